@@ -1,0 +1,71 @@
+"""Lengths, directions and projections of embedding perturbations, for the three places where a norm can be taken.
+
+A perturbation has shape (batch, seq, hidden) throughout. For ``norm="matrix"`` (the listing's FGM and PGD) it is the
+perturbation of the embedding matrix, gathered at the tokens of the batch: equal tokens carry equal rows, and each row
+counts once in the length.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+def segments(ids: Tensor) -> Tensor:
+    """Number equal ids alike: (batch, seq) -> (batch * seq,), without waiting for the device."""
+    flat = ids.reshape(-1)
+    ordered, order = flat.sort(stable=True)
+    steps = (ordered[1:] != ordered[:-1]).cumsum(0)
+    numbers = torch.zeros_like(flat)
+    numbers[order[1:]] = steps
+    return numbers
+
+
+@dataclass(frozen=True)
+class Ball:
+    """The geometry of one batch.
+
+    Args:
+        norm: "matrix", "example" or "token".
+        ids: Token ids (batch, seq).
+        mask: 1.0 where a perturbation may lie, (batch, seq, 1), fp32.
+    """
+
+    norm: str
+    ids: Tensor
+    mask: Tensor
+
+    def tie(self, gradient: Tensor) -> Tensor:
+        """The gradient in fp32 without padding; for "matrix" summed over equal tokens, as the matrix receives it."""
+        gradient = gradient.float() * self.mask
+        if self.norm != "matrix":
+            return gradient
+        numbers = segments(self.ids)
+        flat = gradient.reshape(len(numbers), -1)
+        rows = torch.zeros_like(flat).index_add_(0, numbers, flat)
+        return rows[numbers].view_as(gradient) * self.mask
+
+    def length(self, shift: Tensor) -> Tensor:
+        """L2 length in fp32: shape (1, 1, 1) for "matrix", (batch, 1, 1) for "example", (batch, seq, 1) for "token"."""
+        squares = shift.float().square().sum(-1, keepdim=True) * self.mask
+        if self.norm == "token":
+            return squares.sqrt()
+        if self.norm == "example":
+            return squares.sum((1, 2), keepdim=True).sqrt()
+        numbers = segments(self.ids)
+        weights = self.mask.reshape(-1)
+        counts = torch.zeros_like(weights).index_add_(0, numbers, weights)[numbers].clamp_min(1).view_as(self.mask)
+        return (squares / counts).sum().sqrt().view(1, 1, 1)
+
+    def unit(self, gradient: Tensor) -> Tensor:
+        """The direction of length 1, or exactly 0 where the gradient is 0."""
+        tied = self.tie(gradient)
+        length = self.length(tied)
+        return torch.where(length > 0, tied / length, torch.zeros_like(tied))
+
+    def project(self, shift: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+        """The nearest point of the ball of radius ``epsilon``, and the share of lengths that the ball cut, shape ()."""
+        length = self.length(shift)
+        outside = length > epsilon
+        tiny = torch.finfo(length.dtype).tiny
+        return torch.where(outside, shift * (epsilon / length.clamp_min(tiny)), shift), outside.float().mean()

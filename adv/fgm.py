@@ -1,0 +1,32 @@
+"""FGM: Miyato, Dai, Goodfellow 2017, "Adversarial Training Methods for Semi-Supervised Text Classification"."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from adv.ball import Ball
+from adv.embedding import EmbeddingMethod
+from adv.passes import Passes
+from adv.settings import NORMS, setting
+
+
+@dataclass(kw_only=True)
+class FGM(EmbeddingMethod):
+    """``delta = epsilon * g / ||g||_2`` with g the gradient of the loss at the clean embedding.
+
+    ``norm="matrix"`` and ``combine="sum"`` are the listing in circulation (one budget for the whole batch);
+    ``norm="example"`` is the paper's.
+    """
+
+    paper: ClassVar[str] = "Miyato et al. 2017"
+
+    norm: str = setting("matrix", "where the norm is taken", choices=NORMS)
+
+    @property
+    def geometry(self) -> str:
+        return self.norm
+
+    def ascend(self, shift: Tensor, gradient: Tensor, ball: Ball, passes: Passes) -> tuple[Tensor, Tensor]:
+        return self.epsilon * ball.unit(gradient), torch.zeros((), device=shift.device)

@@ -1,0 +1,108 @@
+"""The protocol of a method: ``loss.backward()`` in a plain loop becomes ``method.backward(model, batch)``."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from adv.passes import Forward, call_model
+from adv.precision import FP32, Precision
+from adv.settings import check, setting
+
+
+class Cost(NamedTuple):
+    """Passes of one step: forward, backward to the weights, backward to the embeddings' output alone."""
+
+    forward: int
+    backward: int
+    inner: int = 0
+
+    @property
+    def relative(self) -> float:
+        """In clean steps: a forward counts 1, a full backward 2, one to the embeddings alone 1; a clean step is 3."""
+        return (self.forward + 2 * self.backward + self.inner) / 3
+
+
+@dataclass(kw_only=True)
+class Method:
+    """Settings of an adversarial training method, and one step of it.
+
+    The contract, tested for every registered method: ``backward`` only adds to ``p.grad``; when it returns or raises,
+    weights are bit for bit what they were, no hook stays, and the RNG stands where one plain forward pass would have
+    left it; radius zero gives the clean gradient; all passes see the same dropout masks; it returns the objective
+    detached, without waiting for an accelerator; padding is never perturbed.
+
+    Raises:
+        SettingError: A setting is outside its domain.
+    """
+
+    paper: ClassVar[str] = ""
+    replays: ClassVar[int] = 1
+
+    start_epoch: int = setting(0, "first epoch (0-based) that trains adversarially; before it, clean", low=0)
+    same_dropout: bool = setting(True, "all passes of a step see the same dropout masks")
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, check(field.name, field, getattr(self, field.name)))
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def cost(self) -> Cost:
+        """The passes of one step."""
+        raise NotImplementedError
+
+    def backward(
+        self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model
+    ) -> Tensor:
+        """Add the gradient of this step's objective to ``p.grad``.
+
+        Args:
+            model: Called as ``forward(model, batch)``.
+            batch: Usually a mapping with ``input_ids``, ``attention_mask`` and ``labels``.
+            precision: Autocast, loss scaling and the micro-batch's share.
+            forward: For models that are not called as ``model(**batch)``, or return no loss.
+
+        Returns:
+            The objective, detached, unscaled, shape ().
+
+        Raises:
+            AttackError: The attack cannot act on this model.
+        """
+        raise NotImplementedError
+
+    def after_step(self, model: nn.Module) -> None:
+        """Called after each optimiser step; for teachers and averages."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Tensors that a resumed run needs."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take up what ``state_dict`` gave."""
+
+    def record(self, **values: Tensor) -> None:
+        """Add to the diagnostics of the epoch; nothing is read back from the device here."""
+        for name, value in values.items():
+            value = value.detach().float()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def diagnostics(self) -> dict[str, float]:
+        """What the attack did since the last call; empty when no step was attacked.
+
+        Means of ``relative`` (size of the perturbation against what it perturbs), ``clipped`` (share that the ball
+        or box stopped) and ``gap`` (adversarial minus clean loss); ``nonfinite`` and ``attacked`` count steps.
+        """
+        if not self._sums:
+            return {}
+        names = list(self._sums)
+        values = torch.stack([self._sums[name].cpu() for name in names]).tolist()
+        means = {name: value / self._counts[name] for name, value in zip(names, values, strict=True)}
+        if "nonfinite" in means:
+            means["nonfinite"] *= self._counts["nonfinite"]
+            means["attacked"] = float(self._counts["nonfinite"])
+        self._sums, self._counts = {}, {}
+        return means

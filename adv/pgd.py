@@ -1,0 +1,36 @@
+"""PGD on embeddings: Madry et al. 2018, "Towards Deep Learning Models Resistant to Adversarial Attacks", eq. 2.1 ff."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from adv.ball import Ball
+from adv.embedding import EmbeddingMethod
+from adv.passes import Passes
+from adv.settings import NORMS, setting
+
+
+@dataclass(kw_only=True)
+class PGD(EmbeddingMethod):
+    """K times ``delta <- Pi(delta + alpha * g / ||g||_2)``, Pi onto the L2 ball of radius epsilon; delta starts at 0.
+
+    The reach is K * alpha: where that is below epsilon (the listing's own defaults: 0.9 < 1), epsilon is idle.
+    """
+
+    paper: ClassVar[str] = "Madry et al. 2018"
+
+    alpha: float = setting(0.3, "length of one ascent step", low=0)
+    K: int = setting(3, "ascent steps", low=1)
+    norm: str = setting("matrix", "where the norm is taken", choices=NORMS)
+
+    @property
+    def geometry(self) -> str:
+        return self.norm
+
+    @property
+    def steps(self) -> int:
+        return self.K
+
+    def ascend(self, shift: Tensor, gradient: Tensor, ball: Ball, passes: Passes) -> tuple[Tensor, Tensor]:
+        return ball.project(shift + self.alpha * ball.unit(gradient), self.epsilon)

@@ -1,0 +1,39 @@
+"""How the passes of one step are computed: autocast, loss scaling, and the share of a micro-batch."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Precision:
+    """One object for what a training loop otherwise passes as flags.
+
+    Args:
+        dtype: Autocast type (``torch.bfloat16``, ``torch.float16``), or None for fp32.
+        scaler: The loop's own ``GradScaler``; its scale multiplies every loss, also those of inner passes.
+        weight: What the objective is multiplied with before it reaches ``p.grad``: the share of this
+            micro-batch in its optimiser step under gradient accumulation.
+    """
+
+    dtype: torch.dtype | None = None
+    scaler: torch.amp.GradScaler | None = None
+    weight: float = 1.0
+
+    def autocast(self, device: torch.device) -> AbstractContextManager[object]:
+        """The context of one forward pass."""
+        return torch.autocast(device.type, dtype=self.dtype, enabled=self.dtype is not None)
+
+    def scale(self, loss: Tensor) -> Tensor:
+        """The loss as it must be differentiated: weighted, and scaled where a scaler is used."""
+        weighted = loss * self.weight
+        return weighted if self.scaler is None else self.scaler.scale(weighted)
+
+    def unit(self, device: torch.device) -> Tensor:
+        """The factor that ``scale`` applies, as a tensor, so that nothing waits for the accelerator."""
+        return self.scale(torch.ones((), device=device))
+
+
+FP32 = Precision()

@@ -1,0 +1,28 @@
+"""The control: the same site and norm as FGM, in a random direction. A method that does not beat it is noise."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from adv.ball import Ball
+from adv.embedding import EmbeddingMethod
+from adv.passes import Passes
+from adv.settings import NORMS, setting
+
+
+@dataclass(kw_only=True)
+class RandomDirection(EmbeddingMethod):
+    """``delta = epsilon * z / ||z||_2`` with z standard normal; passes and combination as in FGM."""
+
+    paper: ClassVar[str] = "control"
+
+    norm: str = setting("matrix", "where the norm is taken", choices=NORMS)
+
+    @property
+    def geometry(self) -> str:
+        return self.norm
+
+    def ascend(self, shift: Tensor, gradient: Tensor, ball: Ball, passes: Passes) -> tuple[Tensor, Tensor]:
+        return self.epsilon * ball.unit(passes.noise(shift.shape)), torch.zeros((), device=shift.device)

@@ -1,0 +1,77 @@
+"""Declared settings: every field of a method carries its own domain, checked when the method is built."""
+
+import dataclasses
+import math
+from typing import Any
+
+COMBINE = ("mean", "sum", "replace")
+NORMS = ("matrix", "example", "token")
+
+
+class SettingError(ValueError):
+    """A setting outside its domain. The message names the setting, the rule and the value."""
+
+
+class AttackError(RuntimeError):
+    """The attack cannot act on this model (nothing matched, frozen, swallowed). The message says what to do."""
+
+
+def setting(
+    default: Any,
+    text: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    optional: bool = False,
+) -> Any:
+    """Declare one field of a method.
+
+    Args:
+        default: The paper's (or the seed document's) value; its type is the type of the setting.
+        text: One line for the tables: what it is, and its unit.
+        low: Smallest allowed value.
+        high: Largest allowed value.
+        choices: Allowed words, for a text setting.
+        optional: Whether ``None`` is allowed; such a setting is text.
+    """
+    kind = str if optional else type(default)
+    rule = {"text": text, "kind": kind, "low": low, "high": high, "choices": choices, "optional": optional}
+    return dataclasses.field(default=default, metadata=rule)
+
+
+def rule_of(field: dataclasses.Field[Any]) -> str:
+    """The domain of a field in words, for messages and tables."""
+    rule = field.metadata
+    if rule["choices"]:
+        return "one of " + ", ".join(rule["choices"])
+    if rule["optional"]:
+        return "text or nothing"
+    words = {float: "a finite number", int: "a whole number", bool: "true or false", str: "text"}[rule["kind"]]
+    bounds = [f"{sign} {rule[key]:g}" for key, sign in (("low", ">="), ("high", "<=")) if rule[key] is not None]
+    return " ".join([words, " and ".join(bounds)]).strip()
+
+
+def check(name: str, field: dataclasses.Field[Any], value: Any) -> Any:
+    """Return ``value`` as the field's type.
+
+    Raises:
+        SettingError: It has another type, is not finite, or lies outside the domain.
+    """
+    rule = field.metadata
+    if value is None and rule["optional"]:
+        return None
+    kind = rule["kind"]
+    if kind is float and type(value) is int:
+        value = float(value)
+    good = type(value) is kind
+    if good and kind in (int, float):
+        good = math.isfinite(value)
+        good = (
+            good and (rule["low"] is None or value >= rule["low"]) and (rule["high"] is None or value <= rule["high"])
+        )
+    if good and rule["choices"]:
+        good = value in rule["choices"]
+    if not good:
+        raise SettingError(f"{name} must be {rule_of(field)}, but is {value!r}")
+    return value
