@@ -1,0 +1,69 @@
+"""What a run is about: its data and its recipe. Checked on construction, written to and read from best.yaml."""
+
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from finetune.errors import UserError, near
+
+TINY = "tiny"
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """Frozen, no unknown fields, no conversions that hide a typo, finite numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Data(Strict):
+    """Where the rows come from. Exactly one of ``task``, ``data``, ``train_file`` is given."""
+
+    task: str | None = None
+    data: str | None = None
+    train_file: str | None = None
+    validation_file: str | None = None
+    test_file: str | None = None
+    text_column: str = "text"
+    pair_column: str | None = None
+    label_column: tuple[str, ...] = ("label",)
+    max_train_rows: int | None = Field(None, ge=2)
+
+
+class Recipe(Strict):
+    """How a model is trained. With the data and a method it determines the result, bit for bit on one machine.
+
+    ``warmup`` is a share of all optimiser steps, ``batch_size`` is that of one micro-batch, ``threads`` are CPU threads
+    (their number changes the rounding of sums).
+    """
+
+    model: str = TINY
+    metric: str = "accuracy"
+    epochs: int = Field(6, ge=1)
+    batch_size: int = Field(16, ge=1)
+    learning_rate: float = Field(4e-3, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.1, ge=0, lt=1)
+    max_length: int = Field(128, ge=4)
+    gradient_accumulation: int = Field(1, ge=1)
+    max_grad_norm: float = Field(1.0, gt=0)
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    threads: int = Field(1, ge=1)
+    seed: int = Field(0, ge=0, lt=2**32)
+
+
+def checked(kind: type[Model], values: dict[str, Any], where: str = "") -> Model:
+    """Build a configuration.
+
+    Raises:
+        UserError: Something in ``values`` is unknown or outside its domain; names the option or the file.
+    """
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        place = f"{where}: {name}" if where else "--" + name.replace("_", "-")
+        if first["type"] == "extra_forbidden":
+            raise UserError(f"{place} is no setting{near(name, kind.model_fields)}") from None
+        raise UserError(f"{place} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}") from None

@@ -1,0 +1,67 @@
+"""Rows as tensors, padded once; batches cut to the longest text that they hold."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from finetune.task import Rows
+
+# Rows that are sorted by length together, in batches: enough to save padding, few enough to keep the order random.
+POOL = 32
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One split: inputs (n, longest) each, lengths (n,), labels (n,) or (n, targets), and the side of the padding."""
+
+    inputs: dict[str, Tensor]
+    lengths: NDArray[np.int64]
+    labels: Tensor
+    left: bool
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def batch(self, index: NDArray[np.int64], device: torch.device) -> dict[str, Tensor]:
+        """The rows at ``index``, padded to the longest of them."""
+        longest = int(self.lengths[index].max())
+        rows = torch.from_numpy(index)
+        cut = slice(-longest, None) if self.left else slice(longest)
+        batch = {name: values[rows][:, cut] for name, values in self.inputs.items()}
+        batch["labels"] = self.labels[rows]
+        return {name: values.to(device, non_blocking=True) for name, values in batch.items()}
+
+
+def encode(rows: Rows, tokenizer: Any, max_length: int, labels: Tensor) -> Encoded:
+    """Tokenise one split."""
+    texts = (rows.texts,) if rows.pairs is None else (rows.texts, rows.pairs)
+    encoded = tokenizer(*texts, truncation=True, max_length=max_length, padding=True, return_tensors="pt")
+    lengths = encoded["attention_mask"].sum(1).numpy()
+    return Encoded(dict(encoded), lengths, labels, tokenizer.padding_side == "left")
+
+
+def train_batches(data: Encoded, size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
+    """The order of one epoch: shuffled, then by length within pools, then the batches shuffled.
+
+    A function of (seed, epoch) alone, so that trials are comparable and an interrupted run goes on as it would have.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(data))
+    batches: list[NDArray[np.int64]] = []
+    for start in range(0, len(order), size * POOL):
+        pool = order[start : start + size * POOL]
+        pool = pool[np.argsort(data.lengths[pool], kind="stable")]
+        batches += [pool[i : i + size] for i in range(0, len(pool), size)]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def score_batches(data: Encoded, size: int) -> Iterator[NDArray[np.int64]]:
+    """All rows by length, longest first."""
+    order = np.argsort(-data.lengths, kind="stable")
+    for start in range(0, len(order), size):
+        yield order[start : start + size]

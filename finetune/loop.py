@@ -1,0 +1,208 @@
+"""The one training loop: a generator that yields what is known after each epoch."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from adv import Clean, Method, Precision
+from finetune.config import Recipe
+from finetune.encode import Encoded, encode, score_batches, train_batches
+from finetune.errors import Diverged, UserError
+from finetune.metrics import METRICS, evaluate, find_metric
+from finetune.model import Models
+from finetune.snapshot import (
+    load_model,
+    load_optimiser,
+    model_tensors,
+    optimiser_tensors,
+    read_snapshot,
+    write_snapshot,
+)
+from finetune.task import Rows, Task
+
+AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What is known after an epoch: its 0-based number, validation metrics, diagnostics, mean loss and seconds."""
+
+    number: int
+    metrics: dict[str, float]
+    diagnostics: dict[str, float]
+    loss: float
+    seconds: float
+
+
+class Bench:
+    """What all trials of a study share: the task as tensors, the source of models, the device.
+
+    Raises:
+        UserError: Model or metric do not fit the task.
+    """
+
+    def __init__(self, task: Task, recipe: Recipe) -> None:
+        if task.kind not in find_metric(recipe.metric).kinds:
+            fitting = ", ".join(name for name, metric in METRICS.items() if task.kind in metric.kinds)
+            raise UserError(f"--metric {recipe.metric} is not for {task.kind}; choose from {fitting}")
+        torch.set_num_threads(recipe.threads)
+        self.task, self.models = task, Models(recipe, task)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        targets = task.train.labels if task.kind == "regression" else np.zeros((1, 1), np.float32)
+        self.mean, self.std = targets.mean(0), np.maximum(targets.std(0), 1e-6)
+        self.max_length = min(recipe.max_length, getattr(self.models.tokenizer, "model_max_length", recipe.max_length))
+        self.train, self.validation = self.encode(task.train), self.encode(task.validation)
+
+    def encode(self, rows: Rows) -> Encoded:
+        """Rows as tensors; regression targets standardised by the training split."""
+        labels = rows.labels if self.task.kind == "classification" else (rows.labels - self.mean) / self.std
+        return encode(rows, self.models.tokenizer, self.max_length, torch.from_numpy(np.ascontiguousarray(labels)))
+
+    def score(self, model: nn.Module, data: Encoded, rows: Rows, recipe: Recipe) -> dict[str, float]:
+        """Every metric of the task on one split.
+
+        Raises:
+            Diverged: The predictions are not finite.
+        """
+        output = np.zeros((len(data), len(self.task.names)), np.float32)
+        precision = Precision(dtype=AUTOCAST[recipe.precision])
+        model.eval()
+        with torch.no_grad():
+            for index in score_batches(data, max(64, recipe.batch_size)):
+                batch = data.batch(index, self.device)
+                del batch["labels"]
+                with precision.autocast(self.device):
+                    logits = model(**batch).logits
+                output[index] = logits.float().cpu().numpy().reshape(len(index), -1)
+        if self.task.kind == "regression":
+            output = output * self.std + self.mean
+        return evaluate(self.task, rows.labels, output)
+
+
+def step_seed(seed: int, epoch: int, step: int) -> int:
+    """The seed of one micro-batch's dropout."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}/{epoch}/{step}".encode(), digest_size=8).digest()) >> 1
+
+
+class Training:
+    """One run: its state after any epoch is a function of (recipe, method, epoch).
+
+    Args:
+        bench: Data and models.
+        recipe: How to train.
+        method: What to train with from its ``start_epoch`` on; before, clean.
+    """
+
+    def __init__(self, bench: Bench, recipe: Recipe, method: Method) -> None:
+        self.bench, self.recipe, self.method = bench, recipe, method
+        self.model = bench.models.build(recipe.seed).to(bench.device)
+        self.optimiser = adamw(self.model, recipe)
+        scaler = torch.amp.GradScaler(bench.device.type) if recipe.precision == "fp16" else None
+        self.precision = Precision(dtype=AUTOCAST[recipe.precision], scaler=scaler)
+        self.history: list[Epoch] = []
+
+    def epochs(self) -> Iterator[Epoch]:
+        """Yield every epoch: first those that a loaded snapshot brought, then one after the other as they are trained.
+
+        Raises:
+            Diverged: Loss or predictions are no longer finite.
+            AttackError: The method cannot act on this model.
+        """
+        yield from list(self.history)
+        for number in range(len(self.history), self.recipe.epochs):
+            began = time.perf_counter()
+            active = self.method if number >= self.method.start_epoch else Clean()
+            loss = self._train_epoch(number, active)
+            if not np.isfinite(loss):
+                raise Diverged(f"the training loss is {loss} in epoch {number}")
+            metrics = self.bench.score(self.model, self.bench.validation, self.bench.task.validation, self.recipe)
+            epoch = Epoch(number, metrics, active.diagnostics(), loss, time.perf_counter() - began)
+            self.history.append(epoch)
+            yield epoch
+
+    def _train_epoch(self, number: int, active: Method) -> float:
+        recipe, bench = self.recipe, self.bench
+        batches = train_batches(bench.train, recipe.batch_size, recipe.seed, number)
+        groups = [
+            batches[i : i + recipe.gradient_accumulation] for i in range(0, len(batches), recipe.gradient_accumulation)
+        ]
+        total = torch.zeros((), device=bench.device)
+        self.model.train()
+        for step, group in enumerate(groups):
+            rows = sum(len(index) for index in group)
+            for micro, index in enumerate(group):
+                torch.manual_seed(step_seed(recipe.seed, number, step * recipe.gradient_accumulation + micro))
+                weighted = replace(self.precision, weight=len(index) / rows)
+                loss = active.backward(self.model, bench.train.batch(index, bench.device), weighted)
+                total += loss * (len(index) / len(bench.train))
+            self._step(number * len(groups) + step, len(groups) * recipe.epochs)
+            active.after_step(self.model)
+        return float(total)
+
+    def _step(self, step: int, steps: int) -> None:
+        """Clip (after unscaling) and take one optimiser step at the scheduled rate."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.learning_rate * schedule(step, steps, self.recipe.warmup)
+        scaler = self.precision.scaler
+        if scaler is not None:
+            scaler.unscale_(self.optimiser)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.max_grad_norm)
+        if scaler is None:
+            self.optimiser.step()
+        else:
+            scaler.step(self.optimiser)
+            scaler.update()
+        self.optimiser.zero_grad()
+
+    def save(self, path: Path, facts: dict[str, Any] | None = None) -> None:
+        """Write the state after the last epoch.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        tensors = model_tensors(self.model) | optimiser_tensors(self.optimiser)
+        tensors |= {f"method.{name}": value for name, value in self.method.state_dict().items()}
+        scaler = self.precision.scaler.state_dict() if self.precision.scaler is not None else {}
+        history = [asdict(epoch) for epoch in self.history]
+        write_snapshot(path, tensors, {"history": history, "scaler": scaler, **(facts or {})})
+
+    def load(self, path: Path) -> bool:
+        """Go on from a snapshot; False, and nothing changed, where there is no whole one."""
+        found = read_snapshot(path)
+        if found is None:
+            return False
+        tensors, facts = found
+        load_model(self.model, tensors)
+        load_optimiser(self.optimiser, tensors)
+        self.method.load_state_dict(_named(tensors, "method."))
+        if self.precision.scaler is not None:
+            self.precision.scaler.load_state_dict(facts["scaler"])
+        self.history = [Epoch(**epoch) for epoch in facts["history"]]
+        return True
+
+
+def adamw(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW, fused; no decay for biases and norms."""
+    weights = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in weights if p.dim() > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in weights if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
+
+
+def schedule(step: int, steps: int, warmup: float) -> float:
+    """Share of the learning rate at 0-based ``step`` of ``steps``: linear up over ``warmup`` of them, linear down."""
+    rise = round(steps * warmup)
+    return (step + 1) / rise if step < rise else (steps - step) / max(1, steps - rise)
+
+
+def _named(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,110 @@
+"""Metrics by name, each with the direction that is better."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+from scipy.stats import pearsonr, spearmanr
+from sklearn import metrics as sk
+
+from finetune.errors import Diverged, UserError, near
+from finetune.task import Kind, Task
+
+Array = NDArray[Any]
+Score = Callable[[Array, Array], float]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A function of labels and predictions.
+
+    Args:
+        score: Labels (n,) and logits (n, classes), or targets and predictions (n, targets).
+        direction: "maximize" or "minimize".
+        kinds: The tasks it is defined for.
+    """
+
+    score: Score
+    direction: Literal["maximize", "minimize"]
+    kinds: tuple[Kind, ...]
+
+
+def _by_class(score: Callable[..., float], **options: Any) -> Score:
+    return lambda labels, logits: float(score(labels, logits.argmax(1), **options))
+
+
+def _log_loss(labels: Array, logits: Array) -> float:
+    return float(sk.log_loss(labels, softmax(logits.astype(np.float64), 1), labels=np.arange(logits.shape[1])))
+
+
+def _correlation(score: Callable[..., Any]) -> Score:
+    """The mean over the targets; 0 for a constant prediction, which explains nothing."""
+
+    def mean(targets: Array, predictions: Array) -> float:
+        pairs = list(zip(targets.T, predictions.T, strict=True))
+        return float(np.mean([score(t, p).statistic if np.ptp(p) > 0 and np.ptp(t) > 0 else 0.0 for t, p in pairs]))
+
+    return mean
+
+
+def _qwk(labels: Array, output: Array) -> float:
+    """Quadratic weighted kappa; classes by rank of their number, regression rounded to whole numbers."""
+    if labels.ndim == 1:
+        return _finite(sk.cohen_kappa_score(labels, output.argmax(1), weights="quadratic"))
+    pairs = zip(labels.T, output.T, strict=True)
+    rounded = [(np.rint(t).astype(int), np.clip(np.rint(p), t.min(), t.max()).astype(int)) for t, p in pairs]
+    return float(np.mean([_finite(sk.cohen_kappa_score(t, p, weights="quadratic")) for t, p in rounded]))
+
+
+def _finite(value: float) -> float:
+    return 0.0 if np.isnan(value) else float(value)
+
+
+def _rmse(targets: Array, predictions: Array) -> float:
+    return float(np.sqrt(np.mean((targets - predictions) ** 2)))
+
+
+def _mcrmse(targets: Array, predictions: Array) -> float:
+    return float(np.sqrt(np.mean((targets - predictions) ** 2, axis=0)).mean())
+
+
+CLASSES: tuple[Kind, ...] = ("classification",)
+NUMBERS: tuple[Kind, ...] = ("regression",)
+METRICS = {
+    "accuracy": Metric(_by_class(sk.accuracy_score), "maximize", CLASSES),
+    "macro_f1": Metric(_by_class(sk.f1_score, average="macro", zero_division=0.0), "maximize", CLASSES),
+    "micro_f1": Metric(_by_class(sk.f1_score, average="micro", zero_division=0.0), "maximize", CLASSES),
+    "mcc": Metric(_by_class(sk.matthews_corrcoef), "maximize", CLASSES),
+    "log_loss": Metric(_log_loss, "minimize", CLASSES),
+    "qwk": Metric(_qwk, "maximize", ("classification", "regression")),
+    "rmse": Metric(_rmse, "minimize", NUMBERS),
+    "mcrmse": Metric(_mcrmse, "minimize", NUMBERS),
+    "pearson": Metric(_correlation(pearsonr), "maximize", NUMBERS),
+    "spearman": Metric(_correlation(spearmanr), "maximize", NUMBERS),
+}
+DEFAULTS: dict[Kind, str] = {"classification": "accuracy", "regression": "rmse"}
+
+
+def find_metric(name: str) -> Metric:
+    """The metric of that name.
+
+    Raises:
+        UserError: There is none.
+    """
+    if name not in METRICS:
+        raise UserError(f"unknown metric {name!r}{near(name, METRICS)}")
+    return METRICS[name]
+
+
+def evaluate(task: Task, labels: Array, output: Array) -> dict[str, float]:
+    """Every metric that is defined for the task.
+
+    Raises:
+        Diverged: The predictions are not finite.
+    """
+    if not np.isfinite(output).all():
+        raise Diverged("the predictions are not finite")
+    return {name: metric.score(labels, output) for name, metric in METRICS.items() if task.kind in metric.kinds}
