@@ -19,3 +19,9 @@ def near(word: str, words: Iterable[str]) -> str:
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; choose from {', '.join(known)}" if known else ""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's text, or its type."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -64,9 +64,7 @@ def read_folder(folder: Path) -> dict[str, Table]:
     found = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in FORMATS}
     if not any(name in found for name in SPLITS["train"]):
         here = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
-        raise UserError(
-            f"--data {folder} has no train file ({', '.join(f'train{s}' for s in FORMATS)}); it holds {here}"
-        )
+        raise UserError(f"--data {folder} has no train file ({', '.join(f'train{s}' for s in FORMATS)}); it holds {here}")
     known = {alias for aliases in SPLITS.values() for alias in aliases}
     return _splits({name: read_file(path) for name, path in found.items() if name in known}, str(folder))
 

@@ -101,9 +101,7 @@ def classes(tables: dict[str, Table], column: str) -> tuple[str, ...]:
     for name, table in tables.items():
         strange = sorted({str(value) for value in table[column]} - found)
         if strange:
-            raise UserError(
-                f"--label-column {column}: the {name} data has {strange[0]!r}, which the train data has not"
-            )
+            raise UserError(f"--label-column {column}: the {name} data has {strange[0]!r}, which the train data has not")
     numbers = all(_number(value) is not None for value in found)
     return tuple(sorted(found, key=float if numbers else None))
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from finetune.config import TINY, Recipe
-from finetune.errors import UserError
+from finetune.errors import UserError, first_line
 from finetune.task import Task
 
 
@@ -86,9 +86,7 @@ class Models:
         folder = Path(self.source).expanduser()
         if folder.is_dir():
             if not (folder / "config.json").exists():
-                raise UserError(
-                    f"--model {self.source}: the folder has no config.json; a model in the hub's layout has"
-                )
+                raise UserError(f"--model {self.source}: the folder has no config.json; a model in the hub's layout has")
             if not list(folder.glob("*.safetensors")):
                 raise UserError(f"--model {self.source}: the folder has no *.safetensors weights (others are not read)")
         elif self.source.startswith((".", "/", "~")) or self.source.count("/") > 1:
@@ -102,9 +100,3 @@ class Models:
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
         return tokenizer
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an exception's text, or its type."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -29,9 +29,9 @@ monitor mattress vacuum router piano""".split()
 BOOSTS = ("really", "extremely", "truly")
 HEDGES = ("rather", "somewhat", "slightly")
 IDLE = """bought in march|came in a brown box|my sister has one|used in the kitchen|delivery took four days|replaced an
-older model|the colour is grey|was on sale last week|kept in the hall|the box had a blue label""".replace(
-    "\n", " "
-).split("|")
+older model|the colour is grey|was on sale last week|kept in the hall|the box had a blue label""".replace("\n", " ").split(
+    "|"
+)
 NOT = ("not", "never", "hardly")
 
 

@@ -3,6 +3,8 @@
 epsilon 0.05..5: FGM's range.
 """
 
-from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution
 
-SPACE: dict[str, BaseDistribution] = {"epsilon": FloatDistribution(0.05, 5.0, log=True)}
+from spaces import fgm
+
+SPACE: dict[str, BaseDistribution] = dict(fgm.SPACE)

@@ -1,0 +1,62 @@
+"""What a study is about, kept in the study, so that it is never resumed as something else."""
+
+from importlib.metadata import version
+from typing import Any
+
+import optuna
+
+from finetune.errors import UserError
+from finetune.loop import Bench
+from studies.plan import Plan, describe_space
+
+PACKAGES = ("advsearch", "torch", "transformers", "optuna")
+KEY = "identity"
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def identity(plan: Plan, bench: Bench, direction: str, explore: int, sampler: str, pruner: str) -> dict[str, Any]:
+    """Everything that must be the same for two trials to belong to one study, as JSON values."""
+    return {
+        "method": plan.method,
+        "fixed": plan.fixed,
+        "space": describe_space(plan.space),
+        "data": plan.data.model_dump(mode="json"),
+        "data fingerprint": bench.task.fingerprint,
+        "recipe": plan.recipe.model_dump(mode="json"),
+        "model fingerprint": bench.models.fingerprint,
+        "direction": direction,
+        "search": {"explore": explore, "sampler": sampler, "pruner": pruner},
+        "versions": versions(),
+    }
+
+
+def differences(there: Any, here: Any, name: str = "") -> list[str]:
+    """One line for each leaf that differs, "name: there X, here Y"."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        keys = [*there, *(key for key in here if key not in there)]
+        return [
+            line
+            for key in keys
+            for line in differences(there.get(key), here.get(key), f"{name}.{key}" if name else str(key))
+        ]
+    return [] if there == here else [f"{name}: there {there!r}, here {here!r}"]
+
+
+def refuse_another(study: optuna.Study, mine: dict[str, Any]) -> None:
+    """Compare with what the study was begun as.
+
+    Raises:
+        UserError: It differs; shows where.
+    """
+    there = study.user_attrs.get(KEY)
+    if there is None:
+        raise UserError(f"study {study.study_name!r} was not made by this program; choose another --study name")
+    found = differences(there, mine)
+    if found:
+        more = f" (and {len(found) - 4} more)" if len(found) > 4 else ""
+        what = "; ".join(found[:4])
+        raise UserError(f"study {study.study_name!r} is about something else: {what}{more}. Choose another --study name")

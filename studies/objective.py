@@ -1,0 +1,152 @@
+"""One trial: build, take up what is there, train, report, prune; and the clean baseline that all share."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import optuna
+import torch
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import Trial
+
+from adv import AttackError, Clean, SettingError
+from finetune.config import Recipe
+from finetune.errors import Diverged, UserError
+from finetune.loop import Bench, Epoch, Training
+from finetune.metrics import find_metric
+from spaces import Space
+from studies.identity import versions
+from studies.plan import Plan
+
+OnEpoch = Callable[[Trial | None, Epoch], None]
+
+
+class Failed(Exception):
+    """A trial that has no value; the message is the reason that the study keeps."""
+
+
+def suggest(trial: Trial, space: Space) -> dict[str, Any]:
+    """Ask for every setting of the space."""
+    for name, dist in space.items():
+        match dist:
+            case FloatDistribution():
+                trial.suggest_float(name, dist.low, dist.high, step=dist.step, log=dist.log)
+            case IntDistribution():
+                trial.suggest_int(name, dist.low, dist.high, step=dist.step, log=dist.log)
+            case CategoricalDistribution():
+                trial.suggest_categorical(name, dist.choices)
+    return dict(trial.params)
+
+
+class Objective:
+    """Trains trials of one plan.
+
+    Args:
+        plan: What is searched.
+        bench: Data and models.
+        folder: For the trials' own snapshots.
+        prefixes: For the clean epochs that all trials and methods share.
+        on_epoch: Told after every epoch.
+        reuse: Whether trials start from the shared clean epochs.
+    """
+
+    def __init__(
+        self, plan: Plan, bench: Bench, folder: Path, prefixes: Path, on_epoch: OnEpoch, reuse: bool = True
+    ) -> None:
+        self.plan, self.bench, self.folder, self.on_epoch, self.reuse = plan, bench, folder, on_epoch, reuse
+        self.prefix = prefixes / prefix_key(bench, plan.recipe)
+
+    def __call__(self, trial: Trial) -> float:
+        """Train one trial; its value is the metric after the last epoch.
+
+        Raises:
+            TrialPruned: The pruner stopped it.
+            Failed: It diverged, ran out of memory, or its settings cannot act on the model.
+        """
+        method, recipe = self.plan.build(suggest(trial, self.plan.space))
+        training = Training(self.bench, recipe, method)
+        snapshot = self.folder / f"trial-{trial.number}.safetensors"
+        if not training.load(snapshot) and self.reuse and recipe == self.plan.recipe:
+            training.load(self.epoch_file(min(method.start_epoch, recipe.epochs - 1)))
+        known = set(trial.storage.get_trial(trial._trial_id).intermediate_values)
+        try:
+            for epoch in training.epochs():
+                value = epoch.metrics[recipe.metric]
+                if epoch.number not in known:
+                    trial.report(value, epoch.number)
+                    self.on_epoch(trial, epoch)
+                if epoch.number + 1 < recipe.epochs:
+                    if trial.should_prune():
+                        raise optuna.TrialPruned
+                    if epoch.number not in known and epoch.number + 1 == len(training.history):
+                        training.save(snapshot)
+        except (Diverged, AttackError, SettingError) as error:
+            raise Failed(f"{type(error).__name__.lower()}: {error}") from None
+        except torch.OutOfMemoryError:
+            raise Failed("out of memory: lower --batch-size or --max-length") from None
+        finally:
+            record(trial, training)
+        return value
+
+    def clean_up(self, trial: Trial) -> None:
+        """Forget the snapshot of a finished trial."""
+        (self.folder / f"trial-{trial.number}.safetensors").unlink(missing_ok=True)
+
+    def epoch_file(self, epochs: int) -> Path:
+        """The shared state after so many clean epochs."""
+        return self.prefix / f"clean-{epochs}.safetensors"
+
+    def baseline(self) -> list[Epoch]:
+        """Clean training with the plan's recipe: read where it is known, else trained and kept.
+
+        Raises:
+            UserError: It does not train.
+        """
+        record_file = self.prefix / "clean.json"
+        if self.reuse and record_file.exists():
+            return [Epoch(**epoch) for epoch in json.loads(record_file.read_text())]
+        training = Training(self.bench, self.plan.recipe, Clean())
+        last = self.plan.recipe.epochs - 2
+        try:
+            for epoch in training.epochs():
+                self.on_epoch(None, epoch)
+                if self.reuse and not self.plan.tuned and 0 <= epoch.number < last:
+                    training.save(self.epoch_file(epoch.number + 1))
+        except Diverged as error:
+            raise UserError(f"clean training diverges ({error}): lower --learning-rate") from None
+        self.prefix.mkdir(parents=True, exist_ok=True)
+        whole = record_file.with_suffix(".writing")
+        whole.write_text(json.dumps([asdict(epoch) for epoch in training.history]))
+        whole.replace(record_file)
+        return training.history
+
+
+def record(trial: Trial, training: Training) -> None:
+    """Store what the trial measured, whatever became of it."""
+    history = training.history
+    trial.set_user_attr("seconds", round(sum(epoch.seconds for epoch in history), 3))
+    if history:
+        trial.set_user_attr("metrics", history[-1].metrics)
+        trial.set_user_attr("diagnostics", means([epoch.diagnostics for epoch in history if epoch.diagnostics]))
+
+
+def means(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Mean over the attacked epochs; counts are added up."""
+    if not rows:
+        return {}
+    totals = {name: sum(row.get(name, 0.0) for row in rows) for name in rows[0]}
+    return {name: total if name in ("nonfinite", "attacked") else total / len(rows) for name, total in totals.items()}
+
+
+def prefix_key(bench: Bench, recipe: Recipe) -> str:
+    """16 hex digits of all that clean training depends on."""
+    parts = [bench.task.fingerprint, bench.models.fingerprint, recipe.model_dump_json(exclude={"metric"}), versions()]
+    return hashlib.sha256(json.dumps([*parts, str(bench.device)]).encode()).hexdigest()[:16]
+
+
+def direction_of(recipe: Recipe) -> str:
+    """The direction of the recipe's metric."""
+    return find_metric(recipe.metric).direction

@@ -1,0 +1,191 @@
+"""What a search is about, put together from options and checked before anything is written."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    distribution_to_json,
+)
+
+from adv import METHODS, Method, SettingError
+from adv.settings import check
+from finetune.config import Data, Recipe, checked
+from finetune.errors import UserError, near
+from spaces import RECIPE, Space, space_of
+from spaces.recipe import around
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A method, its space and fixed settings, on some data with some recipe.
+
+    Args:
+        method: A key of ``adv.METHODS``.
+        data: Where the rows come from.
+        recipe: How to train; searched recipe parameters override it.
+        space: What is searched: settings of the method and recipe parameters.
+        fixed: Settings of the method that are not searched.
+    """
+
+    method: str
+    data: Data
+    recipe: Recipe
+    space: Space
+    fixed: dict[str, Any]
+
+    def build(self, params: dict[str, Any]) -> tuple[Method, Recipe]:
+        """The method and the recipe of one trial.
+
+        Raises:
+            SettingError: A setting is outside its domain.
+        """
+        tuned = {name: value for name, value in params.items() if name in RECIPE}
+        settings = {name: value for name, value in params.items() if name not in RECIPE}
+        recipe = checked(Recipe, self.recipe.model_dump() | tuned) if tuned else self.recipe
+        return METHODS[self.method](**(self.fixed | settings)), recipe
+
+    def defaults(self) -> dict[str, Any]:
+        """The searched settings at the method's own (and the recipe's) values, moved into the space where outside."""
+        method = METHODS[self.method](**self.fixed)
+        values = {name: getattr(self.recipe if name in RECIPE else method, name) for name in self.space}
+        return {name: inside(self.space[name], value) for name, value in values.items()}
+
+    @property
+    def tuned(self) -> bool:
+        """Whether the recipe itself is searched, so that trials share no clean epochs."""
+        return any(name in RECIPE for name in self.space)
+
+
+def inside(distribution: BaseDistribution, value: Any) -> Any:
+    """The nearest value that the distribution has."""
+    if isinstance(distribution, CategoricalDistribution):
+        return value if value in distribution.choices else distribution.choices[0]
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    return type(value)(min(max(value, distribution.low), distribution.high))
+
+
+def make_plan(
+    method: str,
+    data: Data,
+    recipe: Recipe,
+    sets: Sequence[str] = (),
+    ranges: Sequence[str] = (),
+    space_file: str | None = None,
+    tune: Sequence[str] = (),
+) -> Plan:
+    """Apply ``--space``, ``--tune``, ``--range`` and ``--set``, in this order, to the method's declared space.
+
+    Raises:
+        UserError: A name is unknown, a value is outside its domain, or a range is empty.
+    """
+    if method not in METHODS:
+        raise UserError(f"unknown method {method!r}{near(method, METHODS)}")
+    space, fixed = space_of(method, recipe.epochs), dict[str, Any]()
+    for name in tune:
+        if name not in RECIPE:
+            raise UserError(f"--tune {name}: no recipe parameter{near(name, RECIPE)}")
+        space[name] = around(name, float(getattr(recipe, name)))
+    changes = read_space(space_file) if space_file else []
+    changes += [(f"--range {text}", *pair(text, "--range", "name=LOW:HIGH[:log]")) for text in ranges]
+    changes += [(f"--set {text}", *pair(text, "--set", "name=value")) for text in sets]
+    for where, name, value in changes:
+        apply(where, name, value, method, space, fixed)
+    return Plan(method, data, recipe, space, fixed)
+
+
+def apply(where: str, name: str, value: Any, method: str, space: Space, fixed: dict[str, Any]) -> None:
+    """Fix a setting, or give it another range.
+
+    Raises:
+        UserError: The method has no such setting, or the value or range is outside its domain.
+    """
+    fields = {field.name: field for field in dataclasses.fields(METHODS[method])}
+    if name not in fields and name not in space:
+        raise UserError(f"{where}: {method} has no setting {name!r}{near(name, fields)}")
+    ranged = isinstance(value, str) and ":" in value
+    try:
+        if ranged:
+            kind = int if name in fields and fields[name].type is int else float
+            space[name] = parse_range(where, value, int if isinstance(space.get(name), IntDistribution) else kind)
+            for end in (space[name].low, space[name].high) if name in fields else ():  # type: ignore[attr-defined]
+                check(name, fields[name], end)
+            fixed.pop(name, None)
+        elif name in fields:
+            fixed[name] = check(name, fields[name], value)
+            space.pop(name, None)
+        else:
+            raise UserError(f"{where}: {name} belongs to the recipe; set it with --{name.replace('_', '-')}")
+    except SettingError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def parse_range(where: str, text: str, kind: type) -> BaseDistribution:
+    """LOW:HIGH or LOW:HIGH:log.
+
+    Raises:
+        UserError: It is not of that form, is empty or inverted, or a logarithmic one does not start above 0.
+    """
+    parts = text.split(":")
+    try:
+        low, high = kind(parts[0]), kind(parts[1])
+        if len(parts) > 3 or (len(parts) == 3 and parts[2] != "log") or low != low or high != high:
+            raise ValueError
+    except (ValueError, IndexError):
+        raise UserError(f"{where}: {text!r} is no range; write LOW:HIGH or LOW:HIGH:log, with {kind.__name__}s") from None
+    log = len(parts) == 3
+    if low >= high:
+        raise UserError(f"{where}: the range is empty, {parts[0]} is not below {parts[1]}")
+    if log and low <= 0:
+        raise UserError(f"{where}: a logarithmic range starts above 0, not at {parts[0]}")
+    return IntDistribution(low, high, log=log) if kind is int else FloatDistribution(low, high, log=log)
+
+
+def pair(text: str, option: str, form: str) -> tuple[str, Any]:
+    """Split name=value; the value is read as YAML, ranges stay text.
+
+    Raises:
+        UserError: There is no "=".
+    """
+    name, sign, value = text.partition("=")
+    if not sign or not name or not value:
+        raise UserError(f"{option} {text!r}: write {form}")
+    return name.strip(), value if ":" in value or option == "--range" else scalar(value)
+
+
+def scalar(text: str) -> Any:
+    """A YAML scalar; YAML 1.1 takes 1e-3 for text, we do not."""
+    try:
+        return int(text) if text.lstrip("+-").isdigit() else float(text)
+    except ValueError:
+        return yaml.safe_load(text)
+
+
+def read_space(path: str) -> list[tuple[str, str, Any]]:
+    """A YAML mapping of names to values (fixed) or "LOW:HIGH[:log]" texts.
+
+    Raises:
+        UserError: The file is missing or is no such mapping.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"--space {path} cannot be read: {str(error).splitlines()[0]}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"--space {path} is no mapping; write lines such as 'epsilon: 0.1:2:log' or 'K: 3'")
+    return [
+        (f"--space {path}", str(name), scalar(value) if isinstance(value, str) and ":" not in value else value)
+        for name, value in content.items()
+    ]
+
+
+def describe_space(space: Space) -> dict[str, Any]:
+    """The space as JSON values, to store and compare."""
+    return {name: json.loads(distribution_to_json(space[name])) for name in sorted(space)}
