@@ -80,14 +80,14 @@ def importances(
         space: Its declared space.
         explore: Trials before this number are the exploration phase.
         maximize: Whether a larger value is better.
-        folds: Bootstrap folds.
+        folds: Bootstrap folds; with 0 nothing is computed.
     """
     names = sorted(name for name, distribution in space.items() if not distribution.single())
     every = valued(trials)
     honest = valued([trial for trial in trials if trial.number < explore])
     if len(honest) < AT_LEAST:
         honest = every
-    if len(names) < 2 or len(honest) < AT_LEAST or len({value for _, value in honest}) < 2:
+    if not folds or len(names) < 2 or len(honest) < AT_LEAST or len({value for _, value in honest}) < 2:
         return []
     points, values = [params for params, _ in honest], np.array([value for _, value in honest])
     share = fanova(points, values, space, names, TREES)

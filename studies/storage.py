@@ -68,16 +68,24 @@ def storage_errors(url: str) -> Iterator[None]:
         raise UserError(f"--storage {url} cannot be used: {first_line(cause)}") from None
 
 
+def existing_storage(url: str) -> RDBStorage:
+    """A database that is there.
+
+    Raises:
+        UserError: It is not, or cannot be used.
+    """
+    if url.startswith(SQLITE) and not Path(url.removeprefix(SQLITE)).exists():
+        raise UserError(f"--storage {url}: there is no such database; a search makes it")
+    return open_storage(url)
+
+
 def load_study(url: str, name: str | None) -> optuna.Study:
     """An existing study; without a name the only one there is.
 
     Raises:
         UserError: There is none of that name; lists near ones.
     """
-    path = Path(url.removeprefix(SQLITE))
-    if url.startswith(SQLITE) and not path.exists():
-        raise UserError(f"--storage {url}: there is no such database; a search makes it")
-    storage = open_storage(url)
+    storage = existing_storage(url)
     with storage_errors(url):
         names = optuna.get_all_study_names(storage)
         if not names:

@@ -1,0 +1,202 @@
+"""The command line: search adversarial-training settings for a text encoder.
+
+Parses and prints; what it does stands in ``studies``, which is imported when a command runs, so that ``--help`` and
+wrong options answer at once.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+from rich.console import Console
+
+STORAGE = "sqlite:///studies.db"
+DATA = ("task", "data", "train_file", "validation_file", "test_file", "text_column", "pair_column", "max_train_rows")
+RECIPE = (
+    "model", "metric", "epochs", "batch_size", "learning_rate", "weight_decay", "warmup", "max_length",
+    "gradient_accumulation", "max_grad_norm", "precision", "threads", "seed",
+)  # fmt: skip
+
+app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def opt(text: str, *names: str) -> Any:
+    """An option with its help line."""
+    return typer.Option(*names, help=text, show_default=False)
+
+
+Text: TypeAlias = str | None
+Number: TypeAlias = float | None
+Whole: TypeAlias = int | None
+StorageOption = Annotated[str, opt("Optuna storage URL (sqlite:///studies.db)")]
+StudyOption = Annotated[Text, opt("study name (<task>-<method>)")]
+OutOption = Annotated[str, opt("folder for results (runs)")]
+
+
+@app.callback(invoke_without_command=True)
+def main_command(
+    ctx: typer.Context,
+    method: Annotated[str, opt("NAME[,NAME...] or all; `search.py methods` lists them")] = "awp",
+    trials: Annotated[int, opt("the study's total of finished trials (100)")] = 100,
+    explore: Annotated[Whole, opt("trials of the first, never pruned phase (half of them, at most 32)")] = None,
+    timeout: Annotated[Number, opt("begin no trial after so many seconds")] = None,
+    storage: StorageOption = STORAGE,
+    study: StudyOption = None,
+    out: OutOption = "runs",
+    sampler: Annotated[str, opt("tpe, random, sobol or gp, after the first phase (tpe)")] = "tpe",
+    pruner: Annotated[str, opt("median, halving or none (median)")] = "median",
+    task: Annotated[Text, opt("a built-in task (reviews, when no data is given)")] = None,
+    data: Annotated[Text, opt("folder with train, dev and test files, or hub id")] = None,
+    train_file: Annotated[Text, opt(".csv, .tsv (read without quoting), .jsonl or .parquet")] = None,
+    validation_file: Annotated[Text, opt("else a part of the train file")] = None,
+    test_file: Annotated[Text, opt("else a part of the train file, put aside")] = None,
+    text_column: Annotated[str, opt("column with the text (text)")] = "text",
+    pair_column: Annotated[Text, opt("column with a second text")] = None,
+    label_column: Annotated[str, opt("column with the label; several targets with commas (label)")] = "label",
+    max_train_rows: Annotated[Whole, opt("train on so many rows, stratified, always the same")] = None,
+    metric: Annotated[Text, opt("what is optimised: accuracy, macro_f1, mcc, rmse, mcrmse, pearson, ...")] = None,
+    model: Annotated[Text, opt("tiny (built in), a folder, or a hub id")] = None,
+    epochs: Annotated[Whole, opt("epochs (6 for tiny, else 3)")] = None,
+    batch_size: Annotated[Whole, opt("rows of a micro-batch (16)")] = None,
+    learning_rate: Annotated[Number, opt("peak learning rate (4e-3 for tiny, else 5e-5)")] = None,
+    weight_decay: Annotated[Number, opt("AdamW's (0.01)")] = None,
+    warmup: Annotated[Number, opt("share of the steps (0.1)")] = None,
+    max_length: Annotated[Whole, opt("longest text in tokens (128)")] = None,
+    gradient_accumulation: Annotated[Whole, opt("micro-batches of an optimiser step (1)")] = None,
+    max_grad_norm: Annotated[Number, opt("gradient clipping, after unscaling (1.0)")] = None,
+    precision: Annotated[Text, opt("fp32, bf16 or fp16")] = None,
+    threads: Annotated[Whole, opt("CPU threads (1 for tiny, else all)")] = None,
+    seed: Annotated[Whole, opt("of sampler, model, data order and dropout (0)")] = None,
+    set_: Annotated[list[str] | None, opt("fix a setting: --set K=3", "--set")] = None,
+    range_: Annotated[list[str] | None, opt("search a setting elsewhere: --range adv_eps=1e-4:0.1:log", "--range")] = None,
+    space: Annotated[Text, opt("YAML file with both: 'K: 3', 'adv_eps: 1e-4:0.1:log'")] = None,
+    tune: Annotated[Text, opt("recipe parameters to search too: learning_rate,weight_decay,...")] = None,
+    prefix_reuse: Annotated[bool, opt("share clean epochs between trials (yes; the result is the same)")] = True,
+) -> None:
+    """Search adversarial-training settings for a text encoder; the same command again goes on where it stopped."""
+    if ctx.invoked_subcommand is not None:
+        return
+    given = {name: value for name, value in ctx.params.items() if value is not None}
+    from spaces import SPACES
+
+    methods = tuple(name for name in SPACES if name != "none") if method == "all" else names_in(method)
+    unknown = [name for name in methods if name not in SPACES]
+    if unknown:
+        from finetune.errors import UserError, near
+
+        raise UserError(f"unknown method {unknown[0]!r}{near(unknown[0], SPACES)}")
+    from studies.command import Request, search
+
+    chosen = {name: given[name] for name in DATA if name in given} | {"label_column": names_in(label_column)}
+    recipe = {name: given[name] for name in RECIPE if name in given}
+    request = Request(
+        methods, chosen, recipe, tuple(set_ or ()), tuple(range_ or ()), names_in(tune or ""), space,
+        trials, explore, timeout, sampler, pruner, storage, study, out, prefix_reuse,
+    )  # fmt: skip
+    search(request, Console())
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Comma-separated names."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+@app.command()
+def report(study: StudyOption = None, storage: StorageOption = STORAGE, out: OutOption = "runs") -> None:
+    """Write report.html, trials.csv and best.yaml of a study again, and print its summary."""
+    from studies.command import study_folder, write_outputs
+    from studies.console import print_summary
+    from studies.storage import load_study
+    from studies.summary import summarise
+
+    found = load_study(storage, study)
+    summary = summarise(found)
+    print_summary(Console(), summary)
+    write_outputs(summary, study_folder(out, found.study_name), storage, Console())
+
+
+@app.command()
+def export(
+    study: StudyOption = None,
+    storage: StorageOption = STORAGE,
+    format_: Annotated[str, opt("yaml, json or python (a script with a training loop)", "--format")] = "yaml",
+    output: Annotated[Text, opt("a file (standard output)")] = None,
+) -> None:
+    """Print the best trial as a configuration or a script."""
+    from finetune.errors import UserError, near
+    from studies.export import WRITERS, best_of
+    from studies.storage import load_study
+    from studies.summary import summarise
+
+    if format_ not in WRITERS:
+        raise UserError(f"unknown format {format_!r}{near(format_, WRITERS)}")
+    text = WRITERS[format_](best_of(summarise(load_study(storage, study), folds=0)))
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        Path(output).write_text(text, encoding="utf-8")
+
+
+@app.command()
+def train(
+    config: Annotated[str, typer.Argument(help="best.yaml")],
+    seed: Annotated[Whole, opt("another seed than the recorded one")] = None,
+    out: Annotated[str, opt("folder for the model (runs/model)")] = "runs/model",
+) -> None:
+    """Train an exported configuration once, say whether it reproduces, and save the model."""
+    from studies.console import say
+    from studies.export import read_best
+    from studies.rerun import rerun
+
+    best, console = read_best(config), Console()
+    metric = best.recipe.metric
+
+    def line(epoch: Any) -> None:
+        console.print(
+            f"epoch {epoch.number + 1}: {metric} {epoch.metrics[metric]:.4f}, loss {epoch.loss:.4f}", highlight=False
+        )
+
+    result = rerun(best, seed, Path(out), line)
+    say(console, result.verdict)
+    say(console, f"model: {out}")
+
+
+@app.command()
+def methods() -> None:
+    """List every method: paper, settings with ranges and defaults, passes."""
+    from studies.methods import print_methods
+
+    print_methods(Console())
+
+
+@app.command()
+def dashboard(
+    storage: StorageOption = STORAGE,
+    port: Annotated[int, opt("port on 127.0.0.1 (8080)")] = 8080,
+) -> None:
+    """Open the studies in optuna-dashboard, on 127.0.0.1 only: it has no login."""
+    from studies.dashboard import serve
+
+    serve(storage, port, Console())
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code: 0, 2 for bad input, 130 when it was stopped."""
+    try:
+        app(args=None if arguments is None else list(arguments), standalone_mode=False)
+    except KeyboardInterrupt:
+        print("stopped; nothing is lost, the same command goes on from here", file=sys.stderr)
+        return 130
+    except Exception as error:
+        shown = getattr(error, "format_message", None)
+        if shown is None and type(error).__name__ not in ("UserError", "AttackError", "SettingError", "Diverged"):
+            raise
+        print(f"error: {shown() if shown is not None else error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,213 @@
+"""The search command: from options to a finished study and its files."""
+
+import errno
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+from rich.console import Console
+
+from finetune.config import TINY, Data, Recipe, checked
+from finetune.errors import UserError, near
+from finetune.load import load_task
+from finetune.loop import Bench
+from finetune.metrics import DEFAULTS, find_metric
+from finetune.task import Task
+from studies.console import Watch, print_summary, say
+from studies.export import as_yaml, best_of
+from studies.identity import KEY, identity, refuse_another
+from studies.objective import Objective
+from studies.plan import Plan, make_plan
+from studies.pruning import PRUNERS
+from studies.report import write_report, write_trials
+from studies.sampling import SAMPLERS
+from studies.search import Options, finished, prepare, run_trials
+from studies.storage import open_storage, storage_errors
+from studies.summary import BASELINE, Summary, summarise
+
+# The first phase: enough for importances (32 Sobol points), never more than half of a small search.
+EXPLORE = 32
+PATHS = ("data", "train_file", "validation_file", "test_file")
+PRETRAINED = {"epochs": 3, "learning_rate": 5e-5}
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of one command, as typed."""
+
+    methods: tuple[str, ...]
+    data: dict[str, Any]
+    recipe: dict[str, Any]
+    sets: tuple[str, ...]
+    ranges: tuple[str, ...]
+    tune: tuple[str, ...]
+    space: str | None
+    trials: int
+    explore: int | None
+    timeout: float | None
+    sampler: str
+    pruner: str
+    storage: str
+    study: str | None
+    out: str
+    prefix_reuse: bool
+
+
+def recipe_for(given: dict[str, Any], task: Task) -> Recipe:
+    """Fill in what was not given: the built-in encoder and pretrained ones want different rates.
+
+    Raises:
+        UserError: A value is outside its domain.
+    """
+    metric = "mcrmse" if task.kind == "regression" and len(task.names) > 1 else DEFAULTS[task.kind]
+    pretrained = given.get("model", TINY) != TINY
+    defaults = PRETRAINED | {"threads": os.cpu_count() or 1} if pretrained else {}
+    return checked(Recipe, {"metric": metric} | defaults | given)
+
+
+def check_request(request: Request) -> Data:
+    """Refuse what can be refused before anything is read.
+
+    Raises:
+        UserError: A name is unknown or a number is outside its domain.
+    """
+    for name, value, known in (("sampler", request.sampler, SAMPLERS), ("pruner", request.pruner, PRUNERS)):
+        if value not in known:
+            raise UserError(f"unknown {name} {value!r}{near(value, known)}")
+    if request.trials < 1:
+        raise UserError(f"--trials is {request.trials}; at least 1 is needed")
+    if request.explore is not None and request.explore < 0:
+        raise UserError(f"--explore is {request.explore}; 0 or more is needed")
+    if request.timeout is not None and not request.timeout > 0:
+        raise UserError(f"--timeout is {request.timeout:g}; seconds above 0 are needed")
+    if "metric" in request.recipe:
+        find_metric(request.recipe["metric"])
+    checked(Recipe, request.recipe)
+    sources = [name for name in ("task", "data", "train_file") if request.data.get(name)]
+    if len(sources) > 1:
+        raise UserError(f"--{sources[0]} and --{sources[1].replace('_', '-')} exclude each other; give one")
+    if not request.data.get("train_file") and (request.data.get("validation_file") or request.data.get("test_file")):
+        raise UserError("--validation-file and --test-file need --train-file")
+    values = {key: absolute(value) if key in PATHS else value for key, value in request.data.items()}
+    return checked(Data, values if sources else values | {"task": "reviews"})
+
+
+def absolute(value: str) -> str:
+    """A file or folder on this disk with its whole path, so that best.yaml finds it from everywhere; a hub id as it is."""
+    path = Path(value).expanduser()
+    return str(path.resolve()) if path.exists() else value
+
+
+def search(request: Request, console: Console) -> None:
+    """Search each method, one study after the other.
+
+    Raises:
+        UserError: The request cannot be carried out.
+        KeyboardInterrupt: It was stopped; the same command goes on.
+    """
+    data = check_request(request)
+    for method in request.methods:  # names and ranges are refused before data and model are read
+        make_plan(method, data, Recipe(), request.sets, request.ranges, request.space, request.tune)
+    task = load_task(data, request.recipe.get("metric"))
+    recipe = recipe_for(request.recipe, task)
+    storage = open_storage(request.storage)
+    bench = Bench(task, recipe)
+    for method in request.methods:
+        plan = make_plan(method, data, recipe, request.sets, request.ranges, request.space, request.tune)
+        name = request.study or f"{task.name}-{method}"
+        if request.study and len(request.methods) > 1:
+            name = f"{request.study}-{method}"
+        try:
+            search_one(request, plan, bench, storage, name, console)
+        except OSError as error:
+            full = error.errno == errno.ENOSPC
+            raise UserError(f"--out {request.out}: {error.strerror or error}{'; free some space' if full else ''}") from None
+
+
+def search_one(request: Request, plan: Plan, bench: Bench, storage: RDBStorage, name: str, console: Console) -> None:
+    """One study: open or resume it, run what is left of it, write its files, print its summary."""
+    folder = study_folder(request.out, name)
+    total = request.trials
+    if not plan.space and total > 1:
+        say(console, f"{plan.method}: nothing to search (add --tune), so one trial")
+        total = 1
+    with storage_errors(request.storage):
+        study, options = open_study(request, plan, bench, storage, name, total)
+        done = finished(study)
+    watch = Watch(console, plan.recipe.metric, study.direction.name == "MAXIMIZE", total, done)
+    objective = Objective(plan, bench, folder, Path(request.out) / "prefix", watch.on_epoch, request.prefix_reuse)
+    left = max(0, total - len(done))
+    rows = f"{len(bench.train)} train and {len(bench.validation)} validation rows"
+    say(console, f"study {name} in {request.storage}: {len(done)} trials finished, {left} to go")
+    say(console, f"{bench.task.name}: {rows}, model {plan.recipe.model}, metric {plan.recipe.metric}")
+    if BASELINE not in study.user_attrs:
+        study.set_user_attr(BASELINE, [asdict(epoch) for epoch in objective.baseline()])
+    watch.clean = study.user_attrs[BASELINE][-1]["metrics"][plan.recipe.metric]
+    with watch.showing():
+        run_trials(study, storage, folder, objective, options, watch.on_finished)
+    summary = summarise(study)
+    print_summary(console, summary)
+    write_outputs(summary, folder, request.storage, console)
+
+
+def open_study(
+    request: Request, plan: Plan, bench: Bench, storage: RDBStorage, name: str, total: int
+) -> tuple[optuna.Study, Options]:
+    """Create the study or check that it is the same one.
+
+    Raises:
+        UserError: A study of that name is about something else.
+    """
+    direction = find_metric(plan.recipe.metric).direction
+    known = name in optuna.get_all_study_names(storage)
+    study = optuna.create_study(study_name=name, storage=storage, direction=direction, load_if_exists=True)
+    there = study.user_attrs.get(KEY)
+    explore = min(EXPLORE, max(1, total // 2)) if request.explore is None else request.explore
+    if there is not None and request.explore is None:
+        explore = there["search"]["explore"]
+    mine = identity(plan, bench, direction, explore, request.sampler, request.pruner)
+    if there is None and (not known or not study.get_trials(deepcopy=False)):
+        study.set_user_attr(KEY, mine)
+    else:
+        refuse_another(study, mine)
+    options = Options(total, explore, plan.recipe.seed, request.sampler, request.pruner, request.timeout)
+    prepare(study, options, plan.space, [plan.defaults()], int(plan.fixed.get("start_epoch", 0)))
+    return study, options
+
+
+def study_folder(out: str, name: str) -> Path:
+    """The folder of a study; its name is made safe for a path.
+
+    Raises:
+        UserError: It cannot be made or written.
+    """
+    safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in name).strip(".") or "study"
+    folder = Path(out).expanduser() / safe
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.write_text("1")
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"--out {out} cannot be written: {error.strerror or error}") from None
+    return folder
+
+
+def write_outputs(summary: Summary, folder: Path, storage: str, console: Console) -> None:
+    """Report, table and best config, each whole or not at all."""
+    paths = [write_report(summary, folder), write_trials(summary, folder)]
+    if summary.count(TrialState.COMPLETE):
+        best = folder / "best.yaml"
+        whole = best.with_suffix(".writing")
+        whole.write_text(as_yaml(best_of(summary)), encoding="utf-8")
+        whole.replace(best)
+        paths.append(best)
+    for path in paths:
+        say(console, f"written: {path!s}")
+    console.print(f"train the best: python search.py train {folder / 'best.yaml'!s}", highlight=False, soft_wrap=True)
+    line = "" if storage == "sqlite:///studies.db" else f" --storage {storage}"
+    say(console, f"look at the trials: python search.py dashboard{line}")

@@ -1,0 +1,97 @@
+"""best.yaml, and what else a trial can be handed on as."""
+
+from pathlib import Path
+
+import yaml
+
+from adv import METHODS, SettingError
+from finetune.config import Data, Recipe, checked
+from finetune.errors import UserError, near
+from studies.best import FORMAT, Best, Recorded
+from studies.identity import versions
+from studies.snippet import as_python
+from studies.summary import Summary, settings_of
+
+
+def best_of(summary: Summary) -> Best:
+    """The best trial as a configuration.
+
+    Raises:
+        UserError: No trial is complete.
+    """
+    best, about = summary.best, summary.about
+    if best is None or best.value is None:
+        raise UserError(f"study {summary.study.study_name!r} has no complete trial to export")
+    recipe = Recipe(**about["recipe"])
+    settings = settings_of(best, about)
+    tuned = {name: settings.pop(name) for name in list(settings) if name in Recipe.model_fields}
+    return Best(
+        format=FORMAT,
+        method=about["method"],
+        settings=settings,
+        data=checked(Data, about["data"] | {"label_column": tuple(about["data"]["label_column"])}),
+        recipe=recipe.model_copy(update=tuned),
+        recorded=Recorded(
+            study=summary.study.study_name,
+            trial=best.number,
+            value=best.value,
+            clean=summary.clean,
+            data_fingerprint=about["data fingerprint"],
+            model_fingerprint=about["model fingerprint"],
+            versions=about["versions"],
+        ),
+    )
+
+
+def as_yaml(best: Best) -> str:
+    """The file that ``search.py train`` takes."""
+    head = f"# {best.recorded.study}: {best.recipe.metric} {best.recorded.value:.6g}, clean {best.recorded.clean:.6g}\n"
+    return head + yaml.safe_dump(best.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def as_json(best: Best) -> str:
+    """The same as JSON."""
+    return best.model_dump_json(indent=2) + "\n"
+
+
+WRITERS = {"yaml": as_yaml, "json": as_json, "python": as_python}
+
+
+def read_best(path: str) -> Best:
+    """Read best.yaml (or its JSON form).
+
+    Raises:
+        UserError: It is missing, broken, from another format, or names something that does not exist.
+    """
+    try:
+        text = Path(path).read_text()
+        content = yaml.safe_load(text)
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path} is not readable YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(content, dict) or "method" not in content:
+        raise UserError(f"{path} is no exported configuration: it has no method; a search writes one as best.yaml")
+    if content.get("format") != FORMAT:
+        raise UserError(f"{path} has format {content.get('format')!r}, this version reads {FORMAT}; export it again")
+    for name, kind in (("data", Data), ("recipe", Recipe), ("recorded", Recorded)):
+        if not isinstance(content.get(name), dict):
+            raise UserError(f"{path}: {name} is missing")
+        values = content[name]
+        if name == "data" and isinstance(values.get("label_column"), list):
+            values = values | {"label_column": tuple(values["label_column"])}
+        content[name] = checked(kind, values, f"{path}: {name}")
+    best = checked(Best, content, path)
+    if best.method not in METHODS:
+        raise UserError(f"{path}: unknown method {best.method!r}{near(best.method, METHODS)}")
+    try:
+        METHODS[best.method](**best.settings)
+    except (SettingError, TypeError) as error:
+        raise UserError(f"{path}: settings: {error}") from None
+    return best
+
+
+def version_changes(best: Best) -> list[str]:
+    """Packages that are not as recorded, "torch 2.13.0 then, 2.14.0 now"."""
+    then, now = best.recorded.versions, versions()
+    return [f"{name} {then.get(name)} then, {now[name]} now" for name in now if then.get(name) != now[name]]

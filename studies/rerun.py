@@ -1,0 +1,72 @@
+"""Train an exported configuration once, compare with what was recorded, and keep the model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from adv import METHODS
+from finetune.errors import UserError
+from finetune.load import load_task
+from finetune.loop import Bench, Epoch, Training
+from studies.best import Best
+from studies.export import version_changes
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """How the new value stands to the recorded one; ``verdict`` is a sentence."""
+
+    value: float
+    same: bool
+    verdict: str
+
+
+def rerun(best: Best, seed: int | None, out: Path, on_epoch: Callable[[Epoch], None]) -> Rerun:
+    """Train, compare, and save model and tokeniser to ``out`` as safetensors in the hub's layout.
+
+    Args:
+        best: An exported configuration.
+        seed: Another seed, or None for the recorded one.
+        out: A folder.
+        on_epoch: Told after every epoch.
+
+    Raises:
+        UserError: The folder cannot be written, or data or model cannot be had.
+        Diverged: It no longer trains.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {out} cannot be written: {error.strerror}") from None
+    recipe = best.recipe if seed is None else best.recipe.model_copy(update={"seed": seed})
+    bench = Bench(load_task(best.data, recipe.metric), recipe)
+    training = Training(bench, recipe, METHODS[best.method](**best.settings))
+    for epoch in training.epochs():
+        on_epoch(epoch)
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    try:
+        training.model.save_pretrained(out)  # type: ignore[operator]
+        bench.models.tokenizer.save_pretrained(out)
+    except OSError as error:
+        raise UserError(f"--out {out} cannot be written: {error}") from None
+    value = training.history[-1].metrics[recipe.metric]
+    return Rerun(value, value == best.recorded.value, verdict(best, bench, value, recipe.seed))
+
+
+def verdict(best: Best, bench: Bench, value: float, seed: int) -> str:
+    """Whether the value is the recorded one, and if not, what differs."""
+    recorded = best.recorded
+    text = f"{best.recipe.metric} {value:.6f}; recorded {recorded.value:.6f}"
+    if seed != best.recipe.seed:
+        return f"{text} on seed {best.recipe.seed}. This is seed {seed}: another draw of the same setting"
+    if value == recorded.value:
+        return f"{text}: the same"
+    causes = version_changes(best)
+    if bench.task.fingerprint != recorded.data_fingerprint:
+        causes.append("the data has changed")
+    if bench.models.fingerprint != recorded.model_fingerprint:
+        causes.append("the pretrained model has changed")
+    why = "; ".join(causes) or "same versions, data and model, so another machine or another kind of device"
+    return f"{text}: NOT the same ({why})"
