@@ -1,6 +1,7 @@
 """Rows from local files, a folder, or a hub id, read with ``datasets``."""
 
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,15 +20,17 @@ QUOTE_NONE = 3
 
 @contextmanager
 def quiet_datasets() -> Iterator[Any]:
-    """The ``datasets`` package without its progress bars."""
+    """The ``datasets`` package without its progress bars, and without its log: what fails is raised as well."""
     import datasets
 
-    shown = datasets.are_progress_bars_disabled()
+    hidden, level = datasets.are_progress_bars_disabled(), datasets.logging.get_verbosity()
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
     try:
         yield datasets
     finally:
-        if not shown:
+        datasets.logging.set_verbosity(level)
+        if not hidden:
             datasets.enable_progress_bars()
 
 
@@ -39,7 +42,7 @@ def read_tables(data: Data) -> dict[str, Table]:
     """
     if data.train_file:
         names = {"train": data.train_file, "validation": data.validation_file, "test": data.test_file}
-        return {split: read_file(Path(name)) for split, name in names.items() if name}
+        return {split: read_file(Path(name).expanduser()) for split, name in names.items() if name}
     assert data.data is not None
     folder = Path(data.data).expanduser()
     if folder.is_file():
@@ -101,12 +104,14 @@ def read_file(path: Path) -> Table:
         raise UserError(f"{path} is empty")
     options: dict[str, Any] = {}
     try:
-        with quiet_datasets() as datasets, tempfile.TemporaryDirectory() as cache:
+        with quiet_datasets() as datasets, tempfile.TemporaryDirectory() as cache, warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
             if FORMATS[path.suffix] == "csv":
                 options = {"sep": "\t", "quoting": QUOTE_NONE} if path.suffix == ".tsv" else {"sep": ","}
                 header = list(pd.read_csv(path, nrows=0, **options).columns)
                 features = datasets.Features({name: datasets.Value("string") for name in header})
-                options |= {"keep_default_na": False, "features": features}
+                # Rows longer than the header are refused: pandas would take their first column for an index.
+                options |= {"keep_default_na": False, "index_col": False, "features": features}
             table = datasets.load_dataset(FORMATS[path.suffix], data_files=str(path), cache_dir=cache, **options)
             columns: Table = table["train"].to_dict()
     except Exception as error:  # parsers raise many unrelated types; all mean: not readable

@@ -42,6 +42,8 @@ def load_task(data: Data, metric: str | None = None) -> Task:
                 hint = near(column, map(str, table))
                 raise UserError(f"--{option}-column {column}: no such column in the {name} data{hint}")
     kind = kind_of(tables["train"], data.label_column, metric)
+    if kind == "classification" and len(data.label_column) > 1:
+        raise UserError(f"--label-column {','.join(data.label_column)}: {metric} takes one column of classes")
     names = data.label_column if kind == "regression" else classes(tables, data.label_column[0])
     parts = {name: rows_of(table, data, kind, names, name) for name, table in tables.items()}
     train = parts["train"]
@@ -93,8 +95,12 @@ def classes(tables: dict[str, Table], column: str) -> tuple[str, ...]:
     """Class names of the training split, whole numbers in their order.
 
     Raises:
-        UserError: There is only one, or another split has a class that is not among them.
+        UserError: A row has no label, there is only one class, or another split has one that is not among them.
     """
+    for name, table in tables.items():
+        for row, value in enumerate(table[column]):
+            if value is None or value == "" or value != value:
+                raise UserError(f"--label-column {column}: row {row + 1} of the {name} data has no label")
     found = {str(value) for value in tables["train"][column]}
     if len(found) < 2:
         raise UserError(f"--label-column {column}: one class only ({next(iter(found))!r}); two are needed")
@@ -103,7 +109,7 @@ def classes(tables: dict[str, Table], column: str) -> tuple[str, ...]:
         if strange:
             raise UserError(f"--label-column {column}: the {name} data has {strange[0]!r}, which the train data has not")
     numbers = all(_number(value) is not None for value in found)
-    return tuple(sorted(found, key=float if numbers else None))
+    return tuple(sorted(found, key=lambda label: (float(label) if numbers else 0.0, label)))
 
 
 def rows_of(table: Table, data: Data, kind: Kind, names: tuple[str, ...], name: str) -> Rows:

@@ -50,17 +50,23 @@ def _correlation(score: Callable[..., Any]) -> Score:
     return mean
 
 
+def _mcc(labels: Array, logits: Array) -> float:
+    """Matthews' coefficient; 0 where there is one class only, of which scikit-learn warns."""
+    return float(sk.matthews_corrcoef(labels, logits.argmax(1))) if np.ptp(labels) > 0 else 0.0
+
+
 def _qwk(labels: Array, output: Array) -> float:
     """Quadratic weighted kappa; classes by rank of their number, regression rounded to whole numbers."""
     if labels.ndim == 1:
-        return _finite(sk.cohen_kappa_score(labels, output.argmax(1), weights="quadratic"))
-    pairs = zip(labels.T, output.T, strict=True)
-    rounded = [(np.rint(t).astype(int), np.clip(np.rint(p), t.min(), t.max()).astype(int)) for t, p in pairs]
-    return float(np.mean([_finite(sk.cohen_kappa_score(t, p, weights="quadratic")) for t, p in rounded]))
+        return _kappa(labels, output.argmax(1))
+    rounded = [(np.rint(t), np.rint(p)) for t, p in zip(labels.T, output.T, strict=True)]
+    return float(np.mean([_kappa(t, np.clip(p, t.min(), t.max())) for t, p in rounded]))
 
 
-def _finite(value: float) -> float:
-    return 0.0 if np.isnan(value) else float(value)
+def _kappa(one: Array, other: Array) -> float:
+    """One minus the mean squared difference over that of rows paired by chance: a rating nobody gave keeps its distance."""
+    chance = one.var() + other.var() + (one.mean() - other.mean()) ** 2
+    return float(1 - np.mean((one - other) ** 2) / chance) if chance > 0 else 0.0
 
 
 def _rmse(targets: Array, predictions: Array) -> float:
@@ -77,7 +83,7 @@ METRICS = {
     "accuracy": Metric(_by_class(sk.accuracy_score), "maximize", CLASSES),
     "macro_f1": Metric(_by_class(sk.f1_score, average="macro", zero_division=0.0), "maximize", CLASSES),
     "micro_f1": Metric(_by_class(sk.f1_score, average="micro", zero_division=0.0), "maximize", CLASSES),
-    "mcc": Metric(_by_class(sk.matthews_corrcoef), "maximize", CLASSES),
+    "mcc": Metric(_mcc, "maximize", CLASSES),
     "log_loss": Metric(_log_loss, "minimize", CLASSES),
     "qwk": Metric(_qwk, "maximize", ("classification", "regression")),
     "rmse": Metric(_rmse, "minimize", NUMBERS),
@@ -107,4 +113,5 @@ def evaluate(task: Task, labels: Array, output: Array) -> dict[str, float]:
     """
     if not np.isfinite(output).all():
         raise Diverged("the predictions are not finite")
+    output = output.astype(np.float64)  # the square of a large float32 is infinite
     return {name: metric.score(labels, output) for name, metric in METRICS.items() if task.kind in metric.kinds}

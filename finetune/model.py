@@ -24,7 +24,8 @@ class Models:
     """
 
     def __init__(self, recipe: Recipe, task: Task) -> None:
-        self.source = recipe.model
+        folder = Path(recipe.model).expanduser()
+        self.source = str(folder) if folder.is_dir() and recipe.model != TINY else recipe.model
         self.labels = len(task.names)
         self.problem = "single_label_classification" if task.kind == "classification" else "regression"
         self.vectors: Tensor | None = None
@@ -49,6 +50,7 @@ class Models:
                 num_labels=self.labels,
                 problem_type=self.problem,
                 use_safetensors=True,
+                trust_remote_code=False,
                 dtype=torch.float32,
                 ignore_mismatched_sizes=True,
             )
@@ -67,7 +69,7 @@ class Models:
         if not folder.is_dir():
             from transformers import AutoConfig
 
-            return str(getattr(AutoConfig.from_pretrained(self.source), "_commit_hash", None))[:16]
+            return str(getattr(AutoConfig.from_pretrained(self.source, trust_remote_code=False), "_commit_hash", None))[:16]
         digest = hashlib.sha256()
         for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")]):
             digest.update(hashlib.file_digest(path.open("rb"), "sha256").digest())
@@ -94,7 +96,7 @@ class Models:
         from transformers import AutoTokenizer
 
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self.source)
+            tokenizer = AutoTokenizer.from_pretrained(self.source, trust_remote_code=False)
         except (OSError, ValueError, KeyError) as error:
             raise UserError(f"--model {self.source} is no folder here and cannot be had: {first_line(error)}") from None
         if tokenizer.pad_token is None:

@@ -68,7 +68,7 @@ def _review(rng: np.random.Generator) -> tuple[str, float]:
 
 
 def reviews(rows: int, seed: int) -> tuple[list[str], list[str]]:
-    """``rows`` different reviews and their labels ("negative", "positive"), balanced to within one.
+    """``rows`` different reviews and their labels ("negative", "positive"), balanced but for the wrong ones.
 
     Args:
         rows: How many.
