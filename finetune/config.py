@@ -26,7 +26,7 @@ class Data(Strict):
     test_file: str | None = None
     text_column: str = "text"
     pair_column: str | None = None
-    label_column: tuple[str, ...] = ("label",)
+    label_column: tuple[str, ...] = Field(("label",), min_length=1)
     max_train_rows: int | None = Field(None, ge=2)
 
 

@@ -29,6 +29,8 @@ def load_task(data: Data, metric: str | None = None) -> Task:
     Raises:
         UserError: The data cannot be used; says which file, column or value.
     """
+    if sum(source is not None for source in (data.task, data.data, data.train_file)) != 1:
+        raise UserError("give exactly one of task, data and train_file")
     if data.task is not None:
         if data.task not in TASKS:
             raise UserError(f"unknown task {data.task!r}{near(data.task, TASKS)}; for your own data use --data")

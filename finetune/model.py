@@ -72,7 +72,8 @@ class Models:
             return str(getattr(AutoConfig.from_pretrained(self.source, trust_remote_code=False), "_commit_hash", None))[:16]
         digest = hashlib.sha256()
         for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")]):
-            digest.update(hashlib.file_digest(path.open("rb"), "sha256").digest())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()[:16]
 
     def _tiny(self, task: Task) -> Any:
