@@ -94,14 +94,18 @@ def make_plan(
             raise UserError(f"--tune {name}: no recipe parameter{near(name, RECIPE)}")
         space[name] = around(name, float(getattr(recipe, name)))
     changes = read_space(space_file) if space_file else []
-    changes += [(f"--range {text}", *pair(text, "--range", "name=LOW:HIGH[:log]")) for text in ranges]
-    changes += [(f"--set {text}", *pair(text, "--set", "name=value")) for text in sets]
-    for where, name, value in changes:
-        apply(where, name, value, method, space, fixed)
+    for text in ranges:
+        name, value = pair(text, "--range", "name=LOW:HIGH[:log]")
+        changes.append((f"--range {text}", name, value, True))
+    for text in sets:
+        name, value = pair(text, "--set", "name=value")
+        changes.append((f"--set {text}", name, scalar(value), False))
+    for where, name, value, ranged in changes:
+        apply(where, name, value, ranged, method, space, fixed)
     return Plan(method, data, recipe, space, fixed)
 
 
-def apply(where: str, name: str, value: Any, method: str, space: Space, fixed: dict[str, Any]) -> None:
+def apply(where: str, name: str, value: Any, ranged: bool, method: str, space: Space, fixed: dict[str, Any]) -> None:
     """Fix a setting, or give it another range.
 
     Raises:
@@ -110,7 +114,6 @@ def apply(where: str, name: str, value: Any, method: str, space: Space, fixed: d
     fields = {field.name: field for field in dataclasses.fields(METHODS[method])}
     if name not in fields and name not in space:
         raise UserError(f"{where}: {method} has no setting {name!r}{near(name, fields)}")
-    ranged = isinstance(value, str) and ":" in value
     try:
         if ranged:
             kind = int if name in fields and fields[name].type is int else float
@@ -148,8 +151,8 @@ def parse_range(where: str, text: str, kind: type) -> BaseDistribution:
     return IntDistribution(low, high, log=log) if kind is int else FloatDistribution(low, high, log=log)
 
 
-def pair(text: str, option: str, form: str) -> tuple[str, Any]:
-    """Split name=value; the value is read as YAML, ranges stay text.
+def pair(text: str, option: str, form: str) -> tuple[str, str]:
+    """Split name=value.
 
     Raises:
         UserError: There is no "=".
@@ -157,7 +160,7 @@ def pair(text: str, option: str, form: str) -> tuple[str, Any]:
     name, sign, value = text.partition("=")
     if not sign or not name or not value:
         raise UserError(f"{option} {text!r}: write {form}")
-    return name.strip(), value if ":" in value or option == "--range" else scalar(value)
+    return name.strip(), value
 
 
 def scalar(text: str) -> Any:
@@ -168,7 +171,7 @@ def scalar(text: str) -> Any:
         return yaml.safe_load(text)
 
 
-def read_space(path: str) -> list[tuple[str, str, Any]]:
+def read_space(path: str) -> list[tuple[str, str, Any, bool]]:
     """A YAML mapping of names to values (fixed) or "LOW:HIGH[:log]" texts.
 
     Raises:
@@ -180,10 +183,12 @@ def read_space(path: str) -> list[tuple[str, str, Any]]:
         raise UserError(f"--space {path} cannot be read: {str(error).splitlines()[0]}") from None
     if not isinstance(content, dict):
         raise UserError(f"--space {path} is no mapping; write lines such as 'epsilon: 0.1:2:log' or 'K: 3'")
-    return [
-        (f"--space {path}", str(name), scalar(value) if isinstance(value, str) and ":" not in value else value)
-        for name, value in content.items()
-    ]
+    rows = []
+    for name, value in content.items():
+        ranged = isinstance(value, str) and ":" in value
+        value = scalar(value) if isinstance(value, str) and not ranged else value
+        rows.append((f"--space {path}", str(name), value, ranged))
+    return rows
 
 
 def describe_space(space: Space) -> dict[str, Any]:

@@ -1,0 +1,154 @@
+"""Trials of a study: shared clean epochs, resumption and pruning, on the built-in task."""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import Trial
+
+from adv import METHODS, Method
+from finetune.config import Data, Recipe
+from finetune.errors import UserError
+from finetune.load import load_task
+from finetune.loop import Bench, Epoch
+from studies.objective import Failed, Objective
+from studies.plan import make_plan
+
+RECIPE = Recipe(epochs=4, batch_size=16)
+
+
+@pytest.fixture(scope="module")
+def bench() -> Bench:
+    return Bench(load_task(Data(task="reviews", max_train_rows=64)), RECIPE)
+
+
+def objective(bench: Bench, folder: Path, method: str = "fgm", **options: Any) -> Objective:
+    plan = make_plan(method, Data(task="reviews"), options.pop("recipe", RECIPE), sets=options.pop("sets", ()))
+    seen: list[Epoch] = options.pop("seen", [])
+    return Objective(plan, bench, folder, folder / "prefix", lambda trial, epoch: seen.append(epoch), **options)
+
+
+def trial_with(start: int, study: optuna.Study | None = None, **params: Any) -> Trial:
+    study = study or optuna.create_study(direction="maximize")
+    study.enqueue_trial({"start_epoch": start} | params)
+    return study.ask()
+
+
+def curve(trial: Trial) -> dict[int, float]:
+    return trial.storage.get_trial(trial._trial_id).intermediate_values
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "none"])
+@pytest.mark.parametrize("start", [1, 2])
+def test_a_trial_from_the_shared_clean_epochs_equals_a_whole_one(
+    bench: Bench, tmp_path: Path, method: str, start: int
+) -> None:
+    shared = objective(bench, tmp_path / "a", method)
+    shared.baseline()
+    whole = objective(bench, tmp_path / "b", method, reuse=False)
+    params = method_defaults(method)
+    first, second = trial_with(start, **params), trial_with(start, **params)
+    assert shared(first) == whole(second)
+    assert curve(first) == curve(second)
+    assert first.user_attrs["metrics"] == second.user_attrs["metrics"]
+    assert first.user_attrs["diagnostics"] == second.user_attrs["diagnostics"]
+
+
+def method_defaults(name: str) -> dict[str, Any]:
+    defaults = make_plan(name, Data(task="reviews"), RECIPE).defaults()
+    return {key: value for key, value in defaults.items() if key != "start_epoch"}
+
+
+def test_the_shared_epochs_are_really_used_and_trained_once(bench: Bench, tmp_path: Path) -> None:
+    seen: list[Epoch] = []
+    made = objective(bench, tmp_path, seen=seen)
+    made.baseline()
+    assert [epoch.number for epoch in seen] == [0, 1, 2, 3]
+    assert made.epoch_file(2).exists()
+    again = objective(bench, tmp_path, seen=seen)
+    assert again.baseline()[-1].metrics == seen[3].metrics
+    assert len(seen) == 4
+    again(trial_with(2, epsilon=0.7))
+    assert [epoch.number for epoch in seen[4:]] == [0, 1, 2, 3]
+    assert [epoch.seconds for epoch in seen[4:6]] == [epoch.seconds for epoch in seen[:2]]
+
+
+def test_methods_share_the_clean_epochs_and_other_recipes_do_not(bench: Bench, tmp_path: Path) -> None:
+    assert objective(bench, tmp_path, "fgm").prefix == objective(bench, tmp_path, "awp").prefix
+    other = objective(bench, tmp_path, recipe=RECIPE.model_copy(update={"learning_rate": 1e-3}))
+    assert other.prefix != objective(bench, tmp_path).prefix
+
+
+class Stop(Exception):
+    """Stands for a kill: raised between two epochs."""
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_an_interrupted_trial_goes_on_from_its_last_epoch_bit_for_bit(bench: Bench, tmp_path: Path, after: int) -> None:
+    whole = objective(bench, tmp_path / "whole")
+    undisturbed = trial_with(1, epsilon=0.7)
+    value = whole(undisturbed)
+
+    trained: list[int] = []
+    made = objective(bench, tmp_path / "killed")
+
+    def stop(trial: Trial | None, epoch: Epoch) -> None:
+        trained.append(epoch.number)
+        if epoch.number == after + 1:
+            raise Stop
+
+    made.on_epoch = stop
+    killed = trial_with(1, epsilon=0.7)
+    with pytest.raises(Stop):
+        made(killed)
+    made.on_epoch = lambda trial, epoch: trained.append(epoch.number)
+    assert made(killed) == value
+    assert curve(killed) == curve(undisturbed)
+    assert trained == [*range(after + 2), *range(after + 2, 4)]
+    made.clean_up(killed)
+    assert not list((tmp_path / "killed").glob("trial-*"))
+
+
+def test_a_damaged_snapshot_is_trained_again(bench: Bench, tmp_path: Path) -> None:
+    made = objective(bench, tmp_path)
+    tmp_path.joinpath("trial-0.safetensors").write_bytes(b"half of a file")
+    assert made(trial_with(1, epsilon=0.7)) == objective(bench, tmp_path / "b")(trial_with(1, epsilon=0.7))
+
+
+def test_divergence_is_a_reason(bench: Bench, tmp_path: Path) -> None:
+    made = objective(bench, tmp_path, recipe=RECIPE.model_copy(update={"learning_rate": 1e30, "max_grad_norm": 1e30}))
+    with pytest.raises(Failed, match=r"^diverged: "):
+        made(trial_with(0, epsilon=0.7))
+    with pytest.raises(UserError, match="lower --learning-rate"):
+        made.baseline()
+
+
+def test_an_attack_that_cannot_act_is_a_reason(bench: Bench, tmp_path: Path) -> None:
+    made = objective(bench, tmp_path, sets=["emb_name=nowhere"])
+    with pytest.raises(Failed, match="nowhere"):
+        made(trial_with(0, epsilon=0.7))
+
+
+def test_a_pruned_trial_keeps_what_it_measured(bench: Bench, tmp_path: Path) -> None:
+    class Always(optuna.pruners.BasePruner):
+        def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+            return trial.last_step == 2
+
+    study = optuna.create_study(direction="maximize", pruner=Always())
+    trial = trial_with(0, study, epsilon=0.7)
+    with pytest.raises(optuna.TrialPruned):
+        objective(bench, tmp_path)(trial)
+    assert sorted(curve(trial)) == [0, 1, 2]
+    assert trial.user_attrs["metrics"]["accuracy"] == curve(trial)[2]
+    assert trial.user_attrs["diagnostics"]["attacked"] == 3 * 4
+
+
+def test_searched_recipe_parameters_reach_the_training(bench: Bench, tmp_path: Path) -> None:
+    plan = make_plan("fgm", Data(task="reviews"), RECIPE, tune=["learning_rate"])
+    made = Objective(plan, bench, tmp_path, tmp_path / "prefix", lambda trial, epoch: None)
+    made.baseline()
+    assert not made.epoch_file(1).exists()
+    slow, fast = (made(trial_with(0, epsilon=0.1, learning_rate=rate)) for rate in (0.0013, 0.0126))
+    assert slow != fast
+    assert isinstance(plan.build({"epsilon": 0.1, "start_epoch": 0, "learning_rate": 0.002})[0], Method)

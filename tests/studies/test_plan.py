@@ -1,0 +1,99 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.distributions import FloatDistribution, IntDistribution
+
+from adv import AWP, METHODS, PGD
+from finetune.config import Data, Recipe
+from finetune.errors import UserError
+from spaces import space_of
+from studies.identity import differences
+from studies.plan import Plan, describe_space, make_plan
+
+
+def plan(method: str = "awp", **options: Any) -> Plan:
+    return make_plan(method, Data(task="reviews"), Recipe(), **options)
+
+
+def test_without_options_the_declared_space_is_searched() -> None:
+    for method in METHODS:
+        assert plan(method).space == space_of(method, 6)
+        assert plan(method).fixed == {}
+
+
+def test_set_fixes_and_range_redefines() -> None:
+    made = plan("pgd", sets=["K=3", "combine=sum"], ranges=["alpha=0.1:0.4", "epsilon=1e-2:1:log"])
+    assert made.fixed == {"K": 3, "combine": "sum"}
+    assert made.space == {
+        "alpha": FloatDistribution(0.1, 0.4),
+        "epsilon": FloatDistribution(0.01, 1.0, log=True),
+        "start_epoch": IntDistribution(0, 4),
+    }
+    method, recipe = made.build({"alpha": 0.2, "epsilon": 0.5, "start_epoch": 1})
+    assert method == PGD(K=3, combine="sum", alpha=0.2, epsilon=0.5, start_epoch=1)
+    assert recipe == made.recipe
+
+
+def test_a_range_can_add_a_setting_that_is_not_searched_by_default() -> None:
+    assert plan("awp", ranges=["adv_step=1:3"]).space["adv_step"] == IntDistribution(1, 3)
+
+
+def test_a_space_file_does_both_and_the_command_line_has_the_last_word(tmp_path: Path) -> None:
+    file = tmp_path / "space.yaml"
+    file.write_text("adv_lr: 1e-3\nadv_eps: 1e-3:0.1:log\nstart_epoch: 1:2\n")
+    made = plan("awp", space_file=str(file), sets=["start_epoch=2"])
+    assert made.fixed == {"adv_lr": 0.001, "start_epoch": 2}
+    assert made.space == {"adv_eps": FloatDistribution(1e-3, 0.1, log=True)}
+
+
+def test_tune_adds_recipe_parameters_around_the_recipe() -> None:
+    made = plan("fgm", tune=["learning_rate", "batch_size"])
+    rate = made.space["learning_rate"]
+    assert isinstance(rate, FloatDistribution)
+    assert rate.low * rate.high == pytest.approx(made.recipe.learning_rate**2)
+    assert made.tuned
+    assert not plan("fgm").tuned
+    method, recipe = made.build({"epsilon": 0.5, "start_epoch": 0, "learning_rate": 1e-3, "batch_size": 8})
+    assert (recipe.learning_rate, recipe.batch_size) == (1e-3, 8)
+    assert method.start_epoch == 0
+
+
+def test_defaults_are_the_methods_own_moved_into_the_space() -> None:
+    assert plan("awp").defaults() == {"adv_lr": 1.0, "adv_eps": 0.2, "start_epoch": 0}
+    assert plan("awp", ranges=["adv_eps=0.3:0.4"]).defaults()["adv_eps"] == 0.3
+    assert plan("fgm", tune=["learning_rate"]).defaults()["learning_rate"] == Recipe().learning_rate
+    assert isinstance(plan("awp").build(plan("awp").defaults())[0], AWP)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"sets": ["epsilon=1"]}, "awp has no setting 'epsilon'"),
+        ({"sets": ["adv_lrr=1"]}, "did you mean 'adv_lr'"),
+        ({"sets": ["adv_lr"]}, "name=value"),
+        ({"sets": ["adv_lr=-1"]}, "adv_lr must be a finite number >= 0, but is -1"),
+        ({"sets": ["adv_step=1.5"]}, "adv_step must be a whole number >= 1"),
+        ({"ranges": ["adv_lr=1:1"]}, "is empty"),
+        ({"ranges": ["adv_lr=2:1"]}, "is empty"),
+        ({"ranges": ["adv_lr=0:1:log"]}, "starts above 0"),
+        ({"ranges": ["adv_lr=1"]}, "no range"),
+        ({"ranges": ["adv_lr=a:b"]}, "no range"),
+        ({"ranges": ["adv_lr=-2:-1"]}, "adv_lr must be"),
+        ({"tune": ["lr"]}, "no recipe parameter"),
+        ({"space_file": "nowhere.yaml"}, "cannot be read"),
+    ],
+)
+def test_bad_options_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        plan("awp", **options)
+
+
+def test_differences_name_the_leaf_and_both_values() -> None:
+    there = {"recipe": {"epochs": 3, "seed": 0}, "space": describe_space(plan("fgm").space)}
+    here = {"recipe": {"epochs": 4, "seed": 0}, "space": describe_space(plan("fgm", sets=["start_epoch=1"]).space)}
+    found = differences(there, here)
+    assert found[0] == "recipe.epochs: there 3, here 4"
+    assert found[1].startswith("space.start_epoch: there {")
+    assert len(found) == 2
+    assert differences(there, there) == []

@@ -1,0 +1,92 @@
+from typing import Any
+
+import optuna
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from spaces import SPACES, space_of
+from studies.sampling import SAMPLERS, PhasedSampler, at, design_point, random_point
+
+SPACE = {
+    "epsilon": FloatDistribution(0.05, 5.0, log=True),
+    "K": IntDistribution(2, 5),
+    "combine": CategoricalDistribution(("mean", "sum")),
+}
+START = {"epsilon": 1.0, "K": 3, "combine": "mean"}
+UNIT = st.floats(0, 1, exclude_max=True)
+
+
+def ask(study: optuna.Study) -> optuna.Trial:
+    trial = study.ask()
+    trial.suggest_float("epsilon", 0.05, 5.0, log=True)
+    trial.suggest_int("K", 2, 5)
+    trial.suggest_categorical("combine", ("mean", "sum"))
+    return trial
+
+
+def value(params: dict[str, Any]) -> float:
+    return params["epsilon"] * params["K"] + (params["combine"] == "sum")
+
+
+def searched(name: str, trials: int, parts: tuple[int, ...] = ()) -> list[dict[str, Any]]:
+    storage = optuna.storages.InMemoryStorage()
+    study = optuna.create_study(storage=storage, study_name="x")
+    for number in range(trials):
+        if number in (0, *parts):  # a new process: nothing but the storage is kept
+            study = optuna.load_study(study_name="x", storage=storage)
+            study.sampler = PhasedSampler(SPACE, [START], 4, 7, name)
+        trial = ask(study)
+        study.tell(trial, value(trial.params))
+    return [trial.params for trial in study.get_trials()]
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_an_interrupted_search_draws_the_same_settings(name: str) -> None:
+    assert searched(name, 9) == searched(name, 9, parts=(1, 3, 4, 7, 8))
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_the_first_trial_has_the_defaults_and_no_two_are_alike(name: str) -> None:
+    trials = searched(name, 9)
+    assert trials[0] == START
+    assert len({tuple(trial.values()) for trial in trials}) == 9
+
+
+def test_another_seed_draws_other_settings() -> None:
+    assert design_point(SPACE, 1, 0) != design_point(SPACE, 2, 0)
+    assert random_point(SPACE, 1, 5) != random_point(SPACE, 2, 5)
+
+
+def test_settings_of_a_random_trial_are_independent_of_each_other() -> None:
+    space = {"a": FloatDistribution(0, 1), "b": FloatDistribution(0, 1)}
+    points = [random_point(space, 0, number) for number in range(50)]
+    assert all(point["a"] != point["b"] for point in points)
+
+
+def test_the_design_fills_every_eighth_of_a_range() -> None:
+    space = {"a": FloatDistribution(0, 8), "b": FloatDistribution(0, 8)}
+    points = [design_point(space, 3, index) for index in range(32)]
+    for name in space:
+        cells = [int(point[name]) for point in points]
+        assert sorted(set(cells)) == list(range(8))
+        assert max(map(cells.count, range(8))) <= 5
+
+
+@given(UNIT)
+def test_every_position_gives_a_value_of_the_distribution(u: float) -> None:
+    distributions = [dist for name in SPACES for dist in space_of(name, 6).values()]
+    extra = [IntDistribution(1, 64, log=True), FloatDistribution(0, 1, step=0.25), IntDistribution(0, 10, step=5)]
+    for distribution in [*distributions, *extra, SPACE["combine"]]:
+        drawn = at(distribution, u)
+        assert distribution._contains(distribution.to_internal_repr(drawn))
+
+
+def test_whole_numbers_are_drawn_evenly() -> None:
+    drawn = [at(IntDistribution(2, 5), i / 100) for i in range(100)]
+    assert [drawn.count(k) for k in (2, 3, 4, 5)] == [25, 25, 25, 25]
+
+
+def test_log_ranges_are_even_in_logarithms() -> None:
+    assert at(FloatDistribution(1e-4, 1.0, log=True), 0.5) == pytest.approx(1e-2)
