@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from finetune.config import TINY, Recipe
@@ -54,7 +55,7 @@ class Models:
                 dtype=torch.float32,
                 ignore_mismatched_sizes=True,
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise UserError(f"--model {self.source} cannot be loaded: {first_line(error)}") from None
         if self.tokenizer.pad_token_id is not None:
             loaded.config.pad_token_id = self.tokenizer.pad_token_id  # type: ignore[union-attr]
