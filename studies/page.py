@@ -1,0 +1,172 @@
+"""What the report says in words and tables, as the template takes it."""
+
+import math
+import shlex
+from statistics import median
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState
+
+from studies.drawing import one_in
+from studies.importance import AT_LEAST, valued
+from studies.summary import Summary, settings_of
+from studies.trials import complete, phase_of, short, value_of
+
+TOP = 20
+CAPTIONS = {
+    "history": "Each point is a trial; points on the better side of the dashed line beat clean training. Failed trials, and"
+    " pruned ones that were stopped below all final values, stand at the worse edge.",
+    "importances": "Each bar is the share of the value's variance that one setting alone explains, in the exploration phase;"
+    " what does not reach past the dashed line cannot be told from noise.",
+    "slices": "The value of every trial against one setting at a time, with clean training as the dashed line; a slope or a"
+    " cliff means that the setting matters there, an even cloud that it does not.",
+    "contour": "Complete trials (dots) over the two settings that matter most, the value interpolated between them; darker"
+    " is better, and far from any dot the colour is a guess.",
+    "parallel": "Each line is a complete trial crossing every setting; where dark lines bunch on an axis are the good values"
+    " of that setting.",
+    "epochs": "The metric after each epoch, one thin line for each trial; the bold black line is clean training.",
+    "timeline": "When each trial ran and for how long; gaps are times when the search stood still.",
+}
+DIRECTIONS = {True: "higher is better", False: "lower is better"}
+
+
+def number(value: Any) -> str:
+    """A value with four digits; what is no number as it is."""
+    if value is None:
+        return "–"
+    if not isinstance(value, float) or not math.isfinite(value):
+        return str(value)
+    return f"{value:.4f}" if 0.1 <= abs(value) < 10 else f"{value:.4g}"
+
+
+def page(summary: Summary) -> dict[str, Any]:
+    """All that the template shows but the figures."""
+    return {
+        "name": summary.study.study_name,
+        "facts": facts(summary),
+        "idle": summary.idle,
+        "importances": summary.importances,
+        "silence": silence(summary),
+        "source": source(summary),
+        "failures": summary.failures[:TOP],
+        "more_failures": max(0, len(summary.failures) - TOP),
+        "one_in": one_in(summary),
+        "metric": summary.metric,
+        "best": best_rows(summary),
+        "settings": list(summary.space),
+        "identity": identity(summary),
+    }
+
+
+def facts(summary: Summary) -> dict[str, str]:
+    """The summary in rows."""
+    about, recipe, best = summary.about, summary.about["recipe"], summary.best
+    states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+    counts = ", ".join(f"{summary.count(state)} {name}" for name, state in states.items())
+    rows = {
+        "Method": about["method"],
+        "Task": task_of(about["data"]),
+        "Model": recipe["model"],
+        "Metric": f"{summary.metric}, {DIRECTIONS[summary.maximize]}",
+        "Seed": str(recipe["seed"]),
+        "Trials": f"{len(summary.trials)}: {counts}",
+        "Clean baseline": number(summary.clean),
+    }
+    if best is None:
+        return rows | {"Best value": "none: no trial is complete"}
+    chosen = ", ".join(f"{name} = {short(value)}" for name, value in settings_of(best, about).items())
+    rows["Best value"] = f"{number(best.value)} (trial {best.number})"
+    rows["Best settings"] = chosen or "none to set"
+    return rows | {"Gain": gain(summary), "Time per trial": seconds(summary)}
+
+
+def task_of(data: dict[str, Any]) -> str:
+    """Where the rows come from."""
+    return str(data.get("task") or data.get("data") or data.get("train_file"))
+
+
+def gain(summary: Summary) -> str:
+    """The best trial against clean training, and how far to trust that."""
+    gained, tried = summary.gain or 0.0, len(complete(summary))
+    if gained <= 0:
+        return f"{gained:+.4f}: no trial beats clean training on this seed"
+    confirm = f"search.py confirm --study {shlex.quote(summary.study.study_name)}"
+    luck = f"the best of {tried} trials is optimistic, a part of it is luck" if tried > 1 else "it may be luck"
+    return f"{gained:+.4f} better than clean, on one seed: {luck}. To see what is left of it on fresh seeds: {confirm}"
+
+
+def seconds(summary: Summary) -> str:
+    """What a trial costs beside clean training."""
+    clean = sum(epoch.seconds for epoch in summary.baseline)
+    taken = [t.user_attrs["seconds"] for t in complete(summary) if "seconds" in t.user_attrs]
+    if not taken:
+        return f"clean {clean:.3g} s"
+    typical = median(taken)
+    times = f", {typical / clean:.2g} times clean training" if clean > 0 else ""
+    return f"{typical:.3g} s (median of complete trials){times} ({clean:.3g} s)"
+
+
+def silence(summary: Summary) -> str:
+    """Why there are no importances; empty where there are some."""
+    if summary.importances:
+        return ""
+    varying = sum(not distribution.single() for distribution in summary.space.values())
+    if varying < 2:
+        return f"Importances compare settings, and this study varies {'only one' if varying else 'none'}."
+    points = valued(summary.trials)
+    if len(points) < AT_LEAST:
+        return f"Importances need {AT_LEAST} trials with a value, and this study has {len(points)}."
+    return "All trials have the same value, so no setting can be told to matter."
+
+
+def source(summary: Summary) -> str:
+    """Which trials the importances come from; as ``importance.importances`` chooses them."""
+    honest = valued([trial for trial in summary.trials if trial.number < summary.explore])
+    if len(honest) >= AT_LEAST:
+        return f"From the {len(honest)} trials of the exploration phase that have a value, spread evenly and never pruned."
+    points = len(valued(summary.trials))
+    return f"From all {points} trials with a value (the exploration phase has too few), so what the search chose weighs in."
+
+
+def best_rows(summary: Summary) -> list[list[str]]:
+    """The best trials: number, phase, value, settings, seconds."""
+    ranked = sorted(complete(summary), key=lambda t: (value_of(t) or 0.0) * (-1 if summary.maximize else 1))
+    return [
+        [str(t.number), phase_of(t, summary), number(t.value)]
+        + [short(t.params.get(name, "–")) for name in summary.space]
+        + [short(t.user_attrs.get("seconds", "–"))]
+        for t in ranked[:TOP]
+    ]
+
+
+def identity(summary: Summary) -> dict[str, dict[str, str]]:
+    """What the study is about, by section."""
+    about = summary.about
+    prints = {name: about[name] for name in ("data fingerprint", "model fingerprint") if name in about}
+    sections = {
+        "Recipe": about["recipe"],
+        "Space": {name: described(distribution) for name, distribution in summary.space.items()},
+        "Fixed settings": about["fixed"],
+        "Search": about["search"],
+        "Data": about["data"] | prints,
+        "Versions": about["versions"],
+    }
+    return {
+        title: {name: shown(value) for name, value in values.items() if value is not None}
+        for title, values in sections.items()
+        if values
+    }
+
+
+def shown(value: Any) -> str:
+    """A recorded value; lists without brackets."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def described(distribution: BaseDistribution) -> str:
+    """A range in words."""
+    if isinstance(distribution, CategoricalDistribution):
+        return "one of " + ", ".join(map(str, distribution.choices))
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    return f"{distribution.low:g} to {distribution.high:g}" + (", logarithmic" if distribution.log else "")

@@ -1,0 +1,132 @@
+"""The files that a study leaves for people: one HTML page that needs no network, and its trials as CSV."""
+
+import csv
+import html
+import io
+import os
+import tempfile
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from studies.figures import figures
+from studies.page import CAPTIONS, page
+from studies.summary import Summary, settings_of
+from studies.trials import phase_of, value_of
+
+TEMPLATE = Path(__file__).with_name("report.html.jinja")
+# plotly.js has a button that hands the data to its maker's server, and shows it unless told not to.
+CONFIG = {
+    "displaylogo": False,
+    "showSendToCloud": False,
+    "responsive": True,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+}
+COLUMNS = ("number", "state", "phase", "value")
+
+
+def write_report(summary: Summary, folder: Path) -> Path:
+    """Write ``report.html``.
+
+    Args:
+        summary: Of the study.
+        folder: Made where it is missing.
+
+    Raises:
+        OSError: It cannot be written; nothing half-written is left.
+    """
+    environment = Environment(undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    drawn = [embedded(name, figure) for name, figure in figures(summary).items()]
+    text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        page(summary), figures=drawn, plotly=Markup(get_plotlyjs())
+    )
+    return write_whole(folder / "report.html", text)
+
+
+def embedded(name: str, figure: go.Figure) -> dict[str, Any]:
+    """A figure as the template takes it: its title becomes a heading, which wraps on a narrow screen."""
+    title = html.unescape(figure.layout.title.text)
+    figure.update_layout(title=None, margin={"t": 30})
+    body = figure.to_html(full_html=False, include_plotlyjs=False, div_id=f"figure-{name}", config=CONFIG)
+    return {"title": title, "body": Markup(body), "caption": CAPTIONS[name], "least": figure.layout.meta["least"]}
+
+
+def write_trials(summary: Summary, folder: Path) -> Path:
+    """Write ``trials.csv``: one row for each finished trial, the value of a pruned one being its last report.
+
+    Args:
+        summary: Of the study.
+        folder: Made where it is missing.
+
+    Raises:
+        OSError: It cannot be written; nothing half-written is left.
+    """
+    metrics, diagnostics = (recorded(summary, key) for key in ("metrics", "diagnostics"))
+    settings = [*summary.about["fixed"], *summary.space]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*COLUMNS, *settings, "seconds", *metrics, *diagnostics, "failure"])
+    for trial in summary.trials:
+        chosen, attrs = settings_of(trial, summary.about), trial.user_attrs
+        row = [trial.number, trial.state.name.lower(), phase_of(trial, summary), value_of(trial)]
+        row += [chosen.get(name) for name in settings] + [attrs.get("seconds")]
+        row += [attrs.get("metrics", {}).get(name) for name in metrics]
+        row += [attrs.get("diagnostics", {}).get(name) for name in diagnostics]
+        writer.writerow([*row, attrs.get("failure")])
+    return write_whole(folder / "trials.csv", text.getvalue())
+
+
+def recorded(summary: Summary, key: str) -> list[str]:
+    """Names that any trial has under a user attribute, in the order they come."""
+    return list(dict.fromkeys(name for trial in summary.trials for name in trial.user_attrs.get(key, {})))
+
+
+def write_images(summary: Summary, folder: Path) -> list[Path]:
+    """Write every figure as a PNG, where kaleido and a Chrome are installed.
+
+    Args:
+        summary: Of the study.
+        folder: Made where it is missing.
+
+    Returns:
+        The files; none where one of the two is missing, or there is nothing to draw.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    drawn = figures(summary)
+    if not drawn or find_spec("kaleido") is None:
+        return []
+    kaleido, errors = import_module("kaleido"), import_module("kaleido.errors")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as writing:
+        paths = [Path(writing, f"{name}.png") for name in drawn]
+        sizes = [{"format": "png", "width": 1000, "height": figure.layout.height, "scale": 2} for figure in drawn.values()]
+        jobs = zip(drawn.values(), paths, sizes, strict=True)
+        specs = [{"fig": figure.to_dict(), "path": path, "opts": size} for figure, path, size in jobs]
+        try:
+            kaleido.write_fig_from_object_sync(specs, kopts={"mathjax": False})  # or it is fetched from the network
+        except errors.ChromeNotFoundError:
+            return []
+        return [path.replace(folder / path.name) for path in paths]
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Write a file that is either whole or as it was before.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writing = path.with_name(f".writing-{os.getpid()}-{path.name}")
+    try:
+        writing.write_text(text, encoding="utf-8", newline="")
+        return writing.replace(path)
+    finally:
+        writing.unlink(missing_ok=True)

@@ -1,0 +1,29 @@
+"""Trials as figures and tables see them."""
+
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from studies.importance import valued
+from studies.summary import Summary
+
+
+def short(value: Any) -> str:
+    """A setting with three digits."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def phase_of(trial: FrozenTrial, summary: Summary) -> str:
+    """``explore`` or ``search``."""
+    return "explore" if trial.number < summary.explore else "search"
+
+
+def value_of(trial: FrozenTrial) -> float | None:
+    """Its value, a pruned one's last report; None where there is none, or none that is finite."""
+    found = valued([trial])
+    return found[0][1] if found else None
+
+
+def complete(summary: Summary) -> list[FrozenTrial]:
+    """Complete trials with a finite value."""
+    return [t for t in summary.trials if t.state is TrialState.COMPLETE and value_of(t) is not None]
