@@ -1,0 +1,56 @@
+"""Data that cannot be used, and what is said about it."""
+
+import pytest
+from small import rows_with, write_lines
+
+from finetune.config import Data
+from finetune.errors import UserError
+from finetune.load import load_task
+
+
+def load(tmp_path, rows, metric=None, **options):
+    return load_task(Data(train_file=write_lines(tmp_path / "rows.jsonl", rows), **options), metric)
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "reason"),
+    [
+        (rows_with(["a", "b"] * 9, lable=1), {"label_column": ("lable2",)}, "--label-column lable2: .*did you mean 'lable'"),
+        (rows_with(["a", "b"] * 9), {"text_column": "txt"}, "--text-column txt: .*did you mean 'text'"),
+        (rows_with(["a", "b"] * 9), {"pair_column": "other"}, "--pair-column other"),
+        (rows_with(["a"] * 18), {}, "one class only .'a'."),
+        (rows_with(["a", "b", None] * 6), {}, "row 3 of the train data has no label"),
+        (rows_with(["a", "", "b"] * 6), {}, "row 2 of the train data has no label"),
+        (rows_with([0.5, 1.5, None] * 6), {}, "row 3 of the train data has no label"),
+        (rows_with([0.5, "x"] * 9), {"metric": "rmse"}, "row 2 of the train data is 'x', not a finite number"),
+        (rows_with([0.5, "inf"] * 9), {"metric": "rmse"}, "row 2 of the train data is 'inf'"),
+        (rows_with(["a", "b", "a"]), {}, "3 rows; at least 10"),
+        ([{"text": " ", "label": n % 2} for n in range(20)], {}, "every text in the train data is empty"),
+        (
+            rows_with(["a", "b"] * 9, c=1),
+            {"label_column": ("label", "c"), "metric": "accuracy"},
+            "accuracy takes one column",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_data_is_said_in_its_words(tmp_path, rows, options, reason):
+    with pytest.raises(UserError, match=reason):
+        load(tmp_path, rows, **options)
+
+
+def test_a_class_that_training_does_not_have(tmp_path):
+    train = write_lines(tmp_path / "train.jsonl", rows_with(["a", "b"] * 9))
+    other = write_lines(tmp_path / "dev.jsonl", rows_with(["a", "c"]))
+    with pytest.raises(UserError, match="the validation data has 'c'"):
+        load_task(Data(train_file=train, validation_file=other))
+
+
+@pytest.mark.parametrize("options", [{}, {"task": "reviews", "data": "x"}, {"data": "x", "train_file": "y"}])
+def test_exactly_one_source(options):
+    with pytest.raises(UserError, match="exactly one"):
+        load_task(Data(**options))
+
+
+def test_an_unknown_task_is_answered_with_the_near_one():
+    with pytest.raises(UserError, match="did you mean 'reviews'"):
+        load_task(Data(task="review"))

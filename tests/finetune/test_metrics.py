@@ -1,0 +1,96 @@
+import math
+
+import numpy as np
+import pytest
+from small import numbers_task, reviews_task
+
+from finetune.errors import Diverged, UserError
+from finetune.metrics import DEFAULTS, METRICS, evaluate, find_metric
+
+CLASSES = [name for name, metric in METRICS.items() if "classification" in metric.kinds]
+NUMBERS = [name for name, metric in METRICS.items() if "regression" in metric.kinds]
+# Classes 0, 0, 1, 2 predicted as 0, 1, 1, 2.
+LABELS = np.array([0, 0, 1, 2])
+LOGITS = np.log([[0.5, 0.3, 0.2], [0.2, 0.6, 0.2], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]])
+TARGETS = np.array([[1.0, 5], [2, 4], [3, 3], [4, 5]])
+PREDICTIONS = np.array([[2.0, 5], [1, 4], [3, 3], [4, 5]])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("accuracy", 3 / 4),
+        ("macro_f1", (2 / 3 + 2 / 3 + 1) / 3),
+        ("micro_f1", 3 / 4),
+        ("mcc", (3 * 4 - (2 * 1 + 1 * 2 + 1 * 1)) / math.sqrt((16 - 6) * (16 - 6))),
+        ("log_loss", -(math.log(0.5) + math.log(0.2) + math.log(0.8) + math.log(0.8)) / 4),
+        ("qwk", 1 - (1 / 4) / (20 / 16)),
+    ],
+)
+def test_classes_by_hand(name, value):
+    assert METRICS[name].score(LABELS, LOGITS) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rmse", math.sqrt(2 / 8)),
+        ("mcrmse", math.sqrt(2 / 4) / 2),
+        ("pearson", (4 / 5 + 1) / 2),
+        ("spearman", (1 - 6 * 2 / (4 * 15) + 1) / 2),
+        ("qwk", (1 - (2 / 4) / (2 * 1.25) + 1) / 2),
+    ],
+)
+def test_targets_by_hand(name, value):
+    assert METRICS[name].score(TARGETS, PREDICTIONS) == pytest.approx(value)
+
+
+def test_every_metric_has_its_direction():
+    assert {name for name, metric in METRICS.items() if metric.direction == "minimize"} == {"log_loss", "rmse", "mcrmse"}
+    assert set(CLASSES) | set(NUMBERS) == set(METRICS)
+
+
+def test_evaluate_gives_every_metric_of_the_task():
+    assert list(evaluate(reviews_task(), np.array([0, 1]), np.eye(2, dtype=np.float32))) == CLASSES
+    assert list(evaluate(numbers_task(), TARGETS, PREDICTIONS.astype(np.float32))) == NUMBERS
+    for kind, name in DEFAULTS.items():
+        assert kind in METRICS[name].kinds
+
+
+def test_kappa_of_targets_measures_distance_not_rank():
+    targets = np.array([[1.0, 1.2, 5, 5.4]]).T
+    near, far = np.array([[1.0, 2, 5, 5]]).T, np.array([[1.0, 4, 5, 5]]).T
+    score = METRICS["qwk"].score
+    assert score(targets, near) == pytest.approx(1 - (1 / 4) / np.mean((np.rint(targets) - near.T) ** 2))
+    assert score(targets, near) > score(targets, far)
+    assert score(targets, np.array([[-9.0, 1, 5, 99]]).T) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 1, 1], [1, 1, 1, 1]])
+@pytest.mark.parametrize("scale", [0, 1, 1e30])
+def test_constant_and_huge_classes_are_defined_without_warnings(labels, scale):
+    output = np.tile(np.array([1, 2], np.float32) * np.float32(scale), (4, 1))
+    assert all(math.isfinite(value) for value in evaluate(reviews_task(), np.array(labels), output).values())
+
+
+@pytest.mark.parametrize("targets", [TARGETS, np.ones_like(TARGETS)])
+@pytest.mark.parametrize("scale", [0, 1e-7, 1, 1e30])
+def test_constant_and_huge_predictions_are_defined_without_warnings(targets, scale):
+    constant = evaluate(numbers_task(), targets, np.full((4, 2), scale, np.float32))
+    assert [constant[name] for name in ("pearson", "spearman", "qwk")] == [0, 0, 0]
+    nearly = np.float32(1) + np.float32(scale) * PREDICTIONS.astype(np.float32)
+    for values in (constant, evaluate(numbers_task(), targets, nearly)):
+        assert all(math.isfinite(value) for value in values.values())
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_predictions_that_are_not_finite_are_divergence(bad):
+    output = np.eye(2, dtype=np.float32)
+    output[1, 0] = bad
+    with pytest.raises(Diverged, match="not finite"):
+        evaluate(reviews_task(), np.array([0, 1]), output)
+
+
+def test_an_unknown_metric_is_answered_with_the_near_one():
+    with pytest.raises(UserError, match="did you mean 'accuracy'"):
+        find_metric("acuracy")

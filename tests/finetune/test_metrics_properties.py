@@ -1,0 +1,77 @@
+"""What holds for any labels and any predictions."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.metrics import cohen_kappa_score
+
+from finetune.metrics import METRICS
+
+CLASSES = [name for name, metric in METRICS.items() if "classification" in metric.kinds]
+NUMBERS = [name for name, metric in METRICS.items() if "regression" in metric.kinds]
+ratings = st.integers(1, 40).flatmap(lambda n: st.lists(st.tuples(*[st.integers(0, 4)] * 2), min_size=n, max_size=n))
+
+
+def some_logits(n):
+    return arrays(np.float64, (n, 3), elements=st.floats(-30, 30))
+
+
+def some_targets(n):
+    return arrays(np.float64, (n, 2), elements=st.integers(-40, 40).map(lambda n: n / 8))
+
+
+def better(name, one, other):
+    return one >= other - 1e-9 if METRICS[name].direction == "maximize" else one <= other + 1e-9
+
+
+@given(ratings)
+def test_kappa_agrees_with_the_weights_over_all_classes(pairs):
+    one, other = np.array(pairs).T
+    found = METRICS["qwk"].score(one, np.eye(5)[other])
+    if len(set(one) | set(other)) == 1:
+        assert found == 0
+    else:
+        assert found == pytest.approx(cohen_kappa_score(one, other, labels=np.arange(5), weights="quadratic"))
+    clipped = other.clip(one.min(), one.max())
+    as_numbers = METRICS["qwk"].score(one[:, None], other[:, None])
+    assert as_numbers == pytest.approx(METRICS["qwk"].score(one, np.eye(5)[clipped]))
+
+
+@given(arrays(np.float64, (12, 2), elements=st.floats(-5, 5, width=16)))
+def test_correlations_agree_with_numpy(predictions):
+    targets = np.arange(24.0).reshape(12, 2) ** 2
+    both = [np.corrcoef(t, p)[0, 1] if np.ptp(p) > 0 else 0 for t, p in zip(targets.T, predictions.T, strict=True)]
+    assert METRICS["pearson"].score(targets, predictions) == pytest.approx(np.mean(both))
+
+
+@pytest.mark.parametrize("name", CLASSES)
+@given(data=st.data())
+def test_perfect_classes_are_best(name, data):
+    logits = data.draw(some_logits(9))
+    labels = np.array([0, 1, 2, *data.draw(st.lists(st.integers(0, 2), min_size=6, max_size=6))])
+    score = METRICS[name].score
+    perfect = score(labels, 50 * np.eye(3)[labels])
+    assert perfect == pytest.approx(1 if METRICS[name].direction == "maximize" else 0)
+    assert better(name, perfect, score(labels, logits))
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@given(data=st.data())
+def test_perfect_predictions_are_best(name, data):
+    targets, predictions = data.draw(some_targets(6)), data.draw(some_targets(6))
+    score = METRICS[name].score
+    assert better(name, score(targets, targets), score(targets, predictions))
+
+
+@pytest.mark.parametrize("name", METRICS)
+@given(data=st.data())
+def test_order_of_rows_does_not_matter(name, data):
+    order = np.array(data.draw(st.permutations(range(7))))
+    if name in CLASSES:
+        labels, output = np.array(data.draw(st.lists(st.integers(0, 2), min_size=7, max_size=7))), data.draw(some_logits(7))
+    else:
+        labels, output = data.draw(some_targets(7)), data.draw(some_targets(7))
+    score = METRICS[name].score
+    assert score(labels[order], output[order]) == pytest.approx(score(labels, output), abs=1e-9)

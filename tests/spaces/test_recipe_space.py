@@ -1,0 +1,33 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution
+from points import ends, points
+
+from finetune.config import Recipe, checked
+from spaces import RECIPE
+from spaces.recipe import around
+
+
+@given(point=points({name: around(name, getattr(Recipe(), name)) for name in RECIPE}))
+def test_any_point_of_the_recipes_ranges_is_a_recipe(point):
+    recipe = checked(Recipe, Recipe().model_dump() | point)
+    assert {name: getattr(recipe, name) for name in point} == point
+
+
+@pytest.mark.parametrize("name", RECIPE)
+def test_both_ends_of_the_recipes_ranges_are_recipes_and_the_recipe_lies_inside(name):
+    own = getattr(Recipe(), name)
+    dist = around(name, own)
+    for value in (*ends(dist), *ends(RECIPE[name])):
+        assert getattr(checked(Recipe, {name: value}), name) == value
+    assert own in dist.choices if isinstance(dist, CategoricalDistribution) else dist.low <= own <= dist.high
+
+
+@given(centre=st.floats(1e-7, 1))
+def test_the_learning_rate_is_searched_around_the_recipes(centre):
+    dist = around("learning_rate", centre)
+    assert dist.log
+    assert dist.low < centre < dist.high
+    assert dist.high / dist.low == pytest.approx(10)
+    assert (dist.low * dist.high) ** 0.5 == pytest.approx(centre)

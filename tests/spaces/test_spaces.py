@@ -1,0 +1,79 @@
+import dataclasses
+import importlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import FloatDistribution, IntDistribution
+from points import ends, points
+
+from adv import METHODS
+from spaces import RECIPE, SPACES, space_of
+
+EPOCHS = range(1, 9)
+every_method = pytest.mark.parametrize("name", METHODS)
+
+
+def test_every_method_has_a_space_and_every_space_a_method():
+    assert list(SPACES) == list(METHODS)
+    for name in METHODS:
+        assert SPACES[name] == importlib.import_module(f"spaces.{name}").SPACE
+
+
+@every_method
+def test_names_are_settings_of_the_method_with_their_types(name):
+    fields = {field.name: field for field in dataclasses.fields(METHODS[name])}
+    for setting, dist in space_of(name, 6).items():
+        kind = {int: IntDistribution, float: FloatDistribution}[fields[setting].type]
+        assert isinstance(dist, kind)
+        assert dist.low < dist.high
+
+
+@every_method
+def test_the_defaults_lie_inside(name):
+    for epochs in EPOCHS:
+        for setting, dist in space_of(name, epochs).items():
+            assert dist.low <= getattr(METHODS[name](), setting) <= dist.high
+
+
+@every_method
+@given(data=st.data(), epochs=st.sampled_from(EPOCHS))
+def test_any_point_constructs_the_method(name, data, epochs):
+    point = data.draw(points(space_of(name, epochs)))
+    method = METHODS[name](**point)
+    assert {setting: getattr(method, setting) for setting in point} == point
+
+
+@every_method
+def test_both_ends_of_each_range_construct_the_method(name):
+    for setting, dist in space_of(name, 6).items():
+        for value in ends(dist):
+            assert getattr(METHODS[name](**{setting: value}), setting) == value
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "none"])
+@pytest.mark.parametrize("epochs", EPOCHS)
+def test_a_late_start_leaves_two_epochs_of_attack(name, epochs):
+    start = space_of(name, epochs)["start_epoch"]
+    assert (start.low, start.high) == (0, max(0, epochs - 2))
+    assert space_of(name, epochs).keys() - {"start_epoch"} == SPACES[name].keys()
+
+
+def test_clean_training_has_nothing_to_search_and_the_control_what_fgm_has():
+    assert space_of("none", 6) == {}
+    assert space_of("random", 6) == space_of("fgm", 6)
+
+
+def test_a_space_may_be_changed_without_changing_the_declared_one():
+    for name in METHODS:
+        before = space_of(name, 6)
+        space_of(name, 6)["epsilon"] = FloatDistribution(0, 1)
+        assert space_of(name, 6) == before
+
+
+@pytest.mark.parametrize("name", [*METHODS, "recipe"])
+def test_every_bound_has_its_reason_in_words(name):
+    module = importlib.import_module(f"spaces.{name}")
+    for setting in getattr(module, "SPACE", RECIPE):
+        assert setting in module.__doc__.replace(":", " ").replace(",", " ").replace(".", " ").split()
+    assert "start_epoch" in space_of.__doc__
