@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 STORAGE = "sqlite:///studies.db"
+STOPPED = 130
 DATA = ("task", "data", "train_file", "validation_file", "test_file", "text_column", "pair_column", "max_train_rows")
 RECIPE = (
     "model", "metric", "epochs", "batch_size", "learning_rate", "weight_decay", "warmup", "max_length",
@@ -106,6 +107,7 @@ def names_in(text: str) -> tuple[str, ...]:
 @app.command()
 def report(study: StudyOption = None, storage: StorageOption = STORAGE, out: OutOption = "runs") -> None:
     """Write report.html, trials.csv and best.yaml of a study again, and print its summary."""
+    from finetune.errors import writing
     from studies.command import study_folder, write_outputs
     from studies.console import print_summary
     from studies.storage import load_study
@@ -113,8 +115,10 @@ def report(study: StudyOption = None, storage: StorageOption = STORAGE, out: Out
 
     found = load_study(storage, study)
     summary = summarise(found)
+    folder = study_folder(out, found.study_name)
     print_summary(Console(), summary)
-    write_outputs(summary, study_folder(out, found.study_name), storage, Console())
+    with writing(f"--out {out}"):
+        write_outputs(summary, folder, storage, Console())
 
 
 @app.command()
@@ -125,10 +129,11 @@ def export(
     output: Annotated[Text, opt("a file (standard output)")] = None,
 ) -> None:
     """Print the best trial as a configuration or a script."""
-    from finetune.errors import UserError, near
+    from finetune.errors import UserError, near, writing
     from studies.export import WRITERS, best_of
     from studies.storage import load_study
     from studies.summary import summarise
+    from studies.whole import write_whole
 
     if format_ not in WRITERS:
         raise UserError(f"unknown format {format_!r}{near(format_, WRITERS)}")
@@ -136,7 +141,8 @@ def export(
     if output is None:
         sys.stdout.write(text)
     else:
-        Path(output).write_text(text, encoding="utf-8")
+        with writing(f"--output {output}"):
+            write_whole(Path(output), text)
 
 
 @app.command()
@@ -146,6 +152,7 @@ def train(
     out: Annotated[str, opt("folder for the model (runs/model)")] = "runs/model",
 ) -> None:
     """Train an exported configuration once, say whether it reproduces, and save the model."""
+    from finetune.errors import UserError
     from studies.console import say
     from studies.export import read_best
     from studies.rerun import rerun
@@ -158,7 +165,10 @@ def train(
             f"epoch {epoch.number + 1}: {metric} {epoch.metrics[metric]:.4f}, loss {epoch.loss:.4f}", highlight=False
         )
 
-    result = rerun(best, seed, Path(out), line)
+    try:
+        result = rerun(best, seed, Path(out), line)
+    except UserError as error:
+        raise UserError(f"{config}: {error}") from None
     say(console, result.verdict)
     say(console, f"model: {out}")
 
@@ -185,17 +195,35 @@ def dashboard(
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code: 0, 2 for bad input, 130 when it was stopped."""
     try:
-        app(args=None if arguments is None else list(arguments), standalone_mode=False)
+        # Typer catches Ctrl-C and returns what would be the exit code.
+        if app(args=None if arguments is None else list(arguments), standalone_mode=False) == STOPPED:
+            raise KeyboardInterrupt
     except KeyboardInterrupt:
         print("stopped; nothing is lost, the same command goes on from here", file=sys.stderr)
-        return 130
+        return STOPPED
     except Exception as error:
-        shown = getattr(error, "format_message", None)
-        if shown is None and type(error).__name__ not in ("UserError", "AttackError", "SettingError", "Diverged"):
+        if hasattr(error, "format_message"):
+            message = usage(error)
+        elif type(error).__name__ in ("UserError", "AttackError", "SettingError", "Diverged"):
+            message = str(error)
+        else:
             raise
-        print(f"error: {shown() if shown is not None else error}", file=sys.stderr)
+        print(f"error: {message}", file=sys.stderr)
         return 2
     return 0
+
+
+def usage(error: Any) -> str:
+    """What the parser of the command line says, with the value or the choices where it leaves them out."""
+    text = str(error.format_message())
+    if text.startswith("No such command") and "?" not in text:
+        commands = ", ".join(error.ctx.command.list_commands(error.ctx))
+        return f"{text} Choose from {commands}, or none of them to search"
+    parsed = getattr(error.__cause__, "errors", None)
+    if parsed is not None and error.param is not None:
+        first = parsed()[0]
+        return f"{error.param.opts[0]} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    return text
 
 
 if __name__ == "__main__":

@@ -64,6 +64,8 @@ def checked(kind: type[Model], values: dict[str, Any], where: str = "") -> Model
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else ""
         place = f"{where}: {name}" if where else "--" + name.replace("_", "-")
+        if first["type"] == "missing":
+            raise UserError(f"{place} is missing") from None
         if first["type"] == "extra_forbidden":
             raise UserError(f"{place} is no setting{near(name, kind.model_fields)}") from None
         raise UserError(f"{place} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}") from None

@@ -1,7 +1,12 @@
 """Errors that a user can mend: one or two lines, no traceback."""
 
 import difflib
-from collections.abc import Iterable
+import errno
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+# More choices than this make no message.
+CHOICES = 20
 
 
 class UserError(Exception):
@@ -18,10 +23,34 @@ def near(word: str, words: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, known, 1, 0.6)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; choose from {', '.join(known)}" if known else ""
+    return f"; choose from {listing(known)}" if known else ""
+
+
+def listing(words: Iterable[str]) -> str:
+    """Words with commas; of many only the first."""
+    known = sorted(words)
+    return ", ".join([*known[:CHOICES], *(["..."] if len(known) > CHOICES else [])])
 
 
 def first_line(error: BaseException) -> str:
     """The first line of an exception's text, or its type."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+@contextmanager
+def writing(what: str) -> Iterator[None]:
+    """Turn a failure to write into one line that says what to do.
+
+    Args:
+        what: The option and its value, "--out runs".
+
+    Raises:
+        UserError: An ``OSError`` came.
+    """
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+        hint = "; free some space and run the same command again" if full else ""
+        raise UserError(f"{what} cannot be written: {error.strerror or error}{hint}") from None

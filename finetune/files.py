@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from finetune.config import Data
-from finetune.errors import UserError
+from finetune.errors import UserError, first_line
 
 Table = dict[str, list[Any]]
 FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".json": "json", ".parquet": "parquet"}
@@ -62,9 +62,15 @@ def read_folder(folder: Path) -> dict[str, Table]:
     """
     if (folder / "dataset_dict.json").exists():
         with quiet_datasets() as datasets:
-            saved = datasets.load_from_disk(str(folder))
+            try:
+                saved = datasets.load_from_disk(str(folder))
+            except Exception as error:  # many unrelated types; all mean: not readable
+                raise UserError(f"--data {folder} is no whole data set: {first_line(error)[:160]}") from None
         return _splits({str(name): table.to_dict() for name, table in saved.items()}, str(folder))
-    found = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in FORMATS}
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix in FORMATS and found.setdefault(path.stem, path) != path:
+            raise UserError(f"--data {folder} has both {found[path.stem].name} and {path.name}; keep one")
     if not any(name in found for name in SPLITS["train"]):
         here = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
         raise UserError(f"--data {folder} has no train file ({', '.join(f'train{s}' for s in FORMATS)}); it holds {here}")
@@ -82,8 +88,7 @@ def read_hub(name: str) -> dict[str, Table]:
         try:
             loaded = datasets.load_dataset(name)
         except Exception as error:  # the client raises many unrelated types; all mean: not available
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(f"--data {name} is no folder here, and the hub does not give it: {reason}") from None
+            raise UserError(f"--data {name} is no folder here, and the hub does not give it: {first_line(error)}") from None
         return _splits({str(split): table.to_dict() for split, table in loaded.items()}, name)
 
 
@@ -96,6 +101,8 @@ def read_file(path: Path) -> Table:
     Raises:
         UserError: The file is missing, empty, of another format, or not UTF-8.
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give it as --data")
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     if path.suffix not in FORMATS:
@@ -115,8 +122,9 @@ def read_file(path: Path) -> Table:
             table = datasets.load_dataset(FORMATS[path.suffix], data_files=str(path), cache_dir=cache, **options)
             columns: Table = table["train"].to_dict()
     except Exception as error:  # parsers raise many unrelated types; all mean: not readable
-        cause = error.__cause__ or error
-        reason = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+        reason = first_line(error.__cause__ or error)
+        if "corresponds to no data" in reason:
+            raise UserError(f"{path} has no rows") from None
         raise UserError(f"{path} cannot be read as {path.suffix[1:]}: {reason[:160]}") from None
     if not columns or not len(next(iter(columns.values()))):
         raise UserError(f"{path} has no rows")

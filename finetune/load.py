@@ -16,6 +16,12 @@ from finetune.task import Kind, Rows, Task, split, subset
 TASKS = ("reviews",)
 # The share put aside for a split that the data does not bring.
 ASIDE = 0.15
+# Fewer rows make no train, validation and test split.
+FEWEST = 10
+# More classes than this, and than half of the rows, are texts or numbers in the wrong column.
+MANY = 20
+# The square of a larger target is no float32.
+LARGEST = 1e18
 REVIEWS = {"train": 600, "validation": 600, "test": 1000, "unlabelled": 6000}
 
 
@@ -36,20 +42,22 @@ def load_task(data: Data, metric: str | None = None) -> Task:
             raise UserError(f"unknown task {data.task!r}{near(data.task, TASKS)}; for your own data use --data")
         return built_in(data.max_train_rows)
     tables = read_tables(data)
-    columns = [data.text_column, *([data.pair_column] if data.pair_column else []), *data.label_column]
-    for name, table in tables.items():
-        for column in columns:
-            if column not in table:
-                option = "label" if column in data.label_column else "text" if column == data.text_column else "pair"
-                hint = near(column, map(str, table))
-                raise UserError(f"--{option}-column {column}: no such column in the {name} data{hint}")
+    check_columns(tables, data)
+    rows = len(tables["train"][data.text_column])
+    if rows < FEWEST:
+        raise UserError(f"the train data has {rows} row{'s' * (rows != 1)}; at least {FEWEST} are needed")
     kind = kind_of(tables["train"], data.label_column, metric)
     if kind == "classification" and len(data.label_column) > 1:
         raise UserError(f"--label-column {','.join(data.label_column)}: {metric} takes one column of classes")
     names = data.label_column if kind == "regression" else classes(tables, data.label_column[0])
+    if kind == "classification" and len(names) > max(MANY, rows / 2):
+        what = f"{len(names)} classes in {rows} rows; choose another column, or --metric rmse if these are numbers"
+        raise UserError(f"--label-column {data.label_column[0]}: {what}")
     parts = {name: rows_of(table, data, kind, names, name) for name, table in tables.items()}
     train = parts["train"]
-    enough(train, kind)
+    for column, target in zip(names, train.labels.T, strict=True) if kind == "regression" else ():
+        if np.ptp(target) == 0:
+            raise UserError(f"--label-column {column}: every target in the train data is {target[0]:g}; nothing to learn")
     aside = max(2, round(len(train) * ASIDE))
     if "test" not in parts:
         train, parts["test"] = split(train, kind, aside)
@@ -57,6 +65,29 @@ def load_task(data: Data, metric: str | None = None) -> Task:
         train, parts["validation"] = split(train, kind, aside)
     train = subset(train, kind, data.max_train_rows)
     return Task(task_name(data), kind, names, train, parts["validation"], parts["test"])
+
+
+def check_columns(tables: dict[str, Table], data: Data) -> None:
+    """Refuse columns that are missing, named twice, or hold more than one value in a cell.
+
+    Raises:
+        UserError: One does; names the option and what is there.
+    """
+    named = [("text", data.text_column), *([("pair", data.pair_column)] if data.pair_column is not None else [])]
+    named += [("label", column) for column in data.label_column]
+    seen: dict[str, str] = {}
+    for option, column in named:
+        where = f"--{option}-column {column}"
+        if column in seen:
+            raise UserError(f"{where} is the --{seen[column]}-column already; name another")
+        seen[column] = option
+        for name, table in tables.items():
+            if column not in table:
+                raise UserError(f"{where}: no such column in the {name} data{near(column, map(str, table))}")
+            for row, value in enumerate(table[column]):
+                if isinstance(value, list | dict):
+                    what = f"row {row + 1} of the {name} data is {str(value)[:40]}"
+                    raise UserError(f"{where}: {what}, not a single value")
 
 
 def built_in(max_train_rows: int | None) -> Task:
@@ -89,7 +120,7 @@ def kind_of(table: Table, columns: tuple[str, ...], metric: str | None) -> Kind:
     if len(columns) > 1:
         return "regression"
     values = [str(value) for value in table[columns[0]]]
-    fractions = all(_number(value) is not None for value in values) and any("." in value for value in values)
+    fractions = all(_is_number(value) for value in values) and any("." in value for value in values)
     return "regression" if fractions else "classification"
 
 
@@ -132,29 +163,23 @@ def rows_of(table: Table, data: Data, kind: Kind, names: tuple[str, ...], name: 
         values = [_number(value) for value in table[column]]
         if None in values:
             row = values.index(None)
-            what = f"row {row + 1} of the {name} data is {table[column][row]!r}, not a finite number"
+            what = f"row {row + 1} of the {name} data is {table[column][row]!r}, not a finite number below {LARGEST:g}"
             raise UserError(f"--label-column {column}: {what}")
         targets.append(values)
     return Rows(texts, pairs, np.array(targets, dtype=np.float32).T.copy())
-
-
-def enough(train: Rows, kind: Kind) -> None:
-    """Refuse data that cannot be split and trained on.
-
-    Raises:
-        UserError: There are too few rows.
-    """
-    if len(train) < 10:
-        raise UserError(f"the train data has {len(train)} row{'s' * (len(train) != 1)}; at least 10 are needed")
 
 
 def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _number(value: Any) -> float | None:
+def _is_number(value: Any) -> bool:
     try:
-        number = float(value)
+        float(value)
     except (TypeError, ValueError):
-        return None
-    return number if np.isfinite(number) else None
+        return False
+    return True
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if _is_number(value) and abs(float(value)) < LARGEST else None

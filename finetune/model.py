@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from finetune.config import TINY, Recipe
@@ -46,7 +45,7 @@ class Models:
         logging.set_verbosity_error()
         logging.disable_progress_bar()
         try:
-            loaded: nn.Module = AutoModelForSequenceClassification.from_pretrained(
+            loaded, found = AutoModelForSequenceClassification.from_pretrained(
                 self.source,
                 num_labels=self.labels,
                 problem_type=self.problem,
@@ -54,12 +53,26 @@ class Models:
                 trust_remote_code=False,
                 dtype=torch.float32,
                 ignore_mismatched_sizes=True,
+                output_loading_info=True,
             )
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise UserError(f"--model {self.source} cannot be loaded: {first_line(error)}") from None
+        except Exception as error:  # loaders raise many unrelated types; all mean: not readable
+            raise UserError(f"--model {self.source} cannot be loaded: {first_line(error)[:200]}") from None
+        self._refuse_foreign(loaded, found)
         if self.tokenizer.pad_token_id is not None:
-            loaded.config.pad_token_id = self.tokenizer.pad_token_id  # type: ignore[union-attr]
-        return loaded
+            loaded.config.pad_token_id = self.tokenizer.pad_token_id
+        model = loaded
+        return model
+
+    def _refuse_foreign(self, model: Any, found: dict[str, Any]) -> None:
+        """A new head is drawn at random, as it should be; an encoder that its file does not fill is an accident."""
+        encoder = f"{model.base_model_prefix}."
+        mine = [name for name, _ in model.named_parameters() if name.startswith(encoder)]
+        other = sorted(name for name, *_ in found["mismatched_keys"] if name.startswith(encoder))
+        missing = sorted(name for name in found["missing_keys"] if name.startswith(encoder))
+        if other or len(missing) > len(mine) / 2:
+            wrong = f"have another size: {other[0]}, ..." if other else f"are missing: {missing[0]}, ..."
+            what = f"{len(other or missing)} of the encoder's {len(mine)} weights {wrong}"
+            raise UserError(f"--model {self.source}: {what}; do config.json and safetensors belong together?")
 
     @property
     def fingerprint(self) -> str:
@@ -99,8 +112,11 @@ class Models:
 
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.source, trust_remote_code=False)
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"--model {self.source} is no folder here and cannot be had: {first_line(error)}") from None
+        except Exception as error:  # loaders raise many unrelated types; all mean: not readable
+            here = "config.json or tokeniser cannot be read" if folder.is_dir() else "is no folder here and cannot be had"
+            raise UserError(f"--model {self.source}: {here}: {first_line(error)[:200]}") from None
+        if len(tokenizer) <= len(tokenizer.all_special_tokens):
+            raise UserError(f"--model {self.source} has no tokeniser; add its tokenizer.json")
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
         return tokenizer

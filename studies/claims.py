@@ -31,9 +31,11 @@ class Claims:
     @contextmanager
     def held(self) -> Iterator["Claims"]:
         """Hold this process's lock."""
-        with self._mine:
-            yield self
-        Path(self._mine.lock_file).unlink(missing_ok=True)
+        try:
+            with self._mine:
+                yield self
+        finally:
+            Path(self._mine.lock_file).unlink(missing_ok=True)
 
     def take(self, study: optuna.Study, storage: BaseStorage, total: int) -> Trial | None:
         """The next trial, a waiting one first; None when ``total`` are finished or under way."""

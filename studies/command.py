@@ -1,6 +1,5 @@
 """The search command: from options to a finished study and its files."""
 
-import errno
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from optuna.trial import TrialState
 from rich.console import Console
 
 from finetune.config import TINY, Data, Recipe, checked
-from finetune.errors import UserError, near
+from finetune.errors import UserError, near, writing
 from finetune.load import load_task
 from finetune.loop import Bench
 from finetune.metrics import DEFAULTS, find_metric
@@ -26,8 +25,9 @@ from studies.pruning import PRUNERS
 from studies.report import write_report, write_trials
 from studies.sampling import SAMPLERS
 from studies.search import Options, finished, prepare, run_trials
-from studies.storage import open_storage, storage_errors
+from studies.storage import database_file, open_storage, public, storage_errors
 from studies.summary import BASELINE, Summary, summarise
+from studies.whole import write_whole
 
 # The first phase: enough for importances (32 Sobol points), never more than half of a small search.
 EXPLORE = 32
@@ -57,13 +57,14 @@ class Request:
     prefix_reuse: bool
 
 
-def recipe_for(given: dict[str, Any], task: Task) -> Recipe:
+def recipe_for(given: dict[str, Any], task: Task | None = None) -> Recipe:
     """Fill in what was not given: the built-in encoder and pretrained ones want different rates.
 
     Raises:
         UserError: A value is outside its domain.
     """
-    metric = "mcrmse" if task.kind == "regression" and len(task.names) > 1 else DEFAULTS[task.kind]
+    kind = "classification" if task is None else task.kind
+    metric = "mcrmse" if task is not None and kind == "regression" and len(task.names) > 1 else DEFAULTS[kind]
     pretrained = given.get("model", TINY) != TINY
     defaults = PRETRAINED | {"threads": os.cpu_count() or 1} if pretrained else {}
     return checked(Recipe, {"metric": metric} | defaults | given)
@@ -75,6 +76,9 @@ def check_request(request: Request) -> Data:
     Raises:
         UserError: A name is unknown or a number is outside its domain.
     """
+    for name, value in (asdict(request) | request.data | request.recipe).items():
+        if value == "" or (name in ("methods", "label_column") and not value):
+            raise UserError(f"--{name.rstrip('s').replace('_', '-')} is empty")
     for name, value, known in (("sampler", request.sampler, SAMPLERS), ("pruner", request.pruner, PRUNERS)):
         if value not in known:
             raise UserError(f"unknown {name} {value!r}{near(value, known)}")
@@ -86,7 +90,6 @@ def check_request(request: Request) -> Data:
         raise UserError(f"--timeout is {request.timeout:g}; seconds above 0 are needed")
     if "metric" in request.recipe:
         find_metric(request.recipe["metric"])
-    checked(Recipe, request.recipe)
     sources = [name for name in ("task", "data", "train_file") if request.data.get(name)]
     if len(sources) > 1:
         raise UserError(f"--{sources[0]} and --{sources[1].replace('_', '-')} exclude each other; give one")
@@ -110,43 +113,48 @@ def search(request: Request, console: Console) -> None:
         KeyboardInterrupt: It was stopped; the same command goes on.
     """
     data = check_request(request)
+    database_file(request.storage)
     for method in request.methods:  # names and ranges are refused before data and model are read
-        make_plan(method, data, Recipe(), request.sets, request.ranges, request.space, request.tune)
+        make_plan(method, data, recipe_for(request.recipe), request.sets, request.ranges, request.space, request.tune)
     task = load_task(data, request.recipe.get("metric"))
     recipe = recipe_for(request.recipe, task)
-    storage = open_storage(request.storage)
     bench = Bench(task, recipe)
+    storage = open_storage(request.storage)
     for method in request.methods:
         plan = make_plan(method, data, recipe, request.sets, request.ranges, request.space, request.tune)
         name = request.study or f"{task.name}-{method}"
         if request.study and len(request.methods) > 1:
             name = f"{request.study}-{method}"
-        try:
+        with writing(f"--out {request.out}"):
             search_one(request, plan, bench, storage, name, console)
-        except OSError as error:
-            full = error.errno == errno.ENOSPC
-            raise UserError(f"--out {request.out}: {error.strerror or error}{'; free some space' if full else ''}") from None
 
 
 def search_one(request: Request, plan: Plan, bench: Bench, storage: RDBStorage, name: str, console: Console) -> None:
-    """One study: open or resume it, run what is left of it, write its files, print its summary."""
-    folder = study_folder(request.out, name)
+    """One study: make it or take it up, run what is left of it, print its summary, write its files."""
     total = request.trials
     if not plan.space and total > 1:
         say(console, f"{plan.method}: nothing to search (add --tune), so one trial")
         total = 1
     with storage_errors(request.storage):
-        study, options = open_study(request, plan, bench, storage, name, total)
-        done = finished(study)
-    watch = Watch(console, plan.recipe.metric, study.direction.name == "MAXIMIZE", total, done)
+        there = find_study(storage, name)
+        mine = about(request, plan, bench, total, there)
+        done = [] if there is None else finished(there)
+    folder = study_folder(request.out, name)
+    watch = Watch(console, plan.recipe.metric, mine["direction"] == "maximize", total, done)
     objective = Objective(plan, bench, folder, Path(request.out) / "prefix", watch.on_epoch, request.prefix_reuse)
     left = max(0, total - len(done))
     rows = f"{len(bench.train)} train and {len(bench.validation)} validation rows"
-    say(console, f"study {name} in {request.storage}: {len(done)} trials finished, {left} to go")
+    say(console, f"study {name} in {public(request.storage)}: {len(done)} trials finished, {left} to go")
     say(console, f"{bench.task.name}: {rows}, model {plan.recipe.model}, metric {plan.recipe.metric}")
-    if BASELINE not in study.user_attrs:
-        study.set_user_attr(BASELINE, [asdict(epoch) for epoch in objective.baseline()])
-    watch.clean = study.user_attrs[BASELINE][-1]["metrics"][plan.recipe.metric]
+    known = {} if there is None else there.user_attrs
+    clean = known[BASELINE] if {BASELINE, KEY} <= known.keys() else [asdict(epoch) for epoch in objective.baseline()]
+    watch.clean = clean[-1]["metrics"][plan.recipe.metric]
+    with storage_errors(request.storage):
+        study = begin(storage, name, mine, clean)
+    options = Options(
+        total, mine["search"]["explore"], plan.recipe.seed, request.sampler, request.pruner, request.timeout
+    )  # fmt: skip
+    prepare(study, options, plan.space, [plan.defaults()], int(plan.fixed.get("start_epoch", 0)))
     with watch.showing():
         run_trials(study, storage, folder, objective, options, watch.on_finished)
     summary = summarise(study)
@@ -154,29 +162,42 @@ def search_one(request: Request, plan: Plan, bench: Bench, storage: RDBStorage, 
     write_outputs(summary, folder, request.storage, console)
 
 
-def open_study(
-    request: Request, plan: Plan, bench: Bench, storage: RDBStorage, name: str, total: int
-) -> tuple[optuna.Study, Options]:
-    """Create the study or check that it is the same one.
+def find_study(storage: RDBStorage, name: str) -> optuna.Study | None:
+    """The study of that name, where there is one."""
+    if name not in optuna.get_all_study_names(storage):
+        return None
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+def about(request: Request, plan: Plan, bench: Bench, total: int, there: optuna.Study | None) -> dict[str, Any]:
+    """The identity of the study that is asked for.
 
     Raises:
         UserError: A study of that name is about something else.
     """
     direction = find_metric(plan.recipe.metric).direction
-    known = name in optuna.get_all_study_names(storage)
-    study = optuna.create_study(study_name=name, storage=storage, direction=direction, load_if_exists=True)
-    there = study.user_attrs.get(KEY)
     explore = min(EXPLORE, max(1, total // 2)) if request.explore is None else request.explore
-    if there is not None and request.explore is None:
-        explore = there["search"]["explore"]
+    if there is not None and request.explore is None and KEY in there.user_attrs:
+        explore = there.user_attrs[KEY]["search"]["explore"]
     mine = identity(plan, bench, direction, explore, request.sampler, request.pruner)
-    if there is None and (not known or not study.get_trials(deepcopy=False)):
-        study.set_user_attr(KEY, mine)
-    else:
+    # One without identity and trials is ours, and was stopped in its making.
+    if there is not None and (KEY in there.user_attrs or there.trials or there.direction.name.lower() != direction):
+        refuse_another(there, mine)
+    return mine
+
+
+def begin(storage: RDBStorage, name: str, mine: dict[str, Any], clean: list[dict[str, Any]]) -> optuna.Study:
+    """Take up the study, or make it, now that its baseline is known: what cannot be trained leaves no study.
+
+    Raises:
+        UserError: Another process has made one about something else meanwhile.
+    """
+    study = optuna.create_study(study_name=name, storage=storage, direction=mine["direction"], load_if_exists=True)
+    if KEY in study.user_attrs:
         refuse_another(study, mine)
-    options = Options(total, explore, plan.recipe.seed, request.sampler, request.pruner, request.timeout)
-    prepare(study, options, plan.space, [plan.defaults()], int(plan.fixed.get("start_epoch", 0)))
-    return study, options
+    study.set_user_attr(BASELINE, clean)
+    study.set_user_attr(KEY, mine)
+    return study
 
 
 def study_folder(out: str, name: str) -> Path:
@@ -187,13 +208,13 @@ def study_folder(out: str, name: str) -> Path:
     """
     safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in name).strip(".") or "study"
     folder = Path(out).expanduser() / safe
-    try:
+    probe = folder / ".writable"
+    with writing(f"--out {out}"):
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.write_text("1")
-        probe.unlink()
-    except OSError as error:
-        raise UserError(f"--out {out} cannot be written: {error.strerror or error}") from None
+        try:
+            probe.write_text("1")
+        finally:
+            probe.unlink(missing_ok=True)
     return folder
 
 
@@ -201,13 +222,10 @@ def write_outputs(summary: Summary, folder: Path, storage: str, console: Console
     """Report, table and best config, each whole or not at all."""
     paths = [write_report(summary, folder), write_trials(summary, folder)]
     if summary.count(TrialState.COMPLETE):
-        best = folder / "best.yaml"
-        whole = best.with_suffix(".writing")
-        whole.write_text(as_yaml(best_of(summary)), encoding="utf-8")
-        whole.replace(best)
-        paths.append(best)
+        paths.append(write_whole(folder / "best.yaml", as_yaml(best_of(summary))))
     for path in paths:
         say(console, f"written: {path!s}")
-    console.print(f"train the best: python search.py train {folder / 'best.yaml'!s}", highlight=False, soft_wrap=True)
-    line = "" if storage == "sqlite:///studies.db" else f" --storage {storage}"
+    if summary.count(TrialState.COMPLETE):
+        say(console, f"train the best: python search.py train {folder / 'best.yaml'!s}")
+    line = "" if storage == "sqlite:///studies.db" else f" --storage {public(storage)}"
     say(console, f"look at the trials: python search.py dashboard{line}")

@@ -1,12 +1,13 @@
 """best.yaml, and what else a trial can be handed on as."""
 
+import dataclasses
 from pathlib import Path
 
 import yaml
 
 from adv import METHODS, SettingError
 from finetune.config import Data, Recipe, checked
-from finetune.errors import UserError, near
+from finetune.errors import UserError, first_line, near
 from studies.best import FORMAT, Best, Recorded
 from studies.identity import versions
 from studies.snippet import as_python
@@ -64,12 +65,12 @@ def read_best(path: str) -> Best:
         UserError: It is missing, broken, from another format, or names something that does not exist.
     """
     try:
-        text = Path(path).read_text()
+        text = Path(path).read_text(encoding="utf-8")
         content = yaml.safe_load(text)
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path} is not readable YAML: {str(error).splitlines()[0]}") from None
+        raise UserError(f"{path} is not readable YAML: {first_line(error)}") from None
     if not isinstance(content, dict) or "method" not in content:
         raise UserError(f"{path} is no exported configuration: it has no method; a search writes one as best.yaml")
     if content.get("format") != FORMAT:
@@ -85,8 +86,12 @@ def read_best(path: str) -> Best:
     if best.method not in METHODS:
         raise UserError(f"{path}: unknown method {best.method!r}{near(best.method, METHODS)}")
     try:
+        known = [field.name for field in dataclasses.fields(METHODS[best.method])]
+        for name in best.settings:
+            if name not in known:
+                raise SettingError(f"{best.method} has no setting {name!r}{near(name, known)}")
         METHODS[best.method](**best.settings)
-    except (SettingError, TypeError) as error:
+    except SettingError as error:
         raise UserError(f"{path}: settings: {error}") from None
     return best
 

@@ -46,6 +46,19 @@ def differences(there: Any, here: Any, name: str = "") -> list[str]:
     return [] if there == here else [f"{name}: there {there!r}, here {here!r}"]
 
 
+def readable(identity: dict[str, Any]) -> dict[str, Any]:
+    """The same with ranges as ``--range`` takes them."""
+    return identity | {"space": {name: range_of(dist) for name, dist in identity["space"].items()}}
+
+
+def range_of(distribution: dict[str, Any]) -> str:
+    """LOW:HIGH or LOW:HIGH:log of a stored distribution, or its choices."""
+    facts = distribution["attributes"]
+    if "choices" in facts:
+        return ",".join(map(str, facts["choices"]))
+    return f"{facts['low']:g}:{facts['high']:g}{':log' if facts['log'] else ''}"
+
+
 def refuse_another(study: optuna.Study, mine: dict[str, Any]) -> None:
     """Compare with what the study was begun as.
 
@@ -55,7 +68,7 @@ def refuse_another(study: optuna.Study, mine: dict[str, Any]) -> None:
     there = study.user_attrs.get(KEY)
     if there is None:
         raise UserError(f"study {study.study_name!r} was not made by this program; choose another --study name")
-    found = differences(there, mine)
+    found = differences(readable(there), readable(mine))
     if found:
         more = f" (and {len(found) - 4} more)" if len(found) > 4 else ""
         what = "; ".join(found[:4])

@@ -20,6 +20,7 @@ from finetune.metrics import find_metric
 from spaces import Space
 from studies.identity import versions
 from studies.plan import Plan
+from studies.whole import write_whole
 
 OnEpoch = Callable[[Trial | None, Epoch], None]
 
@@ -117,10 +118,9 @@ class Objective:
                     training.save(self.epoch_file(epoch.number + 1))
         except Diverged as error:
             raise UserError(f"clean training diverges ({error}): lower --learning-rate") from None
-        self.prefix.mkdir(parents=True, exist_ok=True)
-        whole = record_file.with_suffix(".writing")
-        whole.write_text(json.dumps([asdict(epoch) for epoch in training.history]))
-        whole.replace(record_file)
+        except torch.OutOfMemoryError:
+            raise UserError("out of memory in clean training: lower --batch-size or --max-length") from None
+        write_whole(record_file, json.dumps([asdict(epoch) for epoch in training.history]))
         return training.history
 
 

@@ -16,9 +16,9 @@ from optuna.distributions import (
 )
 
 from adv import METHODS, Method, SettingError
-from adv.settings import check
+from adv.settings import check, rule_of
 from finetune.config import Data, Recipe, checked
-from finetune.errors import UserError, near
+from finetune.errors import UserError, first_line, near
 from spaces import RECIPE, Space, space_of
 from spaces.recipe import around
 
@@ -102,6 +102,9 @@ def make_plan(
         changes.append((f"--set {text}", name, scalar(value), False))
     for where, name, value, ranged in changes:
         apply(where, name, value, ranged, method, space, fixed)
+    last = fixed.get("start_epoch", getattr(space.get("start_epoch"), "high", 0))
+    if last >= recipe.epochs:
+        raise UserError(f"start_epoch {last} leaves no epoch to attack: --epochs is {recipe.epochs}, counted from 0")
     return Plan(method, data, recipe, space, fixed)
 
 
@@ -116,10 +119,16 @@ def apply(where: str, name: str, value: Any, ranged: bool, method: str, space: S
         raise UserError(f"{where}: {method} has no setting {name!r}{near(name, fields)}")
     try:
         if ranged:
-            kind = int if name in fields and fields[name].type is int else float
-            space[name] = parse_range(where, value, int if isinstance(space.get(name), IntDistribution) else kind)
-            for end in (space[name].low, space[name].high) if name in fields else ():  # type: ignore[attr-defined]
-                check(name, fields[name], end)
+            kind: Any = fields[name].type if name in fields else Recipe.model_fields[name].annotation
+            if kind not in (int, float):
+                raise UserError(f"{where}: {name} is no number; fix it with --set {name}=..., {rule_of(fields[name])}")
+            low, high, log = parse_range(where, value, kind)
+            for end in (low, high):
+                if name in fields:
+                    check(name, fields[name], end)
+                else:
+                    checked(Recipe, {name: end}, where)
+            space[name] = IntDistribution(low, high, log=log) if kind is int else FloatDistribution(low, high, log=log)
             fixed.pop(name, None)
         elif name in fields:
             fixed[name] = check(name, fields[name], value)
@@ -130,8 +139,8 @@ def apply(where: str, name: str, value: Any, ranged: bool, method: str, space: S
         raise UserError(f"{where}: {error}") from None
 
 
-def parse_range(where: str, text: str, kind: type) -> BaseDistribution:
-    """LOW:HIGH or LOW:HIGH:log.
+def parse_range(where: str, text: str, kind: type) -> tuple[Any, Any, bool]:
+    """Bounds of LOW:HIGH or LOW:HIGH:log, and whether it is logarithmic.
 
     Raises:
         UserError: It is not of that form, is empty or inverted, or a logarithmic one does not start above 0.
@@ -142,13 +151,14 @@ def parse_range(where: str, text: str, kind: type) -> BaseDistribution:
         if len(parts) > 3 or (len(parts) == 3 and parts[2] != "log") or low != low or high != high:
             raise ValueError
     except (ValueError, IndexError):
-        raise UserError(f"{where}: {text!r} is no range; write LOW:HIGH or LOW:HIGH:log, with {kind.__name__}s") from None
+        numbers = "whole numbers" if kind is int else "numbers"
+        raise UserError(f"{where}: {text!r} is no range; write LOW:HIGH or LOW:HIGH:log, with {numbers}") from None
     log = len(parts) == 3
     if low >= high:
         raise UserError(f"{where}: the range is empty, {parts[0]} is not below {parts[1]}")
     if log and low <= 0:
         raise UserError(f"{where}: a logarithmic range starts above 0, not at {parts[0]}")
-    return IntDistribution(low, high, log=log) if kind is int else FloatDistribution(low, high, log=log)
+    return low, high, log
 
 
 def pair(text: str, option: str, form: str) -> tuple[str, str]:
@@ -164,11 +174,11 @@ def pair(text: str, option: str, form: str) -> tuple[str, str]:
 
 
 def scalar(text: str) -> Any:
-    """A YAML scalar; YAML 1.1 takes 1e-3 for text, we do not."""
+    """A number, true, false, null or text; YAML 1.1 takes 1e-3 for text, 2:5 for 125 and [0-9] for a list, we do not."""
     try:
         return int(text) if text.lstrip("+-").isdigit() else float(text)
     except ValueError:
-        return yaml.safe_load(text)
+        return {"true": True, "false": False, "null": None}.get(text.lower(), text)
 
 
 def read_space(path: str) -> list[tuple[str, str, Any, bool]]:
@@ -178,16 +188,16 @@ def read_space(path: str) -> list[tuple[str, str, Any, bool]]:
         UserError: The file is missing or is no such mapping.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text())
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), yaml.BaseLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"--space {path} cannot be read: {str(error).splitlines()[0]}") from None
+        raise UserError(f"--space {path} cannot be read: {first_line(error)}") from None
     if not isinstance(content, dict):
         raise UserError(f"--space {path} is no mapping; write lines such as 'epsilon: 0.1:2:log' or 'K: 3'")
     rows = []
     for name, value in content.items():
         ranged = isinstance(value, str) and ":" in value
         value = scalar(value) if isinstance(value, str) and not ranged else value
-        rows.append((f"--space {path}", str(name), value, ranged))
+        rows.append((f"--space {path}: {name}", str(name), value, ranged))
     return rows
 
 

@@ -3,7 +3,6 @@
 import csv
 import html
 import io
-import os
 import tempfile
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,6 +18,7 @@ from studies.figures import figures
 from studies.page import CAPTIONS, page
 from studies.summary import Summary, settings_of
 from studies.trials import phase_of, value_of
+from studies.whole import write_whole
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 # plotly.js has a button that hands the data to its maker's server, and shows it unless told not to.
@@ -115,18 +115,3 @@ def write_images(summary: Summary, folder: Path) -> list[Path]:
         except errors.ChromeNotFoundError:
             return []
         return [path.replace(folder / path.name) for path in paths]
-
-
-def write_whole(path: Path, text: str) -> Path:
-    """Write a file that is either whole or as it was before.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writing = path.with_name(f".writing-{os.getpid()}-{path.name}")
-    try:
-        writing.write_text(text, encoding="utf-8", newline="")
-        return writing.replace(path)
-    finally:
-        writing.unlink(missing_ok=True)

@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from safetensors import SafetensorError
 
 from adv import METHODS
-from finetune.errors import UserError
+from finetune.config import Recipe, checked
+from finetune.errors import writing
 from finetune.load import load_task
 from finetune.loop import Bench, Epoch, Training
 from studies.best import Best
@@ -34,23 +38,24 @@ def rerun(best: Best, seed: int | None, out: Path, on_epoch: Callable[[Epoch], N
         UserError: The folder cannot be written, or data or model cannot be had.
         Diverged: It no longer trains.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out {out} cannot be written: {error.strerror}") from None
-    recipe = best.recipe if seed is None else best.recipe.model_copy(update={"seed": seed})
+    recipe = best.recipe if seed is None else checked(Recipe, best.recipe.model_dump() | {"seed": seed})
     bench = Bench(load_task(best.data, recipe.metric), recipe)
+    with writing(f"--out {out}"):
+        out.mkdir(parents=True, exist_ok=True)
     training = Training(bench, recipe, METHODS[best.method](**best.settings))
     for epoch in training.epochs():
         on_epoch(epoch)
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    try:
-        training.model.save_pretrained(out)  # type: ignore[operator]
-        bench.models.tokenizer.save_pretrained(out)
-    except OSError as error:
-        raise UserError(f"--out {out} cannot be written: {error}") from None
+    with writing(f"--out {out}"), TemporaryDirectory(dir=out, prefix=".writing-") as whole:
+        try:
+            training.model.save_pretrained(whole)  # type: ignore[operator]
+            bench.models.tokenizer.save_pretrained(whole)
+        except SafetensorError as error:
+            raise OSError(str(error)) from None
+        for path in Path(whole).iterdir():
+            path.replace(out / path.name)
     value = training.history[-1].metrics[recipe.metric]
     return Rerun(value, value == best.recorded.value, verdict(best, bench, value, recipe.seed))
 

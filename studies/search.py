@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 import optuna
+import sqlalchemy
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -102,13 +103,14 @@ def run_trial(study: optuna.Study, storage: RDBStorage, trial: Trial, objective:
         study.tell(trial, state=TrialState.PRUNED)
     except Failed as error:
         fail(study, trial, str(error))
-    except (KeyboardInterrupt, UserError, optuna.exceptions.StorageInternalError):
+    except (KeyboardInterrupt, UserError, optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError):
         wait(trial._trial_id, storage)
         raise
     except OSError as error:
         wait(trial._trial_id, storage)
         hint = "free some space" if error.errno == errno.ENOSPC or "space" in str(error) else "look at --out"
-        raise UserError(f"cannot write: {error}; {hint} and run the same command again") from None
+        reason = str(error).removeprefix("cannot write ")
+        raise UserError(f"cannot write {reason}; {hint} and run the same command again") from None
     except Exception as error:  # whatever a trial raises is stored with its settings, and the search goes on
         fail(study, trial, f"{type(error).__name__}: {first_line(error)}")
     else:

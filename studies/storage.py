@@ -9,11 +9,18 @@ import optuna
 import sqlalchemy
 from optuna.storages import RDBStorage
 
-from finetune.errors import UserError, first_line, near
+from finetune.errors import UserError, first_line, listing, near
 
 # SQLite waits this long for another process's lock, instead of failing with "database is locked".
 WAIT_SECONDS = 60
-SQLITE = "sqlite:///"
+EXAMPLE = "write for example sqlite:///studies.db"
+HINTS = {
+    "is full": "free some space and run the same command again",
+    "malformed": "it is damaged: restore a copy of it, or choose another --storage",
+    "not a database": "choose another --storage",
+    "readonly": "make it and its folder writable, or choose another --storage",
+    "unable to open": "make its folder writable, or choose another --storage",
+}
 
 
 def open_storage(url: str) -> RDBStorage:
@@ -25,13 +32,7 @@ def open_storage(url: str) -> RDBStorage:
     Raises:
         UserError: The URL is wrong, or the database is damaged, newer, or cannot be reached or written.
     """
-    if "://" not in url:
-        raise UserError(f"--storage {url!r} is no URL; write for example sqlite:///studies.db")
-    sqlite = url.startswith("sqlite")
-    if sqlite and url.removeprefix(SQLITE):
-        folder = Path(url.removeprefix(SQLITE)).parent
-        if not folder.is_dir():
-            raise UserError(f"--storage {url}: there is no folder {folder}")
+    sqlite = database_file(url) is not None
     options: dict[str, Any] = {"connect_args": {"timeout": WAIT_SECONDS}} if sqlite else {"pool_pre_ping": True}
     with storage_errors(url):
         storage = RDBStorage(url, engine_kwargs=options)
@@ -41,6 +42,33 @@ def open_storage(url: str) -> RDBStorage:
             with storage.engine.connect():
                 pass
     return storage
+
+
+def database_file(url: str) -> Path | None:
+    """The file of a SQLite URL; None for a server's.
+
+    Raises:
+        UserError: It is no URL, or there cannot be such a file.
+    """
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        raise UserError(f"--storage {url!r} is no URL; {EXAMPLE}") from None
+    if parsed.get_backend_name() != "sqlite":
+        return None
+    if parsed.database in (None, "", ":memory:"):
+        raise UserError(f"--storage {url}: a database in memory is lost with the program; {EXAMPLE}")
+    file = Path(str(parsed.database))
+    if file.is_dir():
+        raise UserError(f"--storage {url}: {file} is a folder; name a file in it")
+    if not file.parent.is_dir():
+        raise UserError(f"--storage {url}: there is no folder {file.parent}")
+    return file
+
+
+def public(url: str) -> str:
+    """The URL without its password."""
+    return sqlalchemy.make_url(url).render_as_string(hide_password=True)
 
 
 def _tune_sqlite(connection: Any, record: object) -> None:
@@ -59,13 +87,19 @@ def storage_errors(url: str) -> Iterator[None]:
     """
     try:
         yield
-    except (sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError, ImportError) as error:
-        raise UserError(f"--storage {url}: {first_line(error)}") from None
+    except sqlalchemy.exc.NoSuchModuleError:
+        kind = sqlalchemy.make_url(url).get_backend_name()
+        known = near(kind, ("sqlite", "postgresql", "mysql"))
+        raise UserError(f"--storage {public(url)}: unknown kind of database {kind!r}{known}") from None
+    except (sqlalchemy.exc.ArgumentError, ImportError) as error:
+        reason = first_line(error.__cause__ or error)
+        raise UserError(f"--storage {public(url)}: {reason}; install the database's Python driver") from None
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "storage" not in str(error) and "optuna" not in str(error).lower():
             raise
-        cause = error.__cause__ or error
-        raise UserError(f"--storage {url} cannot be used: {first_line(cause)}") from None
+        reason = first_line(error.__cause__ or error)
+        hint = next((f"; {hint}" for words, hint in HINTS.items() if words in reason), "")
+        raise UserError(f"--storage {public(url)} cannot be used: {reason}{hint}") from None
 
 
 def existing_storage(url: str) -> RDBStorage:
@@ -74,7 +108,8 @@ def existing_storage(url: str) -> RDBStorage:
     Raises:
         UserError: It is not, or cannot be used.
     """
-    if url.startswith(SQLITE) and not Path(url.removeprefix(SQLITE)).exists():
+    file = database_file(url)
+    if file is not None and not file.exists():
         raise UserError(f"--storage {url}: there is no such database; a search makes it")
     return open_storage(url)
 
@@ -89,10 +124,10 @@ def load_study(url: str, name: str | None) -> optuna.Study:
     with storage_errors(url):
         names = optuna.get_all_study_names(storage)
         if not names:
-            raise UserError(f"--storage {url} holds no study yet")
+            raise UserError(f"--storage {public(url)} holds no study yet")
         if name is None and len(names) > 1:
-            raise UserError(f"--study is needed: {url} holds {', '.join(sorted(names))}")
+            raise UserError(f"--study is needed: {public(url)} holds {listing(names)}")
         chosen = names[0] if name is None else name
         if chosen not in names:
-            raise UserError(f"there is no study {chosen!r} in {url}{near(chosen, names)}")
+            raise UserError(f"there is no study {chosen!r} in {public(url)}{near(chosen, names)}")
         return optuna.load_study(study_name=chosen, storage=storage)

@@ -93,7 +93,9 @@ def summarise(study: optuna.Study, folds: int = FOLDS) -> Summary:
         UserError: It was not made by this program, or was stopped before its baseline was known.
     """
     about, baseline = study.user_attrs.get(KEY), study.user_attrs.get(BASELINE)
-    if about is None or baseline is None:
+    if about is None:
+        raise UserError(f"study {study.study_name!r} was not made by this program")
+    if baseline is None:
         raise UserError(f"study {study.study_name!r} has no baseline yet: run the search first")
     trials = sorted((t for t in study.get_trials() if t.state.is_finished()), key=lambda trial: trial.number)
     space = {name: json_to_distribution(json.dumps(value)) for name, value in about["space"].items()}
