@@ -34,7 +34,7 @@ class AWP(Method):
     adv_lr: float = setting(1.0, "step, as a share of the weight tensor's norm", low=0)
     adv_eps: float = setting(0.2, "box, as a share of each weight's magnitude", low=0)
     adv_step: int = setting(1, "ascent steps on the weights", low=1)
-    adv_param: str = setting("weight", "which weights: regular expression (a suffix is one) on their names")
+    adv_param: str = setting("weight", "which weights: regular expression (a suffix is one) on their names", pattern=True)
     combine: str = setting("replace", "how clean and adversarial gradients are joined", choices=COMBINE)
 
     _calls = 0
@@ -42,9 +42,7 @@ class AWP(Method):
     def cost(self) -> Cost:
         return Cost(self.adv_step + 1, self.adv_step + 1)
 
-    def backward(
-        self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model
-    ) -> Tensor:
+    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
         before, after = SHARES[self.combine]
         touched = find_weights(model, self.adv_param)
         embedding, matrix = looked_up_matrix(model, touched)
@@ -58,20 +56,19 @@ class AWP(Method):
             for step in range(self.adv_step):
                 with shifted_embeddings(embedding) if embedding is not None else nullcontext(Site()) as site:
                     loss = passes.loss()
+                    weights.look_up(site)
                     joined = [p for p in model.parameters() if p.requires_grad] if before and step == 0 else []
                     gradients = gradients_of(precision.scale(loss), [*dense, *site.leaves, *joined])
                 add_gradients(joined, gradients[len(dense) + len(site.leaves) :], before)
                 clean = loss.detach() if step == 0 else clean
                 moved = gradients[: len(dense)]
-                if embedding is not None:
-                    weights.look_up(site)
-                    moved.append(
-                        weights.row_gradient(gradients[len(dense) : len(dense) + len(site.leaves)], site, batch)
-                    )
+                if site.leaves:
+                    moved.append(weights.row_gradient(gradients[len(dense) : len(dense) + len(site.leaves)], site, batch))
                 weights.move(moved, self.adv_lr, self.adv_eps, unit, look)
+                del gradients, moved  # a second copy of the weights otherwise, through the next pass
             adversarial = passes.loss()
-            (precision.scale(adversarial) * after).backward()  # type: ignore[no-untyped-call]
-        self.record(gap=adversarial - clean, nonfinite=weights.nonfinite)
+            precision.tell(precision.scale(adversarial) * after, weights.nonfinite).backward()  # type: ignore[no-untyped-call]
+        self.record(gap=(adversarial - clean).masked_fill(weights.nonfinite, 0), nonfinite=weights.nonfinite)
         if look:
             self.record(relative=weights.relative, clipped=weights.clipped)
         return (before * clean + after * adversarial).detach()

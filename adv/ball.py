@@ -29,11 +29,13 @@ class Ball:
         norm: "matrix", "example" or "token".
         ids: Token ids (batch, seq).
         mask: 1.0 where a perturbation may lie, (batch, seq, 1), fp32.
+        text_axis: The axis along which one text runs: 1, or 0 where all shapes are (seq, batch, ...).
     """
 
     norm: str
     ids: Tensor
     mask: Tensor
+    text_axis: int = 1
 
     def tie(self, gradient: Tensor) -> Tensor:
         """The gradient in fp32 without padding; for "matrix" summed over equal tokens, as the matrix receives it."""
@@ -51,7 +53,7 @@ class Ball:
         if self.norm == "token":
             return squares.sqrt()
         if self.norm == "example":
-            return squares.sum((1, 2), keepdim=True).sqrt()
+            return squares.sum((self.text_axis, 2), keepdim=True).sqrt()
         numbers = segments(self.ids)
         weights = self.mask.reshape(-1)
         counts = torch.zeros_like(weights).index_add_(0, numbers, weights)[numbers].clamp_min(1).view_as(self.mask)

@@ -11,7 +11,7 @@ from adv.method import Cost, Method
 from adv.passes import Forward, Passes, call_model
 from adv.precision import FP32, Precision
 from adv.settings import COMBINE, AttackError, setting
-from adv.shift import Site, find_embedding, padding_mask, shifted_embeddings
+from adv.shift import Site, find_embedding, padding_mask, shifted_embeddings, turned
 
 TINY = torch.finfo(torch.float32).tiny
 SHARES = {"mean": (0.5, 0.5), "sum": (1.0, 1.0), "replace": (0.0, 1.0)}
@@ -27,7 +27,9 @@ class EmbeddingMethod(Method):
 
     epsilon: float = setting(1.0, "radius of the ball around the clean embedding", low=0)
     combine: str = setting("mean", "how clean and adversarial gradients are joined", choices=COMBINE)
-    emb_name: str | None = setting(None, "embedding module, where get_input_embeddings() does not tell", optional=True)
+    emb_name: str | None = setting(
+        None, "embedding module, where get_input_embeddings() does not tell", optional=True, pattern=True
+    )
 
     _looked = False
 
@@ -49,9 +51,7 @@ class EmbeddingMethod(Method):
         clean = self.combine != "replace"
         return Cost(self.steps + 1, 1 + clean, self.steps - clean)
 
-    def backward(
-        self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model
-    ) -> Tensor:
+    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
         before, after = SHARES[self.combine]
         embedding = find_embedding(model, self.emb_name)
         with Passes(model, batch, precision, forward, self.same_dropout) as passes:
@@ -62,7 +62,8 @@ class EmbeddingMethod(Method):
                     gradient = grad_of(first(site).grad)
                 else:
                     gradient = inner_gradient(precision.scale(clean), site)
-            ball = Ball(self.geometry, site.ids[0], padding_mask(batch, site.ids[0]))
+            ids = site.ids[0]
+            ball = Ball(self.geometry, ids, padding_mask(batch, ids), text_axis=0 if turned(batch, ids) else 1)
             shift = torch.zeros_like(site.outputs[0], dtype=torch.float32)
             finite = torch.isfinite(gradient).all()
             shift, clipped = self.ascend(shift, gradient, ball, passes)
@@ -75,10 +76,11 @@ class EmbeddingMethod(Method):
             self._refuse_swallowed(site.outputs[0], shift)
             with shifted_embeddings(embedding, shift):
                 adversarial = passes.loss()
-                (precision.scale(adversarial) * after).backward()  # type: ignore[no-untyped-call]
+                precision.tell(precision.scale(adversarial) * after, ~finite).backward()  # type: ignore[no-untyped-call]
         relative = ball.length(shift) / ball.length(site.outputs[0]).clamp_min(TINY)
         relative = relative.sum() / (ball.length(site.outputs[0]) > 0).sum().clamp_min(1)
-        self.record(relative=relative, clipped=clipped, gap=adversarial - clean, nonfinite=~finite)
+        gap = (adversarial - clean).masked_fill(~finite, 0)
+        self.record(relative=relative, clipped=clipped, gap=gap, nonfinite=~finite)
         return (before * clean + after * adversarial).detach()
 
     def _refuse_swallowed(self, output: Tensor, shift: Tensor) -> None:

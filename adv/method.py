@@ -54,9 +54,7 @@ class Method:
         """The passes of one step."""
         raise NotImplementedError
 
-    def backward(
-        self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model
-    ) -> Tensor:
+    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
         """Add the gradient of this step's objective to ``p.grad``.
 
         Args:

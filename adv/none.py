@@ -19,9 +19,7 @@ class Clean(Method):
     def cost(self) -> Cost:
         return Cost(1, 1)
 
-    def backward(
-        self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model
-    ) -> Tensor:
+    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
         with Passes(model, batch, precision, forward, self.same_dropout) as passes:
             loss = passes.loss()
             precision.scale(loss).backward()  # type: ignore[no-untyped-call]

@@ -30,7 +30,7 @@ def read_loss(output: Any) -> Tensor:
     elif isinstance(output, tuple) and not hasattr(output, "loss"):
         output = output[0]
     loss = getattr(output, "loss", output)
-    if not isinstance(loss, Tensor) or not loss.is_floating_point():
+    if not isinstance(loss, Tensor) or not loss.is_floating_point() or loss.dim() > 1:
         raise AttackError("the model returned no loss: put the labels into the batch, or pass forward=")
     return loss.float().mean()
 
@@ -64,9 +64,7 @@ class Passes:
             later pass draws masks of its own, from a seed taken off the generator.
     """
 
-    def __init__(
-        self, model: nn.Module, batch: Any, precision: Precision, forward: Forward, same_dropout: bool
-    ) -> None:
+    def __init__(self, model: nn.Module, batch: Any, precision: Precision, forward: Forward, same_dropout: bool) -> None:
         self.model, self.batch, self.precision, self.forward = model, batch, precision, forward
         self.same_dropout = same_dropout
         self.device = next(model.parameters()).device

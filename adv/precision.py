@@ -31,6 +31,15 @@ class Precision:
         weighted = loss * self.weight
         return weighted if self.scaler is None else self.scaler.scale(weighted)
 
+    def tell(self, loss: Tensor, nonfinite: Tensor) -> Tensor:
+        """The scaled loss, or NaN after an overflow in an inner pass, so that the scaler skips the step and scales less.
+
+        Inner gradients never reach ``p.grad``: untold, the scale would stay where they overflow and no step be attacked.
+        """
+        if self.scaler is None or not self.scaler.is_enabled():
+            return loss
+        return loss * torch.where(nonfinite, torch.nan, 1.0)
+
     def unit(self, device: torch.device) -> Tensor:
         """The factor that ``scale`` applies, as a tensor, so that nothing waits for the accelerator."""
         return self.scale(torch.ones((), device=device))

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import re
+import sys
 from typing import Any
 
 COMBINE = ("mean", "sum", "replace")
@@ -24,6 +26,7 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
     optional: bool = False,
+    pattern: bool = False,
 ) -> Any:
     """Declare one field of a method.
 
@@ -34,10 +37,11 @@ def setting(
         high: Largest allowed value.
         choices: Allowed words, for a text setting.
         optional: Whether ``None`` is allowed; such a setting is text.
+        pattern: Whether the text is a regular expression.
     """
     kind = str if optional else type(default)
-    rule = {"text": text, "kind": kind, "low": low, "high": high, "choices": choices, "optional": optional}
-    return dataclasses.field(default=default, metadata=rule)
+    rule = {"text": text, "kind": kind, "low": low, "high": high, "choices": choices}
+    return dataclasses.field(default=default, metadata=rule | {"optional": optional, "pattern": pattern})
 
 
 def rule_of(field: dataclasses.Field[Any]) -> str:
@@ -45,11 +49,22 @@ def rule_of(field: dataclasses.Field[Any]) -> str:
     rule = field.metadata
     if rule["choices"]:
         return "one of " + ", ".join(rule["choices"])
+    if rule["pattern"]:
+        return "a regular expression or nothing" if rule["optional"] else "a regular expression"
     if rule["optional"]:
         return "text or nothing"
     words = {float: "a finite number", int: "a whole number", bool: "true or false", str: "text"}[rule["kind"]]
     bounds = [f"{sign} {rule[key]:g}" for key, sign in (("low", ">="), ("high", "<=")) if rule[key] is not None]
     return " ".join([words, " and ".join(bounds)]).strip()
+
+
+def is_pattern(text: str) -> bool:
+    """Whether ``text`` is a regular expression."""
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True
 
 
 def check(name: str, field: dataclasses.Field[Any], value: Any) -> Any:
@@ -62,16 +77,16 @@ def check(name: str, field: dataclasses.Field[Any], value: Any) -> Any:
     if value is None and rule["optional"]:
         return None
     kind = rule["kind"]
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) <= sys.float_info.max:
         value = float(value)
     good = type(value) is kind
     if good and kind in (int, float):
         good = math.isfinite(value)
-        good = (
-            good and (rule["low"] is None or value >= rule["low"]) and (rule["high"] is None or value <= rule["high"])
-        )
+        good = good and (rule["low"] is None or value >= rule["low"]) and (rule["high"] is None or value <= rule["high"])
     if good and rule["choices"]:
         good = value in rule["choices"]
+    if good and rule["pattern"]:
+        good = is_pattern(value)
     if not good:
         raise SettingError(f"{name} must be {rule_of(field)}, but is {value!r}")
     return value

@@ -71,6 +71,8 @@ def shifted_embeddings(embedding: nn.Module, shift: Tensor | None = None) -> Ite
         leaf = shift if first and shift is not None else torch.zeros_like(output)
         leaf = leaf.detach().to(output.dtype).requires_grad_(torch.is_grad_enabled())
         site.ids.append(args[0] if args else kwargs["input"])
+        if site.ids[-1].is_floating_point():
+            raise AttackError(f"{type(module).__name__} was called with numbers, not token ids: set another emb_name")
         site.outputs.append(output.detach())
         site.leaves.append(leaf)
         return output + leaf
@@ -109,9 +111,22 @@ def shifted_rows(matrix: Tensor, ids: Tensor) -> Iterator[Tensor]:
             matrix[ids] = spare
 
 
+def turned(batch: Any, ids: Tensor) -> bool:
+    """Whether the model looks its tokens up as (seq, batch), as XLNet does."""
+    given = batch.get("input_ids") if hasattr(batch, "get") else None
+    if given is None or given.dim() != 2 or given.mT.shape != ids.shape:
+        return False
+    # Only a square batch that the model has copied must be read to tell.
+    return ids.shape != given.shape or (
+        given.data_ptr() != ids.data_ptr() and torch.equal(given.mT, ids) and not torch.equal(given, ids)
+    )
+
+
 def padding_mask(batch: Any, ids: Tensor) -> Tensor:
-    """1.0 at real tokens, (batch, seq, 1), from the batch's attention_mask; all ones without one."""
+    """1.0 at real tokens, shaped as ids (batch, seq) and 1, from the batch's attention_mask; all ones without one."""
     mask = batch.get("attention_mask") if hasattr(batch, "get") else None
+    if mask is not None and turned(batch, ids):
+        mask = mask.mT
     if mask is None or mask.shape != ids.shape:
         return torch.ones(*ids.shape, 1, device=ids.device)
     real: Tensor = mask.to(torch.float32).unsqueeze(-1)

@@ -25,9 +25,7 @@ def find_weights(model: nn.Module, adv_param: str) -> list[nn.Parameter]:
     touched = [(name, p) for name, p in named if p.requires_grad]
     if not named:
         some = ", ".join(name for name, _ in list(model.named_parameters())[:3])
-        raise AttackError(
-            f"adv_param={adv_param!r} matches no parameter of {type(model).__name__} (it has {some}, ...)"
-        )
+        raise AttackError(f"adv_param={adv_param!r} matches no parameter of {type(model).__name__} (it has {some}, ...)")
     if not touched:
         raise AttackError(f"all {len(named)} parameters that adv_param={adv_param!r} matches are frozen: unfreeze some")
     for name, p in touched:
@@ -57,6 +55,18 @@ def looked_up_matrix(model: nn.Module, touched: list[nn.Parameter]) -> tuple[nn.
     return (embedding, mine[0]) if uses == 1 and shared == 1 and mine else (None, None)
 
 
+def writable(gradients: list[Tensor]) -> list[Tensor]:
+    """The gradients, each in memory of its own: addends share one gradient, and that of a sum is expanded."""
+    seen: set[int] = set()
+    result = []
+    for gradient in gradients:
+        storage = gradient.untyped_storage().data_ptr()
+        shared = storage in seen or any(s == 0 and n > 1 for s, n in zip(gradient.stride(), gradient.shape, strict=True))
+        result.append(gradient.clone() if shared else gradient)
+        seen.add(storage)
+    return result
+
+
 class Weights:
     """The touched weights of one step: whole tensors, and the looked-up rows of the embedding matrix.
 
@@ -67,9 +77,7 @@ class Weights:
         undo: Restores everything when it closes.
     """
 
-    def __init__(
-        self, dense: list[nn.Parameter], matrix: nn.Parameter | None, padding: int | None, undo: ExitStack
-    ) -> None:
+    def __init__(self, dense: list[nn.Parameter], matrix: nn.Parameter | None, padding: int | None, undo: ExitStack) -> None:
         self.dense: list[Tensor] = [p.detach() for p in dense]
         self.matrix = None if matrix is None else matrix.detach()
         self.padding = padding
@@ -83,6 +91,10 @@ class Weights:
     def look_up(self, site: Site) -> None:
         """Save the rows that the first pass looked up; they move with the whole tensors from then on."""
         if self.matrix is None or self._ball is not None:
+            return
+        if not site.ids:
+            if not self.dense:
+                raise AttackError("the embedding module was not called in the forward pass: nothing to perturb")
             return
         ids = torch.cat([ids.reshape(-1) for ids in site.ids])
         self.spare = [*self.spare, self._undo.enter_context(shifted_rows(self.matrix, ids))]
@@ -110,12 +122,14 @@ class Weights:
             look: Take the diagnostics.
         """
         weights = [*self.dense, *([] if self._ball is None else [self.matrix[self._ball.ids[0]]])]  # type: ignore[index]
-        shifts = [torch.zeros_like(w) if g is None else g for w, g in zip(weights, gradients, strict=True)]
+        shifts = writable([torch.zeros_like(w) if g is None else g for w, g in zip(weights, gradients, strict=True)])
         lengths, norms = self._lengths(shifts), self._norms(weights)
         self.nonfinite = self.nonfinite | ~torch.isfinite(torch.stack(lengths)).all()
+        # A micro-batch of weight 0 has no gradient at all: 0 / 1, not 0 / 0.
+        floor = torch.where(unit > 0, SEED_E * unit, 1.0)
         torch._foreach_mul_(
             shifts,
-            [adv_lr * (n + SEED_E) / (g + SEED_E * unit) for n, g in zip(norms, lengths, strict=True)],
+            [adv_lr * (n + SEED_E) / (g + floor) for n, g in zip(norms, lengths, strict=True)],
         )
         torch._foreach_add_(shifts, weights)
         torch._foreach_sub_(shifts, self.spare)
@@ -145,7 +159,7 @@ class Weights:
     def _norms(self, weights: list[Tensor]) -> list[Tensor]:
         """L2 norms of the weights; for the rows, that of their whole matrix."""
         norms = list(torch._foreach_norm(weights, dtype=torch.float32))
-        if self.matrix is not None:
+        if self.matrix is not None and self._ball is not None:
             norms[-1] = self.matrix.norm()
         return norms
 
