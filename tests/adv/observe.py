@@ -1,0 +1,127 @@
+"""What a method does to a model, seen from outside: every pass, and the model's state before and after."""
+
+import dataclasses
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from tiny import grads_of
+from torch import Tensor
+from torch.nn import functional as F
+
+from adv import METHODS
+
+ZERO = {"epsilon": 0.0, "adv_eps": 0.0, "adv_lr": 0.0}
+
+
+@dataclass
+class Pass:
+    """One forward pass: the weights it ran with, what was added to the embeddings, its loss, backwards through it."""
+
+    weights: dict[str, Tensor]
+    shift: Tensor | None = None
+    loss: Tensor | None = None
+    backwards: int = 0
+
+
+@dataclass
+class Watch:
+    """All passes, and how often the gradient of each weight matrix was computed."""
+
+    passes: list[Pass] = field(default_factory=list)
+    weight_backwards: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def shift(self):
+        return self.passes[-1].shift
+
+    @property
+    def losses(self):
+        return [seen.loss for seen in self.passes]
+
+
+@contextmanager
+def watch(model):
+    """Record each pass. The embeddings' output is read by a hook that is added in the pass: it comes after all others."""
+    seen = Watch()
+    embedding = model.get_input_embeddings()
+
+    def begin(module, args, kwargs):
+        seen.passes.append(Pass({name: p.detach().clone() for name, p in model.named_parameters()}))
+
+        def read(module, args, output):
+            reader.remove()
+            shift = output.detach() - F.embedding(args[0], module.weight.detach())
+            given = kwargs.get("input_ids")
+            # XLNet looks its tokens up as (seq, batch).
+            turned = given is not None and torch.equal(given.T, args[0]) and not torch.equal(given, args[0])
+            seen.passes[-1].shift = shift.transpose(0, 1) if turned else shift
+
+        reader = embedding.register_forward_hook(read)
+
+    def end(module, args, kwargs, output):
+        this = seen.passes[-1]
+        this.loss = output["loss"].detach()
+
+        def count(gradient):
+            this.backwards += 1
+
+        output["logits"].register_hook(count)
+
+    def counter(name):
+        def count(gradient):
+            seen.weight_backwards[name] = seen.weight_backwards.get(name, 0) + 1
+
+        return count
+
+    handles = [
+        model.register_forward_pre_hook(begin, with_kwargs=True),
+        model.register_forward_hook(end, with_kwargs=True),
+    ]
+    for name, p in model.named_parameters():
+        if p.dim() > 1 and p is not embedding.weight and p.requires_grad:
+            handles.append(p.register_hook(counter(name)))
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def state_of(model):
+    """Everything of a model that a step must leave alone, in a form that ``==`` compares bit for bit."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return {
+        "weights": {n: (p.detach().numpy().tobytes(), p.data_ptr(), p.requires_grad) for n, p in named_tensors(model)},
+        "hooks": {name: sum(len(getattr(m, h)) for h in hooks) for name, m in model.named_modules()},
+        "tensor hooks": {name: len(p._backward_hooks or ()) for name, p in model.named_parameters()},
+        "training": {name: m.training for name, m in model.named_modules()},
+    }
+
+
+def named_tensors(model):
+    """Parameters and buffers."""
+    return [*model.named_parameters(), *model.named_buffers()]
+
+
+def has(name, *settings):
+    """Whether the registered method ``name`` has these settings."""
+    return {field.name for field in dataclasses.fields(METHODS[name])} >= set(settings)
+
+
+def having(*settings):
+    """The registered methods that have these settings."""
+    return [name for name in METHODS if has(name, *settings)]
+
+
+def radii(name):
+    """Settings that make the attack vanish, one after the other."""
+    return [{setting: value} for setting, value in ZERO.items() if has(name, setting)]
+
+
+def gradients(method, model, batch, seed=3, **options):
+    """The gradients of one step from none, and its objective, with the generator at ``seed``."""
+    model.zero_grad()
+    torch.manual_seed(seed)
+    loss = method.backward(model, batch, **options)
+    return grads_of(model), loss

@@ -1,0 +1,149 @@
+"""The forward passes: where the loss is found, dropout masks and noise."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from observe import gradients, watch
+from tiny import Bag, batch_for, build
+from torch import nn
+from torch.nn import functional as F
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from adv import FP32, METHODS, AttackError
+from adv.passes import Passes, call_model, read_loss
+
+every_method = pytest.mark.parametrize("name", METHODS)
+
+
+class Answers(Bag):
+    """A model that gives its loss in several ways."""
+
+    shape = staticmethod(lambda loss, logits: {"loss": loss, "logits": logits})
+
+    def forward(self, input_ids, labels=None, attention_mask=None):
+        logits = self.output(self.embedding(input_ids).mean(1))
+        return self.shape(None if labels is None else F.cross_entropy(logits, labels), logits)
+
+
+SHAPES = {
+    "ModelOutput": lambda loss, logits: SequenceClassifierOutput(loss=loss, logits=logits),
+    "tuple": lambda loss, logits: (loss, logits),
+    "object": lambda loss, logits: SimpleNamespace(loss=loss, logits=logits),
+    "one loss for each replica": lambda loss, logits: {"loss": loss.expand(2), "logits": logits},
+    "tensor": lambda loss, logits: loss,
+}
+
+
+@every_method
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_loss_is_found_in_what_a_model_returns(name, shape):
+    model = Answers()
+    batch = batch_for(model)
+    expected, loss = gradients(METHODS[name](), model, batch)
+    model.shape = SHAPES[shape]
+    found, same = gradients(METHODS[name](), model, batch)
+    assert torch.equal(loss, same)
+    assert all(torch.equal(found[key], value) for key, value in expected.items())
+
+
+@every_method
+def test_a_users_own_forward_may_take_any_batch_and_return_the_loss(name):
+    def weighted(model, batch):
+        texts, labels, weights = batch
+        logits = model(texts)["logits"]
+        return (F.cross_entropy(logits, labels, reduction="none") * weights).sum() / weights.sum()
+
+    model = Answers()
+    batch = batch_for(model)
+    del batch["attention_mask"]
+    expected, _ = gradients(METHODS[name](), model, batch)
+    own = (batch["input_ids"], batch["labels"], torch.ones(4))
+    found, _ = gradients(METHODS[name](), model, own, forward=weighted)
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"logits": torch.ones(2, 3)},
+        SequenceClassifierOutput(logits=torch.ones(2, 3)),
+        (torch.ones(2, 3),),
+        torch.ones(2, 3),
+        torch.ones((), dtype=torch.long),
+        SimpleNamespace(loss=None),
+        {"loss": "loss"},
+        None,
+    ],
+)
+def test_no_loss_is_an_error_and_not_the_mean_of_the_logits(output):
+    with pytest.raises(AttackError, match="the model returned no loss: put the labels into the batch, or pass forward"):
+        read_loss(output)
+
+
+@every_method
+def test_a_text_only_batch_is_refused_by_every_method(name):
+    model = build("bert")
+    batch = batch_for(model)
+    del batch["labels"]
+    with pytest.raises(AttackError, match="no loss"):
+        METHODS[name]().backward(model, batch)
+
+
+@every_method
+@pytest.mark.parametrize("return_dict", [True, False])
+def test_transformers_tuples_and_outputs_agree(name, return_dict):
+    model = build("bert")
+    batch = batch_for(model)
+    expected, _ = gradients(METHODS[name](), model, batch)
+    found, _ = gradients(METHODS[name](), model, batch | {"return_dict": return_dict})
+    assert all(torch.equal(found[key], value) for key, value in expected.items())
+
+
+@every_method
+def test_gradient_checkpointing_gives_the_same_gradients(name):
+    model = build("bert")
+    batch = batch_for(model)
+    expected, _ = gradients(METHODS[name](), model, batch)
+    model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    found, _ = gradients(METHODS[name](), model, batch)
+    assert model.is_activation_checkpointing
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-4, atol=1e-7)
+
+
+def test_masks_that_are_not_replayed_depend_on_the_seed_alone():
+    model = build("bert")
+    batch = batch_for(model)
+    method = METHODS["pgd"](same_dropout=False)
+    with watch(model) as seen:
+        first, _ = gradients(method, model, batch, seed=5)
+        second, _ = gradients(method, model, batch, seed=5)
+        gradients(method, model, batch, seed=6)
+    assert all(torch.equal(second[key], value) for key, value in first.items())
+    losses = list(map(float, seen.losses))
+    assert losses[:4] == losses[4:8]
+    assert not set(losses[:4]) & set(losses[8:])
+
+
+def test_noise_is_new_in_every_step_and_does_not_touch_the_dropout():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
+    forward = lambda model, batch: model(batch).sum()  # noqa: E731
+    shape = torch.Size((3, 4))
+    noises = []
+    for _ in range(2):
+        with Passes(model, torch.ones(1, 2), FP32, forward, True) as passes:
+            passes.loss()
+            state = torch.get_rng_state()
+            noises.append(passes.noise(shape))
+            assert torch.equal(noises[-1], passes.noise(shape))
+            assert torch.equal(torch.get_rng_state(), state)
+    assert noises[0].shape == shape
+    assert not torch.equal(*noises)
+
+
+def test_the_default_forward_is_that_of_transformers():
+    model = Bag()
+    batch = batch_for(model)
+    assert torch.equal(call_model(model, batch)["loss"], model(**batch)["loss"])

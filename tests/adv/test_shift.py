@@ -1,0 +1,244 @@
+"""Where a perturbation lies: at the word embeddings of real tokens, and nowhere else."""
+
+import pytest
+import torch
+import transformers
+from observe import gradients, having, state_of, watch
+from tiny import Bag, batch_for, build
+from torch import nn
+
+from adv import AWP, FGM, METHODS, PGD, AttackError
+from adv.shift import find_embedding, padding_mask, turned
+
+ON_EMBEDDINGS = having("epsilon", "emb_name")
+
+
+class Wrapped(nn.Module):
+    """As ``DataParallel`` wraps."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, **batch):
+        return self.module(**batch)
+
+
+NAMES = {
+    "bert": "word_embeddings",
+    "roberta": "word_embeddings",
+    "deberta": "word_embeddings",
+    "electra": "word_embeddings",
+    "distilbert": "word_embeddings",
+    "albert": "word_embeddings",
+    "xlnet": "word_embedding",
+    "modernbert": "tok_embeddings",
+    "gpt2": "wte",
+}
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "deberta", "distilbert", "electra", "modernbert"])
+@pytest.mark.parametrize("name", ON_EMBEDDINGS)
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_padding_is_never_perturbed(family, name, side):
+    model = build(family)
+    batch = batch_for(model, side)
+    # A pad token as text, as with tokenizers that pad with the end-of-text token.
+    batch["input_ids"][0, 4] = model.config.pad_token_id
+    real = batch["attention_mask"].bool()
+    for norm in ("matrix", "example", "token") if name in having("norm") else (None,):
+        with watch(model) as seen:
+            METHODS[name](**({} if norm is None else {"norm": norm})).backward(model, batch)
+        assert seen.shift[~real].abs().max() == 0
+        assert seen.shift[real].abs().sum(-1).min() > 0
+
+
+@pytest.mark.parametrize("name", ON_EMBEDDINGS)
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_padding_is_not_perturbed_even_where_it_has_a_gradient(name, side):
+    model = Bag()
+    batch = batch_for(model, side)
+    real = batch["attention_mask"].bool()
+    with watch(model) as seen:
+        METHODS[name]().backward(model, batch)
+    assert seen.shift[~real].abs().max() == 0
+    assert seen.shift[real].abs().sum(-1).min() > 0
+    without = {key: value for key, value in batch.items() if key != "attention_mask"}
+    with watch(model) as seen:
+        METHODS[name]().backward(model, without)
+    assert seen.shift[~real].abs().min() > 0
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_awp_never_moves_the_row_of_padding(side):
+    model = Bag()
+    batch = batch_for(model, side)
+    with watch(model) as seen:
+        AWP(adv_step=2).backward(model, batch)
+    first, last = seen.passes[0].weights["embedding.weight"], seen.passes[-1].weights["embedding.weight"]
+    assert torch.equal(first[0], last[0])
+    assert not torch.equal(first[batch["input_ids"][0, 0]], last[batch["input_ids"][0, 0]])
+
+
+@pytest.mark.parametrize("size", [4, 8])
+@pytest.mark.parametrize("name", ON_EMBEDDINGS)
+def test_a_model_that_turns_its_batch_is_followed(name, size):
+    """XLNet looks tokens up as (seq, batch); of a square batch only the ids tell."""
+    model = build("xlnet")
+    batch = batch_for(model, "left", size=size)
+    batch |= {key: batch[key][:, -8:] for key in ("input_ids", "attention_mask")}
+    real = batch["attention_mask"].bool()
+    with watch(model) as seen:
+        METHODS[name](**({"norm": "example"} if name in having("norm") else {})).backward(model, batch)
+    assert not seen.shift[~real].any()
+    assert seen.shift[real].abs().sum(-1).min() > 0
+    if name in having("norm"):
+        torch.testing.assert_close(seen.shift.flatten(1).norm(dim=1) <= 1.001, torch.ones(size, dtype=torch.bool))
+    assert turned(batch, batch["input_ids"].T.contiguous())
+    assert not turned(batch, batch["input_ids"].clone())
+
+
+def test_left_padded_texts_keep_the_position_ids_of_the_model():
+    """Shifting inside ``input_ids`` leaves position ids to the model; with epsilon 0 the loss is the model's own."""
+    for family in ("roberta", "gpt2"):
+        model = build(family, dropout=0.0)
+        batch = batch_for(model, "left")
+        with watch(model) as seen:
+            FGM(epsilon=0.0).backward(model, batch)
+        assert seen.losses[0] == seen.losses[1] == model(**batch).loss
+
+
+@pytest.mark.parametrize("family", NAMES)
+def test_the_model_tells_its_embeddings_or_a_name_does(family):
+    model = build(family)
+    assert find_embedding(model) is model.get_input_embeddings()
+    assert find_embedding(model, NAMES[family] + r"\.weight$") is model.get_input_embeddings()
+    assert find_embedding(Wrapped(model)) is model.get_input_embeddings()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_wrapped_model_gets_the_same_gradient(name):
+    model = build("bert")
+    batch = batch_for(model)
+    plain, _ = gradients(METHODS[name](), model, batch)
+    wrapped, _ = gradients(METHODS[name](), Wrapped(model), batch)
+    assert all(torch.equal(wrapped[f"module.{key}"], value) for key, value in plain.items())
+
+
+@pytest.mark.parametrize("name", ON_EMBEDDINGS)
+def test_a_name_serves_a_model_that_tells_nothing(name):
+    class Silent(Bag):
+        get_input_embeddings = None
+
+    told, silent = Bag(), Silent()
+    silent.load_state_dict(told.state_dict())
+    batch = batch_for(told)
+    expected, _ = gradients(METHODS[name](), told, batch)
+    found, _ = gradients(METHODS[name](emb_name="embedding.weight"), silent, batch)
+    assert all(torch.equal(found[key], value) for key, value in expected.items())
+
+
+@pytest.mark.parametrize("name", ON_EMBEDDINGS)
+def test_nothing_to_attack_is_an_error_that_says_what_to_do(name):
+    model = build("bert")
+    batch = batch_for(model)
+    before = state_of(model)
+    embedded = {"inputs_embeds": model.get_input_embeddings()(batch["input_ids"]).detach(), "labels": batch["labels"]}
+    for settings, bad, words in (
+        ({"emb_name": "word_embedings"}, batch, "'word_embedings' matches no module; .* bert.embeddings.word_embedd"),
+        ({"emb_name": "embeddings"}, batch, "matches 3 modules .* the embeddings here are"),
+        ({"emb_name": "classifier"}, batch, "Linear was called with numbers, not token ids: set another emb_name"),
+        ({}, embedded, "was not called in the forward pass: set emb_name"),
+        ({}, {key: value for key, value in batch.items() if key != "labels"}, "put the labels into the batch"),
+    ):
+        with pytest.raises(AttackError, match=words):
+            METHODS[name](**settings).backward(model, bad)
+        assert state_of(model) == before
+
+
+@pytest.mark.parametrize("name", ON_EMBEDDINGS)
+def test_a_model_without_embeddings_is_an_error(name):
+    with pytest.raises(AttackError, match="Linear does not tell its input embeddings: set emb_name"):
+        METHODS[name]().backward(nn.Linear(2, 2), {"input": torch.ones(1, 2)})
+    model = Bag()
+    with pytest.raises(AttackError, match="the loss does not depend on the embeddings' output"):
+        METHODS[name]().backward(model, batch_for(model), forward=lambda m, batch: apart(m, batch))
+
+
+def apart(model, batch):
+    """A loss in which the embeddings have no part, although they are called."""
+    model.embedding(batch["input_ids"])
+    return model.output(torch.ones(1, 4)).sum()
+
+
+@pytest.mark.parametrize("name", ON_EMBEDDINGS)
+@pytest.mark.parametrize("family", ["bert", "deberta"])
+def test_frozen_embeddings_are_attacked_all_the_same(family, name):
+    free, frozen = build(family), build(family)
+    frozen.get_input_embeddings().weight.requires_grad_(False)
+    batch = batch_for(free)
+    expected, _ = gradients(METHODS[name](), free, batch)
+    found, _ = gradients(METHODS[name](), frozen, batch)
+    assert len(expected) - len(found) == 1
+    assert all(torch.allclose(expected[key], gradient, rtol=1e-4, atol=1e-7) for key, gradient in found.items())
+    assert frozen.get_input_embeddings().weight.grad is None
+
+
+@pytest.mark.parametrize("method", [FGM(combine="sum"), PGD(combine="sum"), FGM(norm="token")], ids=repr)
+def test_a_tied_output_layer_is_not_perturbed(method):
+    """GPT-2's output layer is its embedding matrix; the attack is on what is looked up alone."""
+    model = build("gpt2", dropout=0.0, head="LMHeadModel")
+    assert model.lm_head.weight is model.get_input_embeddings().weight
+    batch = batch_for(model)
+    batch["labels"] = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
+    with watch(model) as seen:
+        method.backward(model, batch)
+    assert all(torch.equal(one.weights["transformer.wte.weight"], model.lm_head.weight) for one in seen.passes)
+    # The loss at embeddings + shift, with the output layer as it is.
+    embedded = (model.get_input_embeddings()(batch["input_ids"]) + seen.shift).detach()
+    again = model(inputs_embeds=embedded, attention_mask=batch["attention_mask"], labels=batch["labels"]).loss
+    torch.testing.assert_close(again.detach(), seen.losses[-1])
+    assert seen.losses[-1] > seen.losses[0]
+
+
+def test_a_shared_embedding_is_shifted_in_its_first_call_only():
+    class Encoder(Bag):
+        """As an encoder-decoder: the texts, then the answer's tokens, through one embedding."""
+
+        def forward(self, input_ids, labels, attention_mask=None):
+            first = self.embedding(input_ids)
+            second = self.embedding(labels)
+            self.seen = (first, second)
+            logits = self.output(first.mean(1) + second)
+            return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+    model = Encoder()
+    batch = batch_for(model)
+    FGM(norm="example").backward(model, batch)
+    first, second = model.seen
+    assert torch.equal(second, model.embedding(batch["labels"]))
+    assert (first - model.embedding(batch["input_ids"])).flatten(1).norm(dim=1).allclose(torch.ones(4))
+
+
+@pytest.mark.parametrize("name", ON_EMBEDDINGS)
+def test_an_encoder_decoder_is_attacked_in_its_encoder_by_name(name):
+    """What T5 calls its input embeddings is never called: encoder and decoder have modules of their own."""
+    config = transformers.T5Config(vocab_size=60, d_model=32, d_kv=16, d_ff=64, num_layers=1, num_heads=2)
+    config.decoder_start_token_id = 0
+    model = transformers.T5ForConditionalGeneration(config).eval()
+    batch = batch_for(model)
+    batch["labels"] = batch["input_ids"]
+    with pytest.raises(AttackError, match="was not called in the forward pass: set emb_name"):
+        METHODS[name]().backward(model, batch)
+    method = METHODS[name](emb_name=r"encoder\.embed_tokens", combine="replace")
+    clean = model(**batch).loss.detach()
+    assert method.backward(model, batch) != clean
+    assert method.diagnostics()["relative"] > 0
+
+
+def test_the_mask_of_a_batch_without_a_fitting_mask_is_all_ones():
+    ids = torch.zeros(2, 3, dtype=torch.long)
+    assert padding_mask({"attention_mask": torch.tensor([[1, 1, 0], [1, 0, 0]])}, ids).sum() == 3
+    assert padding_mask({"attention_mask": torch.ones(2, 1, 3, 3)}, ids).sum() == 6
+    assert padding_mask({}, ids).sum() == 6
+    assert padding_mask((ids, ids), ids).shape == (2, 3, 1)
