@@ -47,7 +47,7 @@ def main_command(
     study: StudyOption = None,
     out: OutOption = "runs",
     sampler: Annotated[str, opt("tpe, random, sobol or gp, after the first phase (tpe)")] = "tpe",
-    pruner: Annotated[str, opt("median, halving or none (median)")] = "median",
+    pruner: Annotated[str, opt("median (of forecasts) or none (median)")] = "median",
     task: Annotated[Text, opt("a built-in task (reviews, when no data is given)")] = None,
     data: Annotated[Text, opt("folder with train, dev and test files, or hub id")] = None,
     train_file: Annotated[Text, opt(".csv, .tsv (read without quoting), .jsonl or .parquet")] = None,

@@ -91,11 +91,14 @@ class Passes:
             self._after = random_state(self.model)
         return read_loss(output)
 
-    def noise(self, shape: torch.Size) -> Tensor:
-        """Standard normal numbers of this shape, fp32, different in every step, beside the dropout's stream."""
+    def noise(self, shape: torch.Size, number: int = 0) -> Tensor:
+        """Standard normal numbers of this shape, fp32, drawn beside the dropout's stream.
+
+        They differ from step to step where the generator moves (dropout), and by ``number`` where it does not.
+        """
         state = random_state(self.model)
         set_random_state(self._before)
-        seed = int(torch.randint(2**62, ()))
+        seed = int(torch.randint(2**62, ())) + number
         set_random_state(state)
         generator = torch.Generator(self.device).manual_seed(seed)
         return torch.randn(shape, generator=generator, device=self.device)

@@ -1,18 +1,20 @@
 """Are late and early starters pruned at similar rates, and what does pruning save and lose?
 
-    python benchmarks/pruning_rates.py [--methods fgm,awp] [--points 100] [--orders 30]
+    python benchmarks/pruning_rates.py [--methods fgm,awp] [--points 100] [--orders 30] [--curves FILE]
 
 Trains random configurations of the built-in task to the end, once; then replays their curves in random orders through
 each pruner. A late starter's clean epochs are free (they are shared), so saved epochs count attacked ones only.
 """
 
 import argparse
+import json
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import optuna
-from optuna.pruners import BasePruner, MedianPruner, NopPruner
+from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
 from optuna.trial import TrialState
 
 from adv import METHODS
@@ -58,21 +60,32 @@ def replay(found: Sequence[Curve], pruner: BasePruner, order: np.ndarray) -> dic
 
 
 def table(found: Sequence[Curve], name: str, pruner: BasePruner, orders: int) -> str:
-    """Rates by start epoch, attacked epochs saved, and how often the best configuration was lost."""
+    """Rates by start epoch for configurations that end in the lower and the upper half, savings, and the best one's fate."""
+    median = float(np.median([values[-1] for _, values in found]))
     pruned, seen = defaultdict(int), defaultdict(int)
     saved = total = lost = 0
+    regret = 0.0
     for seed in range(orders):
         result = replay(found, pruner, np.random.default_rng(seed).permutation(len(found)))
         for index, epoch in result.items():
             start, values = found[index]
-            seen[start] += 1
-            pruned[start] += epoch is not None
+            for half in (values[-1] < median, "all"):
+                seen[half, start] += 1
+                pruned[half, start] += epoch is not None
             total += len(values) - start
             saved += 0 if epoch is None else len(values) - 1 - epoch
-        best = max(result, key=lambda index: found[index][1][-1])
+        ends = {index: found[index][1][-1] for index in result}
+        best = max(ends, key=lambda index: ends[index])
+        kept = [end for index, end in ends.items() if result[index] is None]
         lost += result[best] is not None
-    rates = " ".join(f"{start}: {100 * pruned[start] / seen[start]:3.0f} %" for start in sorted(seen))
-    return f"{name:<28} {rates} | saved {100 * saved / total:.0f} % | best lost {lost} of {orders}"
+        regret += ends[best] - max(kept, default=0.0)
+    lines = [f"  {name}: saved {100 * saved / total:.0f} % of the attacked epochs, best lost in {lost} of {orders} orders, "
+             f"best value given up {100 * regret / orders:.2f} points on average"]  # fmt: skip
+    for half, label in (("all", "all"), (True, "that end in the lower half"), (False, "in the upper half")):
+        starts = sorted(start for which, start in seen if which == half)
+        rates = "  ".join(f"{start}: {100 * pruned[half, start] / seen[half, start]:3.0f} %" for start in starts)
+        lines.append(f"      {label:<27} {rates}")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -80,21 +93,24 @@ def main() -> None:
     parser.add_argument("--methods", default="fgm,awp")
     parser.add_argument("--points", type=int, default=100)
     parser.add_argument("--orders", type=int, default=30)
+    parser.add_argument("--curves", type=Path, help="keep the curves in this JSON file, and read them from it")
     args = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     recipe = Recipe()
     bench = Bench(load_task(Data(task="reviews")), recipe)
     pruners = {
         "stock median": MedianPruner(n_startup_trials=EXPLORE),
+        "stock successive halving": SuccessiveHalvingPruner(),
         "ours (--pruner median)": make_pruner("median", EXPLORE),
-        "ours (--pruner halving)": make_pruner("halving", EXPLORE),
-        "none": NopPruner(),
     }
     for name in args.methods.split(","):
-        found = curves(bench, recipe, name, args.points)
+        kept = json.loads(args.curves.read_text()) if args.curves and args.curves.exists() else {}
+        found = kept[name] if name in kept else curves(bench, recipe, name, args.points)
+        if args.curves:
+            args.curves.write_text(json.dumps(kept | {name: found}))
         print(f"{name}: share pruned by start_epoch", flush=True)
         for label, pruner in pruners.items():
-            print("  " + table(found, label, pruner, args.orders), flush=True)
+            print(table(found, label, pruner, args.orders), flush=True)
 
 
 if __name__ == "__main__":

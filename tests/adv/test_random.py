@@ -29,16 +29,25 @@ def test_the_length_is_epsilon(norm):
     torch.testing.assert_close(lengths, torch.full_like(lengths, 0.3), rtol=1e-3, atol=0)
 
 
-def test_the_direction_is_new_in_every_step_and_the_same_for_the_same_seed():
+@pytest.mark.parametrize("moves", [True, False])
+def test_the_direction_is_new_in_every_step_and_the_same_for_the_same_seed_and_step(moves):
     model = build("bert")
     batch = batch_for(model)
     method = RandomDirection(epsilon=1.0, norm="example")
+    shifts = []
+    for _ in range(2):
+        if not shifts or not moves:  # without dropout nothing else moves the generator either
+            torch.manual_seed(3)
+        shifts.append(shift_of(method, model, batch)[0].flatten(1))
+    assert (shifts[0] * shifts[1]).sum(1).abs().max() < 0.5
+    resumed = RandomDirection(epsilon=1.0, norm="example")
     torch.manual_seed(3)
-    first, second = (shift_of(method, model, batch)[0].flatten(1) for _ in range(2))
-    torch.manual_seed(3)
-    again = shift_of(method, model, batch)[0].flatten(1)
-    assert torch.equal(first, again)
-    assert (first * second).sum(1).abs().max() < 0.5
+    assert torch.equal(shift_of(resumed, model, batch)[0].flatten(1), shifts[0])
+    assert not moves or method.state_dict()["drawn"] == 2
+    resumed.load_state_dict({"drawn": torch.tensor(1)})
+    if not moves:
+        torch.manual_seed(3)
+        assert torch.equal(shift_of(resumed, model, batch)[0].flatten(1), shifts[1])
 
 
 def test_the_direction_does_not_depend_on_the_gradient():

@@ -1,64 +1,80 @@
 import optuna
 import pytest
 
-from studies.pruning import AT_LEAST, PRUNERS, make_pruner
+from studies.pruning import AT_LEAST, make_pruner
 
-EXPLORE = 6
+EXPLORE = 20
 EPOCHS = 6
 
 
-def study_with_good_trials(name: str) -> optuna.Study:
-    study = optuna.create_study(direction="maximize", pruner=make_pruner(name, EXPLORE))
-    for _ in range(max(EXPLORE, AT_LEAST)):
-        trial = study.ask()
-        trial.suggest_int("start_epoch", 0, EPOCHS - 2)
-        for epoch in range(EPOCHS):
-            trial.report(0.9, epoch)
-            assert not trial.should_prune()
-        study.tell(trial, 0.9)
-    return study
+def curve(final: float, start: int) -> list[float]:
+    """Rises to ``final``; the attack costs a dip that heals, deeper the earlier it starts."""
+    return [final - 0.3 * 0.5**epoch - (0.2 * 0.3 ** (epoch - start) if epoch >= start else 0) for epoch in range(EPOCHS)]
 
 
-def epoch_of_pruning(study: optuna.Study, start: int | None) -> int | None:
+def run(study: optuna.Study, values: list[float], start: int | None) -> int | None:
+    """The epoch of pruning, or None."""
     trial = study.ask()
     if start is not None:
         trial.suggest_int("start_epoch", start, start)
-    for epoch in range(EPOCHS):
-        trial.report(0.1, epoch)
-        if trial.should_prune():
+    for epoch, value in enumerate(values):
+        trial.report(value, epoch)
+        if epoch + 1 < EPOCHS and trial.should_prune():
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             return epoch
+    study.tell(trial, values[-1])
     return None
 
 
+def explored(name: str = "median", sign: int = 1) -> optuna.Study:
+    direction = "maximize" if sign > 0 else "minimize"
+    study = optuna.create_study(direction=direction, pruner=make_pruner(name, EXPLORE))
+    for number in range(EXPLORE):
+        start = number % (EPOCHS - 1)
+        values = [sign * value for value in curve(0.5 + 0.02 * (7 * number % EXPLORE), start)]
+        assert run(study, values, start) is None
+    return study
+
+
+@pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("start", range(EPOCHS - 1))
-def test_a_hopeless_trial_is_stopped_after_its_attacks_first_epoch_and_not_before(start: int) -> None:
-    assert epoch_of_pruning(study_with_good_trials("median"), start) == start
+def test_a_hopeless_trial_is_stopped_as_soon_as_enough_were_attacked_by_then(start: int, sign: int) -> None:
+    # Four explored trials began at each epoch, and a forecast takes eight.
+    stopped = run(explored(sign=sign), [sign * value for value in curve(0.2, start)], start)
+    assert stopped == max(1, start)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("start", range(EPOCHS - 1))
+def test_a_good_trial_survives_the_dip_of_its_start(start: int, sign: int) -> None:
+    assert run(explored(sign=sign), [sign * value for value in curve(0.8, start)], start) is None
+
+
+def test_a_stock_median_would_stop_it() -> None:
+    study = explored()
+    study.pruner = optuna.pruners.MedianPruner()
+    assert run(study, curve(0.8, 0), 0) == 0
 
 
 def test_a_fixed_start_counts_as_well() -> None:
-    study = study_with_good_trials("median")
-    study.pruner = make_pruner("median", EXPLORE, start_epoch=3)
-    assert epoch_of_pruning(study, None) == 3
+    study = optuna.create_study(direction="maximize", pruner=make_pruner("median", EXPLORE, start_epoch=3))
+    for number in range(EXPLORE):
+        assert run(study, curve(0.5 + 0.02 * number, 3), None) is None
+    assert run(study, curve(0.2, 3), None) == 3
 
 
 def test_the_exploration_phase_is_never_pruned() -> None:
-    study = optuna.create_study(direction="maximize", pruner=make_pruner("median", 50))
-    values = [0.9] * 20 + [0.0] * 20
-    for value in values:
-        trial = study.ask()
-        trial.report(value, 0)
-        assert not trial.should_prune()
-        study.tell(trial, value)
+    study = optuna.create_study(direction="maximize", pruner=make_pruner("median", 60))
+    finals = [0.9, 0.8, 0.7] * 10 + [0.0] * 20
+    assert all(run(study, curve(final, 0), 0) is None for final in finals)
+
+
+def test_few_finished_trials_prune_nothing() -> None:
+    study = optuna.create_study(direction="maximize", pruner=make_pruner("median", 0))
+    for number in range(AT_LEAST - 1):
+        assert run(study, curve(0.5 + 0.02 * number, 0), 0) is None
+    assert run(study, curve(0.0, 0), 0) is None
 
 
 def test_none_prunes_nothing() -> None:
-    assert epoch_of_pruning(study_with_good_trials("none"), 0) is None
-
-
-@pytest.mark.parametrize("name", PRUNERS)
-def test_a_good_trial_goes_on(name: str) -> None:
-    study = study_with_good_trials(name)
-    trial = study.ask()
-    for epoch in range(EPOCHS):
-        trial.report(0.95, epoch)
-        assert not trial.should_prune()
+    assert run(explored("none"), curve(0.0, 0), 0) is None

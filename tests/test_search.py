@@ -1,0 +1,211 @@
+"""The command, end to end, on the built-in task with few rows and epochs."""
+
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+import yaml
+from optuna.trial import TrialState
+
+import search
+from spaces import SPACES
+
+ROOT = Path(__file__).parent.parent
+SMALL = ["--max-train-rows", "60", "--epochs", "2"]
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def trials(name: str) -> list[optuna.trial.FrozenTrial]:
+    return optuna.load_study(study_name=name, storage="sqlite:///studies.db").get_trials()
+
+
+@pytest.mark.parametrize("method", SPACES)
+def test_every_method_is_searched_and_leaves_its_files(method: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert search.run(["--method", method, "--trials", "2", *SMALL]) == 0
+    out = capsys.readouterr().out
+    folder = Path("runs") / f"reviews-{method}"
+    count = 1 if method == "none" else 2
+    assert [trial.state for trial in trials(f"reviews-{method}")] == [TrialState.COMPLETE] * count
+    assert "clean baseline" in out
+    assert "best (trial" in out
+    for name in ("report.html", "trials.csv", "best.yaml"):
+        assert str(folder / name) in out
+        assert (folder / name).stat().st_size > 0
+    rows = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
+    assert [float(row["value"]) for row in rows] == [trial.value for trial in trials(f"reviews-{method}")]
+    assert not list(folder.glob("trial-*"))
+
+
+def test_search_then_everything_that_follows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert search.run(["--method", "fgm", "--trials", "3", *SMALL]) == 0
+    first = [trial.value for trial in trials("reviews-fgm")]
+    capsys.readouterr()
+
+    assert search.run(["--method", "fgm", "--trials", "3", *SMALL]) == 0
+    assert "3 trials finished, 0 to go" in capsys.readouterr().out
+    assert [trial.value for trial in trials("reviews-fgm")] == first
+
+    assert search.run(["--method", "fgm", "--trials", "4", *SMALL]) == 0
+    assert "3 trials finished, 1 to go" in capsys.readouterr().out
+    assert [trial.value for trial in trials("reviews-fgm")][:3] == first
+
+    best = "runs/reviews-fgm/best.yaml"
+    recorded = yaml.safe_load(Path(best).read_text())["recorded"]["value"]
+    assert search.run(["train", best]) == 0
+    out = capsys.readouterr().out
+    assert f"accuracy {recorded:.6f}; recorded {recorded:.6f}: the same" in out
+    assert Path("runs/model/model.safetensors").exists()
+
+    assert search.run(["train", best, "--seed", "5", "--out", "other"]) == 0
+    assert "recorded" in (out := capsys.readouterr().out)
+    assert "This is seed 5: another draw" in out
+
+    assert search.run(["report"]) == 0
+    assert "written: runs/reviews-fgm/report.html" in capsys.readouterr().out
+
+    assert search.run(["export", "--format", "yaml"]) == 0
+    assert capsys.readouterr().out == Path(best).read_text()
+    assert search.run(["export", "--format", "json", "--output", "best.json"]) == 0
+    assert search.run(["train", "best.json"]) == 0
+    assert ": the same" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("extra", [[], ["--gradient-accumulation", "2", "--precision", "fp16", "--batch-size", "8"]])
+def test_the_exported_script_trains_to_the_same_value(extra: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert search.run(["--method", "awp", "--trials", "2", *SMALL, *extra]) == 0
+    capsys.readouterr()
+    assert search.run(["export", "--format", "python"]) == 0
+    script = Path("best.py")
+    script.write_text(capsys.readouterr().out)
+    command = [sys.executable, "-W", "error", str(script)]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    value = yaml.safe_load(Path("runs/reviews-awp/best.yaml").read_text())["recorded"]["value"]
+    assert done.stdout.splitlines()[-1] == f"epoch 1: accuracy {value:.6f}"
+
+
+def test_all_methods_are_searched_one_after_the_other() -> None:
+    assert search.run(["--method", "all", "--trials", "1", "--epochs", "1", "--max-train-rows", "40"]) == 0
+    names = optuna.get_all_study_names("sqlite:///studies.db")
+    assert sorted(names) == sorted(f"reviews-{name}" for name in SPACES if name != "none")
+
+
+def test_the_same_search_without_shared_clean_epochs_gives_the_same_values() -> None:
+    args = ["--method", "fgm", "--trials", "3", "--max-train-rows", "60", "--epochs", "3", "--pruner", "none"]
+    assert search.run([*args, "--study", "a"]) == 0
+    assert search.run([*args, "--study", "b", "--no-prefix-reuse"]) == 0
+    assert [trial.intermediate_values for trial in trials("a")] == [trial.intermediate_values for trial in trials("b")]
+    assert [trial.params for trial in trials("a")] == [trial.params for trial in trials("b")]
+
+
+def test_own_files_with_pairs_and_two_targets(capsys: pytest.CaptureFixture[str]) -> None:
+    with Path("rows.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["first", "second", "warmth", "length"])
+        for i in range(80):
+            writer.writerow([f"text {i % 7}, quoted", "yes" if i % 2 else "no", i % 2 + 0.5, i % 7])
+    args = [
+        "--train-file",
+        "rows.csv",
+        "--text-column",
+        "first",
+        "--pair-column",
+        "second",
+        "--label-column",
+        "warmth,length",
+    ]
+    assert search.run(["--method", "fgm", "--trials", "2", "--epochs", "2", *args]) == 0
+    out = capsys.readouterr().out
+    assert "mcrmse" in out
+    found = optuna.load_study(study_name="rows-fgm", storage="sqlite:///studies.db")
+    assert found.direction.name == "MINIMIZE"
+    assert {"rmse", "mcrmse", "pearson", "spearman"} <= found.trials[0].user_attrs["metrics"].keys()
+    assert search.run(["train", "runs/rows-fgm/best.yaml"]) == 0
+    assert ": the same" in capsys.readouterr().out
+
+
+def test_help_and_wrong_options_import_nothing_heavy() -> None:
+    heavy = ("torch", "transformers", "datasets", "optuna")
+    for args in (["--help"], ["report", "--help"], ["--trails", "3"]):
+        code = (
+            f"import sys, search; code = search.run({args!r}); "
+            f"sys.exit(9 if any(name in sys.modules for name in {heavy!r}) else code)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == (2 if "--trails" in args else 0), done.stderr
+    assert "--trials" in done.stderr
+
+
+def test_methods_prints_every_method_and_setting(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert search.run(["methods"]) == 0
+    out = capsys.readouterr().out
+    for name, space in SPACES.items():
+        assert name in out
+        assert all(setting in out for setting in space)
+
+
+KILLED = [
+    "--method",
+    "fgm",
+    "--trials",
+    "6",
+    "--sampler",
+    "random",
+    "--pruner",
+    "none",
+    "--epochs",
+    "3",
+    "--max-train-rows",
+    "200",
+]
+
+
+def test_a_search_killed_at_random_moments_ends_as_an_undisturbed_one() -> None:
+    assert search.run([*KILLED, "--study", "whole", "--out", "a"]) == 0
+    rng = random.Random(11)
+    command = [sys.executable, str(ROOT / "search.py"), *KILLED, "--study", "killed", "--out", "b"]
+    for kill in range(2):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("trial "):
+                break
+        time.sleep(rng.random())
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert any(not trial.state.is_finished() for trial in trials("killed")) or kill
+    assert search.run([*KILLED, "--study", "killed", "--out", "b"]) == 0
+    whole, killed = trials("whole"), trials("killed")
+    assert [trial.state for trial in killed] == [TrialState.COMPLETE] * 6
+    assert [(trial.number, trial.params, trial.value, trial.intermediate_values) for trial in killed] == [
+        (trial.number, trial.params, trial.value, trial.intermediate_values) for trial in whole
+    ]
+    assert not list(Path("b").rglob("trial-*"))
+
+
+def test_sigterm_ends_cleanly_and_the_command_goes_on() -> None:
+    command = [sys.executable, str(ROOT / "search.py"), *KILLED, "--study", "ended"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("trial "):
+            break
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert "the same command goes on" in errors
+    assert TrialState.RUNNING not in {trial.state for trial in trials("ended")}
