@@ -2,7 +2,10 @@
 
 import csv
 import json
+import logging
+import tempfile
 
+import datasets
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -29,6 +32,16 @@ LABELS = ["007", "7", "NA", "null", "True", "1.50", "-0", "x", "0x1", "1_000", "
 # What ends a cell or a row, or cannot be in a text file at all.
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\t\r\n\0"), min_size=1).filter(lambda text: text.strip())
 anything = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"))
+
+
+@pytest.fixture
+def logged():
+    """What the ``datasets`` package writes to its log."""
+    handler, found = logging.Handler(), []
+    handler.emit = lambda record: found.append(record.getMessage())
+    logging.getLogger("datasets").addHandler(handler)
+    yield found
+    logging.getLogger("datasets").removeHandler(handler)
 
 
 def tsv(path, rows):
@@ -90,6 +103,13 @@ def test_parquet_keeps_types(tmp_path):
     assert read_file(path) == columns
 
 
+def test_reading_leaves_no_copy_of_the_data(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    read_file(tsv(tmp_path / "a.tsv", [("one", "x")]))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tsv"]
+
+
 def test_reading_twice_sees_what_changed(tmp_path):
     path = tsv(tmp_path / "a.tsv", [("one", "x")])
     assert read_file(path)["text"] == ["one"]
@@ -112,13 +132,14 @@ def test_reading_twice_sees_what_changed(tmp_path):
         ("a", b"text", "without suffix"),
     ],
 )
-def test_what_cannot_be_read_is_said_in_one_line_and_nothing_else(tmp_path, capfd, name, content, reason):
+def test_what_cannot_be_read_is_said_in_one_line_and_nothing_else(tmp_path, capfd, logged, name, content, reason):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=reason) as error:
         read_file(tmp_path / name)
     assert name in str(error.value)
     assert "\n" not in str(error.value)
     assert capfd.readouterr() == ("", "")
+    assert logged == []
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -66,10 +66,27 @@ def test_what_a_folder_holds_is_said_where_it_has_no_training_split(tmp_path):
         read_tables(Data(data=str(tmp_path / "saved")))
 
 
+def test_two_files_of_one_split(tmp_path):
+    write_lines(tmp_path / "train.jsonl", rows("a"))
+    (tmp_path / "train.tsv").write_text("text\tlabel\na\tx\n")
+    with pytest.raises(UserError, match=r"both train\.jsonl and train\.tsv"):
+        read_tables(Data(data=str(tmp_path)))
+
+
+def test_a_saved_data_set_that_is_not_whole(tmp_path):
+    datasets.DatasetDict({"train": datasets.Dataset.from_list(rows("a"))}).save_to_disk(str(tmp_path / "saved"))
+    for path in (tmp_path / "saved" / "train").glob("*.arrow"):
+        path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(UserError, match="no whole data set"):
+        read_tables(Data(data=str(tmp_path / "saved")))
+
+
 def test_a_file_given_as_folder_and_a_folder_that_is_not_there(tmp_path):
     path = write_lines(tmp_path / "train.jsonl", rows("a"))
     with pytest.raises(UserError, match="--train-file"):
         read_tables(Data(data=path))
+    with pytest.raises(UserError, match="is a folder; give it as --data"):
+        read_tables(Data(train_file=str(tmp_path)))
     for missing in (str(tmp_path / "none"), "./none", "a/b/c"):
         with pytest.raises(UserError, match="no such folder"):
             read_tables(Data(data=missing))

@@ -24,6 +24,11 @@ def load(tmp_path, rows, metric=None, **options):
         (rows_with([0.5, 1.5, None] * 6), {}, "row 3 of the train data has no label"),
         (rows_with([0.5, "x"] * 9), {"metric": "rmse"}, "row 2 of the train data is 'x', not a finite number"),
         (rows_with([0.5, "inf"] * 9), {"metric": "rmse"}, "row 2 of the train data is 'inf'"),
+        (rows_with([0.5, 1e30] * 9), {}, "row 2 of the train data is 1e\\+30"),
+        (rows_with([2.5] * 18), {}, "every target in the train data is 2.5"),
+        (rows_with(range(22)), {}, "22 classes in 22 rows"),
+        (rows_with([["a"], ["b"]] * 9), {}, "not a single value"),
+        (rows_with(["a", "b"] * 9), {"label_column": ("text",)}, "is the --text-column already"),
         (rows_with(["a", "b", "a"]), {}, "3 rows; at least 10"),
         ([{"text": " ", "label": n % 2} for n in range(20)], {}, "every text in the train data is empty"),
         (

@@ -61,6 +61,26 @@ def test_every_micro_batch_has_its_own_seed():
     torch.manual_seed(max(seeds))
 
 
+class Watching(Clean):
+    """Clean training that notes the seed of each micro-batch's dropout."""
+
+    def backward(self, model, batch, *options):
+        self.seeds.append(torch.initial_seed())
+        return super().backward(model, batch, *options)
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_dropout_is_drawn_anew_for_every_micro_batch_of_every_epoch(bench, accumulation):
+    recipe, seen = Recipe(epochs=2, batch_size=8, gradient_accumulation=accumulation), []
+    for _ in range(2):
+        method = Watching()
+        method.seeds = []
+        train(bench, recipe, method)
+        seen.append(method.seeds)
+    assert len(set(seen[0])) == len(seen[0]) == 16
+    assert seen[0] == seen[1]
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_epochs_before_the_start_are_those_of_clean_training(bench, clean, name):
     recipe = Recipe(epochs=3)
@@ -122,6 +142,18 @@ def test_divergence_is_said(task, metric):
     training = Training(Bench(task(), recipe), recipe, Clean())
     with pytest.raises(Diverged, match=r"finite|loss is"):
         list(training.epochs())
+
+
+class Exploding(Clean):
+    """The weights stay as they are and so do the predictions; the loss does not."""
+
+    def backward(self, model, batch, *options):
+        return super().backward(model, batch, *options) + torch.inf
+
+
+def test_a_loss_that_is_not_finite_is_divergence_where_predictions_still_are(bench):
+    with pytest.raises(Diverged, match="the training loss is inf in epoch 0"):
+        train(bench, RECIPE, Exploding())
 
 
 def test_a_metric_that_does_not_fit_is_refused():

@@ -101,6 +101,15 @@ def test_damaged_weights_and_settings_are_the_users_to_mend(bert):
         build(bert)
 
 
+def test_an_encoder_that_its_file_does_not_fill(bert):
+    edit(bert / "config.json", hidden_size=32)
+    with pytest.raises(UserError, match="weights have another size"):
+        build(bert)
+    edit(bert / "config.json", hidden_size=16, model_type="roberta")
+    with pytest.raises(UserError, match="weights are missing"):
+        build(bert)
+
+
 def test_what_is_missing_is_named(bert):
     (bert / "config.json").unlink()
     with pytest.raises(UserError, match=r"no config\.json"):
@@ -108,3 +117,10 @@ def test_what_is_missing_is_named(bert):
     for missing in (bert / "none", "./none", "~/none", "a/b/c"):
         with pytest.raises(UserError, match="no such folder"):
             build(missing)
+
+
+def test_a_folder_without_tokenizer(bert):
+    for path in bert.glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(UserError, match=r"tokeni[sz]er"):
+        build(bert)
