@@ -39,6 +39,10 @@ class AWP(Method):
 
     _calls = 0
 
+    def diagnostics(self) -> dict[str, float]:
+        self._calls = 0  # each epoch looks at the same steps, also after a resume
+        return super().diagnostics()
+
     def cost(self) -> Cost:
         return Cost(self.adv_step + 1, self.adv_step + 1)
 

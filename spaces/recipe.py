@@ -1,6 +1,6 @@
 """Recipe parameters that ``--tune`` adds to a method's space; centres are the recipe's own values.
 
-learning_rate: a factor of 10 around the recipe's, below which training ends unfinished and above which it diverges.
+learning_rate: a span of 10 around the recipe's (relative to it here), below which training ends unfinished and above which it diverges.
 weight_decay 1e-4..0.3: around the usual 0.01. warmup 0..0.3: none, to a third. max_grad_norm 0.1..100: a bound that always
 acts, to one that never does (competition code uses 1000). batch_size 8..64 in powers of two, by memory.
 """
@@ -8,7 +8,7 @@ acts, to one that never does (competition code uses 1000). batch_size 8..64 in p
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 RECIPE: dict[str, BaseDistribution] = {
-    "learning_rate": FloatDistribution(0.1, 10.0, log=True),
+    "learning_rate": FloatDistribution(0.1**0.5, 10**0.5, log=True),
     "weight_decay": FloatDistribution(1e-4, 0.3, log=True),
     "warmup": FloatDistribution(0.0, 0.3),
     "max_grad_norm": FloatDistribution(0.1, 100.0, log=True),
@@ -20,5 +20,5 @@ def around(name: str, centre: float) -> BaseDistribution:
     """The range of a recipe parameter; for the learning rate relative to the recipe's."""
     declared = RECIPE[name]
     if name == "learning_rate" and isinstance(declared, FloatDistribution):
-        return FloatDistribution(centre * 0.1**0.5, centre * 10**0.5, log=True)
+        return FloatDistribution(centre * declared.low, centre * declared.high, log=True)
     return declared

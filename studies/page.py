@@ -1,7 +1,6 @@
 """What the report says in words and tables, as the template takes it."""
 
 import math
-import shlex
 from statistics import median
 from typing import Any
 
@@ -81,6 +80,9 @@ def facts(summary: Summary) -> dict[str, str]:
     return rows | {"Gain": gain(summary), "Time per trial": seconds(summary)}
 
 
+AGAIN = "search.py train best.yaml --seed 1, --seed 2, ..."
+
+
 def task_of(data: dict[str, Any]) -> str:
     """Where the rows come from."""
     return str(data.get("task") or data.get("data") or data.get("train_file"))
@@ -91,9 +93,8 @@ def gain(summary: Summary) -> str:
     gained, tried = summary.gain or 0.0, len(complete(summary))
     if gained <= 0:
         return f"{gained:+.4f}: no trial beats clean training on this seed"
-    confirm = f"search.py confirm --study {shlex.quote(summary.study.study_name)}"
     luck = f"the best of {tried} trials is optimistic, a part of it is luck" if tried > 1 else "it may be luck"
-    return f"{gained:+.4f} better than clean, on one seed: {luck}. To see what is left of it on fresh seeds: {confirm}"
+    return f"{gained:+.4f} better than clean, on one seed: {luck}. See what is left of it on other seeds: {AGAIN}"
 
 
 def seconds(summary: Summary) -> str:

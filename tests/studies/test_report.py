@@ -90,7 +90,7 @@ def test_the_summary_says_what_was_searched_and_found(mixed, report):
     assert f"Best value {best.value:.4f} (trial {best.number})" in text
     assert f"adv_eps = {best.params['adv_eps']:.3g}" in text
     assert f"{best.value - CLEAN:+.4f} better than clean, on one seed: the best of 14 trials is optimistic" in text
-    assert "confirm --study made" in text
+    assert "train best.yaml --seed 1" in text
     assert re.search(r"Time per trial 3(\.\d)? s \(median of complete trials\), 0\.5\d* times clean training \(6 s\)", text)
 
 
