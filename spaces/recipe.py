@@ -1,6 +1,7 @@
 """Recipe parameters that ``--tune`` adds to a method's space; centres are the recipe's own values.
 
-learning_rate: a span of 10 around the recipe's (relative to it here), below which training ends unfinished and above which it diverges.
+learning_rate: a span of 10 around the recipe's (relative to it here), below which training ends unfinished and above which
+it diverges.
 weight_decay 1e-4..0.3: around the usual 0.01. warmup 0..0.3: none, to a third. max_grad_norm 0.1..100: a bound that always
 acts, to one that never does (competition code uses 1000). batch_size 8..64 in powers of two, by memory.
 """
