@@ -48,7 +48,7 @@ class Recipe(Strict):
     gradient_accumulation: int = Field(1, ge=1)
     max_grad_norm: float = Field(1.0, gt=0)
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    threads: int = Field(1, ge=1)
+    threads: int = Field(1, ge=1, le=1024)
     seed: int = Field(0, ge=0, lt=2**32)
 
 

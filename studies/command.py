@@ -25,7 +25,7 @@ from studies.pruning import PRUNERS
 from studies.report import write_report, write_trials
 from studies.sampling import SAMPLERS
 from studies.search import Options, finished, prepare, run_trials
-from studies.storage import database_file, open_storage, public, storage_errors
+from studies.storage import close_storage, database_file, open_storage, public, storage_errors
 from studies.summary import BASELINE, Summary, summarise
 from studies.whole import write_whole
 
@@ -120,13 +120,16 @@ def search(request: Request, console: Console) -> None:
     recipe = recipe_for(request.recipe, task)
     bench = Bench(task, recipe)
     storage = open_storage(request.storage)
-    for method in request.methods:
-        plan = make_plan(method, data, recipe, request.sets, request.ranges, request.space, request.tune)
-        name = request.study or f"{task.name}-{method}"
-        if request.study and len(request.methods) > 1:
-            name = f"{request.study}-{method}"
-        with writing(f"--out {request.out}"):
-            search_one(request, plan, bench, storage, name, console)
+    try:
+        for method in request.methods:
+            plan = make_plan(method, data, recipe, request.sets, request.ranges, request.space, request.tune)
+            name = request.study or f"{task.name}-{method}"
+            if request.study and len(request.methods) > 1:
+                name = f"{request.study}-{method}"
+            with writing(f"--out {request.out}"):
+                search_one(request, plan, bench, storage, name, console)
+    finally:
+        close_storage(storage)
 
 
 def search_one(request: Request, plan: Plan, bench: Bench, storage: RDBStorage, name: str, console: Console) -> None:

@@ -107,8 +107,9 @@ class Objective:
             UserError: It does not train.
         """
         record_file = self.prefix / "clean.json"
-        if self.reuse and record_file.exists():
-            return [Epoch(**epoch) for epoch in json.loads(record_file.read_text())]
+        known = read_epochs(record_file) if self.reuse else []
+        if known:
+            return known
         training = Training(self.bench, self.plan.recipe, Clean())
         last = self.plan.recipe.epochs - 2
         try:
@@ -120,8 +121,21 @@ class Objective:
             raise UserError(f"clean training diverges ({error}): lower --learning-rate") from None
         except torch.OutOfMemoryError:
             raise UserError("out of memory in clean training: lower --batch-size or --max-length") from None
+        except IndexError as error:
+            if "out of range in self" not in str(error):  # torch's words for a look-up beyond a matrix
+                raise
+            what = "its tokeniser has more tokens than its embedding, or it takes no texts of --max-length"
+            raise UserError(f"--model {self.plan.recipe.model}: {what} {self.plan.recipe.max_length}") from None
         write_whole(record_file, json.dumps([asdict(epoch) for epoch in training.history]))
         return training.history
+
+
+def read_epochs(file: Path) -> list[Epoch]:
+    """The epochs that a file keeps; none where it is not there or damaged."""
+    try:
+        return [Epoch(**epoch) for epoch in json.loads(file.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError):
+        return []
 
 
 def record(trial: Trial, training: Training) -> None:

@@ -44,6 +44,12 @@ def open_storage(url: str) -> RDBStorage:
     return storage
 
 
+def close_storage(storage: RDBStorage) -> None:
+    """Close its connections; the last one to a SQLite file folds the write-ahead log into it."""
+    storage.remove_session()
+    storage.engine.dispose()
+
+
 def database_file(url: str) -> Path | None:
     """The file of a SQLite URL; None for a server's.
 

@@ -5,11 +5,14 @@ from pathlib import Path
 
 
 def write_whole(path: Path, text: str) -> Path:
-    """Write a file that is either whole or as it was before.
+    """Write a file that is either whole or as it was before; what is no plain file (/dev/stdout) is written to as it is.
 
     Raises:
         OSError: It cannot be written.
     """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        path.write_text(text, encoding="utf-8", newline="")
+        return path
     path.parent.mkdir(parents=True, exist_ok=True)
     writing = path.with_name(f".writing-{os.getpid()}-{path.name}")
     try:
