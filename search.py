@@ -77,25 +77,36 @@ def main_command(
     prefix_reuse: Annotated[bool, opt("share clean epochs between trials (yes; the result is the same)")] = True,
 ) -> None:
     """Search adversarial-training settings for a text encoder; the same command again goes on where it stopped."""
-    if ctx.invoked_subcommand is not None:
-        return
-    given = {name: value for name, value in ctx.params.items() if value is not None}
+    if ctx.invoked_subcommand is None:
+        begin(**ctx.params)
+
+
+def begin(method: str, label_column: str, set_: list[str] | None, range_: list[str] | None, **params: Any) -> None:
+    """Search with the options as parsed.
+
+    Raises:
+        UserError: They cannot be carried out.
+    """
+    from finetune.errors import UserError, near
     from spaces import SPACES
 
     methods = tuple(name for name in SPACES if name != "none") if method == "all" else names_in(method)
     unknown = [name for name in methods if name not in SPACES]
     if unknown:
-        from finetune.errors import UserError, near
-
         raise UserError(f"unknown method {unknown[0]!r}{near(unknown[0], SPACES)}")
     from studies.command import Request, search
 
-    chosen = {name: given[name] for name in DATA if name in given} | {"label_column": names_in(label_column)}
-    recipe = {name: given[name] for name in RECIPE if name in given}
+    given = {name: params.pop(name) for name in (*DATA, *RECIPE)}
+    given = {name: value for name, value in given.items() if value is not None}
     request = Request(
-        methods, chosen, recipe, tuple(set_ or ()), tuple(range_ or ()), names_in(tune or ""), space,
-        trials, explore, timeout, sampler, pruner, storage, study, out, prefix_reuse,
-    )  # fmt: skip
+        methods=methods,
+        data={name: given[name] for name in DATA if name in given} | {"label_column": names_in(label_column)},
+        recipe={name: given[name] for name in RECIPE if name in given},
+        sets=tuple(set_ or ()),
+        ranges=tuple(range_ or ()),
+        tune=names_in(params.pop("tune") or ""),
+        **params,
+    )
     search(request, Console())
 
 

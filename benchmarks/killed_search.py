@@ -51,9 +51,8 @@ def main() -> None:
             found.append([(t.number, t.state.name, t.params, t.value, t.intermediate_values) for t in trials(folder)])
     whole, killed = found
     print(f"states at the end: {sorted({state for _, state, *_ in killed})}")
-    print(
-        f"{sum(a == b for a, b in zip(whole, killed, strict=True))} of {args.trials} trials equal to the undisturbed search's"
-    )
+    equal = sum(a == b for a, b in zip(whole, killed, strict=True))
+    print(f"{equal} of {args.trials} trials equal to the undisturbed search's")
 
 
 if __name__ == "__main__":
