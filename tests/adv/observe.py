@@ -120,8 +120,10 @@ def radii(name):
 
 
 def gradients(method, model, batch, seed=3, **options):
-    """The gradients of one step from none, and its objective, with the generator at ``seed``."""
+    """The gradients of a first step from none, and its objective, with the generator at ``seed``."""
     model.zero_grad()
     torch.manual_seed(seed)
+    method.load_state_dict({})  # the random control counts its steps
     loss = method.backward(model, batch, **options)
+    method.load_state_dict({})
     return grads_of(model), loss
