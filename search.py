@@ -117,10 +117,11 @@ def names_in(text: str) -> tuple[str, ...]:
 
 @app.command()
 def report(study: StudyOption = None, storage: StorageOption = STORAGE, out: OutOption = "runs") -> None:
-    """Write report.html, trials.csv and best.yaml of a study again, and print its summary."""
+    """Write report.html, trials.csv, best.yaml (and PNGs, where kaleido and a Chrome are installed) again."""
     from finetune.errors import writing
     from studies.command import study_folder, write_outputs
-    from studies.console import print_summary
+    from studies.console import print_summary, say
+    from studies.report import write_images
     from studies.storage import load_study
     from studies.summary import summarise
 
@@ -130,6 +131,8 @@ def report(study: StudyOption = None, storage: StorageOption = STORAGE, out: Out
     print_summary(Console(), summary)
     with writing(f"--out {out}"):
         write_outputs(summary, folder, storage, Console())
+        for path in write_images(summary, folder / "figures"):
+            say(Console(), f"written: {path}")
 
 
 @app.command()
