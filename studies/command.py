@@ -119,6 +119,8 @@ def search(request: Request, console: Console) -> None:
     task = load_task(data, request.recipe.get("metric"))
     recipe = recipe_for(request.recipe, task)
     bench = Bench(task, recipe)
+    if recipe.model != TINY:
+        recipe = recipe.model_copy(update={"model": absolute(recipe.model)})
     storage = open_storage(request.storage)
     try:
         for method in request.methods:

@@ -110,6 +110,8 @@ class Watch:
         return f"best {best}" + ("" if self.clean is None else f", clean {self.clean:.4f}")
 
     def _left(self) -> str:
+        if self.done >= self.total:
+            return ""
         each = (time.monotonic() - self._began) / max(1, self.done - self._first)
         left = each * (self.total - self.done)
         return f", about {left / 60:.0f} min left" if left >= 90 else f", about {left:.0f} s left"

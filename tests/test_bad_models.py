@@ -90,7 +90,7 @@ def test_weights_of_another_model(capsys):
 
 def test_a_tokeniser_of_a_larger_model(capsys):
     tiny_tokenizer([f"the good bad film number {n}" for n in range(40)]).save_pretrained("bert")
-    assert_said(refused(capsys, *ARGUMENTS), "--model bert", "tokeniser has more tokens than its embedding")
+    assert_said(refused(capsys, *ARGUMENTS), "--model ", "bert: its tokeniser has more tokens than its embedding")
 
 
 @pytest.mark.parametrize("source", ["./none", "/none/such", "~/none", "a/b/c"])
