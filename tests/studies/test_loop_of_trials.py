@@ -3,6 +3,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,15 @@ def test_a_full_disk_puts_the_trial_back(tmp_path: Path) -> None:
     assert study.get_trials()[0].params == drawn
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    # A shell starts background commands with SIGINT ignored, and so the tests.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_search_and_leaves_the_trial_waiting(tmp_path: Path, number: int) -> None:
     study, storage, options = opened(tmp_path, 4)
