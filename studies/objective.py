@@ -145,6 +145,7 @@ def record(trial: Trial, training: Training) -> None:
     if history:
         trial.set_user_attr("metrics", history[-1].metrics)
         trial.set_user_attr("diagnostics", means([epoch.diagnostics for epoch in history if epoch.diagnostics]))
+        trial.set_user_attr("diagnostics by epoch", [epoch.diagnostics for epoch in history])
 
 
 def means(rows: list[dict[str, float]]) -> dict[str, float]:

@@ -142,6 +142,7 @@ def test_a_pruned_trial_keeps_what_it_measured(bench: Bench, tmp_path: Path) -> 
     assert sorted(curve(trial)) == [0, 1, 2]
     assert trial.user_attrs["metrics"]["accuracy"] == curve(trial)[2]
     assert trial.user_attrs["diagnostics"]["attacked"] == 3 * 4
+    assert [epoch["attacked"] for epoch in trial.user_attrs["diagnostics by epoch"]] == [4, 4, 4]
 
 
 def test_searched_recipe_parameters_reach_the_training(bench: Bench, tmp_path: Path) -> None:
