@@ -16,7 +16,6 @@ from adv import AttackError, Clean, SettingError
 from finetune.config import Recipe
 from finetune.errors import Diverged, UserError
 from finetune.loop import Bench, Epoch, Training
-from finetune.metrics import find_metric
 from spaces import Space
 from studies.identity import versions
 from studies.plan import Plan
@@ -72,6 +71,7 @@ class Objective:
         snapshot = self.folder / f"trial-{trial.number}.safetensors"
         if not training.load(snapshot) and self.reuse and recipe == self.plan.recipe:
             training.load(self.epoch_file(min(method.start_epoch, recipe.epochs - 1)))
+        loaded = len(training.history)
         known = set(trial.storage.get_trial(trial._trial_id).intermediate_values)
         try:
             for epoch in training.epochs():
@@ -82,7 +82,7 @@ class Objective:
                 if epoch.number + 1 < recipe.epochs:
                     if trial.should_prune():
                         raise optuna.TrialPruned
-                    if epoch.number not in known and epoch.number + 1 == len(training.history):
+                    if epoch.number >= loaded:
                         training.save(snapshot)
         except (Diverged, AttackError, SettingError) as error:
             raise Failed(f"{type(error).__name__.lower()}: {error}") from None
@@ -107,11 +107,12 @@ class Objective:
             UserError: It does not train.
         """
         record_file = self.prefix / "clean.json"
+        last = self.plan.recipe.epochs - 2
         known = read_epochs(record_file) if self.reuse else []
-        if known:
+        # One kept by a search that shares nothing has no snapshots beside it.
+        if known and (self.plan.tuned or last < 1 or self.epoch_file(last).exists()):
             return known
         training = Training(self.bench, self.plan.recipe, Clean())
-        last = self.plan.recipe.epochs - 2
         try:
             for epoch in training.epochs():
                 self.on_epoch(None, epoch)
@@ -160,8 +161,3 @@ def prefix_key(bench: Bench, recipe: Recipe) -> str:
     """16 hex digits of all that clean training depends on."""
     parts = [bench.task.fingerprint, bench.models.fingerprint, recipe.model_dump_json(exclude={"metric"}), versions()]
     return hashlib.sha256(json.dumps([*parts, str(bench.device)]).encode()).hexdigest()[:16]
-
-
-def direction_of(recipe: Recipe) -> str:
-    """The direction of the recipe's metric."""
-    return find_metric(recipe.metric).direction

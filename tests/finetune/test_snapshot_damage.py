@@ -10,24 +10,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from kept import FACTS, TENSORS
 from safetensors.torch import save_file
 
 from finetune.snapshot import (
     read_snapshot,
     write_snapshot,
 )
-
-TENSORS = {
-    "half": torch.arange(6, dtype=torch.float16).reshape(2, 3),
-    "brain": torch.tensor([1.5, -2], dtype=torch.bfloat16),
-    "odd": torch.tensor([float("nan"), float("inf"), -0.0]),
-    "double": torch.tensor(1 / 3, dtype=torch.float64),
-    "whole": torch.tensor([2**60, -1]),
-    "flags": torch.tensor([True, False]),
-    "turned": torch.arange(6.0).reshape(2, 3).T,
-    "empty": torch.zeros(0, 4),
-}
-FACTS = {"history": [{"loss": 1 / 3, "nan": float("nan")}], "text": "é 🙂"}
 
 
 @pytest.fixture

@@ -74,6 +74,23 @@ def test_the_shared_epochs_are_really_used_and_trained_once(bench: Bench, tmp_pa
     assert [epoch.seconds for epoch in seen[4:6]] == [epoch.seconds for epoch in seen[:2]]
 
 
+def test_a_baseline_that_was_kept_without_sharing_does_not_stop_later_sharing(bench: Bench, tmp_path: Path) -> None:
+    alone = objective(bench, tmp_path, reuse=False).baseline()
+    made = objective(bench, tmp_path)
+    assert not made.epoch_file(2).exists()
+    assert [epoch.metrics for epoch in made.baseline()] == [epoch.metrics for epoch in alone]
+    assert made.epoch_file(2).exists()
+
+
+def test_a_trial_from_shared_epochs_writes_only_what_it_trained(bench: Bench, tmp_path: Path) -> None:
+    made = objective(bench, tmp_path)
+    made.baseline()
+    snapshot, there = tmp_path / "trial-0.safetensors", []
+    made.on_epoch = lambda trial, epoch: there.append(snapshot.exists())
+    made(trial_with(2, epsilon=0.7))
+    assert there == [False, False, False, True]
+
+
 def test_methods_share_the_clean_epochs_and_other_recipes_do_not(bench: Bench, tmp_path: Path) -> None:
     assert objective(bench, tmp_path, "fgm").prefix == objective(bench, tmp_path, "awp").prefix
     other = objective(bench, tmp_path, recipe=RECIPE.model_copy(update={"learning_rate": 1e-3}))
