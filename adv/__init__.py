@@ -1,25 +1,56 @@
 """WHAT one training step does to find the worst case. Imports torch only."""
 
+from adv.asam import ASAM
 from adv.awp import AWP
+from adv.creat import CreAT
 from adv.fgm import FGM
 from adv.fgsm import FGSM
+from adv.freeat import FreeAT
+from adv.freelb import FreeLB
+from adv.gradient_penalty import GradientPenalty
 from adv.method import Cost, Method
+from adv.mifgm import MIFGM
+from adv.neftune import NEFTune
 from adv.none import Clean
 from adv.pgd import PGD
 from adv.precision import FP32, Precision
+from adv.r3f import R3F
 from adv.random import RandomDirection
+from adv.random_weights import RandomWeights
+from adv.sam import SAM
 from adv.settings import AttackError, SettingError
+from adv.sift import SiFT
+from adv.smart import SMART
+from adv.tavat import TAVAT
+from adv.vat import VAT
+from adv.yopo import YOPO
 
 METHODS: dict[str, type[Method]] = {
     "none": Clean,
     "random": RandomDirection,
+    "random_weights": RandomWeights,
     "fgsm": FGSM,
     "fgm": FGM,
     "pgd": PGD,
+    "mifgm": MIFGM,
+    "freeat": FreeAT,
+    "yopo": YOPO,
+    "freelb": FreeLB,
+    "tavat": TAVAT,
+    "creat": CreAT,
+    "smart": SMART,
+    "vat": VAT,
+    "r3f": R3F,
+    "sift": SiFT,
+    "neftune": NEFTune,
+    "gradient_penalty": GradientPenalty,
     "awp": AWP,
+    "sam": SAM,
+    "asam": ASAM,
 }
 
 __all__ = [
-    "AWP", "FGM", "FGSM", "FP32", "METHODS", "PGD", "AttackError", "Clean", "Cost", "Method", "Precision",
-    "RandomDirection", "SettingError",
+    "ASAM", "AWP", "FGM", "FGSM", "FP32", "METHODS", "MIFGM", "PGD", "R3F", "SAM", "SMART", "TAVAT", "VAT", "YOPO",
+    "AttackError", "Clean", "Cost", "CreAT", "FreeAT", "FreeLB", "GradientPenalty", "Method", "NEFTune", "Precision",
+    "RandomDirection", "RandomWeights", "SettingError", "SiFT",
 ]  # fmt: skip

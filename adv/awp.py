@@ -1,90 +1,115 @@
-"""AWP: Wu, Xia, Wang 2020, "Adversarial Weight Perturbation Helps Robust Generalization", as fine-tuners use it."""
+"""AWP: Wu, Xia, Wang 2020, "Adversarial Weight Perturbation Helps Robust Generalization", in the forms in use."""
 
-from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from adv.embedding import SHARES
-from adv.method import Cost, Method
-from adv.passes import Forward, Passes, call_model
-from adv.precision import FP32, Precision
-from adv.settings import COMBINE, setting
-from adv.shift import Site, shifted_embeddings
-from adv.weights import Weights, find_weights, looked_up_matrix
+from adv.embedding import SHARES, Worst
+from adv.fgm import FGM
+from adv.method import Cost
+from adv.passes import Passes
+from adv.pgd import PGD
+from adv.settings import COMBINE, NORMS, AttackError, SettingError, setting
+from adv.shift import find_embedding
+from adv.site import TINY
+from adv.weight_step import WeightMethod
+from adv.weights import Weights, find_weights
 
-# Diagnostics read every touched weight once more, so they are taken on one step in eight.
-LOOK_EVERY = 8
+# The listing's additive constant, in units of the unscaled gradient and of the weight.
+SEED_E = 1e-6
 
 
 @dataclass(kw_only=True)
-class AWP(Method):
+class AWP(WeightMethod):
     """Each touched weight tensor moves along its gradient, inside a box, and the loss is differentiated there.
 
     ``w <- clip(w + adv_lr * g / ||g|| * ||w||, w0 - adv_eps |w0|, w0 + adv_eps |w0|)``, ``adv_step`` times with a fresh
     gradient each; then the gradient at the perturbed weights replaces (or joins) the clean one. LayerNorm weights and
-    embedding matrices are touched too, biases are not. Of an embedding matrix only the rows in the batch move (the
-    others have no gradient), and only they are saved. One spare copy of the touched weights is kept.
+    embedding matrices are touched too, biases are not.
+
+    ``form="gamma"`` is the paper's (eq. 8, 10): ``||v|| = adv_lr * ||w||`` for each matrix, vectors untouched, no box.
+    ``direction="momentum"`` moves along Adam's running mean of gradients, as the optimiser keeps it (tell it with
+    ``follow``): no ascent pass, a clean step's cost. ``attack`` perturbs the embeddings first and both texts and weights
+    are then at their worst, as in the paper's Algorithm 1; epsilon, alpha, K and norm are that attack's.
     """
 
     paper: ClassVar[str] = "Wu et al. 2020"
+    null: ClassVar[tuple[dict[str, Any], ...]] = ({"adv_lr": 0.0}, {"adv_eps": 0.0})
 
     adv_lr: float = setting(1.0, "step, as a share of the weight tensor's norm", low=0)
     adv_eps: float = setting(0.2, "box, as a share of each weight's magnitude", low=0)
     adv_step: int = setting(1, "ascent steps on the weights", low=1)
-    adv_param: str = setting("weight", "which weights: regular expression (a suffix is one) on their names", pattern=True)
     combine: str = setting("replace", "how clean and adversarial gradients are joined", choices=COMBINE)
+    form: str = setting("box", "the listing's box, or the paper's gamma", choices=("box", "gamma"))
+    direction: str = setting("gradient", "what weights move along", choices=("gradient", "momentum"))
+    attack: str = setting("none", "embedding attack under which weights are perturbed", choices=("none", "fgm", "pgd"))
+    epsilon: float = setting(1.0, "with attack: radius of the ball around the clean embedding", low=0)
+    alpha: float = setting(0.3, "with attack=pgd: length of one ascent step", low=0)
+    K: int = setting(3, "with attack=pgd: ascent steps", low=1)
+    norm: str = setting("matrix", "with attack: where the norm is taken", choices=NORMS)
 
-    _calls = 0
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._optimizer: torch.optim.Optimizer | None = None
+        if self.direction == "momentum" and self.adv_step > 1:
+            raise SettingError(
+                f"adv_step must be 1 with direction=momentum (it has no fresh gradient), but is {self.adv_step}"
+            )
 
-    def diagnostics(self) -> dict[str, float]:
-        self._calls = 0  # each epoch looks at the same steps, also after a resume
-        return super().diagnostics()
+    @property
+    def steps(self) -> int:
+        return self.adv_step
+
+    @property
+    def idle(self) -> dict[str, str]:
+        without = {"none": ("epsilon", "alpha", "K", "norm"), "fgm": ("alpha", "K"), "pgd": ()}[self.attack]
+        found = dict.fromkeys(without, f"attack={self.attack}")
+        return found | ({"adv_eps": "form=gamma"} if self.form == "gamma" else {})
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        return SHARES[self.combine]
+
+    def touched(self, model: nn.Module) -> dict[str, nn.Parameter]:
+        return find_weights(model, self.adv_param, matrices_only=self.form == "gamma")
+
+    def follow(self, optimizer: torch.optim.Optimizer) -> None:
+        self._optimizer = optimizer
 
     def cost(self) -> Cost:
-        return Cost(self.adv_step + 1, self.adv_step + 1)
+        passes = 1 + (self.combine != "replace") if self.direction == "momentum" else self.adv_step + 1
+        ascent = {"none": 0, "fgm": 1, "pgd": self.K}[self.attack]
+        return Cost(passes + ascent, passes, ascent)
 
-    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
-        before, after = SHARES[self.combine]
-        touched = find_weights(model, self.adv_param)
-        embedding, matrix = looked_up_matrix(model, touched)
-        dense = [p for p in touched if p is not matrix]
-        look = self._calls % LOOK_EVERY == 0
-        self._calls += 1
-        with Passes(model, batch, precision, forward, self.same_dropout) as passes, ExitStack() as undo:
-            weights = Weights(dense, matrix, getattr(embedding, "padding_idx", None), undo)
-            unit = precision.unit(passes.device)
-            clean = torch.zeros(())
-            for step in range(self.adv_step):
-                with shifted_embeddings(embedding) if embedding is not None else nullcontext(Site()) as site:
-                    loss = passes.loss()
-                    weights.look_up(site)
-                    joined = [p for p in model.parameters() if p.requires_grad] if before and step == 0 else []
-                    gradients = gradients_of(precision.scale(loss), [*dense, *site.leaves, *joined])
-                add_gradients(joined, gradients[len(dense) + len(site.leaves) :], before)
-                clean = loss.detach() if step == 0 else clean
-                moved = gradients[: len(dense)]
-                if site.leaves:
-                    moved.append(weights.row_gradient(gradients[len(dense) : len(dense) + len(site.leaves)], site, batch))
-                weights.move(moved, self.adv_lr, self.adv_eps, unit, look)
-                del gradients, moved  # a second copy of the weights otherwise, through the next pass
-            adversarial = passes.loss()
-            precision.tell(precision.scale(adversarial) * after, weights.nonfinite).backward()  # type: ignore[no-untyped-call]
-        self.record(gap=(adversarial - clean).masked_fill(weights.nonfinite, 0), nonfinite=weights.nonfinite)
-        if look:
-            self.record(relative=weights.relative, clipped=weights.clipped)
-        return (before * clean + after * adversarial).detach()
+    def known(self, touched: list[nn.Parameter]) -> list[Tensor] | None:
+        if self.direction != "momentum":
+            return None
+        if self._optimizer is None:
+            raise AttackError("direction=momentum reads the optimiser: call method.follow(optimizer) once before training")
+        states = [self._optimizer.state.get(p, {}) for p in touched]
+        if any(states) and not any("exp_avg" in state for state in states):
+            kind = type(self._optimizer).__name__
+            raise AttackError(f"direction=momentum needs a running mean of gradients (exp_avg); {kind} has none: use AdamW")
+        # Before the first optimiser step there is no direction, and the step is clean.
+        found = [state.get("exp_avg") for state in states]
+        return [torch.zeros_like(p) if mean is None else mean.clone() for p, mean in zip(touched, found, strict=True)]
 
+    def aim(self, passes: Passes) -> Worst | None:
+        if self.attack == "none":
+            return None
+        common: dict[str, Any] = {"epsilon": self.epsilon, "norm": self.norm, "combine": "replace"}
+        attack = FGM(**common) if self.attack == "fgm" else PGD(alpha=self.alpha, K=self.K, **common)
+        return attack.find(passes, find_embedding(passes.model), 0.0)
 
-def gradients_of(loss: Tensor, tensors: list[Tensor]) -> list[Tensor | None]:
-    """Gradients that touch no ``.grad``; None where a tensor had no part in the loss."""
-    return list(torch.autograd.grad(loss, tensors, allow_unused=True))
+    def move(self, weights: Weights, gradients: list[Tensor | None], unit: Tensor) -> None:
+        # A micro-batch of weight 0 has no gradient at all: 0 / 1, not 0 / 0.
+        floor = torch.where(unit > 0, SEED_E * unit, 1.0) if self.form == "box" else torch.full_like(unit, TINY)
+        added = SEED_E if self.form == "box" else 0.0
 
+        def rule(tensors: list[Tensor], shifts: list[Tensor]) -> None:
+            sizes = zip(weights.norms(tensors), weights.lengths(shifts), strict=True)
+            torch._foreach_mul_(shifts, [self.adv_lr * (norm + added) / (length + floor) for norm, length in sizes])
 
-def add_gradients(parameters: list[nn.Parameter], gradients: list[Tensor | None], share: float) -> None:
-    """Add ``share`` of each gradient to ``p.grad``."""
-    for p, gradient in zip(parameters, gradients, strict=True):
-        if gradient is not None:
-            p.grad = gradient * share if p.grad is None else p.grad.add_(gradient, alpha=share)
+        weights.move(gradients, rule, self.adv_eps if self.form == "box" else None)

@@ -47,17 +47,32 @@ class Ball:
         rows = torch.zeros_like(flat).index_add_(0, numbers, flat)
         return rows[numbers].view_as(gradient) * self.mask
 
+    def total(self, amounts: Tensor) -> Tensor:
+        """Sums of an amount per token (batch, seq, 1) where the norm is taken; each row of the matrix counts once.
+
+        Returns:
+            Shape (1, 1, 1) for "matrix", (batch, 1, 1) for "example", (batch, seq, 1) for "token".
+        """
+        amounts = amounts * self.mask
+        if self.norm == "token":
+            return amounts
+        if self.norm == "example":
+            return amounts.sum((self.text_axis, 2), keepdim=True)
+        return (amounts / self.counts()).sum().view(1, 1, 1)
+
+    def counts(self) -> Tensor:
+        """How often the token at each place is in the batch, padding left out, (batch, seq, 1), at least 1."""
+        numbers, weights = segments(self.ids), self.mask.reshape(-1)
+        return torch.zeros_like(weights).index_add_(0, numbers, weights)[numbers].clamp_min(1).view_as(self.mask)
+
     def length(self, shift: Tensor) -> Tensor:
         """L2 length in fp32: shape (1, 1, 1) for "matrix", (batch, 1, 1) for "example", (batch, seq, 1) for "token"."""
-        squares = shift.float().square().sum(-1, keepdim=True) * self.mask
-        if self.norm == "token":
-            return squares.sqrt()
-        if self.norm == "example":
-            return squares.sum((self.text_axis, 2), keepdim=True).sqrt()
-        numbers = segments(self.ids)
-        weights = self.mask.reshape(-1)
-        counts = torch.zeros_like(weights).index_add_(0, numbers, weights)[numbers].clamp_min(1).view_as(self.mask)
-        return (squares / counts).sum().sqrt().view(1, 1, 1)
+        return self.total(shift.float().square().sum(-1, keepdim=True)).sqrt()
+
+    def spread(self, shift: Tensor) -> Tensor:
+        """The square root of how many numbers share one length, shaped as lengths are."""
+        ones = torch.ones_like(self.mask)
+        return (self.total(ones) * shift.shape[-1]).clamp_min(1).sqrt()
 
     def unit(self, gradient: Tensor) -> Tensor:
         """The direction of length 1, or exactly 0 where the gradient is 0."""

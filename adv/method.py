@@ -13,16 +13,30 @@ from adv.settings import check, setting
 
 
 class Cost(NamedTuple):
-    """Passes of one step: forward, backward to the weights, backward to the embeddings' output alone."""
+    """Passes of one step.
+
+    Args:
+        forward: Whole forward passes.
+        backward: Backward passes to the weights.
+        inner: Backward passes to the embeddings' output alone.
+        first_layer: Forward and inner backward through embeddings and first layer alone.
+        second: Backward passes through an inner backward pass.
+    """
 
     forward: int
     backward: int
     inner: int = 0
+    first_layer: int = 0
+    second: int = 0
 
     @property
     def relative(self) -> float:
-        """In clean steps: a forward counts 1, a full backward 2, one to the embeddings alone 1; a clean step is 3."""
-        return (self.forward + 2 * self.backward + self.inner) / 3
+        """In clean steps: a forward counts 1, a full backward 2, one to the embeddings alone 1; a clean step is 3.
+
+        Passes of the first layer alone are left out (two twelfths each in a base-sized model); a second-order pass
+        counts 2.
+        """
+        return (self.forward + 2 * (self.backward + self.second) + self.inner) / 3
 
 
 @dataclass(kw_only=True)
@@ -39,7 +53,8 @@ class Method:
     """
 
     paper: ClassVar[str] = ""
-    replays: ClassVar[int] = 1
+    # Settings, each of which makes the attack vanish.
+    null: ClassVar[tuple[dict[str, Any], ...]] = ()
 
     start_epoch: int = setting(0, "first epoch (0-based) that trains adversarially; before it, clean", low=0)
     same_dropout: bool = setting(True, "all passes of a step see the same dropout masks")
@@ -47,12 +62,26 @@ class Method:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, check(field.name, field, getattr(self, field.name)))
+        self._drawn = 0
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
+
+    @property
+    def replays(self) -> int:
+        """How often a loop trains on a batch, with an optimiser step each time, before it goes on: 1 for all but FreeAT."""
+        return 1
+
+    @property
+    def idle(self) -> dict[str, str]:
+        """Settings that do nothing beside the others as they are, each with the setting that makes it so."""
+        return {}
 
     def cost(self) -> Cost:
         """The passes of one step."""
         raise NotImplementedError
+
+    def follow(self, optimizer: torch.optim.Optimizer) -> None:
+        """Told once which optimiser trains the model, before the first step; for methods that read its state."""
 
     def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
         """Add the gradient of this step's objective to ``p.grad``.
@@ -76,10 +105,16 @@ class Method:
 
     def state_dict(self) -> dict[str, Tensor]:
         """Tensors that a resumed run needs."""
-        return {}
+        return {"drawn": torch.tensor(self._drawn)} if self._drawn else {}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take up what ``state_dict`` gave."""
+        """Take up what ``state_dict`` gave; an empty one is a fresh start."""
+        self._drawn = int(state.get("drawn", 0))
+
+    def draw(self) -> int:
+        """The number of the next random draw: noise differs from step to step also where nothing moves the generator."""
+        self._drawn += 1
+        return self._drawn
 
     def record(self, **values: Tensor) -> None:
         """Add to the diagnostics of the epoch; nothing is read back from the device here."""

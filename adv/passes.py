@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from adv.precision import Precision
 from adv.settings import AttackError
+from adv.sharded import refuse_sharded
 
 Forward = Callable[[nn.Module, Any], Any]
 RandomState = list[tuple[torch.device, Tensor]]
@@ -33,6 +34,23 @@ def read_loss(output: Any) -> Tensor:
     if not isinstance(loss, Tensor) or not loss.is_floating_point() or loss.dim() > 1:
         raise AttackError("the model returned no loss: put the labels into the batch, or pass forward=")
     return loss.float().mean()
+
+
+def read_logits(output: Any) -> Tensor:
+    """The logits in a model's output: a mapping with "logits", an object with ``.logits``, or a tuple's second item.
+
+    Raises:
+        AttackError: There are no logits in it.
+    """
+    if isinstance(output, Mapping):
+        output = output.get("logits")
+    elif isinstance(output, tuple) and not hasattr(output, "logits"):
+        output = output[1] if len(output) > 1 else None
+    else:
+        output = getattr(output, "logits", None)
+    if not isinstance(output, Tensor) or not output.is_floating_point() or output.dim() < 2:
+        raise AttackError("this method compares predictions, but the model returned no logits: return them beside the loss")
+    return output.float()
 
 
 def random_state(model: nn.Module) -> RandomState:
@@ -62,11 +80,15 @@ class Passes:
         forward: ``forward(model, batch)`` returns an output with a loss.
         same_dropout: Replay the first pass's masks in the later ones (FreeLB section 3.3). Otherwise each
             later pass draws masks of its own, from a seed taken off the generator.
+
+    ``kept`` is for tensors that a method needs until its step ends.
     """
 
     def __init__(self, model: nn.Module, batch: Any, precision: Precision, forward: Forward, same_dropout: bool) -> None:
         self.model, self.batch, self.precision, self.forward = model, batch, precision, forward
         self.same_dropout = same_dropout
+        self.kept: dict[str, Tensor] = {}
+        refuse_sharded(model)
         self.device = next(model.parameters()).device
         self._before = random_state(model)
         self._after: RandomState | None = None
@@ -80,25 +102,64 @@ class Passes:
 
     def loss(self) -> Tensor:
         """One forward pass; the loss, unscaled, in fp32, shape ()."""
+        return read_loss(self.output())
+
+    def output(self) -> Any:
+        """One forward pass; what the model returns."""
         if self._after is not None:
             if self.same_dropout:
                 set_random_state(self._before)
             else:
                 torch.manual_seed(int(torch.randint(2**62, ())))
+        # Autocast keeps half-precision copies of weights, which a weight attack has moved since.
+        torch.clear_autocast_cache()
         with self.precision.autocast(self.device):
             output = self.forward(self.model, self.batch)
         if self._after is None:
             self._after = random_state(self.model)
-        return read_loss(output)
+        return output
 
-    def noise(self, shape: torch.Size, number: int = 0) -> Tensor:
+    def until(self, module: nn.Module) -> Tensor:
+        """A forward pass that ends with the first call of ``module``; its output, the first item where it is a tuple.
+
+        Raises:
+            AttackError: The module was not called.
+        """
+
+        def stop(module: nn.Module, args: Any, output: Any) -> None:
+            raise _Reached(output[0] if isinstance(output, tuple) else output)
+
+        handle = module.register_forward_hook(stop)
+        try:
+            self.output()
+        except _Reached as reached:
+            return reached.output
+        finally:
+            handle.remove()
+        raise AttackError(f"{type(module).__name__} was not called in the forward pass")
+
+    def normal(self, shape: torch.Size, number: int = 0) -> Tensor:
         """Standard normal numbers of this shape, fp32, drawn beside the dropout's stream.
 
         They differ from step to step where the generator moves (dropout), and by ``number`` where it does not.
         """
+        return torch.randn(shape, generator=self._beside(number), device=self.device)
+
+    def uniform(self, shape: torch.Size, number: int = 0) -> Tensor:
+        """Numbers from -1 to 1, as ``normal``."""
+        return 2 * torch.rand(shape, generator=self._beside(number), device=self.device) - 1
+
+    def _beside(self, number: int) -> torch.Generator:
         state = random_state(self.model)
         set_random_state(self._before)
         seed = int(torch.randint(2**62, ())) + number
         set_random_state(state)
-        generator = torch.Generator(self.device).manual_seed(seed)
-        return torch.randn(shape, generator=generator, device=self.device)
+        return torch.Generator(self.device).manual_seed(seed)
+
+
+class _Reached(Exception):
+    """Ends a forward pass on purpose."""
+
+    def __init__(self, output: Tensor) -> None:
+        super().__init__()
+        self.output = output

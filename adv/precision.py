@@ -1,6 +1,6 @@
 """How the passes of one step are computed: autocast, loss scaling, and the share of a micro-batch."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -23,8 +23,8 @@ class Precision:
     weight: float = 1.0
 
     def autocast(self, device: torch.device) -> AbstractContextManager[object]:
-        """The context of one forward pass."""
-        return torch.autocast(device.type, dtype=self.dtype, enabled=self.dtype is not None)
+        """The context of one forward pass; without a dtype it is the caller's own."""
+        return nullcontext() if self.dtype is None else torch.autocast(device.type, dtype=self.dtype)
 
     def scale(self, loss: Tensor) -> Tensor:
         """The loss as it must be differentiated: weighted, and scaled where a scaler is used."""

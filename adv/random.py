@@ -20,18 +20,10 @@ class RandomDirection(EmbeddingMethod):
 
     norm: str = setting("matrix", "where the norm is taken", choices=NORMS)
 
-    _drawn = 0
-
     @property
     def geometry(self) -> str:
         return self.norm
 
     def ascend(self, shift: Tensor, gradient: Tensor, ball: Ball, passes: Passes) -> tuple[Tensor, Tensor]:
-        self._drawn += 1
-        return self.epsilon * ball.unit(passes.noise(shift.shape, self._drawn)), torch.zeros((), device=shift.device)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return {"drawn": torch.tensor(self._drawn)}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        self._drawn = int(state.get("drawn", torch.tensor(0)))
+        direction = ball.unit(passes.normal(shift.shape, self.draw()))
+        return self.epsilon * direction, torch.zeros((), device=shift.device)

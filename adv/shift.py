@@ -1,7 +1,7 @@
 """The two places that touch a model: its embeddings' output, and its weights. Both leave it as they found it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from adv.modules import unwrapped
 from adv.settings import AttackError
+from adv.sharded import refuse_sharded
 
 
 def find_embedding(model: nn.Module, emb_name: str | None = None) -> nn.Module:
@@ -22,8 +24,7 @@ def find_embedding(model: nn.Module, emb_name: str | None = None) -> nn.Module:
     Raises:
         AttackError: No module, or more than one, fits.
     """
-    wrapped = getattr(model, "module", None)
-    inner = wrapped if isinstance(wrapped, nn.Module) else model
+    inner = unwrapped(model)
     if emb_name is None:
         ask = getattr(inner, "get_input_embeddings", lambda: None)
         try:
@@ -41,6 +42,7 @@ def find_embedding(model: nn.Module, emb_name: str | None = None) -> nn.Module:
     names = [name for name in matrices if re.search(emb_name, name)]
     if len(names) == 1:
         return matrices[names[0]]
+    refuse_sharded(model)  # shards match nothing, or have lost their shape
     near = [name for name, module in matrices.items() if isinstance(module, nn.Embedding)]
     what = f"matches {len(names)} modules ({', '.join(names[:4])})" if names else "matches no module"
     raise AttackError(f"emb_name={emb_name!r} {what}; the embeddings here are {', '.join(near) or 'none'}")
@@ -55,27 +57,33 @@ class Site:
     leaves: list[Tensor] = field(default_factory=list)
 
 
+# What is added: a tensor (batch, seq, hidden), or made from token ids (batch, seq) and the clean output when they are known.
+Shift = Tensor | Callable[[Tensor, Tensor], Tensor] | None
+
+
 @contextmanager
-def shifted_embeddings(embedding: nn.Module, shift: Tensor | None = None) -> Iterator[Site]:
+def shifted_embeddings(embedding: nn.Module, shift: Shift = None, *, detached: bool = False) -> Iterator[Site]:
     """Add ``shift`` (batch, seq, hidden) to the output of the embedding module while the context lasts.
 
     A hook on the output works with ``input_ids``, so position ids, token types and padding stay the model's business;
     ``inputs_embeds`` does not (left-padded RoBERTa and GPT-2 classifiers give other logits). Each call gets a leaf
     tensor whose gradient is that of the output; without ``shift`` it is zero. A module called again in the same pass
-    (encoder-decoders share theirs) is shifted in its first call only.
+    (encoder-decoders share theirs) is shifted in its first call only. With ``detached`` the embedding matrix gets no
+    gradient from this pass.
     """
     site = Site()
 
     def add(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor) -> Tensor:
-        first = not site.leaves
-        leaf = shift if first and shift is not None else torch.zeros_like(output)
-        leaf = leaf.detach().to(output.dtype).requires_grad_(torch.is_grad_enabled())
         site.ids.append(args[0] if args else kwargs["input"])
         if site.ids[-1].is_floating_point():
             raise AttackError(f"{type(module).__name__} was called with numbers, not token ids: set another emb_name")
+        leaf = torch.zeros_like(output)
+        if not site.leaves and shift is not None:
+            leaf = shift if isinstance(shift, Tensor) else shift(site.ids[0], output.detach())
+        leaf = leaf.detach().to(output.dtype).requires_grad_(torch.is_grad_enabled())
         site.outputs.append(output.detach())
         site.leaves.append(leaf)
-        return output + leaf
+        return (output.detach() if detached else output) + leaf
 
     handle = embedding.register_forward_hook(add, with_kwargs=True)
     try:

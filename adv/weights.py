@@ -1,6 +1,7 @@
-"""Weights that move inside a box around where they were: the maths of AWP, in place, with one spare copy."""
+"""Weights that move and come back, in place, with one spare copy: what AWP and SAM do to a model."""
 
 import re
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from typing import Any
 
@@ -9,35 +10,49 @@ from torch import Tensor, nn
 
 from adv.ball import Ball
 from adv.settings import AttackError
+from adv.sharded import refuse_sharded
 from adv.shift import Site, find_embedding, padding_mask, shifted_rows, shifted_weights
 
-# The listing's additive constant, in units of the unscaled gradient and of the weight.
-SEED_E = 1e-6
+# Turns gradients into displacements, in place: (weights as they are, gradients that become displacements).
+Rule = Callable[[list[Tensor], list[Tensor]], None]
 
 
-def find_weights(model: nn.Module, adv_param: str) -> list[nn.Parameter]:
-    """Trainable parameters whose name the regular expression finds, tied ones once.
+def find_weights(model: nn.Module, adv_param: str, matrices_only: bool = False) -> dict[str, nn.Parameter]:
+    """Trainable parameters whose name the regular expression finds, by name, tied ones once.
+
+    Args:
+        model: Any module.
+        adv_param: Regular expression (a suffix is one).
+        matrices_only: Leave out vectors, as weights of layer norms.
 
     Raises:
-        AttackError: None matches, all that match are frozen, or one is not stored in fp32.
+        AttackError: None matches, all that match are frozen, or one is quantised or not stored in fp32.
     """
-    named = [(name, p) for name, p in model.named_parameters() if re.search(adv_param, name)]
-    touched = [(name, p) for name, p in named if p.requires_grad]
+    named = {name: p for name, p in model.named_parameters() if re.search(adv_param, name)}
+    named = {name: p for name, p in named.items() if p.dim() > 1 or not matrices_only}
+    touched = {name: p for name, p in named.items() if p.requires_grad}
     if not named:
+        refuse_sharded(model)  # shards have lost their shape
         some = ", ".join(name for name, _ in list(model.named_parameters())[:3])
         raise AttackError(f"adv_param={adv_param!r} matches no parameter of {type(model).__name__} (it has {some}, ...)")
+    quantised = [name for name, p in named.items() if not p.is_floating_point() or hasattr(p, "quant_state")]
+    if quantised and not touched:
+        raise AttackError(
+            f"{quantised[0]} is quantised ({named[quantised[0]].dtype}): a small perturbation has no place between its "
+            "levels. Use an embedding method, or adv_param for weights that are trained (lora_)"
+        )
     if not touched:
         raise AttackError(f"all {len(named)} parameters that adv_param={adv_param!r} matches are frozen: unfreeze some")
-    for name, p in touched:
+    for name, p in touched.items():
         if p.dtype not in (torch.float32, torch.float64):
             raise AttackError(
                 f"{name} is stored as {p.dtype}, which rounds small perturbations away: "
                 "load the model in fp32 and use autocast (--precision bf16 does)"
             )
-    return [p for _, p in touched]
+    return touched
 
 
-def looked_up_matrix(model: nn.Module, touched: list[nn.Parameter]) -> tuple[nn.Module | None, nn.Parameter | None]:
+def looked_up_matrix(model: nn.Module, touched: Collection[nn.Parameter]) -> tuple[nn.Module | None, nn.Parameter | None]:
     """The embedding module and its matrix, where moving the looked-up rows is the same as moving the matrix.
 
     That is a plain, untied ``nn.Embedding`` among the touched weights; otherwise (None, None) and it is moved whole.
@@ -75,16 +90,19 @@ class Weights:
         matrix: The embedding matrix whose rows move, or None.
         padding: The row of padding, which never moves, where the embedding has one.
         undo: Restores everything when it closes.
+
+    ``live`` are the tensors of ``dense`` as parameters; with ``look``, moving leaves diagnostics in ``seen``.
     """
 
     def __init__(self, dense: list[nn.Parameter], matrix: nn.Parameter | None, padding: int | None, undo: ExitStack) -> None:
+        self.live, self.look = dense, False
+        self.seen: dict[str, Tensor] = {}
         self.dense: list[Tensor] = [p.detach() for p in dense]
         self.matrix = None if matrix is None else matrix.detach()
         self.padding = padding
         self.spare = undo.enter_context(shifted_weights(self.dense))
         device = self.dense[0].device if dense or self.matrix is None else self.matrix.device
         self.nonfinite = torch.zeros((), dtype=torch.bool, device=device)
-        self.relative = self.clipped = torch.zeros(())
         self._undo = undo
         self._ball: Ball | None = None
 
@@ -111,59 +129,57 @@ class Weights:
             flat = flat * (self._ball.ids[0] != self.padding).unsqueeze(-1)
         return self._ball.tie(flat[None])[0]
 
-    def move(self, gradients: list[Tensor | None], adv_lr: float, adv_eps: float, unit: Tensor, look: bool) -> None:
+    def move(self, gradients: list[Tensor | None], rule: Rule, adv_eps: float | None = None) -> None:
         """One ascent step for every tensor, then into its box.
 
         Args:
             gradients: One for each tensor, scaled; they are used up. None is no movement.
-            adv_lr: Step as a share of the tensor's norm.
-            adv_eps: Box as a share of each weight's magnitude.
-            unit: What the loss was scaled by, shape ().
-            look: Take the diagnostics.
+            rule: The step.
+            adv_eps: Box as a share of each weight's magnitude, or None for no box.
         """
         weights = [*self.dense, *([] if self._ball is None else [self.matrix[self._ball.ids[0]]])]  # type: ignore[index]
         shifts = writable([torch.zeros_like(w) if g is None else g for w, g in zip(weights, gradients, strict=True)])
-        lengths, norms = self._lengths(shifts), self._norms(weights)
-        self.nonfinite = self.nonfinite | ~torch.isfinite(torch.stack(lengths)).all()
-        # A micro-batch of weight 0 has no gradient at all: 0 / 1, not 0 / 0.
-        floor = torch.where(unit > 0, SEED_E * unit, 1.0)
-        torch._foreach_mul_(
-            shifts,
-            [adv_lr * (n + SEED_E) / (g + floor) for n, g in zip(norms, lengths, strict=True)],
-        )
+        self.nonfinite = self.nonfinite | ~torch.isfinite(torch.stack(self.lengths(shifts))).all()
+        rule(weights, shifts)
         torch._foreach_add_(shifts, weights)
         torch._foreach_sub_(shifts, self.spare)
-        # The weights themselves serve as the box: they are in the spare copy, and written again below.
+        if adv_eps is not None:
+            self._into_box(weights, shifts, adv_eps)
+        for shift in shifts:
+            shift.masked_fill_(self.nonfinite, 0)
+        if self.look:
+            self._look(shifts, weights if adv_eps is not None else None)
+        torch._foreach_copy_(weights, self.spare)
+        torch._foreach_add_(weights, shifts)
+        if self._ball is not None:
+            self.matrix[self._ball.ids[0]] = weights[-1]  # type: ignore[index]
+
+    def _into_box(self, weights: list[Tensor], shifts: list[Tensor], adv_eps: float) -> None:
+        # The weights themselves serve as the box: they are in the spare copy, and written again afterwards.
         torch._foreach_copy_(weights, self.spare)
         torch._foreach_abs_(weights)
         torch._foreach_mul_(weights, adv_eps)
         torch._foreach_minimum_(shifts, weights)
         torch._foreach_neg_(weights)
         torch._foreach_maximum_(shifts, weights)
-        for shift in shifts:
-            shift.masked_fill_(self.nonfinite, 0)
-        if look:
-            self._look(shifts, weights, norms)
-        torch._foreach_copy_(weights, self.spare)
-        torch._foreach_add_(weights, shifts)
-        if self._ball is not None:
-            self.matrix[self._ball.ids[0]] = weights[-1]  # type: ignore[index]
 
-    def _lengths(self, tensors: list[Tensor]) -> list[Tensor]:
+    def lengths(self, tensors: list[Tensor]) -> list[Tensor]:
         """L2 norms in fp32; repeated rows count once."""
         lengths = list(torch._foreach_norm(tensors, dtype=torch.float32))
         if self._ball is not None:
             lengths[-1] = self._ball.length(tensors[-1][None]).reshape(())
         return lengths
 
-    def _norms(self, weights: list[Tensor]) -> list[Tensor]:
+    def norms(self, weights: list[Tensor]) -> list[Tensor]:
         """L2 norms of the weights; for the rows, that of their whole matrix."""
         norms = list(torch._foreach_norm(weights, dtype=torch.float32))
         if self.matrix is not None and self._ball is not None:
             norms[-1] = self.matrix.norm()
         return norms
 
-    def _look(self, shifts: list[Tensor], boxes: list[Tensor], norms: list[Tensor]) -> None:
-        stopped = torch.stack([((s.abs() >= -b) & (b != 0)).sum() for s, b in zip(shifts, boxes, strict=True)]).sum()
-        self.clipped = stopped / sum(s.numel() for s in shifts)
-        self.relative = torch.stack(self._lengths(shifts)).norm() / torch.stack(norms).norm()
+    def _look(self, shifts: list[Tensor], boxes: list[Tensor] | None) -> None:
+        if boxes is not None:
+            stopped = [((s.abs() >= -b) & (b != 0)).sum() for s, b in zip(shifts, boxes, strict=True)]
+            self.seen["clipped"] = torch.stack(stopped).sum() / sum(s.numel() for s in shifts)
+        norms = self.norms(self.spare)
+        self.seen["relative"] = torch.stack(self.lengths(shifts)).norm() / torch.stack(norms).norm()

@@ -2,7 +2,29 @@
 
 from optuna.distributions import BaseDistribution, IntDistribution
 
-from spaces import awp, fgm, fgsm, none, pgd, random
+from spaces import (
+    asam,
+    awp,
+    creat,
+    fgm,
+    fgsm,
+    freeat,
+    freelb,
+    gradient_penalty,
+    mifgm,
+    neftune,
+    none,
+    pgd,
+    r3f,
+    random,
+    random_weights,
+    sam,
+    sift,
+    smart,
+    tavat,
+    vat,
+    yopo,
+)
 from spaces.recipe import RECIPE
 
 Space = dict[str, BaseDistribution]
@@ -10,10 +32,25 @@ Space = dict[str, BaseDistribution]
 SPACES: dict[str, Space] = {
     "none": none.SPACE,
     "random": random.SPACE,
+    "random_weights": random_weights.SPACE,
     "fgsm": fgsm.SPACE,
     "fgm": fgm.SPACE,
     "pgd": pgd.SPACE,
+    "mifgm": mifgm.SPACE,
+    "freeat": freeat.SPACE,
+    "yopo": yopo.SPACE,
+    "freelb": freelb.SPACE,
+    "tavat": tavat.SPACE,
+    "creat": creat.SPACE,
+    "smart": smart.SPACE,
+    "vat": vat.SPACE,
+    "r3f": r3f.SPACE,
+    "sift": sift.SPACE,
+    "neftune": neftune.SPACE,
+    "gradient_penalty": gradient_penalty.SPACE,
     "awp": awp.SPACE,
+    "sam": sam.SPACE,
+    "asam": asam.SPACE,
 }
 
 

@@ -153,10 +153,10 @@ def idle_settings(trials: Sequence[FrozenTrial], fixed: dict[str, Any]) -> list[
     """Sentences about settings that did nothing in some trials, from what the trials measured."""
     rows = [(fixed | t.params, t.user_attrs.get("diagnostics") or {}) for t in trials if t.user_attrs.get("diagnostics")]
     lines = []
-    steps = [(p, d) for p, d in rows if {"alpha", "K", "epsilon"} <= p.keys()]
-    short = sum(p["alpha"] * p["K"] < p["epsilon"] for p, _ in steps)
+    balls = [d["clipped"] for p, d in rows if {"alpha", "epsilon"} <= p.keys() and "adv_eps" not in p and "clipped" in d]
+    short = sum(clipped == 0 for clipped in balls)
     if short:
-        lines.append(f"epsilon was idle in {short} of {len(steps)} trials: K * alpha stayed below it, the ball never cut")
+        lines.append(f"epsilon was idle in {short} of {len(balls)} trials: the steps never reached it, the ball never cut")
     boxes = [(p, d["clipped"]) for p, d in rows if "adv_eps" in p and "clipped" in d]
     free = sum(clipped < 0.01 for _, clipped in boxes)
     if free:

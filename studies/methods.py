@@ -1,46 +1,98 @@
-"""The table of methods, from the code itself."""
+"""The table of methods, from the code itself: for the terminal, and as the README has it."""
 
 import dataclasses
+from itertools import zip_longest
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
-from adv import METHODS
+from adv import METHODS, Cost, Method
+from adv.settings import rule_of
 from spaces import SPACES
 
+# What every method has; said once below the table.
+COMMON = frozenset(field.name for field in dataclasses.fields(Method))
+WIDEST = 10**4
 
-def range_text(distribution: BaseDistribution | None) -> str:
+
+def range_text(distribution: BaseDistribution) -> str:
     """What is searched, in words."""
     match distribution:
         case FloatDistribution() | IntDistribution():
             return f"{distribution.low:g} to {distribution.high:g}{', log' if distribution.log else ''}"
         case CategoricalDistribution():
             return ", ".join(map(str, distribution.choices))
-    return ""
+    raise TypeError(distribution)
 
 
-def rows() -> list[tuple[str, str, str, str, float]]:
-    """Method, paper, searched settings, other settings, cost in clean steps."""
-    table = []
-    for name, kind in METHODS.items():
-        fields = {field.name: field for field in dataclasses.fields(kind)}
-        searched = [f"{key} {range_text(dist)} ({text(fields[key].default)})" for key, dist in SPACES[name].items()]
-        others = [f"{key}={text(field.default)}" for key, field in fields.items() if key not in SPACES[name]]
-        table.append((name, kind.paper, "; ".join(searched), " ".join(others), kind().cost().relative))
-    return table
+def passes_text(cost: Cost) -> str:
+    """Passes of a step, "2 forward, 1 backward, 1 inner"."""
+    named = zip(type(cost)._fields, cost, strict=True)
+    return ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in named if number)
 
 
 def text(value: Any) -> str:
     """A default, short."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value) or "''"
+
+
+def settings_of(name: str) -> list[tuple[str, str, str]]:
+    """Name, default, and searched range or (what is allowed) of each setting, the searched ones first."""
+    fields = [field for field in dataclasses.fields(METHODS[name]) if field.name not in COMMON]
+    space = SPACES[name]
+    return [
+        (
+            field.name,
+            text(field.default),
+            range_text(space[field.name]) if field.name in space else f"({rule_of(field).removeprefix('one of ')})",
+        )
+        for field in sorted(fields, key=lambda field: field.name not in space)
+    ]
 
 
 def print_methods(console: Console) -> None:
-    """Print the table."""
-    table = Table("method", "paper", "searched (default)", "other settings", "cost", pad_edge=False)
-    for name, paper, searched, others, cost in rows():
-        table.add_row(name, paper, searched or "-", others, f"{cost:.2f}x")
+    """Print the table: for each method its cost, paper and passes on the left, a line for each setting on the right.
+
+    A terminal gets lines of its width; a file or a pipe gets whole ones.
+    """
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for title, fold in (("method", True), ("setting", False), ("default", False), ("searched, or (allowed)", True)):
+        table.add_column(title, overflow="fold", no_wrap=not fold)
+    for name, kind in METHODS.items():
+        cost = kind().cost()
+        left = [f"{name} ({cost.relative:.2f}x)", kind.paper, passes_text(cost)]
+        for first, cells in zip_longest(left, settings_of(name)):
+            table.add_row(Text(first or ""), *map(Text, cells or ("", "", "")))
+        table.add_section()
+    if not console.is_terminal:
+        wanted = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
+        console = Console(file=console.file, width=max(wanted, console.width))
     console.print(table)
-    console.print("cost: in passes, a clean step is 1; start_epoch (0 to epochs - 2) is searched for every method but none")
+    for line in (
+        "2.00x: as much as two clean steps; forward counts 1, backward 2, inner (to the embeddings alone) 1.",
+        "Every method also has start_epoch=0 (searched from 0 to epochs - 2) and same_dropout=True.",
+    ):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+HEAD = ("| method | paper | searched | cost of a step |", "|---|---|---|---|")
+
+
+def readme_row(name: str) -> str:
+    """The method's line in the README's table."""
+    searched = ", ".join(f"`{key}`" for key in (*SPACES[name], "start_epoch"))
+    if name == "none":
+        searched = "nothing (`--tune learning_rate,...` adds the recipe)"
+    kind = METHODS[name]
+    return f"| `{name}` | {kind.paper} | {searched} | {kind().cost().relative:.2f}x |"
+
+
+def print_markdown(console: Console) -> None:
+    """Print the README's table."""
+    for line in (*HEAD, *map(readme_row, METHODS)):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)

@@ -22,6 +22,8 @@ from finetune.errors import UserError, first_line, near
 from spaces import RECIPE, Space, space_of
 from spaces.recipe import around
 
+AVERAGES = {"half_life": "ema", "swa_start": "swa", "swa_lr": "swa"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -92,7 +94,8 @@ def make_plan(
     for name in tune:
         if name not in RECIPE:
             raise UserError(f"--tune {name}: no recipe parameter{near(name, RECIPE)}")
-        space[name] = around(name, float(getattr(recipe, name)))
+        space[name] = around(name, getattr(recipe, name))
+    refuse_idle(recipe, tune)
     changes = read_space(space_file) if space_file else []
     for text in ranges:
         name, value = pair(text, "--range", "name=LOW:HIGH[:log]")
@@ -102,10 +105,50 @@ def make_plan(
         changes.append((f"--set {text}", name, scalar(value), False))
     for where, name, value, ranged in changes:
         apply(where, name, value, ranged, method, space, fixed)
+    drop_idle(method, space, fixed, {name: where for where, name, _, _ in changes})
     last = fixed.get("start_epoch", getattr(space.get("start_epoch"), "high", 0))
     if last >= recipe.epochs:
         raise UserError(f"start_epoch {last} leaves no epoch to attack: --epochs is {recipe.epochs}, counted from 0")
     return Plan(method, data, recipe, space, fixed)
+
+
+def drop_idle(method: str, space: Space, fixed: dict[str, Any], named: dict[str, str]) -> None:
+    """Take settings out of the space that do nothing beside the fixed ones.
+
+    Args:
+        method: A key of ``adv.METHODS``.
+        space: Changed.
+        fixed: Settings that are not searched.
+        named: Settings that were asked for, and where.
+
+    Raises:
+        UserError: One that was asked for does nothing, or the fixed settings exclude each other.
+    """
+    try:
+        idle = METHODS[method](**fixed).idle
+    except SettingError as error:
+        raise UserError(f"{method}: {error}") from None
+    for name, reason in idle.items():
+        if name in named:
+            raise UserError(f"{named[name]}: {name} does nothing with {reason}; leave it out, or set {reason.split('=')[0]}")
+        space.pop(name, None)
+
+
+def refuse_idle(recipe: Recipe, tune: Sequence[str]) -> None:
+    """Refuse settings of an average that is not taken, where they were given (a recipe knows which) or are to be tuned.
+
+    Raises:
+        UserError: One would do nothing.
+    """
+    for name, average in AVERAGES.items():
+        if "average" in tune or recipe.average == average:
+            continue
+        option = f"--{name.replace('_', '-')}"
+        if name in tune:
+            way = f"--average {average}, or average among --tune"
+            raise UserError(f"--tune {name} needs {way}: --average is {recipe.average}")
+        if name in recipe.model_fields_set:
+            raise UserError(f"{option} acts with --average {average} alone: --average is {recipe.average}")
 
 
 def apply(where: str, name: str, value: Any, ranged: bool, method: str, space: Space, fixed: dict[str, Any]) -> None:
@@ -121,7 +164,8 @@ def apply(where: str, name: str, value: Any, ranged: bool, method: str, space: S
         if ranged:
             kind: Any = fields[name].type if name in fields else Recipe.model_fields[name].annotation
             if kind not in (int, float):
-                raise UserError(f"{where}: {name} is no number; fix it with --set {name}=..., {rule_of(fields[name])}")
+                how = f"--set {name}=..., {rule_of(fields[name])}" if name in fields else f"--{name} in place of --tune"
+                raise UserError(f"{where}: {name} is no number; fix it with {how}")
             low, high, log = parse_range(where, value, kind)
             for end in (low, high):
                 if name in fields:

@@ -10,18 +10,47 @@ from tiny import batch_for, build
 
 import search
 from adv import METHODS
-from spaces import space_of
-from studies.methods import rows
+from spaces import SPACES
+from studies.methods import HEAD, readme_row, settings_of
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
 
-def test_the_table_of_methods_is_that_of_the_code() -> None:
-    table = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \| ([\d.]+)x \|$", README, re.MULTILINE)
-    assert [name for name, *_ in table] == list(METHODS)
-    for (name, paper, searched, cost), row in zip(table, rows(), strict=True):
-        assert (paper, float(cost)) == (row[1], round(row[4], 2))
-        assert name == "none" or re.findall(r"`(\w+)`", searched) == list(space_of(name, 6))
+def test_the_table_of_methods_is_that_of_the_code(capsys: pytest.CaptureFixture[str]) -> None:
+    at = README.index(HEAD[0])
+    table = README[at : README.index("\n\n", at)].splitlines()
+    rows = {row.split("`")[1]: row for row in table[2:]}
+    assert table[:2] == list(HEAD)
+    assert list(rows) == list(METHODS)
+    assert [row for name, row in rows.items() if row != readme_row(name)] == []
+    assert search.run(["methods", "--markdown"]) == 0
+    assert capsys.readouterr().out.splitlines() == table
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_row_has_paper_cost_and_every_searched_setting(name: str) -> None:
+    _, method, paper, searched, cost, _ = (cell.strip() for cell in readme_row(name).split("|"))
+    kind = METHODS[name]
+    assert (method, paper, cost) == (f"`{name}`", kind.paper, f"{kind().cost().relative:.2f}x")
+    assert paper
+    assert name == "none" or re.findall(r"`(\w+)`", searched) == [*SPACES[name], "start_epoch"]
+
+
+@pytest.mark.parametrize("columns", [80, 100, 200])
+def test_the_printed_table_is_whole_at_any_width(
+    columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert search.run(["methods"]) == 0
+    out = capsys.readouterr().out
+    assert "\u2026" not in out
+    assert "..." not in out
+    lines = {" ".join(line.split()) for line in out.splitlines()}
+    for name, kind in METHODS.items():
+        assert any(line.startswith(f"{name} ({kind().cost().relative:.2f}x)") for line in lines)
+        assert any(kind.paper in line for line in lines)
+        for row in settings_of(name):
+            assert any(line.endswith(" ".join(row)) for line in lines), row
 
 
 def test_the_loop_runs_and_trains() -> None:

@@ -96,7 +96,7 @@ class Conditional(Bag):
     def forward(self, input_ids, labels, attention_mask=None):
         self.calls += 1
         head = self.output if self.calls % 2 else self.other
-        logits = head(self.embedding(input_ids).mean(1))
+        logits = head(self.dropout(self.embedding(input_ids)).mean(1))
         return {"loss": F.cross_entropy(logits, labels), "logits": logits}
 
 

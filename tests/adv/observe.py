@@ -10,8 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from adv import METHODS
+from adv.accumulate import AccumulatingMethod
+from adv.embedding import EmbeddingMethod
+from adv.regularised import RegularisedMethod
+from adv.weight_step import WeightMethod
 
-ZERO = {"epsilon": 0.0, "adv_eps": 0.0, "adv_lr": 0.0}
+# Settings that are lengths of a perturbation, or of what makes it: with all of them at zero nothing moves.
+LENGTHS = ("epsilon", "alpha", "sigma", "init_mag", "xi", "rho", "adv_lr")
 
 
 @dataclass
@@ -36,8 +41,13 @@ class Watch:
         return self.passes[-1].shift
 
     @property
+    def whole(self):
+        """Passes that went through the whole model: YOPO's go through the first layer alone, too."""
+        return [seen for seen in self.passes if seen.loss is not None]
+
+    @property
     def losses(self):
-        return [seen.loss for seen in self.passes]
+        return [seen.loss for seen in self.whole]
 
 
 @contextmanager
@@ -66,7 +76,8 @@ def watch(model):
         def count(gradient):
             this.backwards += 1
 
-        output["logits"].register_hook(count)
+        if output["logits"].requires_grad:
+            output["logits"].register_hook(count)
 
     def counter(name):
         def count(gradient):
@@ -114,9 +125,32 @@ def having(*settings):
     return [name for name in METHODS if has(name, *settings)]
 
 
-def radii(name):
-    """Settings that make the attack vanish, one after the other."""
-    return [{setting: value} for setting, value in ZERO.items() if has(name, setting)]
+def kinds(*bases):
+    """The registered methods that derive from one of these classes."""
+    return [name for name, kind in METHODS.items() if issubclass(kind, bases)]
+
+
+ATTACKS = [name for name in METHODS if name != "none"]
+ASCENDING = kinds(EmbeddingMethod)
+ACCUMULATING = kinds(AccumulatingMethod)
+REGULARISED = kinds(RegularisedMethod)
+ON_WEIGHTS = kinds(WeightMethod)
+# What perturbs the embeddings' output.
+ON_EMBEDDINGS = [*ASCENDING, *ACCUMULATING, *REGULARISED, "neftune"]
+# Their first step is a clean one, or one without a perturbation.
+UNMOVED = ["freeat", "gradient_penalty"]
+
+
+def still(name):
+    """Settings with which nothing moves."""
+    return {setting: 0.0 for setting in LENGTHS if has(name, setting)}
+
+
+def made(name, model, **settings):
+    """The method; one that looks into layers is told where they are, if the model is none of transformers'."""
+    if has(name, "layer_name") and hasattr(model, "slopes"):
+        settings |= {"layer_name": "^dropout$"}
+    return METHODS[name](**settings)
 
 
 def gradients(method, model, batch, seed=3, **options):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from observe import gradients, watch
+from observe import REGULARISED, gradients, made, watch
 from tiny import Bag, batch_for, build
 from torch import nn
 from torch.nn import functional as F
@@ -22,7 +22,7 @@ class Answers(Bag):
     shape = staticmethod(lambda loss, logits: {"loss": loss, "logits": logits})
 
     def forward(self, input_ids, labels=None, attention_mask=None):
-        logits = self.output(self.embedding(input_ids).mean(1))
+        logits = self.output(self.dropout(self.embedding(input_ids)).mean(1))
         return self.shape(None if labels is None else F.cross_entropy(logits, labels), logits)
 
 
@@ -40,9 +40,13 @@ SHAPES = {
 def test_the_loss_is_found_in_what_a_model_returns(name, shape):
     model = Answers()
     batch = batch_for(model)
-    expected, loss = gradients(METHODS[name](), model, batch)
+    expected, loss = gradients(made(name, model), model, batch)
     model.shape = SHAPES[shape]
-    found, same = gradients(METHODS[name](), model, batch)
+    if shape == "tensor" and name in REGULARISED:
+        with pytest.raises(AttackError, match="compares predictions, but the model returned no logits"):
+            gradients(made(name, model), model, batch)
+        return
+    found, same = gradients(made(name, model), model, batch)
     assert torch.equal(loss, same)
     assert all(torch.equal(found[key], value) for key, value in expected.items())
 
@@ -52,14 +56,17 @@ def test_a_users_own_forward_may_take_any_batch_and_return_the_loss(name):
     def weighted(model, batch):
         texts, labels, weights = batch
         logits = model(texts)["logits"]
-        return (F.cross_entropy(logits, labels, reduction="none") * weights).sum() / weights.sum()
+        return {
+            "loss": (F.cross_entropy(logits, labels, reduction="none") * weights).sum() / weights.sum(),
+            "logits": logits,
+        }
 
     model = Answers()
     batch = batch_for(model)
     del batch["attention_mask"]
-    expected, _ = gradients(METHODS[name](), model, batch)
+    expected, _ = gradients(made(name, model), model, batch)
     own = (batch["input_ids"], batch["labels"], torch.ones(4))
-    found, _ = gradients(METHODS[name](), model, own, forward=weighted)
+    found, _ = gradients(made(name, model), model, own, forward=weighted)
     for key, value in expected.items():
         torch.testing.assert_close(found[key], value, rtol=1e-4, atol=1e-7)
 
@@ -136,8 +143,10 @@ def test_noise_is_new_in_every_step_and_does_not_touch_the_dropout():
         with Passes(model, torch.ones(1, 2), FP32, forward, True) as passes:
             passes.loss()
             state = torch.get_rng_state()
-            noises.append(passes.noise(shape))
-            assert torch.equal(noises[-1], passes.noise(shape))
+            noises.append(passes.normal(shape))
+            assert torch.equal(noises[-1], passes.normal(shape))
+            assert not torch.equal(noises[-1], passes.normal(shape, 1))
+            assert passes.uniform(shape).abs().max() <= 1
             assert torch.equal(torch.get_rng_state(), state)
     assert noises[0].shape == shape
     assert not torch.equal(*noises)

@@ -6,14 +6,12 @@ B6 (restore without attack fails): there is no pair of calls, ``backward`` does 
 
 import pytest
 import torch
-from observe import gradients, having, state_of, watch
+from observe import ASCENDING, ATTACKS, ON_EMBEDDINGS, UNMOVED, gradients, having, made, state_of, watch
 from tiny import FAMILIES, Bag, Conditional, batch_for, build, grads_of
 from torch.nn import functional as F
 
 from adv import FGM, METHODS, PGD, AttackError, Clean, Precision
 
-ATTACKS = [name for name in METHODS if name != "none"]
-ON_EMBEDDINGS = having("epsilon", "emb_name")
 every_attack = pytest.mark.parametrize("name", ATTACKS)
 
 
@@ -23,7 +21,7 @@ def test_b1_frozen_embeddings_have_no_grad_and_the_norm_of_none_crashed(name):
     model.bert.embeddings.requires_grad_(False)
     with watch(model) as seen:
         METHODS[name]().backward(model, batch_for(model))
-    assert seen.shift.any()
+    assert seen.shift.any() or name in UNMOVED
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -88,7 +86,7 @@ def test_b7_the_backup_was_cleared_before_the_embedding_came_up(name):
     model = EmbeddingLast()
     assert [parameter for parameter, _ in model.named_parameters()][-1] == "embedding.weight"
     before = state_of(model)
-    METHODS[name]().backward(model, batch_for(model))
+    made(name, model).backward(model, batch_for(model))
     assert state_of(model) == before
 
 
@@ -113,13 +111,13 @@ def test_b9_restoring_rebound_the_parameter_to_other_memory(name):
 @every_attack
 def test_b10_an_infinite_gradient_passed_the_nan_test_and_made_the_weights_nan(name):
     model = build("bert")
-    method = METHODS[name](combine="replace")
+    method = METHODS[name](**({"combine": "replace"} if name in having("combine") else {}))
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**24)
     with watch(model) as seen:
         method.backward(model, batch_for(model), precision=Precision(dtype=torch.float16, scaler=scaler))
     assert all(torch.isfinite(weight).all() for one in seen.passes for weight in one.weights.values())
-    assert all(torch.isfinite(one.shift).all() and torch.isfinite(one.loss) for one in seen.passes)
-    assert method.diagnostics()["nonfinite"] == 1
+    assert all(torch.isfinite(one.shift).all() and torch.isfinite(one.loss) for one in seen.whole)
+    assert name not in ASCENDING or method.diagnostics()["nonfinite"] == 1
 
 
 @every_attack
@@ -139,25 +137,26 @@ def test_b11_the_direction_came_from_the_gradients_of_earlier_micro_batches(name
     assert all(torch.equal(seen_later[0].weights[key], weight) for key, weight in seen_alone[0].weights.items())
 
 
-@every_attack
+@pytest.mark.parametrize("name", [name for name in ATTACKS if name not in (*UNMOVED, "neftune")])
 def test_b12_an_out_of_place_add_made_the_attack_a_no_op(name):
     model = build("bert")
     with watch(model) as seen:
-        METHODS[name]().backward(model, batch_for(model))
+        METHODS[name](**({"sigma": 0.1} if name == "r3f" else {})).backward(model, batch_for(model))
     assert seen.losses[-1] != seen.losses[0]
 
 
 @every_attack
 def test_p1_a_gradient_that_only_the_adversarial_pass_has_was_a_key_error(name):
     model = Conditional()
-    passes = METHODS[name]().cost().forward
-    METHODS[name]().backward(model, batch_for(model))
+    method = made(name, model)
+    passes = sum(method.cost()[part] for part in (0, 3))
+    method.backward(model, batch_for(model))
     assert model.calls == passes
     assert (model.output if passes % 2 else model.other).weight.grad.any()
 
 
 @pytest.mark.parametrize("combine", ["sum", "mean"])
-@every_attack
+@pytest.mark.parametrize("name", [name for name in having("combine") if name != "creat"])
 def test_p2_a_clean_gradient_was_lost_where_the_last_pass_had_none(name, combine):
     model = Conditional()
     batch = batch_for(model)
@@ -174,7 +173,9 @@ def test_p3_a_copy_of_all_gradients_stayed_behind(name):
     model = build("bert")
     method = METHODS[name]()
     method.backward(model, batch_for(model))
-    assert all(tensor.numel() == 1 for tensor in tensors_in(vars(method)))
+    state = {tensor.data_ptr() for tensor in method.state_dict().values()}
+    held = [tensor for tensor in tensors_in(vars(method)) if tensor.data_ptr() not in state]
+    assert all(tensor.numel() == 1 for tensor in held) or name == "freeat"  # which carries delta to its next replay
 
 
 def tensors_in(value):
@@ -208,7 +209,10 @@ def test_p6_the_adversarial_loss_was_taken_from_the_old_outputs(name):
     model = build("bert")
     with watch(model) as seen:
         METHODS[name]().backward(model, batch_for(model))
-    assert [one.backwards for one in seen.passes] == [1] * METHODS[name]().cost().forward
+    unused = [0] if name in ("smart", "random_weights") else []  # the teacher's pass, one that only looks words up
+    double = 2 if name == "gradient_penalty" else 1
+    count = METHODS[name]().cost().forward - len(unused)
+    assert [one.backwards for one in seen.whole] == [*unused, *[double] * count]
 
 
 @every_attack

@@ -8,7 +8,7 @@ import gc
 
 import pytest
 import torch
-from observe import gradients, state_of, watch
+from observe import ATTACKS, gradients, state_of, watch
 from tiny import Bag, Conditional, batch_for, build, grads_of
 from torch import nn
 from torch.nn import functional as F
@@ -16,7 +16,6 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from adv import AWP, METHODS, AttackError, Clean, Precision
 
-ATTACKS = [name for name in METHODS if name != "none"]
 every_attack = pytest.mark.parametrize("name", ATTACKS)
 
 

@@ -85,11 +85,14 @@ def test_repr_rebuilds_the_method(name, number, count, choice):
     for field in dataclasses.fields(METHODS[name]):
         rule = field.metadata
         if rule["choices"]:
-            settings[field.name] = rule["choices"][choice]
+            settings[field.name] = rule["choices"][choice % len(rule["choices"])]
         elif rule["kind"] is not str:
-            settings[field.name] = {float: number, int: count, bool: count % 2 == 0}[rule["kind"]]
+            value = {float: number, int: count, bool: count % 2 == 0}[rule["kind"]]
+            settings[field.name] = value if rule["high"] is None else min(value, rule["high"])
         elif rule["pattern"]:
             settings[field.name] = r"word_embeddings\.weight$" if count % 2 else field.default
+    if settings.get("direction") == "momentum":
+        settings["adv_step"] = 1
     method = METHODS[name](**settings)
     rebuilt = eval(repr(method), vars(adv))
     assert rebuilt == method

@@ -1,16 +1,19 @@
 """Where a perturbation lies: at the word embeddings of real tokens, and nowhere else."""
 
+import dataclasses
+
 import pytest
 import torch
 import transformers
-from observe import gradients, having, state_of, watch
+from observe import ON_EMBEDDINGS, gradients, having, made, state_of, watch
 from tiny import Bag, batch_for, build
 from torch import nn
 
 from adv import AWP, FGM, METHODS, PGD, AttackError
 from adv.shift import find_embedding, padding_mask, turned
 
-ON_EMBEDDINGS = having("epsilon", "emb_name")
+# FreeAT's first step has no perturbation otherwise.
+MOVED = {"freeat": {"init_mag": 0.1}}
 
 
 class Wrapped(nn.Module):
@@ -46,10 +49,11 @@ def test_padding_is_never_perturbed(family, name, side):
     # A pad token as text, as with tokenizers that pad with the end-of-text token.
     batch["input_ids"][0, 4] = model.config.pad_token_id
     real = batch["attention_mask"].bool()
-    for norm in ("matrix", "example", "token") if name in having("norm") else (None,):
+    choices = {field.name: field.metadata["choices"] for field in dataclasses.fields(METHODS[name])}
+    for norm in choices.get("norm", (None,)):
         with watch(model) as seen:
-            METHODS[name](**({} if norm is None else {"norm": norm})).backward(model, batch)
-        assert seen.shift[~real].abs().max() == 0
+            METHODS[name](**({} if norm is None else {"norm": norm}), **MOVED.get(name, {})).backward(model, batch)
+        assert all(one.shift[~real].abs().max() == 0 for one in seen.passes)
         assert seen.shift[real].abs().sum(-1).min() > 0
 
 
@@ -60,12 +64,12 @@ def test_padding_is_not_perturbed_even_where_it_has_a_gradient(name, side):
     batch = batch_for(model, side)
     real = batch["attention_mask"].bool()
     with watch(model) as seen:
-        METHODS[name]().backward(model, batch)
+        made(name, model, **MOVED.get(name, {})).backward(model, batch)
     assert seen.shift[~real].abs().max() == 0
     assert seen.shift[real].abs().sum(-1).min() > 0
     without = {key: value for key, value in batch.items() if key != "attention_mask"}
     with watch(model) as seen:
-        METHODS[name]().backward(model, without)
+        made(name, model, **MOVED.get(name, {})).backward(model, without)
     assert seen.shift[~real].abs().min() > 0
 
 
@@ -89,7 +93,9 @@ def test_a_model_that_turns_its_batch_is_followed(name, size):
     batch |= {key: batch[key][:, -8:] for key in ("input_ids", "attention_mask")}
     real = batch["attention_mask"].bool()
     with watch(model) as seen:
-        METHODS[name](**({"norm": "example"} if name in having("norm") else {})).backward(model, batch)
+        METHODS[name](**({"norm": "example"} if name in having("norm") else {}), **MOVED.get(name, {})).backward(
+            model, batch
+        )
     assert not seen.shift[~real].any()
     assert seen.shift[real].abs().sum(-1).min() > 0
     if name in having("norm"):
@@ -133,8 +139,8 @@ def test_a_name_serves_a_model_that_tells_nothing(name):
     told, silent = Bag(), Silent()
     silent.load_state_dict(told.state_dict())
     batch = batch_for(told)
-    expected, _ = gradients(METHODS[name](), told, batch)
-    found, _ = gradients(METHODS[name](emb_name="embedding.weight"), silent, batch)
+    expected, _ = gradients(made(name, told), told, batch)
+    found, _ = gradients(made(name, silent, emb_name="embedding.weight"), silent, batch)
     assert all(torch.equal(found[key], value) for key, value in expected.items())
 
 
@@ -158,17 +164,19 @@ def test_nothing_to_attack_is_an_error_that_says_what_to_do(name):
 
 @pytest.mark.parametrize("name", ON_EMBEDDINGS)
 def test_a_model_without_embeddings_is_an_error(name):
+    layer = {"layer_name": "^$"} if name == "creat" else {}
     with pytest.raises(AttackError, match="Linear does not tell its input embeddings: set emb_name"):
-        METHODS[name]().backward(nn.Linear(2, 2), {"input": torch.ones(1, 2)})
+        METHODS[name](**layer).backward(nn.Linear(2, 2), {"input": torch.ones(1, 2)})
     model = Bag()
     with pytest.raises(AttackError, match="the loss does not depend on the embeddings' output"):
-        METHODS[name]().backward(model, batch_for(model), forward=lambda m, batch: apart(m, batch))
+        made(name, model).backward(model, batch_for(model), forward=apart)
 
 
 def apart(model, batch):
     """A loss in which the embeddings have no part, although they are called."""
-    model.embedding(batch["input_ids"])
-    return model.output(torch.ones(1, 4)).sum()
+    model.dropout(model.embedding(batch["input_ids"]))
+    logits = model.output(torch.ones(4, 4))
+    return {"loss": logits.sum(), "logits": logits}
 
 
 @pytest.mark.parametrize("name", ON_EMBEDDINGS)
@@ -228,11 +236,13 @@ def test_an_encoder_decoder_is_attacked_in_its_encoder_by_name(name):
     model = transformers.T5ForConditionalGeneration(config).eval()
     batch = batch_for(model)
     batch["labels"] = batch["input_ids"]
+    settings = MOVED.get(name, {}) | ({"layer_name": "^encoder$"} if name == "creat" else {})
     with pytest.raises(AttackError, match="was not called in the forward pass: set emb_name"):
-        METHODS[name]().backward(model, batch)
-    method = METHODS[name](emb_name=r"encoder\.embed_tokens", combine="replace")
-    clean = model(**batch).loss.detach()
-    assert method.backward(model, batch) != clean
+        METHODS[name](**settings).backward(model, batch)
+    method = METHODS[name](emb_name=r"encoder\.embed_tokens", **settings)
+    clean, _ = gradients(METHODS["none"](), model, batch)
+    found, _ = gradients(method, model, batch)
+    assert any(not torch.equal(found[key], gradient) for key, gradient in clean.items())
     assert method.diagnostics()["relative"] > 0
 
 

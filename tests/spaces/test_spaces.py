@@ -4,7 +4,7 @@ import importlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from points import ends, points
 
 from adv import METHODS
@@ -24,16 +24,17 @@ def test_every_method_has_a_space_and_every_space_a_method():
 def test_names_are_settings_of_the_method_with_their_types(name):
     fields = {field.name: field for field in dataclasses.fields(METHODS[name])}
     for setting, dist in space_of(name, 6).items():
-        kind = {int: IntDistribution, float: FloatDistribution}[fields[setting].type]
+        kind = {int: IntDistribution, float: FloatDistribution, str: CategoricalDistribution}[fields[setting].type]
         assert isinstance(dist, kind)
-        assert dist.low < dist.high
+        assert len(dist.choices) > 1 if kind is CategoricalDistribution else dist.low < dist.high
 
 
 @every_method
 def test_the_defaults_lie_inside(name):
     for epochs in EPOCHS:
         for setting, dist in space_of(name, epochs).items():
-            assert dist.low <= getattr(METHODS[name](), setting) <= dist.high
+            value = getattr(METHODS[name](), setting)
+            assert value in dist.choices if isinstance(dist, CategoricalDistribution) else dist.low <= value <= dist.high
 
 
 @every_method
@@ -59,9 +60,10 @@ def test_a_late_start_leaves_two_epochs_of_attack(name, epochs):
     assert space_of(name, epochs).keys() - {"start_epoch"} == SPACES[name].keys()
 
 
-def test_clean_training_has_nothing_to_search_and_the_control_what_fgm_has():
+def test_clean_training_has_nothing_to_search_and_the_controls_what_fgm_and_awp_have():
     assert space_of("none", 6) == {}
     assert space_of("random", 6) == space_of("fgm", 6)
+    assert space_of("random_weights", 6) == space_of("awp", 6)
 
 
 def test_a_space_may_be_changed_without_changing_the_declared_one():

@@ -69,7 +69,10 @@ def test_defaults_are_the_methods_own_moved_into_the_space() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"sets": ["epsilon=1"]}, "awp has no setting 'epsilon'"),
+        ({"sets": ["rho=1"]}, "awp has no setting 'rho'"),
+        ({"sets": ["epsilon=1"]}, "--set epsilon=1: epsilon does nothing with attack=none; leave it out, or set attack"),
+        ({"ranges": ["adv_eps=0.1:1"], "sets": ["form=gamma"]}, "adv_eps does nothing with form=gamma"),
+        ({"sets": ["direction=momentum", "adv_step=2"]}, "awp: adv_step must be 1 with direction=momentum"),
         ({"sets": ["adv_lrr=1"]}, "did you mean 'adv_lr'"),
         ({"sets": ["adv_lr"]}, "name=value"),
         ({"sets": ["adv_lr=-1"]}, "adv_lr must be a finite number >= 0, but is -1"),
@@ -97,3 +100,10 @@ def test_differences_name_the_leaf_and_both_values() -> None:
     assert found[1].startswith("space.start_epoch: there {")
     assert len(found) == 2
     assert differences(there, there) == []
+
+
+def test_what_a_fixed_setting_makes_idle_is_not_searched() -> None:
+    assert plan("awp", sets=["form=gamma"]).space.keys() == {"adv_lr", "start_epoch"}
+    assert plan("awp", sets=["attack=fgm"], ranges=["epsilon=0.1:1:log"]).space.keys() == {
+        "adv_lr", "adv_eps", "epsilon", "start_epoch",
+    }  # fmt: skip

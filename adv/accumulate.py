@@ -1,0 +1,107 @@
+"""The step of attacks that train in every pass: perturb, differentiate weights and perturbation at once, go on."""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from adv.ball import Ball
+from adv.method import Cost
+from adv.passes import Forward, Passes, call_model
+from adv.precision import FP32, Precision
+from adv.settings import setting
+from adv.shift import find_embedding, shifted_embeddings
+from adv.site import SiteMethod, first, grad_of
+
+SEPARATE = ("example", "token")
+
+
+@dataclass(kw_only=True)
+class AccumulatingMethod(SiteMethod):
+    """``passes`` passes at delta_0, delta_1, ...; each adds its share of the weights' gradient: their mean is the step.
+
+    Every backward pass serves twice, for the weights and for the next perturbation, so no pass is spent on the ascent
+    alone.
+    """
+
+    null: ClassVar[tuple[dict[str, Any], ...]] = ({"epsilon": 0.0},)
+
+    epsilon: float = setting(0.3, "radius of the ball around the clean embedding", low=0)
+    alpha: float = setting(0.05, "length of one ascent step", low=0)
+    K: int = setting(3, "passes, each but the last with an ascent step behind it", low=1)
+    init_mag: float = setting(0.1, "length of the random start: delta_0 has about init_mag / sqrt(3)", low=0)
+    norm: str = setting("example", "where the norm is taken", choices=SEPARATE)
+
+    @property
+    def geometry(self) -> str:
+        return self.norm
+
+    @property
+    def idle(self) -> dict[str, str]:
+        return {} if self.K > 1 else {"alpha": "K=1"}
+
+    @property
+    def passes(self) -> int:
+        """Passes of one step."""
+        return self.K
+
+    def cost(self) -> Cost:
+        return Cost(self.passes, self.passes)
+
+    def start(self, output: Tensor, ball: Ball, passes: Passes) -> Tensor:
+        """delta_0 (batch, seq, hidden): ``U(-1, 1) * init_mag / sqrt(L * d)`` per text, in the ball."""
+        if not self.init_mag:
+            return torch.zeros_like(output, dtype=torch.float32)
+        noise = passes.uniform(output.shape, self.draw()) * ball.mask * (self.init_mag / ball.spread(output))
+        return ball.project(noise, self.epsilon)[0]
+
+    def ascend(self, shift: Tensor, gradient: Tensor, ball: Ball, passes: Passes) -> tuple[Tensor, Tensor]:
+        """The next perturbation (batch, seq, hidden), and the share of it that the ball cut, shape ()."""
+        return ball.project(shift + self.alpha * ball.unit(gradient), self.epsilon)
+
+    def observing(self, model: nn.Module) -> AbstractContextManager[object]:
+        """A context around all passes, for what else a method must see."""
+        return nullcontext()
+
+    def finish(self, shift: Tensor, gradient: Tensor, finite: Tensor, ball: Ball, passes: Passes) -> Tensor | None:
+        """Called after the last pass with its perturbation, the gradient there, and whether all gradients were finite.
+
+        Returns:
+            The share that the ball cut, shape (), where it is not that of the last ascent.
+        """
+        return None
+
+    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
+        embedding, count = find_embedding(model, self.emb_name), self.passes
+        losses: list[Tensor] = []
+        with Passes(model, batch, precision, forward, self.same_dropout) as passes, self.observing(model):
+            begun: list[tuple[Ball, Tensor]] = []
+
+            def begin(ids: Tensor, output: Tensor) -> Tensor:
+                ball = self.ball(batch, ids)
+                begun.append((ball, self.start(output, ball, passes)))
+                self.refuse_swallowed(output, begun[0][1])
+                return begun[0][1]
+
+            shift: Any = begin
+            finite, clipped = torch.ones((), dtype=torch.bool, device=passes.device), torch.zeros((), device=passes.device)
+            for number in range(count):
+                with shifted_embeddings(embedding, shift) as site:
+                    loss = passes.loss()
+                    share = precision.tell(precision.scale(loss) / count, ~finite)
+                    share.backward()  # type: ignore[no-untyped-call]
+                losses.append(loss.detach())
+                gradient, ball = grad_of(first(site).grad), begun[0][0]
+                finite = finite & torch.isfinite(gradient).all()
+                last = begun[0][1] if number == 0 else shift
+                if number + 1 < count:
+                    shift, clipped = self.ascend(last, gradient, ball, passes)
+                    shift = torch.where(finite, shift, torch.zeros_like(shift))
+                    self.refuse_swallowed(site.outputs[0], shift)
+            cut = self.finish(last, gradient, finite, ball, passes)
+            clipped = clipped if cut is None else cut
+        gap = {"gap": losses[-1] - losses[0]} if count > 1 else {}
+        self.report(ball, site.outputs[0], last, finite, clipped=clipped, **gap)
+        return torch.stack(losses).mean()

@@ -1,0 +1,46 @@
+"""ASAM: Kwon et al. 2021, "ASAM: Adaptive Sharpness-Aware Minimization", eq. 5-7, element-wise."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from adv.sam import SAM
+from adv.settings import setting
+from adv.site import TINY
+from adv.weights import Weights
+
+
+@dataclass(kw_only=True)
+class ASAM(SAM):
+    """SAM measured against each weight: ``rho * T^2 g / ||T g||_2``, ``T = |w| + eta`` for weights and 1 for biases.
+
+    The same network with its layers scaled against each other is perturbed in the same way.
+    """
+
+    paper: ClassVar[str] = "Kwon et al. 2021"
+
+    rho: float = setting(0.5, "radius: length of the step over all weights together, each divided by T", low=0)
+    eta: float = setting(0.01, "floor of a weight's magnitude", low=0)
+
+    def touched(self, model: nn.Module) -> dict[str, nn.Parameter]:
+        found = super().touched(model)
+        self._weights = {id(p) for name, p in found.items() if "weight" in name}
+        return found
+
+    def move(self, weights: Weights, gradients: list[Tensor | None], unit: Tensor) -> None:
+        def rule(tensors: list[Tensor], shifts: list[Tensor]) -> None:
+            # Rows of the embedding matrix come last.
+            scaled = [*(id(p) in self._weights for p in weights.live), True][: len(tensors)]
+            sizes = [w.abs().add_(self.eta) if mine else None for w, mine in zip(tensors, scaled, strict=True)]
+            for shift, size in zip(shifts, sizes, strict=True):
+                if size is not None:
+                    shift.mul_(size)
+            length = torch.stack(weights.lengths(shifts)).norm()
+            torch._foreach_mul_(shifts, self.rho / length.clamp_min(TINY))
+            for shift, size in zip(shifts, sizes, strict=True):
+                if size is not None:
+                    shift.mul_(size)
+
+        weights.move(gradients, rule)

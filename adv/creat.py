@@ -1,0 +1,91 @@
+"""CreAT: Wu et al. 2023, "Toward Adversarial Training on Contextualized Language Representation", eq. 5-7."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from adv.ball import Ball
+from adv.embedding import EmbeddingMethod
+from adv.modules import encoder_of
+from adv.passes import Forward, Passes, call_model, read_loss
+from adv.precision import FP32, Precision
+from adv.settings import setting
+from adv.shift import padding_mask
+
+
+@dataclass(kw_only=True)
+class CreAT(EmbeddingMethod):
+    """An attack that also turns the representation away: ``max J(e + delta) - reg_weight * cos(h(e + delta), h(e))``.
+
+    From normal noise of size sigma, K - 1 times ``delta <- Pi(delta + alpha * g / ||g||_2)``, then the mean of clean and
+    adversarial loss. h is the last layer's first token (``pool="mean"``, all tokens, for models that read left to
+    right). The cosine is a mean over the texts, as the loss is; the authors' code adds it up.
+    """
+
+    paper: ClassVar[str] = "Wu et al. 2023"
+    from_zero: ClassVar[bool] = False
+
+    epsilon: float = setting(0.1, "radius of the ball around the clean embedding", low=0)
+    alpha: float = setting(0.1, "length of one ascent step", low=0)
+    K: int = setting(2, "passes at a perturbation: K - 1 ascent steps and the one that counts", low=1)
+    sigma: float = setting(0.01, "size of the noise that the ascent starts from", low=0)
+    reg_weight: float = setting(1.0, "weight of the cosine in the ascent", low=0)
+    pool: str = setting("first", "what of the last layer is compared", choices=("first", "mean"))
+    layer_name: str | None = setting(
+        None, "module that gives the representation, where the model does not tell its encoder", optional=True, pattern=True
+    )
+
+    @property
+    def geometry(self) -> str:
+        return "example"
+
+    @property
+    def idle(self) -> dict[str, str]:
+        return {} if self.steps else {"alpha": "K=1", "reg_weight": "K=1"}
+
+    @property
+    def steps(self) -> int:
+        return self.K - 1
+
+    def start(self, output: Tensor, ball: Ball, passes: Passes) -> Tensor:
+        return ball.project(self.sigma * passes.normal(output.shape, self.draw()) * ball.mask, self.epsilon)[0]
+
+    def ascend(self, shift: Tensor, gradient: Tensor, ball: Ball, passes: Passes) -> tuple[Tensor, Tensor]:
+        return ball.project(shift + self.alpha * ball.unit(gradient), self.epsilon)
+
+    def inner_objective(self, passes: Passes) -> Tensor:
+        loss = read_loss(passes.output())
+        return loss - self.reg_weight * F.cosine_similarity(self._hidden[-1], self._hidden[0].detach(), dim=-1).mean()
+
+    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
+        with self.observing(model, batch):
+            return super().backward(model, batch, precision, forward)
+
+    @contextmanager
+    def observing(self, model: nn.Module, batch: Any) -> Iterator[None]:
+        """Keep the representation (batch, hidden) of each pass."""
+        self._hidden: list[Tensor] = []
+
+        def keep(module: nn.Module, args: Any, output: Any) -> None:
+            output = output[0] if not isinstance(output, Tensor) else output
+            self._hidden.append(pooled(output, batch, self.pool))
+
+        handle = encoder_of(model, self.layer_name).register_forward_hook(keep)
+        try:
+            yield
+        finally:
+            handle.remove()
+            del self._hidden
+
+
+def pooled(hidden: Tensor, batch: Any, pool: str) -> Tensor:
+    """The first token's, or the real tokens' mean representation (batch, hidden), in fp32."""
+    if pool == "first":
+        return hidden[:, 0].float()
+    mask = padding_mask(batch, torch.empty(hidden.shape[:2], device=hidden.device))
+    return (hidden.float() * mask).sum(1) / mask.sum(1).clamp_min(1)

@@ -1,0 +1,24 @@
+"""FreeLB: Zhu et al. 2020, "FreeLB: Enhanced Adversarial Training for Natural Language Understanding", Algorithm 1."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from adv.accumulate import AccumulatingMethod
+from adv.settings import setting
+
+
+@dataclass(kw_only=True)
+class FreeLB(AccumulatingMethod):
+    """K passes from a random start; ``delta <- Pi(delta + alpha * g / ||g||_2)`` between them, one optimiser step.
+
+    The authors' names: alpha is adv_lr, K adv_steps, epsilon max_norm (their 0, "off", is any radius that is never
+    reached: init_mag / sqrt(3) + (K - 1) * alpha). The start, too, is kept in the ball. With ``init_mag=0`` the first
+    pass is the clean one; ``K=1`` is NEFTune.
+    """
+
+    paper: ClassVar[str] = "Zhu et al. 2020"
+
+    # The authors' values for RTE.
+    epsilon: float = setting(0.14, "radius of the ball around the clean embedding", low=0)
+    alpha: float = setting(0.06, "length of one ascent step", low=0)
+    init_mag: float = setting(0.16, "length of the random start: delta_0 has about init_mag / sqrt(3)", low=0)

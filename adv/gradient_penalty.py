@@ -1,0 +1,62 @@
+"""Gradient penalty: Ross, Doshi-Velez 2018, "Improving the Adversarial Robustness ... by Regularizing ... Gradients"."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from adv.ball import Ball
+from adv.method import Cost
+from adv.passes import Forward, Passes, call_model
+from adv.precision import FP32, Precision
+from adv.settings import setting
+from adv.shift import find_embedding, shifted_embeddings
+from adv.site import SiteMethod, first, grad_of
+
+
+@dataclass(kw_only=True)
+class GradientPenalty(SiteMethod):
+    """``J + reg_weight / 2 * mean_i ||dJ_i / de_i||_2^2`` with a true second derivative.
+
+    J_i is the loss of text i. ``norm="matrix"`` penalises the gradient of the embedding matrix instead, which depends
+    on the batch. The model runs with attention kernels that can be differentiated twice. There is no perturbation to leave
+    out: an inner gradient that is not finite spoils the step, as it does the embeddings' own, and is counted.
+    """
+
+    paper: ClassVar[str] = "Ross and Doshi-Velez 2018"
+    null: ClassVar[tuple[dict[str, Any], ...]] = ({"reg_weight": 0.0},)
+
+    reg_weight: float = setting(1.0, "weight of the penalty", low=0)
+    norm: str = setting("example", "where the norm is taken", choices=("example", "matrix"))
+
+    @property
+    def geometry(self) -> str:
+        return self.norm
+
+    def cost(self) -> Cost:
+        return Cost(1, 1, 1, second=1)
+
+    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
+        embedding = find_embedding(model, self.emb_name)
+        with Passes(model, batch, precision, forward, self.same_dropout) as passes, sdpa_kernel(SDPBackend.MATH):
+            with shifted_embeddings(embedding) as site:
+                loss = passes.loss()
+            (slope,) = torch.autograd.grad(precision.scale(loss), first(site), create_graph=True, allow_unused=True)
+            unit = precision.unit(passes.device)
+            slope = grad_of(slope).float() / torch.where(unit > 0, unit, 1.0)
+            penalty = self.penalty(slope, self.ball(batch, site.ids[0]))
+            objective = loss + self.reg_weight / 2 * penalty
+            precision.scale(objective).backward()  # type: ignore[no-untyped-call]
+        finite = torch.isfinite(penalty.detach())
+        self.record(gap=(objective - loss).masked_fill(~finite, 0), nonfinite=~finite)
+        return objective.detach()
+
+    def penalty(self, slope: Tensor, ball: Ball) -> Tensor:
+        """The mean squared length of the gradients (batch, seq, hidden) of the mean loss, shape ()."""
+        squares = ball.tie(slope).square().sum(-1, keepdim=True)
+        if self.norm == "matrix":
+            return ball.total(squares).sum()
+        # The loss is a mean over the texts: each text's own gradient is as many times as large.
+        return squares.sum() * slope.shape[1 - ball.text_axis]

@@ -1,0 +1,53 @@
+"""NEFTune: Jain et al. 2023, "NEFTune: Noisy Embeddings Improve Instruction Finetuning", Algorithm 1."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from adv.ball import Ball
+from adv.method import Cost
+from adv.passes import Forward, Passes, call_model
+from adv.precision import FP32, Precision
+from adv.settings import setting
+from adv.shift import find_embedding, shifted_embeddings
+from adv.site import SiteMethod, first, grad_of
+
+
+@dataclass(kw_only=True)
+class NEFTune(SiteMethod):
+    """One pass at ``e + U(-1, 1) * sigma / sqrt(L * d)``, L the text's own length: noise of a clean step's cost.
+
+    ``sigma`` is the paper's alpha. Padding gets no noise, and its length does not count (transformers' version perturbs
+    and counts it).
+    """
+
+    paper: ClassVar[str] = "Jain et al. 2023"
+    null: ClassVar[tuple[dict[str, Any], ...]] = ({"sigma": 0.0},)
+
+    sigma: float = setting(5.0, "noise size: a text's noise has length of about sigma / sqrt(3)", low=0)
+
+    @property
+    def geometry(self) -> str:
+        return "example"
+
+    def cost(self) -> Cost:
+        return Cost(1, 1)
+
+    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
+        balls: list[Ball] = []
+        with Passes(model, batch, precision, forward, self.same_dropout) as passes:
+
+            def noise(ids: Tensor, output: Tensor) -> Tensor:
+                balls.append(self.ball(batch, ids))
+                shift = passes.uniform(output.shape, self.draw()) * balls[0].mask * (self.sigma / balls[0].spread(output))
+                self.refuse_swallowed(output, shift)
+                return shift
+
+            with shifted_embeddings(find_embedding(model, self.emb_name), noise) as site:
+                loss = passes.loss()
+                precision.scale(loss).backward()  # type: ignore[no-untyped-call]
+                grad_of(first(site).grad)
+        self.report(balls[0], site.outputs[0], first(site).detach(), torch.ones_like(loss, dtype=torch.bool))
+        return loss.detach()

@@ -1,0 +1,35 @@
+"""R3F: Aghajanyan et al. 2021, "Better Fine-Tuning by Reducing Representational Collapse", section 3.1."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from adv.ball import Ball
+from adv.passes import Passes
+from adv.regularised import RegularisedMethod
+from adv.settings import setting
+
+
+@dataclass(kw_only=True)
+class R3F(RegularisedMethod):
+    """Predictions under noise shall stay: ``J + reg_weight * (KL(f(e) || f(e + z)) + KL(f(e + z) || f(e)))``.
+
+    z is uniform in (-sigma, sigma) or normal with deviation sigma; no ascent. Both predictions have gradients, the
+    embedding matrix none from the noisy pass. Without ``same_dropout`` and with a small sigma the dropout masks decide
+    the divergence, which makes it R-Drop.
+    """
+
+    paper: ClassVar[str] = "Aghajanyan et al. 2021"
+    detached: ClassVar[bool] = True
+
+    sigma: float = setting(1e-5, "noise size, per entry of the embedding", low=0)
+    noise: str = setting("uniform", "its distribution", choices=("uniform", "normal"))
+
+    @property
+    def steps(self) -> int:
+        return 0
+
+    def start(self, output: Tensor, ball: Ball, passes: Passes) -> Tensor:
+        draw = passes.uniform if self.noise == "uniform" else passes.normal
+        return self.sigma * draw(output.shape, self.draw()) * ball.mask

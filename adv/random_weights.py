@@ -1,0 +1,33 @@
+"""The control for weights: the same site, step and box as AWP, in a random direction."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from adv.awp import AWP
+from adv.method import Cost
+from adv.passes import Passes
+from adv.settings import setting
+from adv.weights import Weights
+
+
+@dataclass(kw_only=True)
+class RandomWeights(AWP):
+    """AWP along standard normal numbers, for the same tensors and the same rows of the embedding matrix."""
+
+    paper: ClassVar[str] = "control"
+
+    direction: str = setting("random", "what weights move along", choices=("random",))
+
+    def cost(self) -> Cost:
+        plain = super().cost()
+        return plain._replace(backward=1 + (self.combine != "replace"))
+
+    def slopes(self, loss: Tensor, moved: list[Tensor], joined: list[Tensor], passes: Passes) -> list[Tensor | None]:
+        gradients = super().slopes(loss, [], joined, passes)
+        return [*(passes.normal(tensor.shape, self.draw()) for tensor in moved), *gradients]
+
+    def move(self, weights: Weights, gradients: list[Tensor | None], unit: Tensor) -> None:
+        super().move(weights, gradients, torch.ones_like(unit))

@@ -1,0 +1,98 @@
+"""The step of smoothness regularisers: the loss of the clean text, and how far predictions move with a perturbation."""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from adv.ball import Ball
+from adv.divergence import DISTANCES, distance_of, divergence, symmetric
+from adv.method import Cost
+from adv.passes import Forward, Passes, call_model, read_logits, read_loss
+from adv.precision import FP32, Precision
+from adv.settings import setting
+from adv.shift import find_embedding, shifted_embeddings
+from adv.site import SiteMethod, first, grad_of, inner_gradient
+
+
+@dataclass(kw_only=True)
+class RegularisedMethod(SiteMethod):
+    """``J(e) + reg_weight * R``, R the divergence of the predictions at e and at e + delta, as a mean over the texts.
+
+    delta starts from noise (at delta = 0 the divergence has no gradient) and takes ``steps`` ascent steps on
+    ``KL(f(e) || f(e + delta))`` with f(e) held fixed, which knows no labels. ``distance="auto"`` is KL for classes, its
+    Bernoulli form for several labels, squared error for regression.
+    """
+
+    null: ClassVar[tuple[dict[str, Any], ...]] = ({"reg_weight": 0.0},)
+    # Whether the perturbed pass teaches the embedding matrix nothing.
+    detached: ClassVar[bool] = False
+
+    reg_weight: float = setting(1.0, "weight of the regulariser", low=0)
+    distance: str = setting("auto", "how predictions are compared", choices=DISTANCES)
+
+    @property
+    def steps(self) -> int:
+        """Ascent steps."""
+        return 1
+
+    def cost(self) -> Cost:
+        return Cost(self.steps + 2, 2, self.steps)
+
+    def start(self, output: Tensor, ball: Ball, passes: Passes) -> Tensor:
+        """Where the ascent begins: fp32, shaped as the embeddings' output (batch, seq, hidden)."""
+        raise NotImplementedError
+
+    def ascend(self, shift: Tensor, gradient: Tensor, ball: Ball, passes: Passes) -> tuple[Tensor, Tensor]:
+        """The next perturbation, and the share of it that the ball cut, shape ()."""
+        raise NotImplementedError
+
+    def penalty(self, logits: Tensor, moved: Tensor, distance: str, mask: Tensor) -> Tensor:
+        """R between clean and perturbed logits (batch, outputs), shape ()."""
+        return symmetric(logits, moved, distance, mask)
+
+    def supervised(self, output: Any) -> Tensor:
+        """The loss of the labels, shape ()."""
+        return read_loss(output)
+
+    def extra(self, logits: Tensor, distance: str, mask: Tensor, passes: Passes) -> Tensor:
+        """Another term of the objective on the clean logits, shape ()."""
+        return torch.zeros((), device=logits.device)
+
+    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
+        embedding = find_embedding(model, self.emb_name)
+        with Passes(model, batch, precision, forward, self.same_dropout) as passes:
+            self.prepare(passes)
+            with shifted_embeddings(embedding) as site, self.observing(passes, embedding):
+                result = passes.output()
+            clean, logits, _ = self.supervised(result), read_logits(result), first(site)
+            distance, output, ids = distance_of(self.distance, model, logits), site.outputs[0], site.ids[0]
+            ball = self.ball(batch, ids)
+            shift, clipped = self.start(output, ball, passes), torch.zeros((), device=passes.device)
+            finite = torch.ones((), dtype=torch.bool, device=passes.device)
+            for _ in range(self.steps):
+                with shifted_embeddings(embedding, shift) as middle:
+                    apart = divergence(logits.detach(), read_logits(passes.output()), distance, ball.mask)
+                    gradient = inner_gradient(precision.scale(apart), middle)
+                finite = finite & torch.isfinite(gradient).all()
+                shift, clipped = self.ascend(shift, gradient, ball, passes)
+            shift = torch.where(finite, shift, torch.zeros_like(shift))
+            self.refuse_swallowed(output, shift)
+            with shifted_embeddings(embedding, shift, detached=self.detached) as last:
+                moved = passes.output()
+            apart = self.penalty(logits, read_logits(moved), distance, ball.mask)
+            objective = clean + self.reg_weight * apart + self.extra(logits, distance, ball.mask, passes)
+            precision.tell(precision.scale(objective), ~finite).backward()  # type: ignore[no-untyped-call]
+            grad_of(first(last).grad)
+        gap = self.supervised(moved).detach() - clean.detach()
+        self.report(ball, output, shift, finite, clipped=clipped, gap=gap)
+        return objective.detach()
+
+    def prepare(self, passes: Passes) -> None:
+        """Called before the clean pass."""
+
+    def observing(self, passes: Passes, embedding: nn.Module) -> AbstractContextManager[object]:
+        """A context around the clean pass, for what else a method must see."""
+        return nullcontext()

@@ -1,0 +1,33 @@
+"""Models whose parameters are spread over processes: an attack there would see shards, so it is refused."""
+
+from torch import nn
+
+from adv.settings import AttackError
+
+
+def refuse_sharded(model: nn.Module) -> None:
+    """Refuse FSDP (both kinds), tensor parallelism and ZeRO-3.
+
+    Raises:
+        AttackError: The model is sharded; says how it was told and what works instead.
+    """
+    how = sharding(model)
+    if how:
+        raise AttackError(
+            f"the model is sharded by {how}: norms and gradients would be those of one shard, and weights would be "
+            "restored into views that are gathered anew. Use DDP or one device, or LoRA if memory is short"
+        )
+
+
+def sharding(model: nn.Module) -> str | None:
+    """The name of what shards the model, or None."""
+    kinds = {type(module).__name__ for module in model.modules()}
+    for kind, name in (("FullyShardedDataParallel", "FSDP"), ("DeepSpeedEngine", "DeepSpeed")):
+        if kind in kinds:
+            return name
+    for p in model.parameters():
+        if hasattr(p, "placements"):
+            return "FSDP2 or tensor parallelism (DTensor)"
+        if hasattr(p, "ds_id"):
+            return "DeepSpeed ZeRO-3"
+    return None

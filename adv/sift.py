@@ -1,0 +1,79 @@
+"""SiFT: He et al. 2021, "DeBERTa", section "Scale invariant fine-tuning": perturbations of normalised embeddings."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from adv.ball import Ball
+from adv.divergence import largest
+from adv.passes import Passes
+from adv.regularised import RegularisedMethod
+from adv.settings import setting
+
+
+@dataclass(kw_only=True)
+class SiFT(RegularisedMethod):
+    """Smoothness against perturbations of the embeddings at mean 0 and variance 1 a token, whatever their own scale.
+
+    ``z`` is normal noise of deviation sigma, cut at 2 sigma; K times ``z <- z + alpha * g / max|g|``; then R is the
+    symmetric KL at ``normalised(e) + z``. The layer norm behind the embeddings undoes any scale, so that is the same as
+    adding z times the standard deviation of that norm's input, which needs no change to the model. With the authors'
+    alpha, a hundredth of sigma, the perturbation is all but random: compare with R3F.
+    """
+
+    paper: ClassVar[str] = "He et al. 2021"
+
+    reg_weight: float = setting(5.0, "weight of the regulariser", low=0)
+    sigma: float = setting(1e-2, "noise size, against the embedding's deviation", low=0)
+    alpha: float = setting(1e-4, "length of one ascent step, per entry, against the embedding's deviation", low=0)
+    K: int = setting(1, "ascent steps", low=0)
+
+    @property
+    def idle(self) -> dict[str, str]:
+        return {} if self.K else {"alpha": "K=0"}
+
+    @property
+    def steps(self) -> int:
+        return self.K
+
+    @contextmanager
+    def observing(self, passes: Passes, embedding: nn.Module) -> Iterator[None]:
+        """Keep what the norm behind the embeddings is given."""
+        norm = norm_behind(passes.model, embedding)
+
+        def keep(module: nn.Module, args: Any) -> None:
+            passes.kept["input"] = args[0].detach()
+
+        handle = None if norm is None else norm.register_forward_pre_hook(keep)
+        try:
+            yield
+        finally:
+            if handle is not None:
+                handle.remove()
+
+    def start(self, output: Tensor, ball: Ball, passes: Passes) -> Tensor:
+        into = passes.kept.get("input", output)
+        into = into if into.shape == output.shape else output
+        noise = self.sigma * passes.normal(output.shape, self.draw())
+        passes.kept["scale"] = into.float().std(-1, keepdim=True, correction=0) * ball.mask
+        passes.kept["z"] = noise.clamp(-2 * self.sigma, 2 * self.sigma)
+        return passes.kept["z"] * passes.kept["scale"]
+
+    def ascend(self, shift: Tensor, gradient: Tensor, ball: Ball, passes: Passes) -> tuple[Tensor, Tensor]:
+        # By the chain rule the gradient for z is the scale times this one, and the scale is one number a token.
+        passes.kept["z"] = passes.kept["z"] + self.alpha * largest(gradient * ball.mask)
+        return passes.kept["z"] * passes.kept["scale"], torch.zeros((), device=shift.device)
+
+
+def norm_behind(model: nn.Module, embedding: nn.Module) -> nn.Module | None:
+    """The first norm beside the embedding, in the module that holds both; None where there is none (GPT-2, XLNet)."""
+    for module in model.modules():
+        if any(child is embedding for child in module.children()):
+            for child in module.children():
+                if "Norm" in type(child).__name__:
+                    return child
+    return None

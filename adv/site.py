@@ -1,0 +1,100 @@
+"""What every method that perturbs the embeddings' output shares: which module, where lengths are taken, what is reported."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adv.ball import Ball
+from adv.method import Method
+from adv.settings import AttackError, setting
+from adv.shift import Site, padding_mask, turned
+
+TINY = torch.finfo(torch.float32).tiny
+
+
+@dataclass(kw_only=True)
+class SiteMethod(Method):
+    """A method whose perturbation has the shape of the embeddings' output (batch, seq, hidden)."""
+
+    emb_name: str | None = setting(
+        None, "embedding module, where get_input_embeddings() does not tell", optional=True, pattern=True
+    )
+
+    _looked = False
+
+    @property
+    def geometry(self) -> str:
+        """Where lengths are taken: "matrix", "example" or "token"."""
+        return "token"
+
+    def ball(self, batch: Any, ids: Tensor) -> Ball:
+        """The geometry of this batch, from its padding and the ids (batch, seq) that the embedding saw."""
+        return Ball(self.geometry, ids, padding_mask(batch, ids), text_axis=0 if turned(batch, ids) else 1)
+
+    def report(self, ball: Ball, output: Tensor, shift: Tensor, finite: Tensor, **more: Tensor) -> None:
+        """Record the diagnostics of one step.
+
+        Args:
+            ball: Of the batch.
+            output: Of the embedding (batch, seq, hidden), unperturbed.
+            shift: The perturbation that counted, of the same shape.
+            finite: Whether its gradients were, shape ().
+            more: ``clipped``, ``gap`` where the method has them, shape ().
+        """
+        lengths = ball.length(output)
+        relative = (ball.length(shift) / lengths.clamp_min(TINY)).sum() / (lengths > 0).sum().clamp_min(1)
+        finite = finite & torch.isfinite(more.get("gap", torch.zeros((), device=shift.device)))
+        more = {name: value.masked_fill(~finite, 0) if name == "gap" else value for name, value in more.items()}
+        self.record(relative=relative, nonfinite=~finite, **more)
+
+    def refuse_swallowed(self, output: Tensor, shift: Tensor) -> None:
+        """Refuse a perturbation that half precision rounds away, before it is used.
+
+        Looked at until one is not zero, and only where embeddings are in half precision: it reads back from the device.
+
+        Raises:
+            AttackError: Every sum rounds back.
+        """
+        if self._looked or output.dtype in (torch.float32, torch.float64):
+            return
+        self._looked = bool(shift.any())
+        added = shift.to(output.dtype)
+        if self._looked and bool((output + added == output).all()):
+            raise AttackError(
+                f"{output.dtype} embeddings swallow this perturbation (every sum rounds back): "
+                "keep the weights in fp32 and use autocast, or enlarge the perturbation"
+            )
+
+
+def first(site: Site) -> Tensor:
+    """The leaf of the embedding's first call.
+
+    Raises:
+        AttackError: It was never called.
+    """
+    if not site.leaves:
+        raise AttackError("the embedding module was not called in the forward pass: set emb_name to the one that is")
+    return site.leaves[0]
+
+
+def inner_gradient(loss: Tensor, site: Site) -> Tensor:
+    """The gradient at the embeddings' output alone: autograd skips the weights."""
+    return grad_of(torch.autograd.grad(loss, first(site), allow_unused=True)[0])
+
+
+def grad_of(gradient: Tensor | None) -> Tensor:
+    """The gradient.
+
+    Raises:
+        AttackError: There is none.
+    """
+    if gradient is None:
+        raise AttackError("the loss does not depend on the embeddings' output: nothing to attack")
+    return gradient
+
+
+def add_to(total: Tensor | None, addend: Tensor) -> Tensor:
+    """Their sum; the addend alone where there is none yet."""
+    return addend if total is None else total + addend

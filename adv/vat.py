@@ -1,0 +1,76 @@
+"""VAT: Miyato et al. 2017, "Virtual Adversarial Training", eq. 5-8; ALUM: Liu et al. 2020, its token-wise form."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from adv.ball import Ball
+from adv.divergence import detached_pair, divergence, largest
+from adv.passes import Passes, read_loss
+from adv.regularised import RegularisedMethod
+from adv.settings import AttackError, setting
+
+
+@dataclass(kw_only=True)
+class VAT(RegularisedMethod):
+    """The direction in which predictions change most, found without labels: ``J + reg_weight * KL(f(e) || f(e + r))``.
+
+    ``d`` is normal noise; K times ``d <- grad KL(f(e) || f(e + xi * d / ||d||))``; then ``r = epsilon * d / ||d||``.
+    ``form="vat"`` takes lengths over a text and holds f(e) fixed. ``form="alum"`` takes the largest entry of each token
+    (so ``epsilon`` is per entry), pulls both predictions towards each other and leaves the embedding matrix alone.
+    With ``unlabelled`` a batch may lack labels: it then trains R alone.
+    """
+
+    paper: ClassVar[str] = "Miyato et al. 2017"
+
+    epsilon: float = setting(1.0, "radius: length of the perturbation", low=0)
+    xi: float = setting(0.01, "length at which the divergence is differentiated", low=0)
+    K: int = setting(1, "power iterations; 0 is a random direction", low=0)
+    form: str = setting("vat", "VAT, or ALUM's token-wise form", choices=("vat", "alum"))
+    unlabelled: bool = setting(False, "batches without labels train the regulariser alone")
+
+    @property
+    def geometry(self) -> str:
+        return "example" if self.form == "vat" else "token"
+
+    @property
+    def detached(self) -> bool:  # type: ignore[override]
+        """ALUM's perturbed pass teaches the embedding matrix nothing."""
+        return self.form == "alum"
+
+    @property
+    def idle(self) -> dict[str, str]:
+        return {} if self.K else {"xi": "K=0"}
+
+    @property
+    def steps(self) -> int:
+        return self.K
+
+    def unit(self, direction: Tensor, ball: Ball) -> Tensor:
+        """The direction at length 1 (batch, seq, hidden), padding left out."""
+        return ball.unit(direction) if self.form == "vat" else largest(direction * ball.mask)
+
+    def start(self, output: Tensor, ball: Ball, passes: Passes) -> Tensor:
+        self._left = self.K
+        noise = self.unit(passes.normal(output.shape, self.draw()), ball)
+        return (self.xi if self.K else self.epsilon) * noise
+
+    def ascend(self, shift: Tensor, gradient: Tensor, ball: Ball, passes: Passes) -> tuple[Tensor, Tensor]:
+        self._left -= 1
+        size = self.xi if self._left else self.epsilon
+        return size * self.unit(gradient, ball), torch.zeros((), device=shift.device)
+
+    def penalty(self, logits: Tensor, moved: Tensor, distance: str, mask: Tensor) -> Tensor:
+        if self.form == "alum":
+            return detached_pair(logits, moved, distance, mask)
+        return divergence(logits.detach(), moved, distance, mask)
+
+    def supervised(self, output: Any) -> Tensor:
+        try:
+            return read_loss(output)
+        except AttackError:
+            if not self.unlabelled:
+                raise
+            return torch.zeros(())

@@ -1,0 +1,151 @@
+"""The step that weight attacks share: ascent passes that move the weights, the pass that counts, and everything back."""
+
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from adv.embedding import SHARES, Worst
+from adv.method import Cost, Method
+from adv.passes import Forward, Passes, call_model
+from adv.precision import FP32, Precision
+from adv.settings import setting
+from adv.shift import Site, find_embedding, shifted_embeddings
+from adv.weights import Weights, find_weights, looked_up_matrix
+
+# Diagnostics read every touched weight once more, so they are taken on one step in eight.
+LOOK_EVERY = 8
+
+
+@dataclass(kw_only=True)
+class WeightMethod(Method):
+    """Weights move ``steps`` times along fresh gradients; the gradient there counts, and they are put back bit for bit.
+
+    Of an embedding matrix only the rows in the batch move (the others have no gradient), and only they are saved. One
+    spare copy of the touched weights is kept.
+    """
+
+    adv_param: str = setting("weight", "which weights: regular expression (a suffix is one) on their names", pattern=True)
+
+    _calls = 0
+
+    @property
+    def steps(self) -> int:
+        """Ascent steps on the weights, each with a pass of its own."""
+        return 1
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """What the gradient before and after the weights have moved counts."""
+        return SHARES["replace"]
+
+    def touched(self, model: nn.Module) -> dict[str, nn.Parameter]:
+        """The weights that move, by name."""
+        return find_weights(model, self.adv_param)
+
+    def move(self, weights: Weights, gradients: list[Tensor | None], unit: Tensor) -> None:
+        """One ascent step along ``gradients``, which are scaled by ``unit`` (shape ()) and may be used up."""
+        raise NotImplementedError
+
+    def aim(self, passes: Passes) -> Worst | None:
+        """An embedding perturbation under which the weights are attacked, or None."""
+        return None
+
+    def known(self, touched: list[nn.Parameter]) -> list[Tensor] | None:
+        """Directions that are known before any pass, one for each weight; None where they come from passes."""
+        return None
+
+    def slopes(self, loss: Tensor, moved: list[Tensor], joined: list[Tensor], passes: Passes) -> list[Tensor | None]:
+        """What ``moved`` move along, then the gradients of ``joined``; None where a tensor has no part in the loss."""
+        return gradients_of(loss, [*moved, *joined])
+
+    def cost(self) -> Cost:
+        return Cost(self.steps + 1, self.steps + 1)
+
+    def diagnostics(self) -> dict[str, float]:
+        self._calls = 0  # each epoch looks at the same steps, also after a resume
+        return super().diagnostics()
+
+    def looks(self) -> bool:
+        """Whether this step takes the diagnostics; counts the steps."""
+        self._calls += 1
+        return self._calls % LOOK_EVERY == 1
+
+    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
+        before, after = self.shares
+        touched = list(self.touched(model).values())
+        directions = self.known(touched)
+        embedding, matrix = looked_up_matrix(model, touched) if directions is None else (None, None)
+        dense = [p for p in touched if p is not matrix]
+        with Passes(model, batch, precision, forward, self.same_dropout) as passes, ExitStack() as undo:
+            worst = self.aim(passes)
+            weights = Weights(dense, matrix, getattr(embedding, "padding_idx", None), undo)
+            weights.look = self.looks()
+            clean: Tensor | None
+            if directions is None:
+                clean = self._climb(weights, passes, worst, embedding)
+            else:
+                clean = self._clean(passes, worst)
+                self.move(weights, [*directions], torch.ones((), device=passes.device))
+            with under(worst, model, None):
+                adversarial = passes.loss()
+            spoiled = weights.nonfinite if worst is None else weights.nonfinite | ~worst.finite
+            precision.tell(precision.scale(adversarial) * after, spoiled).backward()  # type: ignore[no-untyped-call]
+        adversarial, start = adversarial.detach(), clean if worst is None else worst.clean
+        gap = torch.zeros_like(adversarial) if start is None else adversarial - start
+        spoiled = spoiled | ~torch.isfinite(gap)
+        self.record(nonfinite=spoiled, **({} if start is None else {"gap": gap.masked_fill(spoiled, 0)}))
+        if weights.look:
+            self.record(**weights.seen)
+        return after * adversarial if clean is None else before * clean + after * adversarial
+
+    def _climb(self, weights: Weights, passes: Passes, worst: Worst | None, embedding: nn.Module | None) -> Tensor:
+        """Move the weights ``steps`` times; returns the loss before."""
+        model, scale, before = passes.model, passes.precision.scale, self.shares[0]
+        clean, count = torch.zeros(()), len(weights.dense)
+        for step in range(self.steps):
+            with under(worst, model, embedding) as site:
+                loss = passes.loss()
+                weights.look_up(site)
+                rows = [] if weights.matrix is None else site.leaves
+                joined = [p for p in model.parameters() if p.requires_grad] if before and step == 0 else []
+                slopes = self.slopes(scale(loss), [*weights.live, *rows], [*joined], passes)
+            add_gradients(joined, slopes[count + len(rows) :], before)
+            clean = loss.detach() if step == 0 else clean
+            moved = slopes[:count]
+            if rows:
+                moved.append(weights.row_gradient(slopes[count : count + len(rows)], site, passes.batch))
+            self.move(weights, moved, passes.precision.unit(passes.device))
+            del slopes, moved  # a second copy of the weights otherwise, through the next pass
+        return clean
+
+    def _clean(self, passes: Passes, worst: Worst | None) -> Tensor | None:
+        """The pass before the weights move, where its gradient is joined; returns its loss."""
+        if not self.shares[0]:
+            return None
+        with under(worst, passes.model, None):
+            loss = passes.loss()
+            (passes.precision.scale(loss) * self.shares[0]).backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+
+def under(worst: Worst | None, model: nn.Module, embedding: nn.Module | None) -> AbstractContextManager[Site]:
+    """A pass under the embedding perturbation, where there is one; else one that sees what ``embedding`` looks up."""
+    if worst is not None:
+        return shifted_embeddings(find_embedding(model), worst.shift)
+    return nullcontext(Site()) if embedding is None else shifted_embeddings(embedding)
+
+
+def gradients_of(loss: Tensor, tensors: list[Tensor]) -> list[Tensor | None]:
+    """Gradients that touch no ``.grad``; None where a tensor had no part in the loss."""
+    return list(torch.autograd.grad(loss, tensors, allow_unused=True)) if tensors else []
+
+
+def add_gradients(parameters: list[nn.Parameter], gradients: list[Tensor | None], share: float) -> None:
+    """Add ``share`` of each gradient to ``p.grad``."""
+    for p, gradient in zip(parameters, gradients, strict=True):
+        if gradient is not None:
+            p.grad = torch.zeros_like(p) if p.grad is None else p.grad
+            p.grad.add_(gradient, alpha=share)

@@ -1,0 +1,83 @@
+"""YOPO: Zhang et al. 2019, "You Only Propagate Once", section 3.2, on embeddings and the first layer of an encoder."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from adv.accumulate import AccumulatingMethod
+from adv.ball import Ball
+from adv.method import Cost
+from adv.modules import first_layer
+from adv.passes import Passes
+from adv.settings import AttackError, setting
+from adv.shift import find_embedding, shifted_embeddings
+from adv.site import grad_of, inner_gradient
+
+
+@dataclass(kw_only=True)
+class YOPO(AccumulatingMethod):
+    """K + 1 passes that train, as FreeLB's; between two of them n ascent steps through the first layer alone.
+
+    A pass gives ``p = dJ/dh`` at the first layer's output h; then n times
+    ``delta <- Pi(delta + alpha * g / ||g||_2)`` with ``g = d<p, h(delta)> / d delta``, p held fixed. The pass itself
+    gives the first of the n directions, so ``n=1`` takes PGD's steps.
+    """
+
+    paper: ClassVar[str] = "Zhang et al. 2019"
+
+    epsilon: float = setting(0.14, "radius of the ball around the clean embedding", low=0)
+    K: int = setting(2, "rounds of ascent: K + 1 passes train", low=1)
+    n: int = setting(3, "ascent steps of a round, through the first layer alone", low=1)
+    alpha: float = setting(0.03, "length of one ascent step", low=0)
+    init_mag: float = setting(0.0, "length of the random start: delta_0 has about init_mag / sqrt(3)", low=0)
+    layer_name: str | None = setting(
+        None, "first layer, where the model's first ModuleList does not tell", optional=True, pattern=True
+    )
+
+    @property
+    def idle(self) -> dict[str, str]:
+        return {}
+
+    @property
+    def passes(self) -> int:
+        return self.K + 1
+
+    def cost(self) -> Cost:
+        return Cost(self.passes, self.passes, first_layer=self.K * (self.n - 1))
+
+    @contextmanager
+    def observing(self, model: nn.Module) -> Iterator[None]:
+        """Keep the first layer's output of each whole pass, with its gradient."""
+        self._layer, self._embedding = first_layer(model, self.layer_name), find_embedding(model, self.emb_name)
+        self._outputs: list[Tensor] = []
+
+        def keep(module: nn.Module, args: Any, output: Any) -> None:
+            output = output[0] if isinstance(output, tuple) else output
+            # A layer whose weights are shared is called once for each depth; only its first call is layer one.
+            if not self._outputs and output.requires_grad:
+                output.retain_grad()
+                self._outputs.append(output)
+
+        handle = self._layer.register_forward_hook(keep)
+        try:
+            yield
+        finally:
+            handle.remove()
+            del self._layer, self._embedding, self._outputs
+
+    def ascend(self, shift: Tensor, gradient: Tensor, ball: Ball, passes: Passes) -> tuple[Tensor, Tensor]:
+        if not self._outputs:
+            raise AttackError(f"{type(self._layer).__name__} was not called in the forward pass: set layer_name")
+        slope = grad_of(self._outputs[0].grad).detach()
+        for left in reversed(range(self.n)):
+            shift, clipped = super().ascend(shift, torch.nan_to_num(gradient, 0, 0, 0), ball, passes)
+            if left:
+                with shifted_embeddings(self._embedding, shift) as site:
+                    output = passes.until(self._layer)
+                    gradient = inner_gradient((output * slope).sum(), site)
+        self._outputs.clear()
+        return shift, clipped

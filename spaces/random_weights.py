@@ -1,0 +1,10 @@
+"""The control for weights searches what AWP searches, so that both get the same chances.
+
+adv_lr, adv_eps: AWP's ranges.
+"""
+
+from optuna.distributions import BaseDistribution
+
+from spaces import awp
+
+SPACE: dict[str, BaseDistribution] = dict(awp.SPACE)
