@@ -7,30 +7,27 @@ wrong options answer at once.
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from finetune import options as of
+from finetune.options import Number, Text, Whole, opt
+
 STORAGE = "sqlite:///studies.db"
 STOPPED = 130
+# What a healthy program says of a step that attacks nothing.
+IN_VAIN = 1
 DATA = ("task", "data", "train_file", "validation_file", "test_file", "text_column", "pair_column", "max_train_rows")
 RECIPE = (
     "model", "metric", "epochs", "batch_size", "learning_rate", "weight_decay", "warmup", "max_length",
-    "gradient_accumulation", "max_grad_norm", "precision", "threads", "seed",
+    "gradient_accumulation", "max_grad_norm", "precision", "average", "half_life", "swa_start", "swa_lr", "threads", "seed",
 )  # fmt: skip
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-def opt(text: str, *names: str) -> Any:
-    """An option with its help line."""
-    return typer.Option(*names, help=text, show_default=False)
-
-
-Text: TypeAlias = str | None
-Number: TypeAlias = float | None
-Whole: TypeAlias = int | None
 StorageOption = Annotated[str, opt("Optuna storage URL (sqlite:///studies.db)")]
 StudyOption = Annotated[Text, opt("study name (<task>-<method>)")]
 OutOption = Annotated[str, opt("folder for results (runs)")]
@@ -48,31 +45,36 @@ def main_command(
     out: OutOption = "runs",
     sampler: Annotated[str, opt("tpe, random, sobol or gp, after the first phase (tpe)")] = "tpe",
     pruner: Annotated[str, opt("median (of forecasts) or none (median)")] = "median",
-    task: Annotated[Text, opt("a built-in task (reviews, when no data is given)")] = None,
-    data: Annotated[Text, opt("folder with train, dev and test files, or hub id")] = None,
-    train_file: Annotated[Text, opt(".csv, .tsv (read without quoting), .jsonl or .parquet")] = None,
-    validation_file: Annotated[Text, opt("else a part of the train file")] = None,
-    test_file: Annotated[Text, opt("else a part of the train file, put aside")] = None,
-    text_column: Annotated[str, opt("column with the text (text)")] = "text",
-    pair_column: Annotated[Text, opt("column with a second text")] = None,
-    label_column: Annotated[str, opt("column with the label; several targets with commas (label)")] = "label",
-    max_train_rows: Annotated[Whole, opt("train on so many rows, stratified, always the same")] = None,
-    metric: Annotated[Text, opt("what is optimised: accuracy, macro_f1, mcc, rmse, mcrmse, pearson, ...")] = None,
-    model: Annotated[Text, opt("tiny (built in), a folder, or a hub id")] = None,
-    epochs: Annotated[Whole, opt("epochs (6 for tiny, else 3)")] = None,
-    batch_size: Annotated[Whole, opt("rows of a micro-batch (16)")] = None,
-    learning_rate: Annotated[Number, opt("peak learning rate (4e-3 for tiny, else 5e-5)")] = None,
+    task: of.Task = None,
+    data: of.Data = None,
+    train_file: of.TrainFile = None,
+    validation_file: of.ValidationFile = None,
+    test_file: of.TestFile = None,
+    text_column: of.TextColumn = "text",
+    pair_column: of.PairColumn = None,
+    label_column: of.LabelColumn = "label",
+    max_train_rows: of.MaxTrainRows = None,
+    metric: of.Metric = None,
+    model: of.Model = None,
+    epochs: of.Epochs = None,
+    batch_size: of.BatchSize = None,
+    learning_rate: of.LearningRate = None,
     weight_decay: Annotated[Number, opt("AdamW's (0.01)")] = None,
     warmup: Annotated[Number, opt("share of the steps (0.1)")] = None,
-    max_length: Annotated[Whole, opt("longest text in tokens (128)")] = None,
-    gradient_accumulation: Annotated[Whole, opt("micro-batches of an optimiser step (1)")] = None,
+    max_length: of.MaxLength = None,
+    gradient_accumulation: of.Accumulation = None,
     max_grad_norm: Annotated[Number, opt("gradient clipping, after unscaling (1.0)")] = None,
-    precision: Annotated[Text, opt("fp32, bf16 or fp16")] = None,
-    threads: Annotated[Whole, opt("CPU threads (1 for tiny, else all)")] = None,
-    seed: Annotated[Whole, opt("of sampler, model, data order and dropout (0)")] = None,
-    set_: Annotated[list[str] | None, opt("fix a setting: --set K=3", "--set")] = None,
+    precision: of.Precision = None,
+    average: Annotated[Text, opt("none, ema or swa: which weights are scored and kept (none, the last)")] = None,
+    half_life: Annotated[Number, opt("ema: half-life, share of the steps (0.02)")] = None,
+    swa_start: Annotated[Number, opt("swa: share of the steps before it averages (0.7)")] = None,
+    swa_lr: Annotated[Number, opt("swa: learning rate from there on, share of the peak (0.5)")] = None,
+    threads: of.Threads = None,
+    seed: of.Seed = None,
+    set_: of.Sets = None,
     range_: Annotated[list[str] | None, opt("search a setting elsewhere: --range adv_eps=1e-4:0.1:log", "--range")] = None,
     space: Annotated[Text, opt("YAML file with both: 'K: 3', 'adv_eps: 1e-4:0.1:log'")] = None,
+    start: Annotated[list[str] | None, opt("YAML or JSON file with settings to try first; see starts/", "--start")] = None,
     tune: Annotated[Text, opt("recipe parameters to search too: learning_rate,weight_decay,...")] = None,
     prefix_reuse: Annotated[bool, opt("share clean epochs between trials (yes; the result is the same)")] = True,
 ) -> None:
@@ -96,18 +98,24 @@ def begin(method: str, label_column: str, set_: list[str] | None, range_: list[s
         raise UserError(f"unknown method {unknown[0]!r}{near(unknown[0], SPACES)}")
     from studies.command import Request, search
 
-    given = {name: params.pop(name) for name in (*DATA, *RECIPE)}
-    given = {name: value for name, value in given.items() if value is not None}
+    data, recipe = given(DATA, params), given(RECIPE, params)
     request = Request(
         methods=methods,
-        data={name: given[name] for name in DATA if name in given} | {"label_column": names_in(label_column)},
-        recipe={name: given[name] for name in RECIPE if name in given},
+        data=data | {"label_column": names_in(label_column)},
+        recipe=recipe,
         sets=tuple(set_ or ()),
         ranges=tuple(range_ or ()),
+        start=tuple(params.pop("start") or ()),
         tune=names_in(params.pop("tune") or ""),
         **params,
     )
     search(request, Console())
+
+
+def given(names: Sequence[str], params: dict[str, Any]) -> dict[str, Any]:
+    """Take these options out of ``params``; those that were given."""
+    found = {name: params.pop(name, None) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def names_in(text: str) -> tuple[str, ...]:
@@ -187,12 +195,44 @@ def train(
     say(console, f"model: {out}")
 
 
-@app.command()
-def methods() -> None:
-    """List every method: paper, settings with ranges and defaults, passes."""
-    from studies.methods import print_methods
+@app.command("check")
+def check_command(
+    ctx: typer.Context,
+    method: Annotated[str, opt("NAME; `search.py methods` lists them (awp)")] = "awp",
+    task: of.Task = None,
+    data: of.Data = None,
+    train_file: of.TrainFile = None,
+    text_column: of.TextColumn = "text",
+    pair_column: of.PairColumn = None,
+    label_column: of.LabelColumn = "label",
+    max_train_rows: of.MaxTrainRows = None,
+    metric: of.Metric = None,
+    model: of.Model = None,
+    epochs: of.Epochs = None,
+    batch_size: of.BatchSize = None,
+    learning_rate: of.LearningRate = None,
+    max_length: of.MaxLength = None,
+    gradient_accumulation: of.Accumulation = None,
+    precision: of.Precision = None,
+    threads: of.Threads = None,
+    seed: of.Seed = None,
+    set_: of.Sets = None,
+) -> None:
+    """Make one attacked step on your model and data: what matched, how far it moved, what it costs; exits 1 if in vain."""
+    from studies.check import check
 
-    print_methods(Console())
+    params = dict(ctx.params)
+    source = given(DATA, params) | {"label_column": names_in(label_column)}
+    if not check(method, source, given(RECIPE, params), tuple(set_ or ()), Console()):
+        raise typer.Exit(IN_VAIN)
+
+
+@app.command()
+def methods(markdown: Annotated[bool, opt("as the table of the README", "--markdown")] = False) -> None:
+    """List every method: paper, settings with ranges and defaults, passes."""
+    from studies.methods import print_markdown, print_methods
+
+    (print_markdown if markdown else print_methods)(Console())
 
 
 @app.command()
@@ -207,10 +247,11 @@ def dashboard(
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code: 0, 2 for bad input, 130 when it was stopped."""
+    """Run a command; returns its exit code: 0, 1 for a check that found something, 2 for bad input, 130 when stopped."""
     try:
-        # Typer catches Ctrl-C and returns what would be the exit code.
-        if app(args=None if arguments is None else list(arguments), standalone_mode=False) == STOPPED:
+        # Typer catches Ctrl-C and returns what would be the exit code, as for typer.Exit; commands return None.
+        code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+        if code == STOPPED:
             raise KeyboardInterrupt
     except KeyboardInterrupt:
         print("stopped; nothing is lost, the same command goes on from here", file=sys.stderr)
@@ -224,7 +265,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {message}", file=sys.stderr)
         return 2
-    return 0
+    return code or 0
 
 
 def usage(error: Any) -> str:

@@ -35,6 +35,10 @@ class Recipe(Strict):
 
     ``warmup`` is a share of all optimiser steps, ``batch_size`` is that of one micro-batch, ``threads`` are CPU threads
     (their number changes the rounding of sums).
+
+    ``average`` says which weights are scored and kept: the last, or their mean over the run (``finetune.average``).
+    ``half_life`` acts with "ema" alone, ``swa_start`` and ``swa_lr`` with "swa" alone: the first two are shares of all
+    optimiser steps, ``swa_lr`` is the constant learning rate from ``swa_start`` on, as a share of the peak.
     """
 
     model: str = TINY
@@ -48,6 +52,10 @@ class Recipe(Strict):
     gradient_accumulation: int = Field(1, ge=1)
     max_grad_norm: float = Field(1.0, gt=0)
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    average: Literal["none", "ema", "swa"] = "none"
+    half_life: float = Field(0.02, gt=0, le=1)
+    swa_start: float = Field(0.7, ge=0, lt=1)
+    swa_lr: float = Field(0.5, gt=0, le=1)
     threads: int = Field(1, ge=1, le=1024)
     seed: int = Field(0, ge=0, lt=2**32)
 

@@ -1,6 +1,5 @@
 """The one training loop: a generator that yields what is known after each epoch."""
 
-import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -12,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from adv import Clean, Method, Precision
+from finetune.average import Average
 from finetune.config import Recipe
-from finetune.encode import Encoded, encode, score_batches, train_batches
+from finetune.encode import Encoded, encode, score_batches
 from finetune.errors import Diverged, UserError
 from finetune.metrics import METRICS, evaluate, find_metric
 from finetune.model import Models
@@ -25,6 +25,7 @@ from finetune.snapshot import (
     read_snapshot,
     write_snapshot,
 )
+from finetune.steps import epoch_steps, rate, total_steps
 from finetune.task import Rows, Task
 
 AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -86,11 +87,6 @@ class Bench:
         return evaluate(self.task, rows.labels, output)
 
 
-def step_seed(seed: int, epoch: int, step: int) -> int:
-    """The seed of one micro-batch's dropout."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}/{epoch}/{step}".encode(), digest_size=8).digest()) >> 1
-
-
 class Training:
     """One run: its state after any epoch is a function of (recipe, method, epoch).
 
@@ -98,12 +94,18 @@ class Training:
         bench: Data and models.
         recipe: How to train.
         method: What to train with from its ``start_epoch`` on; before, clean.
+
+    Metrics are those of the averaged weights, where the recipe averages; ``model`` has the trained ones, and
+    ``with average.swapped():`` the averaged ones.
     """
 
     def __init__(self, bench: Bench, recipe: Recipe, method: Method) -> None:
         self.bench, self.recipe, self.method = bench, recipe, method
         self.model = bench.models.build(recipe.seed).to(bench.device)
         self.optimiser = adamw(self.model, recipe)
+        method.follow(self.optimiser)
+        self.steps = total_steps(bench.train, recipe)
+        self.average = Average(self.model, recipe, self.steps)
         scaler = torch.amp.GradScaler(bench.device.type) if recipe.precision == "fp16" else None
         self.precision = Precision(dtype=AUTOCAST[recipe.precision], scaler=scaler)
         self.history: list[Epoch] = []
@@ -122,44 +124,46 @@ class Training:
             loss = self._train_epoch(number, active)
             if not np.isfinite(loss):
                 raise Diverged(f"the training loss is {loss} in epoch {number}")
-            metrics = self.bench.score(self.model, self.bench.validation, self.bench.task.validation, self.recipe)
+            with self.average.swapped():
+                metrics = self.bench.score(self.model, self.bench.validation, self.bench.task.validation, self.recipe)
             epoch = Epoch(number, metrics, active.diagnostics(), loss, time.perf_counter() - began)
             self.history.append(epoch)
             yield epoch
 
     def _train_epoch(self, number: int, active: Method) -> float:
-        recipe, bench = self.recipe, self.bench
-        batches = train_batches(bench.train, recipe.batch_size, recipe.seed, number)
-        groups = [
-            batches[i : i + recipe.gradient_accumulation] for i in range(0, len(batches), recipe.gradient_accumulation)
-        ]
-        total = torch.zeros((), device=bench.device)
+        total = torch.zeros((), device=self.bench.device)
         self.model.train()
-        for step, group in enumerate(groups):
-            rows = sum(len(index) for index in group)
-            for micro, index in enumerate(group):
-                torch.manual_seed(step_seed(recipe.seed, number, step * recipe.gradient_accumulation + micro))
-                weighted = replace(self.precision, weight=len(index) / rows)
-                loss = active.backward(self.model, bench.train.batch(index, bench.device), weighted)
-                total += loss * (len(index) / len(bench.train))
-            self._step(number * len(groups) + step, len(groups) * recipe.epochs)
+        for step in epoch_steps(self.bench.train, self.recipe, number, active, self.bench.device):
+            for micro in step.micros:
+                torch.manual_seed(micro.seed)
+                loss = active.backward(self.model, micro.batch, replace(self.precision, weight=micro.weight))
+                total += loss * micro.share
+            taken = self._step(step.position)
             active.after_step(self.model)
+            if taken:
+                self.average.update(step.position)
         return float(total)
 
-    def _step(self, step: int, steps: int) -> None:
-        """Clip (after unscaling) and take one optimiser step at the scheduled rate."""
+    def _step(self, position: float) -> bool:
+        """Clip (after unscaling) and take one optimiser step at the scheduled rate; False where the scaler skipped it."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.learning_rate * schedule(step, steps, self.recipe.warmup)
+            group["lr"] = rate(position, self.steps, self.recipe)
         scaler = self.precision.scaler
         if scaler is not None:
             scaler.unscale_(self.optimiser)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.max_grad_norm)
+        taken = True
         if scaler is None:
             self.optimiser.step()
         else:
+            # The scaler tells of a skipped step by its scale alone; reading it waits for the accelerator.
+            averaged = self.recipe.average != "none"
+            before = scaler.get_scale() if averaged else 0.0
             scaler.step(self.optimiser)
             scaler.update()
+            taken = not averaged or scaler.get_scale() >= before
         self.optimiser.zero_grad()
+        return taken
 
     def save(self, path: Path, facts: dict[str, Any] | None = None) -> None:
         """Write the state after the last epoch.
@@ -169,6 +173,7 @@ class Training:
         """
         tensors = model_tensors(self.model) | optimiser_tensors(self.optimiser)
         tensors |= {f"method.{name}": value for name, value in self.method.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
         scaler = self.precision.scaler.state_dict() if self.precision.scaler is not None else {}
         history = [asdict(epoch) for epoch in self.history]
         write_snapshot(path, tensors, {"history": history, "scaler": scaler, **(facts or {})})
@@ -182,6 +187,7 @@ class Training:
         load_model(self.model, tensors)
         load_optimiser(self.optimiser, tensors)
         self.method.load_state_dict(_named(tensors, "method."))
+        self.average.load_state_dict(_named(tensors, "average."))
         if self.precision.scaler is not None:
             self.precision.scaler.load_state_dict(facts["scaler"])
         self.history = [Epoch(**epoch) for epoch in facts["history"]]
@@ -196,12 +202,6 @@ def adamw(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
         {"params": [p for p in weights if p.dim() <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
-
-
-def schedule(step: int, steps: int, warmup: float) -> float:
-    """Share of the learning rate at 0-based ``step`` of ``steps``: linear up over ``warmup`` of them, linear down."""
-    rise = round(steps * warmup)
-    return (step + 1) / rise if step < rise else (steps - step) / max(1, steps - rise)
 
 
 def _named(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -26,7 +26,7 @@ class Rerun:
 
 
 def rerun(best: Best, seed: int | None, out: Path, on_epoch: Callable[[Epoch], None]) -> Rerun:
-    """Train, compare, and save model and tokeniser to ``out`` as safetensors in the hub's layout.
+    """Train, compare, and save model (averaged, where the recipe says so) and tokeniser to ``out`` in the hub's layout.
 
     Args:
         best: An exported configuration.
@@ -50,7 +50,8 @@ def rerun(best: Best, seed: int | None, out: Path, on_epoch: Callable[[Epoch], N
     logging.disable_progress_bar()
     with writing(f"--out {out}"), TemporaryDirectory(dir=out, prefix=".writing-") as whole:
         try:
-            training.model.save_pretrained(whole)  # type: ignore[operator]
+            with training.average.swapped():
+                training.model.save_pretrained(whole)  # type: ignore[operator]
             bench.models.tokenizer.save_pretrained(whole)
         except SafetensorError as error:
             raise OSError(str(error)) from None

@@ -24,5 +24,6 @@ def as_python(best: Best) -> str:
         kind=METHODS[best.method].__name__,
         settings=settings,
         recipe=best.recipe.model_dump(),
+        averaged=best.recipe.average != "none",
         data=best.data.model_dump(),
     )

@@ -16,7 +16,7 @@ def _here(tmp_path, monkeypatch):
 NAMES = [
     ("--method fgmm", "unknown method 'fgmm'", "did you mean 'fgm'?"),
     ("--method fgm,pdg", "unknown method 'pdg'", "did you mean 'pgd'?"),
-    ("--method zzz", "unknown method 'zzz'", "choose from awp, fgm"),
+    ("--method zzz", "unknown method 'zzz'", "choose from asam, awp"),
     ("--method ,", "--method is empty"),
     ("--methd fgm", "--methd", "--method"),
     ("--trails 3", "--trails", "--trials"),
@@ -30,7 +30,7 @@ NAMES = [
     ("--task review", "unknown task 'review'", "did you mean 'reviews'?", "--data"),
     ("export --format yml", "unknown format 'yml'", "did you mean 'yaml'?"),
     ("--tune learning_rat", "--tune learning_rat", "did you mean 'learning_rate'?"),
-    ("--tune epsilon", "--tune epsilon", "choose from batch_size, learning_rate"),
+    ("--tune epsilon", "--tune epsilon", "choose from average, batch_size, half_life, learning_rate"),
 ]
 NUMBERS = [
     ("--trials 0", "--trials is 0", "at least 1"),

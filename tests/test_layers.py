@@ -18,7 +18,7 @@ BELOW = {
     "search": {"adv", "spaces", "finetune", "studies"},
 }
 # Functions whose parameters declare the options of the command, one per line.
-OPTION_TABLES = {"main_command"}
+OPTION_TABLES = {"main_command", "check_command"}
 HEAVY = {"torch", "transformers", "datasets", "optuna"}
 
 

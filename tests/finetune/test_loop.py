@@ -13,7 +13,8 @@ from small import assert_same_state, digest_of_a_run, history_of, numbers_task, 
 from adv import METHODS, Clean
 from finetune.config import Recipe
 from finetune.errors import Diverged, UserError
-from finetune.loop import Bench, Training, step_seed
+from finetune.loop import Bench, Training
+from finetune.steps import step_seed
 
 RECIPE = Recipe(epochs=2)
 

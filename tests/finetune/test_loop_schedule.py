@@ -6,7 +6,8 @@ from small import reviews_task, train
 
 from adv import Clean
 from finetune.config import Recipe
-from finetune.loop import Bench, schedule
+from finetune.loop import Bench
+from finetune.steps import schedule
 
 ROWS = 24
 NO_CLIPPING = 1e9

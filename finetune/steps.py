@@ -1,0 +1,108 @@
+"""The optimiser steps of an epoch: which rows, with which dropout, at which learning rate.
+
+All of it is a function of (recipe, epoch, replays), never of what ran before.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from adv import Method
+from finetune.config import Recipe
+from finetune.encode import Encoded, train_batches
+
+
+@dataclass(frozen=True)
+class Micro:
+    """One micro-batch.
+
+    Args:
+        batch: What the model takes. Replays of a step get the same object: a method knows a batch again by identity.
+        seed: Of its dropout.
+        weight: Its share of the rows of the optimiser step.
+        share: Its share of the rows of the epoch, each replay counted.
+    """
+
+    batch: dict[str, Tensor]
+    seed: int
+    weight: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimiser step, and where it stands in the run: in steps of clean epochs, from 0 up to ``total_steps``."""
+
+    position: float
+    micros: list[Micro]
+
+
+def epoch_steps(data: Encoded, recipe: Recipe, number: int, method: Method, device: torch.device) -> Iterator[Step]:
+    """The steps of epoch ``number`` with ``method``.
+
+    With ``m = method.replays`` every step's rows are trained ``m`` times in a row, and the epoch takes each ``m``-th batch,
+    so that it costs what a clean one does; ``m`` such epochs see all data. However many steps an epoch has, it moves the
+    schedule on by one epoch.
+    """
+    groups = epoch_groups(data, recipe, number, method.start_epoch, method.replays)
+    steps, clean = len(groups) * method.replays, total_steps(data, recipe) // recipe.epochs
+    seen = sum(len(index) for group in groups for index in group) * method.replays
+    for i, group in enumerate(groups):
+        batches, rows = [data.batch(index, device) for index in group], sum(len(index) for index in group)
+        for step in range(i * method.replays, (i + 1) * method.replays):
+            first = step * recipe.gradient_accumulation
+            yield Step(
+                number * clean + step * clean / steps,
+                [
+                    Micro(batch, step_seed(recipe.seed, number, first + j), len(index) / rows, len(index) / seen)
+                    for j, (batch, index) in enumerate(zip(batches, group, strict=True))
+                ],
+            )
+
+
+def epoch_groups(data: Encoded, recipe: Recipe, number: int, start: int, replays: int) -> list[list[NDArray[np.int64]]]:
+    """Row numbers of each micro-batch of each optimiser step, before any is replayed."""
+    turn, part = divmod(number - start, replays)
+    batches = train_batches(data, recipe.batch_size, recipe.seed, start + turn)
+    parts = min(replays, len(batches))
+    batches = batches[part % parts :: parts]
+    many = recipe.gradient_accumulation
+    return [batches[i : i + many] for i in range(0, len(batches), many)]
+
+
+def total_steps(data: Encoded, recipe: Recipe) -> int:
+    """Optimiser steps of a clean run."""
+    batches = -(-len(data) // recipe.batch_size)
+    return recipe.epochs * -(-batches // recipe.gradient_accumulation)
+
+
+def step_seed(seed: int, epoch: int, step: int) -> int:
+    """The seed of one micro-batch's dropout."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}/{epoch}/{step}".encode(), digest_size=8).digest()) >> 1
+
+
+def rate(position: float, steps: int, recipe: Recipe) -> float:
+    """The learning rate at ``position`` of ``steps``: the schedule's, or SWA's constant one once it averages.
+
+    Averaging points of a rate that falls to zero would average points that are almost the same, so SWA goes on at a
+    constant rate (Izmailov et al. 2018); like theirs it is set apart, and may lie above what the schedule had come to.
+    """
+    if recipe.average == "swa" and position >= swa_begins(steps, recipe):
+        return recipe.learning_rate * recipe.swa_lr
+    return recipe.learning_rate * schedule(position, steps, recipe.warmup)
+
+
+def schedule(position: float, steps: int, warmup: float) -> float:
+    """Share of the peak rate at 0-based ``position`` of ``steps``: linear up over ``warmup`` of them, linear down."""
+    rise = round(steps * warmup)
+    return min(1.0, (position + 1) / rise) if position < rise else (steps - position) / max(1, steps - rise)
+
+
+def swa_begins(steps: int, recipe: Recipe) -> int:
+    """The first step that SWA averages; never later than the last."""
+    return min(round(steps * recipe.swa_start), steps - 1)
