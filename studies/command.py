@@ -25,6 +25,7 @@ from studies.pruning import PRUNERS
 from studies.report import write_report, write_trials
 from studies.sampling import SAMPLERS
 from studies.search import Options, finished, prepare, run_trials
+from studies.starts import read_starts, starts_of
 from studies.storage import close_storage, database_file, open_storage, public, storage_errors
 from studies.summary import BASELINE, Summary, summarise
 from studies.whole import write_whole
@@ -46,6 +47,7 @@ class Request:
     ranges: tuple[str, ...]
     tune: tuple[str, ...]
     space: str | None
+    start: tuple[str, ...]
     trials: int
     explore: int | None
     timeout: float | None
@@ -76,9 +78,7 @@ def check_request(request: Request) -> Data:
     Raises:
         UserError: A name is unknown or a number is outside its domain.
     """
-    for name, value in (asdict(request) | request.data | request.recipe).items():
-        if value == "" or (name in ("methods", "label_column") and not value):
-            raise UserError(f"--{name.rstrip('s').replace('_', '-')} is empty")
+    refuse_empty(asdict(request) | request.data | request.recipe)
     for name, value, known in (("sampler", request.sampler, SAMPLERS), ("pruner", request.pruner, PRUNERS)):
         if value not in known:
             raise UserError(f"unknown {name} {value!r}{near(value, known)}")
@@ -90,12 +90,32 @@ def check_request(request: Request) -> Data:
         raise UserError(f"--timeout is {request.timeout:g}; seconds above 0 are needed")
     if "metric" in request.recipe:
         find_metric(request.recipe["metric"])
-    sources = [name for name in ("task", "data", "train_file") if request.data.get(name)]
+    return source_of(request.data)
+
+
+def refuse_empty(options: dict[str, Any]) -> None:
+    """Refuse options that are given, but empty.
+
+    Raises:
+        UserError: One is.
+    """
+    for name, value in options.items():
+        if value == "" or (name in ("methods", "label_column") and not value):
+            raise UserError(f"--{name.rstrip('s').replace('_', '-')} is empty")
+
+
+def source_of(data: dict[str, Any]) -> Data:
+    """The data that is asked for; the built-in task where there is none.
+
+    Raises:
+        UserError: Options exclude each other, or one needs another.
+    """
+    sources = [name for name in ("task", "data", "train_file") if data.get(name)]
     if len(sources) > 1:
         raise UserError(f"--{sources[0]} and --{sources[1].replace('_', '-')} exclude each other; give one")
-    if not request.data.get("train_file") and (request.data.get("validation_file") or request.data.get("test_file")):
+    if not data.get("train_file") and (data.get("validation_file") or data.get("test_file")):
         raise UserError("--validation-file and --test-file need --train-file")
-    values = {key: absolute(value) if key in PATHS else value for key, value in request.data.items()}
+    values = {key: absolute(value) if key in PATHS else value for key, value in data.items()}
     return checked(Data, values if sources else values | {"task": "reviews"})
 
 
@@ -114,8 +134,7 @@ def search(request: Request, console: Console) -> None:
     """
     data = check_request(request)
     database_file(request.storage)
-    for method in request.methods:  # names and ranges are refused before data and model are read
-        make_plan(method, data, recipe_for(request.recipe), request.sets, request.ranges, request.space, request.tune)
+    plans(request, data, recipe_for(request.recipe))  # names and ranges are refused before data and model are read
     task = load_task(data, request.recipe.get("metric"))
     recipe = recipe_for(request.recipe, task)
     bench = Bench(task, recipe)
@@ -123,18 +142,44 @@ def search(request: Request, console: Console) -> None:
         recipe = recipe.model_copy(update={"model": absolute(recipe.model)})
     storage = open_storage(request.storage)
     try:
-        for method in request.methods:
-            plan = make_plan(method, data, recipe, request.sets, request.ranges, request.space, request.tune)
-            name = request.study or f"{task.name}-{method}"
+        for plan, starts in plans(request, data, recipe):
+            name = request.study or f"{task.name}-{plan.method}"
             if request.study and len(request.methods) > 1:
-                name = f"{request.study}-{method}"
+                name = f"{request.study}-{plan.method}"
             with writing(f"--out {request.out}"):
-                search_one(request, plan, bench, storage, name, console)
+                search_one(request, plan, starts, bench, storage, name, console)
     finally:
         close_storage(storage)
 
 
-def search_one(request: Request, plan: Plan, bench: Bench, storage: RDBStorage, name: str, console: Console) -> None:
+def plans(request: Request, data: Data, recipe: Recipe) -> list[tuple[Plan, list[dict[str, Any]]]]:
+    """What is searched, method by method, and from where: the settings of the trials after trial 0.
+
+    Raises:
+        UserError: A name or value cannot be had.
+    """
+    made = [
+        make_plan(method, data, recipe, request.sets, request.ranges, request.space, request.tune)
+        for method in request.methods
+    ]
+    starts = starts_of(made, read_starts(request.start))
+    for plan in made:
+        many = len(starts[plan.method]) + 1
+        if many > 1 and request.explore is not None and request.explore < many:
+            what = f"trial 0 and the {many - 1} of --start belong to that phase"
+            raise UserError(f"--explore is {request.explore}, but {what}: {many} or more is needed")
+    return [(plan, starts[plan.method]) for plan in made]
+
+
+def search_one(
+    request: Request,
+    plan: Plan,
+    starts: list[dict[str, Any]],
+    bench: Bench,
+    storage: RDBStorage,
+    name: str,
+    console: Console,
+) -> None:
     """One study: make it or take it up, run what is left of it, print its summary, write its files."""
     total = request.trials
     if not plan.space and total > 1:
@@ -142,7 +187,7 @@ def search_one(request: Request, plan: Plan, bench: Bench, storage: RDBStorage, 
         total = 1
     with storage_errors(request.storage):
         there = find_study(storage, name)
-        mine = about(request, plan, bench, total, there)
+        mine = about(request, plan, starts, bench, total, there)
         done = [] if there is None else finished(there)
     folder = study_folder(request.out, name)
     watch = Watch(console, plan.recipe.metric, mine["direction"] == "maximize", total, done)
@@ -151,6 +196,9 @@ def search_one(request: Request, plan: Plan, bench: Bench, storage: RDBStorage, 
     rows = f"{len(bench.train)} train and {len(bench.validation)} validation rows"
     say(console, f"study {name} in {public(request.storage)}: {len(done)} trials finished, {left} to go")
     say(console, f"{bench.task.name}: {rows}, model {plan.recipe.model}, metric {plan.recipe.metric}")
+    first = [plan.defaults(), *mine["search"].get("starts", [])]
+    if len(first) > 1:
+        say(console, f"trial 0 has the method's defaults, trials 1 to {len(first) - 1} the settings of --start")
     known = {} if there is None else there.user_attrs
     clean = known[BASELINE] if {BASELINE, KEY} <= known.keys() else [asdict(epoch) for epoch in objective.baseline()]
     watch.clean = clean[-1]["metrics"][plan.recipe.metric]
@@ -159,7 +207,7 @@ def search_one(request: Request, plan: Plan, bench: Bench, storage: RDBStorage, 
     options = Options(
         total, mine["search"]["explore"], plan.recipe.seed, request.sampler, request.pruner, request.timeout
     )  # fmt: skip
-    prepare(study, options, plan.space, [plan.defaults()], int(plan.fixed.get("start_epoch", 0)))
+    prepare(study, options, plan.space, first, int(plan.fixed.get("start_epoch", 0)))
     with watch.showing():
         run_trials(study, storage, folder, objective, options, watch.on_finished)
     summary = summarise(study)
@@ -174,17 +222,21 @@ def find_study(storage: RDBStorage, name: str) -> optuna.Study | None:
     return optuna.load_study(study_name=name, storage=storage)
 
 
-def about(request: Request, plan: Plan, bench: Bench, total: int, there: optuna.Study | None) -> dict[str, Any]:
-    """The identity of the study that is asked for.
+def about(
+    request: Request, plan: Plan, starts: list[dict[str, Any]], bench: Bench, total: int, there: optuna.Study | None
+) -> dict[str, Any]:
+    """The identity of the study that is asked for; first phase and starts that are not given are the study's own.
 
     Raises:
         UserError: A study of that name is about something else.
     """
     direction = find_metric(plan.recipe.metric).direction
-    explore = min(EXPLORE, max(1, total // 2)) if request.explore is None else request.explore
-    if there is not None and request.explore is None and KEY in there.user_attrs:
-        explore = there.user_attrs[KEY]["search"]["explore"]
-    mine = identity(plan, bench, direction, explore, request.sampler, request.pruner)
+    explore = max(len(starts) + 1, min(EXPLORE, total // 2)) if request.explore is None else request.explore
+    known = {} if there is None else there.user_attrs.get(KEY, {}).get("search", {})
+    if request.explore is None:
+        explore = known.get("explore", explore)
+    starts = starts if request.start else known.get("starts", [])
+    mine = identity(plan, bench, direction, explore, request.sampler, request.pruner, starts)
     # One without identity and trials is ours, and was stopped in its making.
     if there is not None and (KEY in there.user_attrs or there.trials or there.direction.name.lower() != direction):
         refuse_another(there, mine)

@@ -18,7 +18,15 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in PACKAGES}
 
 
-def identity(plan: Plan, bench: Bench, direction: str, explore: int, sampler: str, pruner: str) -> dict[str, Any]:
+def identity(
+    plan: Plan,
+    bench: Bench,
+    direction: str,
+    explore: int,
+    sampler: str,
+    pruner: str,
+    starts: list[dict[str, Any]],
+) -> dict[str, Any]:
     """Everything that must be the same for two trials to belong to one study, as JSON values."""
     return {
         "method": plan.method,
@@ -29,7 +37,7 @@ def identity(plan: Plan, bench: Bench, direction: str, explore: int, sampler: st
         "recipe": plan.recipe.model_dump(mode="json"),
         "model fingerprint": bench.models.fingerprint,
         "direction": direction,
-        "search": {"explore": explore, "sampler": sampler, "pruner": pruner},
+        "search": {"explore": explore, "sampler": sampler, "pruner": pruner} | ({"starts": starts} if starts else {}),
         "versions": versions(),
     }
 
@@ -47,8 +55,14 @@ def differences(there: Any, here: Any, name: str = "") -> list[str]:
 
 
 def readable(identity: dict[str, Any]) -> dict[str, Any]:
-    """The same with ranges as ``--range`` takes them."""
-    return identity | {"space": {name: range_of(dist) for name, dist in identity["space"].items()}}
+    """The same with ranges as ``--range`` takes them, and a line for each starting point."""
+    starts = enumerate(identity["search"].get("starts", []), 1)
+    lines = {str(trial): " ".join(f"{name}={value}" for name, value in sorted(start.items())) for trial, start in starts}
+    search = {name: value for name, value in identity["search"].items() if name != "starts"}
+    return identity | {
+        "space": {name: range_of(dist) for name, dist in identity["space"].items()},
+        "search": search | ({"starts": lines} if lines else {}),
+    }
 
 
 def range_of(distribution: dict[str, Any]) -> str:

@@ -1,0 +1,144 @@
+"""The check command: one attacked step on the user's model and data, and whether it does what it says."""
+
+import dataclasses
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from adv import METHODS, AttackError, Clean, Method, Precision
+from finetune.config import Recipe
+from finetune.errors import UserError
+from finetune.load import load_task
+from finetune.loop import AUTOCAST, Bench
+from finetune.metrics import find_metric
+from finetune.steps import epoch_steps, total_steps
+from studies.command import recipe_for, refuse_empty, source_of
+from studies.console import number, say
+from studies.facts import Facts, gather
+from studies.meter import Spent, measure
+from studies.plan import make_plan
+from studies.probe import Bed
+from studies.verdict import Finding, judge
+
+# Plans refuse an attack that never starts; here it is made, looked at and named.
+FOREVER = 10**6
+NAMED = 3
+MIB = 2**20
+
+
+def check(method: str, data: dict[str, Any], recipe: dict[str, Any], sets: tuple[str, ...], console: Console) -> bool:
+    """Make the step, print what it did, and say whether it is healthy.
+
+    Raises:
+        UserError: The options cannot be carried out.
+    """
+    refuse_empty(data | recipe)
+    if "metric" in recipe:
+        find_metric(recipe["metric"])
+    source, rough = source_of(data), recipe_for(recipe)
+    plan = make_plan(method, source, rough.model_copy(update={"epochs": FOREVER}), sets)
+    settings = plan.fixed
+    built = METHODS[method](**settings)  # refused before data and model are read
+    task = load_task(source, recipe.get("metric"))
+    full = recipe_for(recipe, task)
+    say(console, f"{method} ({built.paper}): {settings_text(built)}")
+    try:
+        found = look(Bench(task, full), full, method, settings, console)
+    except AttackError as error:
+        found = [Finding("failure", str(error))]
+    except torch.OutOfMemoryError:
+        raise UserError("out of memory: lower --batch-size or --max-length") from None
+    except IndexError as error:
+        if "out of range in self" not in str(error):  # torch's words for a look-up beyond a matrix
+            raise
+        what = "its tokeniser has more tokens than its embedding, or it takes no texts of --max-length"
+        raise UserError(f"--model {full.model}: {what} {full.max_length}") from None
+    for finding in found:
+        say(console, f"{finding.kind}: {finding.text}")
+    good = all(finding.kind == "note" for finding in found)
+    if good:
+        say(console, "ok: a clean step" if isinstance(built, Clean) else "ok: the attack acts")
+    return good
+
+
+def look(bench: Bench, recipe: Recipe, name: str, settings: dict[str, Any], console: Console) -> list[Finding]:
+    """Make, measure, print and judge the first training batch's step.
+
+    Raises:
+        AttackError: The method cannot act on this model.
+    """
+    scaler = torch.amp.GradScaler(bench.device.type) if recipe.precision == "fp16" else None
+    micro = next(epoch_steps(bench.train, recipe, 0, Clean(), bench.device)).micros[0]
+    precision = Precision(dtype=AUTOCAST[recipe.precision], scaler=scaler, weight=micro.weight)
+    bed = Bed(bench.models.build(recipe.seed).to(bench.device), micro, precision)
+    facts = gather(bed, lambda: METHODS[name](**settings), recipe, total_steps(bench.train, recipe))
+    console.print(about(facts, bed, recipe.model))
+    attacked = facts.method
+    spent = measure([lambda: bed.run(Clean()), lambda: bed.run(attacked)], bed.device)
+    console.print(beside(facts, spent))
+    return judge(facts)
+
+
+def settings_text(method: Method) -> str:
+    """All settings as name=value."""
+    return " ".join(f"{field.name}={number(getattr(method, field.name))}" for field in dataclasses.fields(method))
+
+
+def about(facts: Facts, bed: Bed, model: str) -> Table:
+    """What was attacked, and how far it moved."""
+    weights = list(facts.model.parameters())
+    frozen = sum(p.numel() for p in weights if not p.requires_grad)
+    rows, length = bed.micro.batch["input_ids"].shape
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    size = f"{sum(p.numel() for p in weights):,} parameters" + (f", {frozen:,} frozen" if frozen else "")
+    table.add_row("model", f"{model} ({type(facts.model).__name__}), {size}")
+    table.add_row("batch", f"the first of training: {rows} texts, up to {length} tokens, on {bed.device}")
+    table.add_row("matched", "\n".join(matched(facts)))
+    share, cut = facts.relative, facts.measured.get("clipped")
+    table.add_row("relative size", "-" if share is None else f"{share:.3g} of what it perturbs")
+    table.add_row("share clipped", "-" if cut is None else f"{cut:.1%} stopped by the ball or box")
+    if bed.precision.scaler is not None:
+        table.add_row("loss scale", f"{bed.precision.scaler.get_scale():g}, halved {facts.halvings} times")
+    return table
+
+
+def matched(facts: Facts) -> list[str]:
+    """The modules and weight tensors that the method touched."""
+    watch, parameters = facts.watch, dict(facts.model.named_parameters())
+    modules = dict(facts.model.named_modules())
+    moved = {name: size for name, size in watch.modules.items() if size}
+    lines = []
+    # AWP hooks the embedding too, to see which rows are looked up; what it moves are weights.
+    for name in moved or ({} if watch.weights else watch.modules):
+        shape = " x ".join(str(n) for p in modules[name].parameters(recurse=False) for n in p.shape if p.dim() > 1)
+        size = sum(p.numel() for p in modules[name].parameters())
+        text = f"output of {name or 'the model'} ({type(modules[name]).__name__}"
+        lines.append(text + (f", {shape}, {size:,} parameters)" if shape else f", {size:,} parameters)"))
+    if watch.weights:
+        names = list(watch.weights)
+        some = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+        held, changed = sum(parameters[name].numel() for name in names), sum(watch.weights.values())
+        lines.append(f"{len(names)} weight tensor{'s' * (len(names) > 1)} ({held:,} parameters, {changed:,} moved): {some}")
+    return lines or ["-"]
+
+
+def beside(facts: Facts, spent: Spent) -> Table:
+    """The attacked step beside the clean one."""
+    clean, attacked, cost, gap = facts.clean, facts.attacked, facts.method.cost(), facts.gap
+    names = type(cost)._fields
+    passes = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in zip(names, cost, strict=True) if n)
+    table = Table("", "clean step", "attacked step", "", box=None, pad_edge=False)
+    under = "-" if gap is None else f"{facts.watch.under:.6g}"
+    table.add_row("loss", f"{clean.objective:.6g}", under, "" if gap is None else f"{gap:+.3g}")
+    table.add_row("objective", f"{clean.objective:.6g}", f"{attacked.objective:.6g}", "")
+    table.add_row("gradient norm", f"{clean.norm:.4g}", f"{attacked.norm:.4g}", f"cosine {facts.cosine:.3f}")
+    table.add_row("passes", "1 forward, 1 backward", passes, f"{cost.relative:.2f}x")
+    seconds, peaks = spent.seconds, spent.peaks
+    table.add_row("time", *(f"{s * 1e3:.1f} ms" for s in seconds), f"{seconds[1] / seconds[0]:.2f}x")
+    table.add_row("memory", *(f"{b / MIB:.2f} MiB" for b in peaks), f"{peaks[1] / max(1, peaks[0]):.2f}x")
+    table.caption, table.caption_justify = f"loss: before and under attack; memory: {spent.counted}", "left"
+    return table

@@ -1,0 +1,123 @@
+"""One attacked step beside a clean one, made as training makes it."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from adv import AttackError, Clean, Method
+from finetune.config import Recipe
+from finetune.loop import adamw
+from finetune.steps import rate
+from studies.probe import TINY, Bed, Outcome, Watch
+
+# From 65536, the scaler's first scale, down to 1.
+HALVINGS = 16
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One attacked step beside a clean one.
+
+    Args:
+        model: It.
+        method: As it was built, with its settings.
+        epochs: Of the recipe.
+        watch: What was touched.
+        clean: The clean step.
+        attacked: The attacked step.
+        measured: The method's diagnostics of that step.
+        halvings: How often the loss scale was halved before both steps were finite.
+    """
+
+    model: nn.Module
+    method: Method
+    epochs: int
+    watch: Watch
+    clean: Outcome
+    attacked: Outcome
+    measured: dict[str, float]
+    halvings: int = 0
+
+    @property
+    def relative(self) -> float | None:
+        """Size of the perturbation against what it perturbs, as the method measured it, else as it was seen, or None."""
+        return self.measured.get("relative", self.watch.relative or None)
+
+    @property
+    def gap(self) -> float | None:
+        """The loss under attack minus the clean one; None where no pass saw a perturbation."""
+        return None if self.watch.under is None else self.watch.under - self.clean.objective
+
+    @property
+    def cosine(self) -> float:
+        """Between the clean and the attacked gradient."""
+        clean, attacked = self.clean.gradients, self.attacked.gradients
+        dot = sum(float((clean[name] * attacked[name]).sum()) for name in clean.keys() & attacked.keys())
+        return dot / max(self.clean.norm * self.attacked.norm, TINY)
+
+
+def gather(bed: Bed, build: Callable[[], Method], recipe: Recipe, steps: int) -> Facts:
+    """Make both steps.
+
+    Methods keep state (momentum, noise that is carried on, a teacher), so one round that is not looked at comes first.
+
+    Args:
+        bed: Model, batch and precision.
+        build: Makes the method.
+        recipe: Of the run.
+        steps: Optimiser steps of the run.
+
+    Raises:
+        AttackError: The method cannot act on this model, or nothing of it trains.
+    """
+    parameters = list(bed.model.parameters())
+    if not any(p.requires_grad for p in parameters):
+        raise AttackError(f"all {len(parameters)} parameters are frozen: nothing trains")
+    halvings, optimiser = settle(bed, Clean()), None
+    if type(build()).follow is not Method.follow:
+        optimiser = followed(bed, recipe, steps)
+    halvings += settle(bed, started(build(), optimiser))
+    method = started(build(), optimiser)
+    for _ in range(max(1, method.replays - 1)):  # the last replay has moved furthest
+        bed.run(method)
+    method.after_step(bed.model)
+    method.diagnostics()
+    scaled = bed.precision.scaler is not None
+    watch = Watch(bed.model, float(bed.precision.unit(bed.device)) if scaled else None)
+    attacked = bed.outcome(method, watch.forward)
+    measured = method.diagnostics()
+    return Facts(bed.model, method, recipe.epochs, watch, bed.outcome(Clean()), attacked, measured, halvings)
+
+
+def started(method: Method, optimiser: torch.optim.Optimizer | None) -> Method:
+    """The method, told of its optimiser."""
+    if optimiser is not None:
+        method.follow(optimiser)
+    return method
+
+
+def settle(bed: Bed, method: Method) -> int:
+    """Halve the loss scale until the step is finite, as the scaler does in the first steps of a run; how often."""
+    scaler, halvings = bed.precision.scaler, 0
+    while scaler is not None and halvings < HALVINGS and not math.isfinite(bed.outcome(method).norm):
+        scaler.update(scaler.get_scale() * scaler.get_backoff_factor())
+        halvings += 1
+    return halvings
+
+
+def followed(bed: Bed, recipe: Recipe, steps: int) -> torch.optim.Optimizer:
+    """The optimiser after one clean step: a method that reads its state has nothing to read before."""
+    optimiser = adamw(bed.model, recipe)
+    for group in optimiser.param_groups:
+        group["lr"] = rate(0, steps, recipe)
+    bed.run(Clean())
+    unit = bed.precision.unit(bed.device)
+    for p in bed.model.parameters():
+        if p.grad is not None:
+            p.grad.div_(unit)
+    torch.nn.utils.clip_grad_norm_(bed.model.parameters(), recipe.max_grad_norm)
+    optimiser.step()
+    return optimiser

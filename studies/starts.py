@@ -1,0 +1,169 @@
+"""Starting points: configurations that a search tries before its design, from files that people keep."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from adv import METHODS, SettingError
+from adv.settings import check
+from finetune.config import Recipe, checked
+from finetune.errors import UserError, first_line, near
+from studies.plan import Plan, inside, scalar
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """One configuration: where it stands, for which method ("" for all that search its settings), and its settings."""
+
+    where: str
+    method: str
+    settings: dict[str, Any]
+
+    def fits(self, plan: Plan) -> bool:
+        """Whether the method is meant and has these settings; one that is not named must search or fix them."""
+        if self.method:
+            return self.method == plan.method and self.settings.keys() <= known_to(plan)
+        return self.settings.keys() <= plan.space.keys() | plan.fixed.keys()
+
+
+def read_starts(paths: Sequence[str]) -> list[Start]:
+    """All configurations of some YAML or JSON files: a mapping of settings to values, a list of them, or a best.yaml.
+
+    Raises:
+        UserError: A file is missing or holds something else, or names an unknown method.
+    """
+    return [start for path in paths for start in read_file(path)]
+
+
+def read_file(path: str) -> list[Start]:
+    """The configurations of one file.
+
+    Raises:
+        UserError: As ``read_starts``.
+    """
+    try:
+        text = Path(path).expanduser().read_text(encoding="utf-8")
+        content = json.loads(text) if path.endswith(".json") else yaml.load(text, yaml.BaseLoader)
+    except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"--start {path} cannot be read: {first_line(error)}") from None
+    entries = content if isinstance(content, list) else [content]
+    if not entries:
+        raise UserError(f"--start {path} holds no entry; write lines such as '- {{adv_lr: 1e-2, adv_eps: 1e-3}}'")
+    return [read_entry(f"--start {path}: entry {number}", entry) for number, entry in enumerate(entries, 1)]
+
+
+def read_entry(where: str, entry: Any) -> Start:
+    """One configuration.
+
+    Raises:
+        UserError: It is no mapping of settings to single values, or its method is unknown.
+    """
+    if not isinstance(entry, dict) or not entry:
+        raise UserError(f"{where} is no mapping; write settings such as 'adv_lr: 1e-2' and 'adv_eps: 1e-3'")
+    method = entry.get("method", "")
+    settings = entry["settings"] if "settings" in entry else {k: v for k, v in entry.items() if k != "method"}
+    if not isinstance(method, str) or (method and method not in METHODS):
+        raise UserError(f"{where}: unknown method {method!r}{near(str(method), METHODS)}")
+    if not isinstance(settings, dict):
+        raise UserError(f"{where}: settings is no mapping")
+    return Start(where, method, {str(name): scalar(v) if isinstance(v, str) else v for name, v in settings.items()})
+
+
+def starts_of(plans: Sequence[Plan], starts: Sequence[Start]) -> dict[str, list[dict[str, Any]]]:
+    """The searched settings of the starting trials of each method, without those that are trial 0 or another start.
+
+    Raises:
+        UserError: An entry is for none of the methods, or its settings cannot be had in their spaces.
+    """
+    chosen: dict[str, list[dict[str, Any]]] = {plan.method: [] for plan in plans}
+    used = False
+    for start in starts:
+        mine = [plan for plan in plans if start.method in ("", plan.method)]
+        # Of several methods an entry without one concerns those that know its settings.
+        for plan in mine if len(plans) == 1 else [plan for plan in mine if start.fits(plan)]:
+            point, used = point_of(plan, start), True
+            if point not in [plan.defaults(), *chosen[plan.method]]:
+                chosen[plan.method].append(point)
+        if not start.method and len(plans) > 1 and not any(start.fits(plan) for plan in plans):
+            raise UserError(f"{start.where}: none of {', '.join(chosen)} searches all of {', '.join(start.settings)}")
+        if start.method in chosen and not any(start.fits(plan) for plan in mine):
+            refuse_unknown(mine[0], start)
+    if starts and not used:
+        file = starts[0].where.rpartition(":")[0]
+        raise UserError(f"{file}: no entry is for {', '.join(chosen)}; the first is for {starts[0].method}")
+    return chosen
+
+
+def known_to(plan: Plan) -> set[str]:
+    """Names of the method's settings and of recipe parameters that are searched."""
+    return {field.name for field in dataclasses.fields(METHODS[plan.method])} | plan.space.keys()
+
+
+def refuse_unknown(plan: Plan, start: Start) -> None:
+    """Refuse a setting that the method has not.
+
+    Raises:
+        UserError: There is one.
+    """
+    known = known_to(plan)
+    for name in start.settings:
+        if name in Recipe.model_fields and name not in known:
+            raise UserError(f"{start.where}: {name} belongs to the recipe; search it with --tune {name}")
+        if name not in known:
+            raise UserError(f"{start.where}: {plan.method} has no setting {name!r}{near(name, known)}")
+
+
+def point_of(plan: Plan, start: Start) -> dict[str, Any]:
+    """A value for every searched setting: the entry's, else that of trial 0.
+
+    Raises:
+        UserError: A setting is unknown, outside its domain or its range, or fixed at another value.
+    """
+    refuse_unknown(plan, start)
+    fields = {field.name: field for field in dataclasses.fields(METHODS[plan.method])}
+    point = plan.defaults()
+    for name, value in start.settings.items():
+        try:
+            if name in fields:
+                value = check(name, fields[name], value)
+            else:
+                value = getattr(checked(Recipe, {name: value}, start.where), name)
+        except SettingError as error:
+            raise UserError(f"{start.where}: {error}") from None
+        if name not in plan.space:
+            refuse_other(plan, start, name, value)
+        elif inside(plan.space[name], value) != value:
+            raise UserError(f"{start.where}: {outside(name, value, plan.space[name])}")
+        else:
+            point[name] = value
+    return point
+
+
+def refuse_other(plan: Plan, start: Start, name: str, value: Any) -> None:
+    """Refuse another value for a setting that is not searched.
+
+    Raises:
+        UserError: It is another.
+    """
+    there = getattr(METHODS[plan.method](**plan.fixed), name)
+    if value != there:
+        what = f"is {there!r} by --set or --space" if name in plan.fixed else f"is not searched and is {there!r}"
+        raise UserError(f"{start.where}: {name} {what}, not {value!r}; --set {name}={value} gives all trials that value")
+
+
+def outside(name: str, value: Any, distribution: BaseDistribution) -> str:
+    """Which range was left, and how to widen it."""
+    if isinstance(distribution, CategoricalDistribution):
+        return f"{name} {value!r} is not searched; the choices are {', '.join(map(str, distribution.choices))}"
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    log = ":log" if distribution.log and value > 0 else ""
+    there = f"{distribution.low:g}:{distribution.high:g}{':log' if distribution.log else ''}"
+    wider = f"{min(value, distribution.low):g}:{max(value, distribution.high):g}{log}"
+    if name == "start_epoch":
+        return f"start_epoch {value} is outside the searched {there}; it ends two epochs before the last, see --epochs"
+    return f"{name} {value:g} is outside the searched {there}; search it there with --range {name}={wider}"

@@ -1,0 +1,158 @@
+"""What is wrong with an attacked step: the failures that training would never tell of."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from adv import Clean, Method
+from adv.accumulate import AccumulatingMethod
+from studies.facts import Facts
+from studies.probe import Outcome
+
+# fp32 rounds smaller changes away.
+SWALLOWED = 1e-7
+# Of the clean gradient: below, the optimiser sees nothing of the attack.
+VANISHED = 1e-3
+# Of the clean loss: a smaller fall says nothing.
+NOISE = 0.05
+# As ``studies.importance.idle_settings`` has them.
+FREE, FULL = 0.01, 0.95
+HALF = (torch.float16, torch.bfloat16)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence. A "failure" or an "idle" setting makes the check fail, a "note" does not."""
+
+    kind: str
+    text: str
+
+
+def judge(facts: Facts) -> list[Finding]:
+    """Everything that is wrong with the step, the gravest first."""
+    found = [Finding("failure", text) for text in failures(facts)]
+    if not isinstance(facts.method, Clean):
+        found += [Finding("failure", text) for text in movement(facts)]
+        found += [Finding("idle", text) for text in idle(facts)]
+        found += raised(facts)
+    return found
+
+
+def failures(facts: Facts) -> Iterator[str]:
+    """Never begun, rounded, overflowing, unscaled."""
+    method, parameters = facts.method, dict(facts.model.named_parameters())
+    if method.start_epoch >= facts.epochs:
+        yield (
+            f"the attack never starts: start_epoch is {method.start_epoch}, but the last epoch is {facts.epochs - 1}, "
+            f"counted from 0 (--epochs {facts.epochs})"
+        )
+    half = [name for name, p in parameters.items() if p.dtype in HALF]
+    if half:
+        kind = str(parameters[half[0]].dtype).removeprefix("torch.")
+        yield (
+            f"{len(half)} weight tensors are stored as {kind} ({half[0]}, ...), which rounds small steps and perturbations "
+            "away: load the model in fp32 and use --precision"
+        )
+    if not math.isfinite(facts.clean.norm):
+        yield f"the gradient of a clean step is not finite{overflow(facts)}"
+    elif not math.isfinite(facts.attacked.norm) or facts.measured.get("nonfinite"):
+        yield f"the gradient of the attack is not finite, so the step is not attacked{overflow(facts)}"
+    elif facts.attacked.norm <= VANISHED * facts.clean.norm:
+        yield (
+            f"the attacked step's gradient ({facts.attacked.norm:.3g}) is next to nothing beside a clean step's "
+            f"({facts.clean.norm:.3g})"
+        )
+    if facts.watch.unscaled:
+        yield (
+            f"a loss was differentiated without the loss scale ({facts.watch.unit:g}): under fp16 its gradient is next to "
+            "nothing beside the clean one; the method must use precision.scale(loss)"
+        )
+
+
+def overflow(facts: Facts) -> str:
+    """What to do about numbers that are too large."""
+    if facts.halvings:
+        return f", also after {facts.halvings} halvings of the loss scale: use --precision bf16 or fp32"
+    return ": look at --learning-rate, the data and the model's weights"
+
+
+def movement(facts: Facts) -> Iterator[str]:
+    """Perturbations that are none, or no small ones."""
+    relative = facts.relative
+    if relative is None:
+        if same(facts.clean, facts.attacked):
+            yield "the gradient is that of a clean step, bit for bit: nothing is attacked"
+        return
+    if relative < SWALLOWED:
+        what = "moves nothing" if relative == 0 else f"is {relative:.1g} of what it perturbs: fp32 rounds it away"
+        yield f"the perturbation {what}; raise the radius ({radii(facts.method)})"
+    elif facts.watch.relative == 0 and same(facts.clean, facts.attacked):
+        yield "the perturbation is rounded away where it is added, and the gradient is that of a clean step"
+    elif relative > 1:
+        yield (
+            f"the perturbation is {relative:.3g} times what it perturbs, larger than it: no text is left; "
+            f"lower the radius ({radii(facts.method)})"
+        )
+
+
+def radii(method: Method) -> str:
+    """The settings that make the attack vanish, with their values."""
+    names = sorted({name for setting in method.null for name in setting})
+    return (
+        ", ".join(f"{name}={getattr(method, name):g}" for name in names if number(getattr(method, name))) or "see its page"
+    )
+
+
+def number(value: object) -> bool:
+    """Whether a setting is one."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def same(one: Outcome, other: Outcome) -> bool:
+    """Whether the gradients are equal."""
+    names = one.gradients.keys()
+    return names == other.gradients.keys() and all(torch.equal(one.gradients[n], other.gradients[n]) for n in names)
+
+
+def idle(facts: Facts) -> Iterator[str]:
+    """Settings that are not connected."""
+    method, clipped = facts.method, facts.measured.get("clipped")
+    (reach, terms), epsilon = reach_of(method), getattr(method, "epsilon", 0.0)
+    if 0 < reach < epsilon and not clipped:
+        yield (
+            f"epsilon: {terms} = {reach:.3g} never reaches epsilon = {epsilon:.3g}, so the ball never cuts; "
+            "raise alpha or K, or lower epsilon"
+        )
+    if hasattr(method, "adv_eps") and clipped is not None and facts.relative:
+        if clipped < FREE:
+            yield f"adv_eps: the box stopped {clipped:.2%} of the weights; adv_lr alone says how far they move"
+        elif clipped > FULL:
+            yield f"adv_lr: the box stopped {clipped:.1%} of the weights; adv_eps alone says how far they move"
+
+
+def reach_of(method: Method) -> tuple[float, str]:
+    """How far K steps of alpha lead at most, and the sum in words; 0 where they are no bound.
+
+    FreeAT carries its perturbation on, and AWP's alpha and epsilon belong to an attack that it may not make.
+    """
+    names = [name for name in ("alpha", "K", "epsilon", "n", "init_mag") if hasattr(method, name)]
+    if names[:3] != ["alpha", "K", "epsilon"] or method.replays > 1 or hasattr(method, "adv_eps"):
+        return 0.0, ""
+    has = {name: getattr(method, name) for name in names}
+    # A method whose passes all train takes no step after the last of them.
+    steps = has["K"] - (isinstance(method, AccumulatingMethod) and "n" not in has)
+    terms = "K * alpha" if steps == has["K"] else "(K - 1) * alpha"
+    terms += (" * n" if "n" in has else "") + (" + init_mag / sqrt(3)" if has.get("init_mag") else "")
+    return steps * has["alpha"] * has.get("n", 1) + has.get("init_mag", 0) / 3**0.5, terms
+
+
+def raised(facts: Facts) -> list[Finding]:
+    """An attack should raise the loss; one in a random direction need not."""
+    gap = facts.gap
+    if gap is None or gap > 0 or facts.measured.get("gap", 1.0) > 0 or not facts.relative:
+        return []
+    noise = "control" in facts.method.paper or -gap <= NOISE * abs(facts.clean.objective)
+    text = f"the loss under attack is not above the clean one ({gap:+.3g})"
+    return [Finding("note" if noise else "failure", text + ("; on one batch that may be noise" if noise else ""))]
