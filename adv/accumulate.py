@@ -98,6 +98,7 @@ class AccumulatingMethod(SiteMethod):
                 last = begun[0][1] if number == 0 else shift
                 if number + 1 < count:
                     shift, clipped = self.ascend(last, gradient, ball, passes)
+                    finite = finite & torch.isfinite(shift).all()
                     shift = torch.where(finite, shift, torch.zeros_like(shift))
                     self.refuse_swallowed(site.outputs[0], shift)
             cut = self.finish(last, gradient, finite, ball, passes)

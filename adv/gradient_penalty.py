@@ -9,7 +9,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from adv.ball import Ball
 from adv.method import Cost
-from adv.passes import Forward, Passes, call_model
+from adv.passes import Forward, Passes, call_model, gradients_of
 from adv.precision import FP32, Precision
 from adv.settings import setting
 from adv.shift import find_embedding, shifted_embeddings
@@ -43,7 +43,7 @@ class GradientPenalty(SiteMethod):
         with Passes(model, batch, precision, forward, self.same_dropout) as passes, sdpa_kernel(SDPBackend.MATH):
             with shifted_embeddings(embedding) as site:
                 loss = passes.loss()
-            (slope,) = torch.autograd.grad(precision.scale(loss), first(site), create_graph=True, allow_unused=True)
+            (slope,) = gradients_of(precision.scale(loss), [first(site)], create_graph=True)
             unit = precision.unit(passes.device)
             slope = grad_of(slope).float() / torch.where(unit > 0, unit, 1.0)
             penalty = self.penalty(slope, self.ball(batch, site.ids[0]))

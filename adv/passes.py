@@ -53,6 +53,25 @@ def read_logits(output: Any) -> Tensor:
     return output.float()
 
 
+def gradients_of(loss: Tensor, tensors: list[Tensor], create_graph: bool = False) -> list[Tensor | None]:
+    """Gradients that touch no ``.grad``; None where a tensor had no part in the loss.
+
+    Raises:
+        AttackError: The model checkpoints activations in the form that knows ``backward()`` alone.
+    """
+    if not tensors:
+        return []
+    try:
+        return list(torch.autograd.grad(loss, tensors, allow_unused=True, create_graph=create_graph))
+    except RuntimeError as error:
+        if "use_reentrant" not in str(error):
+            raise
+        raise AttackError(
+            "reentrant gradient checkpointing gives no gradient but that of a whole backward pass: enable it with "
+            'gradient_checkpointing_kwargs={"use_reentrant": False}'
+        ) from None
+
+
 def random_state(model: nn.Module) -> RandomState:
     """The generators that dropout draws from: the CPU's, and that of each accelerator the model lies on."""
     state: RandomState = [(torch.device("cpu"), torch.get_rng_state())]

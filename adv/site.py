@@ -8,6 +8,7 @@ from torch import Tensor
 
 from adv.ball import Ball
 from adv.method import Method
+from adv.passes import gradients_of
 from adv.settings import AttackError, setting
 from adv.shift import Site, padding_mask, turned
 
@@ -81,7 +82,7 @@ def first(site: Site) -> Tensor:
 
 def inner_gradient(loss: Tensor, site: Site) -> Tensor:
     """The gradient at the embeddings' output alone: autograd skips the weights."""
-    return grad_of(torch.autograd.grad(loss, first(site), allow_unused=True)[0])
+    return grad_of(gradients_of(loss, [first(site)])[0])
 
 
 def grad_of(gradient: Tensor | None) -> Tensor:

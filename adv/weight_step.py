@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from adv.embedding import SHARES, Worst
 from adv.method import Cost, Method
-from adv.passes import Forward, Passes, call_model
+from adv.passes import Forward, Passes, call_model, gradients_of
 from adv.precision import FP32, Precision
 from adv.settings import setting
 from adv.shift import Site, find_embedding, shifted_embeddings
@@ -136,11 +136,6 @@ def under(worst: Worst | None, model: nn.Module, embedding: nn.Module | None) ->
     if worst is not None:
         return shifted_embeddings(find_embedding(model), worst.shift)
     return nullcontext(Site()) if embedding is None else shifted_embeddings(embedding)
-
-
-def gradients_of(loss: Tensor, tensors: list[Tensor]) -> list[Tensor | None]:
-    """Gradients that touch no ``.grad``; None where a tensor had no part in the loss."""
-    return list(torch.autograd.grad(loss, tensors, allow_unused=True)) if tensors else []
 
 
 def add_gradients(parameters: list[nn.Parameter], gradients: list[Tensor | None], share: float) -> None:

@@ -73,11 +73,13 @@ class YOPO(AccumulatingMethod):
         if not self._outputs:
             raise AttackError(f"{type(self._layer).__name__} was not called in the forward pass: set layer_name")
         slope = grad_of(self._outputs[0].grad).detach()
+        finite = torch.ones((), dtype=torch.bool, device=shift.device)
         for left in reversed(range(self.n)):
+            finite = finite & torch.isfinite(gradient).all()
             shift, clipped = super().ascend(shift, torch.nan_to_num(gradient, 0, 0, 0), ball, passes)
             if left:
                 with shifted_embeddings(self._embedding, shift) as site:
                     output = passes.until(self._layer)
                     gradient = inner_gradient((output * slope).sum(), site)
         self._outputs.clear()
-        return shift, clipped
+        return torch.where(finite, shift, torch.nan), clipped

@@ -99,6 +99,8 @@ def test_all_methods_are_searched_one_after_the_other() -> None:
     assert search.run(["--method", "all", "--trials", "1", "--epochs", "1", "--max-train-rows", "40"]) == 0
     names = optuna.get_all_study_names("sqlite:///studies.db")
     assert sorted(names) == sorted(f"reviews-{name}" for name in SPACES if name != "none")
+    states = {name: [trial.state.name for trial in trials(name)] for name in names}
+    assert states == {name: ["COMPLETE"] for name in names}
 
 
 def test_the_same_search_without_shared_clean_epochs_gives_the_same_values() -> None:

@@ -24,9 +24,10 @@ class Faulty(Bag):
         self.passes += 1
         if self.passes in self.faulty:
             handle = self.dropout.register_forward_pre_hook(lambda module, args: args[0].register_hook(self.spoil) and None)
-            output = super().forward(input_ids, labels)
-            handle.remove()
-            return output
+            try:
+                return super().forward(input_ids, labels)
+            finally:
+                handle.remove()
         return super().forward(input_ids, labels)
 
     def spoil(self, gradient):
@@ -119,3 +120,14 @@ def test_a_loss_that_is_not_finite_does_not_spoil_the_diagnostics_of_the_epoch(n
     assert report["attacked"] == 2
     assert report["nonfinite"] == (0 if name == "neftune" else 1)
     assert all(math.isfinite(value) for value in report.values())
+
+
+def test_yopo_counts_a_fault_in_a_pass_through_the_first_layer_alone():
+    model = Faulty(math.inf, {2})
+    method = made("yopo", model, K=1, n=2)
+    with watch(model) as seen:
+        found, _ = gradients(method, model, batch_for(model))
+    assert len(seen.passes) == 3
+    assert not seen.shift.any()
+    assert method.diagnostics()["nonfinite"] == 1
+    assert all(torch.isfinite(gradient).all() for gradient in found.values())

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from observe import REGULARISED, gradients, made, watch
+from observe import ON_WEIGHTS, REGULARISED, gradients, made, state_of, watch
 from tiny import Bag, batch_for, build
 from torch import nn
 from torch.nn import functional as F
@@ -118,6 +118,24 @@ def test_gradient_checkpointing_gives_the_same_gradients(name):
     assert model.is_activation_checkpointing
     for key, value in expected.items():
         torch.testing.assert_close(found[key], value, rtol=1e-4, atol=1e-7)
+
+
+@every_method
+def test_reentrant_checkpointing_works_or_is_refused_with_the_remedy(name):
+    model = build("bert")
+    batch = batch_for(model)
+    expected, _ = gradients(METHODS[name](), model, batch)
+    before = state_of(model)
+    model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": True})
+    cost = METHODS[name]().cost()
+    if cost.inner or cost.first_layer or (name in ON_WEIGHTS and name != "random_weights"):
+        with pytest.raises(AttackError, match=r"reentrant gradient checkpointing .*use_reentrant"):
+            METHODS[name]().backward(model, batch)
+        assert state_of(model) == before
+    else:
+        found, _ = gradients(METHODS[name](), model, batch)
+        for key, value in expected.items():
+            torch.testing.assert_close(found[key], value, rtol=1e-4, atol=1e-7)
 
 
 def test_masks_that_are_not_replayed_depend_on_the_seed_alone():

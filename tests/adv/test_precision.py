@@ -17,7 +17,7 @@ from observe import (
 )
 from tiny import batch_for, build, grads_of
 
-from adv import FGM, METHODS, PGD, AttackError, Precision
+from adv import METHODS, PGD, AttackError, Precision
 
 every_attack = pytest.mark.parametrize("name", ATTACKS)
 
@@ -149,22 +149,32 @@ def test_overflow_gives_a_clean_step_that_the_scaler_skips_and_recovers_from(nam
     assert all(torch.isfinite(p).all() for p in model.parameters())
 
 
-@pytest.mark.parametrize("norm", ["example", "token"])
-@pytest.mark.parametrize("combine", ["mean", "sum", "replace"])
+# Each text's perturbation is its own here; noise depends on the shape of the batch, so there is none.
+SEPARATE = [
+    *({"name": name, "norm": norm, "combine": combine} for name in ("fgm", "pgd", "mifgm") for norm in ("example", "token")
+      for combine in ("mean", "sum", "replace")),
+    *({"name": name, "norm": norm, "init_mag": 0.0} for name in ("freelb", "freeat", "yopo")
+      for norm in ("example", "token")),
+    {"name": "fgsm", "epsilon": 0.001}, {"name": "creat", "sigma": 0.0, "reg_weight": 0.0, "K": 3},
+    {"name": "gradient_penalty", "reg_weight": 0.1}, {"name": "r3f", "sigma": 0.0}, {"name": "none"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", SEPARATE, ids=lambda settings: "-".join(map(str, settings.values())))
 @pytest.mark.parametrize("parts", [(2, 2, 2, 2), (5, 3), (1, 7)])
-def test_micro_batches_add_up_to_the_batch(norm, combine, parts):
+def test_micro_batches_add_up_to_the_batch(settings, parts):
     model = build("bert", dropout=0.0)
     whole = batch_for(model, size=8)
-    for method in (FGM(norm=norm, combine=combine), PGD(norm=norm, combine=combine, epsilon=0.5)):
-        expected, _ = gradients(method, model, whole)
-        model.zero_grad()
-        start = 0
-        for size in parts:
-            part = {key: value[start : start + size] for key, value in whole.items()}
-            method.backward(model, part, precision=Precision(weight=size / 8))
-            start += size
-        for name, gradient in grads_of(model).items():
-            torch.testing.assert_close(gradient, expected[name], rtol=1e-3, atol=1e-5)
+    method = METHODS[settings["name"]](**{key: value for key, value in settings.items() if key != "name"})
+    expected, _ = gradients(method, model, whole)
+    model.zero_grad()
+    start = 0
+    for size in parts:
+        part = {key: value[start : start + size] for key, value in whole.items()}
+        method.backward(model, part, precision=Precision(weight=size / 8))
+        start += size
+    for name, gradient in grads_of(model).items():
+        torch.testing.assert_close(gradient, expected[name], rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from byhand import bitwise, loss_at, same, slopes_of, unmasked
+from byhand import bitwise, loss_at, same, slopes_of, spoiled, unmasked
 from observe import gradients, watch
 from tiny import Bag, batch_for, build, trained_bag
 
-from adv import SAM, Clean, RandomWeights
+from adv import ASAM, SAM, Clean, RandomWeights
 
 
 @pytest.mark.parametrize("rho", [0.05, 1.0])
@@ -80,3 +80,17 @@ def test_raises_the_loss_and_beats_random_weights_of_the_same_length(rho):
         rises.append(float(seen.losses[-1] - seen.losses[0]))
     torch.testing.assert_close(*lengths, rtol=1e-3, atol=0)
     assert rises[0] > max(0.0, 2 * rises[1])
+
+
+@pytest.mark.parametrize("kind", [SAM, ASAM])
+def test_an_overflow_ends_the_attack_of_this_step_alone(kind):
+    model = Bag()
+    batch = batch_for(model)
+    method = kind(rho=0.1)
+    with spoiled(model, 1), watch(model) as seen:
+        method.backward(model, batch)
+    bitwise(seen.passes[-1].weights, seen.passes[0].weights)
+    assert method.diagnostics()["nonfinite"] == 1
+    with watch(model) as seen:
+        method.backward(model, batch)
+    assert not torch.equal(seen.passes[-1].weights["output.weight"], seen.passes[0].weights["output.weight"])

@@ -126,7 +126,7 @@ def test_a_resumed_run_goes_on_with_its_teacher():
         for p in model.parameters():
             p.mul_(1.01)
     one.after_step(model)
-    other.load_state_dict({name: value.clone() for name, value in one.state_dict().items()})
+    other.load_state_dict(one.state_dict())
     before = state_of(model)
     results = []
     for method in (one, other):
@@ -134,6 +134,10 @@ def test_a_resumed_run_goes_on_with_its_teacher():
         results.append(method.backward(model, batch))
     assert torch.equal(*results)
     assert state_of(model) == before
+    kept = one.state_dict()["teacher.0"].clone()
+    other.after_step(model)
+    assert torch.equal(one.state_dict()["teacher.0"], kept)
+    assert not torch.equal(other.state_dict()["teacher.0"], kept)
     other.load_state_dict({})
     assert other.state_dict() == {}
 
