@@ -18,7 +18,7 @@ from adv.weight_step import WeightMethod
 from adv.weights import Weights, find_weights
 
 # The listing's additive constant, in units of the unscaled gradient and of the weight.
-SEED_E = 1e-6
+LISTING_E = 1e-6
 
 
 @dataclass(kw_only=True)
@@ -48,6 +48,9 @@ class AWP(WeightMethod):
     epsilon: float = setting(1.0, "with attack: radius of the ball around the clean embedding", low=0)
     alpha: float = setting(0.3, "with attack=pgd: length of one ascent step", low=0)
     K: int = setting(3, "with attack=pgd: ascent steps", low=1)
+    emb_name: str | None = setting(
+        None, "with attack: embedding module, where get_input_embeddings() does not tell", optional=True, pattern=True
+    )
     norm: str = setting("matrix", "with attack: where the norm is taken", choices=NORMS)
 
     def __post_init__(self) -> None:
@@ -64,7 +67,7 @@ class AWP(WeightMethod):
 
     @property
     def idle(self) -> dict[str, str]:
-        without = {"none": ("epsilon", "alpha", "K", "norm"), "fgm": ("alpha", "K"), "pgd": ()}[self.attack]
+        without = {"none": ("epsilon", "alpha", "K", "norm", "emb_name"), "fgm": ("alpha", "K"), "pgd": ()}[self.attack]
         found = dict.fromkeys(without, f"attack={self.attack}")
         return found | ({"adv_eps": "form=gamma"} if self.form == "gamma" else {})
 
@@ -86,27 +89,29 @@ class AWP(WeightMethod):
     def known(self, touched: list[nn.Parameter]) -> list[Tensor] | None:
         if self.direction != "momentum":
             return None
-        if self._optimizer is None:
+        optimizer = self._optimizer
+        if optimizer is None:
             raise AttackError("direction=momentum reads the optimiser: call method.follow(optimizer) once before training")
-        states = [self._optimizer.state.get(p, {}) for p in touched]
+        states = [optimizer.state.get(p, {}) for p in touched]
         if any(states) and not any("exp_avg" in state for state in states):
-            kind = type(self._optimizer).__name__
+            kind = type(optimizer).__name__
             raise AttackError(f"direction=momentum needs a running mean of gradients (exp_avg); {kind} has none: use AdamW")
         # Before the first optimiser step there is no direction, and the step is clean.
         found = [state.get("exp_avg") for state in states]
         return [torch.zeros_like(p) if mean is None else mean.clone() for p, mean in zip(touched, found, strict=True)]
 
-    def aim(self, passes: Passes) -> Worst | None:
-        if self.attack == "none":
-            return None
+    def aims_at(self, model: nn.Module) -> nn.Module | None:
+        return None if self.attack == "none" else find_embedding(model, self.emb_name)
+
+    def aim(self, passes: Passes, embedding: nn.Module) -> Worst:
         common: dict[str, Any] = {"epsilon": self.epsilon, "norm": self.norm, "combine": "replace"}
         attack = FGM(**common) if self.attack == "fgm" else PGD(alpha=self.alpha, K=self.K, **common)
-        return attack.find(passes, find_embedding(passes.model), 0.0)
+        return attack.find(passes, embedding, 0.0)
 
     def move(self, weights: Weights, gradients: list[Tensor | None], unit: Tensor) -> None:
         # A micro-batch of weight 0 has no gradient at all: 0 / 1, not 0 / 0.
-        floor = torch.where(unit > 0, SEED_E * unit, 1.0) if self.form == "box" else torch.full_like(unit, TINY)
-        added = SEED_E if self.form == "box" else 0.0
+        floor = torch.where(unit > 0, LISTING_E * unit, 1.0) if self.form == "box" else torch.full_like(unit, TINY)
+        added = LISTING_E if self.form == "box" else 0.0
 
         def rule(tensors: list[Tensor], shifts: list[Tensor]) -> None:
             sizes = zip(weights.norms(tensors), weights.lengths(shifts), strict=True)

@@ -46,7 +46,9 @@ class CreAT(EmbeddingMethod):
 
     @property
     def idle(self) -> dict[str, str]:
-        return {} if self.steps else {"alpha": "K=1", "reg_weight": "K=1"}
+        if not self.steps:
+            return dict.fromkeys(("alpha", "reg_weight", "pool", "layer_name"), "K=1")
+        return {} if self.reg_weight else dict.fromkeys(("pool", "layer_name"), "reg_weight=0")
 
     @property
     def steps(self) -> int:
@@ -60,7 +62,7 @@ class CreAT(EmbeddingMethod):
 
     def inner_objective(self, passes: Passes) -> Tensor:
         loss = read_loss(passes.output())
-        return loss - self.reg_weight * F.cosine_similarity(self._hidden[-1], self._hidden[0].detach(), dim=-1).mean()
+        return loss - self.reg_weight * F.cosine_similarity(self._hidden[1], self._hidden[0], dim=-1).mean()
 
     def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
         with self.observing(model, batch):
@@ -73,7 +75,10 @@ class CreAT(EmbeddingMethod):
 
         def keep(module: nn.Module, args: Any, output: Any) -> None:
             output = output[0] if not isinstance(output, Tensor) else output
-            self._hidden.append(pooled(output, batch, self.pool))
+            found = pooled(output, batch, self.pool)
+            # The clean one is a target; of the others only the newest is needed, and each holds its pass's graph.
+            self._hidden[1:] = [found] if self._hidden else []
+            self._hidden = self._hidden or [found.detach().clone()]
 
         handle = encoder_of(model, self.layer_name).register_forward_hook(keep)
         try:

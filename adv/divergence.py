@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from adv.modules import unwrapped
+
 DISTANCES = ("auto", "kl", "bernoulli", "mse")
 PROBLEMS = {"regression": "mse", "multi_label_classification": "bernoulli", "single_label_classification": "kl"}
 
@@ -14,7 +16,7 @@ def distance_of(distance: str, model: nn.Module, logits: Tensor) -> str:
     """The distance that "auto" means: by ``config.problem_type``, else squared error for one output, else KL."""
     if distance != "auto":
         return distance
-    problem: Any = getattr(getattr(model, "config", None), "problem_type", None)
+    problem: Any = getattr(getattr(unwrapped(model), "config", None), "problem_type", None)
     return PROBLEMS.get(problem, "mse" if logits.shape[-1] == 1 else "kl")
 
 

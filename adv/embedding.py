@@ -18,7 +18,7 @@ SHARES = {"mean": (0.5, 0.5), "sum": (1.0, 1.0), "replace": (0.0, 1.0)}
 
 
 class Worst(NamedTuple):
-    """What an ascent found: perturbation, embeddings' output (both (batch, seq, hidden)), clean loss, share cut, finite."""
+    """What an ascent found: perturbation and embeddings' output, both (batch, seq, hidden), and what they are judged by."""
 
     shift: Tensor
     output: Tensor
@@ -26,6 +26,7 @@ class Worst(NamedTuple):
     clean: Tensor
     clipped: Tensor
     finite: Tensor
+    embedding: nn.Module
 
 
 @dataclass(kw_only=True)
@@ -33,8 +34,8 @@ class EmbeddingMethod(SiteMethod):
     """A perturbation of the embeddings' output, found in ``steps`` ascent steps.
 
     The objective is ``a * J(e) + b * J(e + delta)`` with (a, b) = (1/2, 1/2) for ``combine="mean"``, (1, 1) for "sum"
-    (the seed document) and (0, 1) for "replace". From zero, the clean pass gives the first direction; the others come
-    from passes that differentiate with respect to delta alone.
+    (the listing in circulation) and (0, 1) for "replace". From zero, the clean pass gives the first direction; the
+    others come from passes that differentiate with respect to delta alone.
     """
 
     null: ClassVar[tuple[dict[str, Any], ...]] = ({"epsilon": 0.0},)
@@ -67,7 +68,8 @@ class EmbeddingMethod(SiteMethod):
     def find(self, passes: Passes, embedding: nn.Module, before: float) -> Worst:
         """Search the worst perturbation; ``before`` times the clean gradient is added to ``p.grad`` on the way."""
         scale = passes.precision.scale
-        with shifted_embeddings(embedding) as site:
+        needed = bool(before) or self.from_zero
+        with shifted_embeddings(embedding) as site, torch.set_grad_enabled(needed):
             clean = passes.loss()
             if before:
                 (scale(clean) * before).backward()  # type: ignore[no-untyped-call]
@@ -87,7 +89,7 @@ class EmbeddingMethod(SiteMethod):
             finite = finite & torch.isfinite(gradient).all()
             shift, clipped = self.ascend(shift, gradient, ball, passes)
         shift = torch.where(finite, shift, torch.zeros_like(shift))
-        return Worst(shift, output, ball, clean.detach(), clipped, finite)
+        return Worst(shift, output, ball, clean.detach(), clipped, finite, embedding)
 
     def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
         before, after = SHARES[self.combine]

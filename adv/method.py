@@ -101,7 +101,7 @@ class Method:
         raise NotImplementedError
 
     def after_step(self, model: nn.Module) -> None:
-        """Called after each optimiser step; for teachers and averages."""
+        """Called after each optimiser step, also one that a GradScaler skipped; for teachers."""
 
     def state_dict(self) -> dict[str, Tensor]:
         """Tensors that a resumed run needs."""

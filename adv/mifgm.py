@@ -26,6 +26,10 @@ class MIFGM(PGD):
     alpha: float = setting(1 / 3, "length of one ascent step; the paper's is epsilon / K", low=0)
     mu: float = setting(1.0, "momentum of the direction", low=0)
 
+    @property
+    def idle(self) -> dict[str, str]:
+        return {} if self.K > 1 else {"mu": "K=1"}
+
     def start(self, output: Tensor, ball: Ball, passes: Passes) -> Tensor:
         shift = super().start(output, ball, passes)
         passes.kept["velocity"] = torch.zeros_like(shift)

@@ -15,7 +15,10 @@ from adv.weights import Weights
 
 @dataclass(kw_only=True)
 class RandomWeights(AWP):
-    """AWP along standard normal numbers, for the same tensors and the same rows of the embedding matrix."""
+    """AWP along standard normal numbers, for the same tensors and the same rows of the embedding matrix.
+
+    As gradients do, numbers for a word add up over its places: one that occurs n times in the batch moves sqrt(n) as far.
+    """
 
     paper: ClassVar[str] = "control"
 

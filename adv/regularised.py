@@ -53,8 +53,8 @@ class RegularisedMethod(SiteMethod):
         """R between clean and perturbed logits (batch, outputs), shape ()."""
         return symmetric(logits, moved, distance, mask)
 
-    def supervised(self, output: Any) -> Tensor:
-        """The loss of the labels, shape ()."""
+    def supervised(self, output: Any) -> Tensor | None:
+        """The loss of the labels, shape (); None where a batch may lack them and does."""
         return read_loss(output)
 
     def extra(self, logits: Tensor, distance: str, mask: Tensor, passes: Passes) -> Tensor:
@@ -70,11 +70,12 @@ class RegularisedMethod(SiteMethod):
             clean, logits, _ = self.supervised(result), read_logits(result), first(site)
             distance, output, ids = distance_of(self.distance, model, logits), site.outputs[0], site.ids[0]
             ball = self.ball(batch, ids)
+            mask = ball.mask if ball.text_axis == 1 else ball.mask.transpose(0, 1)  # as predictions lie
             shift, clipped = self.start(output, ball, passes), torch.zeros((), device=passes.device)
             finite = torch.ones((), dtype=torch.bool, device=passes.device)
             for _ in range(self.steps):
                 with shifted_embeddings(embedding, shift) as middle:
-                    apart = divergence(logits.detach(), read_logits(passes.output()), distance, ball.mask)
+                    apart = divergence(logits.detach(), read_logits(passes.output()), distance, mask)
                     gradient = inner_gradient(precision.scale(apart), middle)
                 finite = finite & torch.isfinite(gradient).all()
                 shift, clipped = self.ascend(shift, gradient, ball, passes)
@@ -82,12 +83,14 @@ class RegularisedMethod(SiteMethod):
             self.refuse_swallowed(output, shift)
             with shifted_embeddings(embedding, shift, detached=self.detached) as last:
                 moved = passes.output()
-            apart = self.penalty(logits, read_logits(moved), distance, ball.mask)
-            objective = clean + self.reg_weight * apart + self.extra(logits, distance, ball.mask, passes)
+            objective = self.reg_weight * self.penalty(logits, read_logits(moved), distance, mask)
+            objective = objective + self.extra(logits, distance, mask, passes)
+            objective = objective if clean is None else clean + objective
             precision.tell(precision.scale(objective), ~finite).backward()  # type: ignore[no-untyped-call]
             grad_of(first(last).grad)
-        gap = self.supervised(moved).detach() - clean.detach()
-        self.report(ball, output, shift, finite, clipped=clipped, gap=gap)
+        attacked = self.supervised(moved)
+        gap = {} if clean is None or attacked is None else {"gap": attacked.detach() - clean.detach()}
+        self.report(ball, output, shift, finite, clipped=clipped, **gap)
         return objective.detach()
 
     def prepare(self, passes: Passes) -> None:

@@ -31,7 +31,7 @@ def setting(
     """Declare one field of a method.
 
     Args:
-        default: The paper's (or the seed document's) value; its type is the type of the setting.
+        default: The paper's (or the listing's) value; its type is the type of the setting.
         text: One line for the tables: what it is, and its unit.
         low: Smallest allowed value.
         high: Largest allowed value.

@@ -25,6 +25,10 @@ def sharding(model: nn.Module) -> str | None:
     for kind, name in (("FullyShardedDataParallel", "FSDP"), ("DeepSpeedEngine", "DeepSpeed")):
         if kind in kinds:
             return name
+    if any(isinstance(module, nn.DataParallel) and len(module.device_ids) > 1 for module in model.modules()):
+        return "nn.DataParallel over several devices"
+    if len({p.device for p in model.parameters()}) > 1:
+        return "placement on several devices"
     for p in model.parameters():
         if hasattr(p, "placements"):
             return "FSDP2 or tensor parallelism (DTensor)"

@@ -44,6 +44,8 @@ class SMART(RegularisedMethod):
     @property
     def idle(self) -> dict[str, str]:
         found = {} if self.teacher_weight else {"beta": "teacher_weight=0"}
+        if not self.reg_weight:
+            return found | dict.fromkeys(("epsilon", "alpha", "sigma", "K"), "reg_weight=0")
         return found | ({} if self.K else {"alpha": "K=0"})
 
     @property

@@ -67,10 +67,10 @@ class VAT(RegularisedMethod):
             return detached_pair(logits, moved, distance, mask)
         return divergence(logits.detach(), moved, distance, mask)
 
-    def supervised(self, output: Any) -> Tensor:
+    def supervised(self, output: Any) -> Tensor | None:
         try:
             return read_loss(output)
         except AttackError:
             if not self.unlabelled:
                 raise
-            return torch.zeros(())
+            return None

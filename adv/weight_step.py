@@ -12,7 +12,7 @@ from adv.method import Cost, Method
 from adv.passes import Forward, Passes, call_model, gradients_of
 from adv.precision import FP32, Precision
 from adv.settings import setting
-from adv.shift import Site, find_embedding, shifted_embeddings
+from adv.shift import Site, shifted_embeddings
 from adv.weights import Weights, find_weights, looked_up_matrix
 
 # Diagnostics read every touched weight once more, so they are taken on one step in eight.
@@ -49,9 +49,13 @@ class WeightMethod(Method):
         """One ascent step along ``gradients``, which are scaled by ``unit`` (shape ()) and may be used up."""
         raise NotImplementedError
 
-    def aim(self, passes: Passes) -> Worst | None:
-        """An embedding perturbation under which the weights are attacked, or None."""
+    def aims_at(self, model: nn.Module) -> nn.Module | None:
+        """The embedding module that is perturbed while the weights are attacked, or None."""
         return None
+
+    def aim(self, passes: Passes, embedding: nn.Module) -> Worst:
+        """The perturbation of that module."""
+        raise NotImplementedError
 
     def known(self, touched: list[nn.Parameter]) -> list[Tensor] | None:
         """Directions that are known before any pass, one for each weight; None where they come from passes."""
@@ -78,9 +82,12 @@ class WeightMethod(Method):
         touched = list(self.touched(model).values())
         directions = self.known(touched)
         embedding, matrix = looked_up_matrix(model, touched) if directions is None else (None, None)
+        target = self.aims_at(model)
+        if target is not None and target is not embedding:
+            embedding = matrix = None  # rows are found by the hook that perturbs, which sits elsewhere
         dense = [p for p in touched if p is not matrix]
         with Passes(model, batch, precision, forward, self.same_dropout) as passes, ExitStack() as undo:
-            worst = self.aim(passes)
+            worst = None if target is None else self.aim(passes, target)
             weights = Weights(dense, matrix, getattr(embedding, "padding_idx", None), undo)
             weights.look = self.looks()
             clean: Tensor | None
@@ -89,7 +96,7 @@ class WeightMethod(Method):
             else:
                 clean = self._clean(passes, worst)
                 self.move(weights, [*directions], torch.ones((), device=passes.device))
-            with under(worst, model, None):
+            with under(worst, None):
                 adversarial = passes.loss()
             spoiled = weights.nonfinite if worst is None else weights.nonfinite | ~worst.finite
             precision.tell(precision.scale(adversarial) * after, spoiled).backward()  # type: ignore[no-untyped-call]
@@ -106,7 +113,7 @@ class WeightMethod(Method):
         model, scale, before = passes.model, passes.precision.scale, self.shares[0]
         clean, count = torch.zeros(()), len(weights.dense)
         for step in range(self.steps):
-            with under(worst, model, embedding) as site:
+            with under(worst, embedding) as site:
                 loss = passes.loss()
                 weights.look_up(site)
                 rows = [] if weights.matrix is None else site.leaves
@@ -125,16 +132,16 @@ class WeightMethod(Method):
         """The pass before the weights move, where its gradient is joined; returns its loss."""
         if not self.shares[0]:
             return None
-        with under(worst, passes.model, None):
+        with under(worst, None):
             loss = passes.loss()
             (passes.precision.scale(loss) * self.shares[0]).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
 
-def under(worst: Worst | None, model: nn.Module, embedding: nn.Module | None) -> AbstractContextManager[Site]:
+def under(worst: Worst | None, embedding: nn.Module | None) -> AbstractContextManager[Site]:
     """A pass under the embedding perturbation, where there is one; else one that sees what ``embedding`` looks up."""
     if worst is not None:
-        return shifted_embeddings(find_embedding(model), worst.shift)
+        return shifted_embeddings(worst.embedding, worst.shift)
     return nullcontext(Site()) if embedding is None else shifted_embeddings(embedding)
 
 

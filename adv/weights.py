@@ -82,6 +82,11 @@ def writable(gradients: list[Tensor]) -> list[Tensor]:
     return result
 
 
+def in_fp32(tensors: list[Tensor]) -> torch.dtype | None:
+    """The type that norms are taken in: fp32, or None for the tensors' own fp64."""
+    return None if any(tensor.dtype == torch.float64 for tensor in tensors) else torch.float32
+
+
 class Weights:
     """The touched weights of one step: whole tensors, and the looked-up rows of the embedding matrix.
 
@@ -165,14 +170,14 @@ class Weights:
 
     def lengths(self, tensors: list[Tensor]) -> list[Tensor]:
         """L2 norms in fp32; repeated rows count once."""
-        lengths = list(torch._foreach_norm(tensors, dtype=torch.float32))
+        lengths = list(torch._foreach_norm(tensors, dtype=in_fp32(tensors)))
         if self._ball is not None:
-            lengths[-1] = self._ball.length(tensors[-1][None]).reshape(())
+            lengths[-1] = self._ball.length(tensors[-1][None]).reshape(()).to(lengths[-1].dtype)
         return lengths
 
     def norms(self, weights: list[Tensor]) -> list[Tensor]:
         """L2 norms of the weights; for the rows, that of their whole matrix."""
-        norms = list(torch._foreach_norm(weights, dtype=torch.float32))
+        norms = list(torch._foreach_norm(weights, dtype=in_fp32(weights)))
         if self.matrix is not None and self._ball is not None:
             norms[-1] = self.matrix.norm()
         return norms

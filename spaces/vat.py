@@ -2,7 +2,7 @@
 
 epsilon 0.01..5: from nothing to the official text code's 5 (there on normalised embeddings). xi 0.003..0.1: below, half
 precision rounds the divergence away (bf16 wants 0.01 or more); 0.1 is the official text code's. reg_weight 0.1..10: a
-decade around 1; ALUM pre- trains with 10. K 1..2: the papers find one iteration enough, each costs two thirds of a
+decade around 1; ALUM pre-trains with 10. K 1..2: the papers find one iteration enough, each costs two thirds of a
 clean step.
 """
 

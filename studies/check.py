@@ -76,7 +76,7 @@ def look(bench: Bench, recipe: Recipe, name: str, settings: dict[str, Any], cons
     facts = gather(bed, lambda: METHODS[name](**settings), recipe, total_steps(bench.train, recipe))
     console.print(about(facts, bed, recipe.model))
     attacked = facts.method
-    spent = measure([lambda: bed.run(Clean()), lambda: bed.run(attacked)], bed.device)
+    spent = measure([lambda: bed.run(Clean()), lambda: bed.run(attacked)], bed.device, bed.model.zero_grad)
     console.print(beside(facts, spent))
     return judge(facts)
 

@@ -25,10 +25,10 @@ class Spent:
     counted: str
 
 
-def measure(steps: list[Callable[[], object]], device: torch.device) -> Spent:
-    """Time and memory of steps; each must begin by dropping what the one before left."""
+def measure(steps: list[Callable[[], object]], device: torch.device, release: Callable[[], object]) -> Spent:
+    """Time and memory of steps; each must begin by dropping what the one before left, which ``release`` does."""
     seconds = pace(steps, device, ROUNDS, SECONDS)
-    peaks = [peak_bytes(step, device) for step in steps]
+    peaks = [peak_bytes(step, device, release) for step in steps]
     counted = "GPU peak, weights apart" if device.type == "cuda" else "peak of live tensors"
     return Spent(seconds, peaks, counted)
 
@@ -62,13 +62,14 @@ def wait_for(device: torch.device) -> None:
         torch.get_device_module(device).synchronize(device)
 
 
-def peak_bytes(step: Callable[[], object], device: torch.device) -> int:
+def peak_bytes(step: Callable[[], object], device: torch.device, release: Callable[[], object] = lambda: None) -> int:
     """The most bytes that tensors made by ``step`` took at once.
 
     On CUDA the allocator's peak over what was allocated before; elsewhere the sum over the live storages that operators
     returned, which leaves out what an operator needs inside.
     """
     if device.type == "cuda":
+        release()  # gradients of the step before, which the next one frees first
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
         step()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 
 from adv import Clean, Method
-from adv.accumulate import AccumulatingMethod
 from studies.facts import Facts
 from studies.probe import Outcome
 
@@ -141,8 +140,8 @@ def reach_of(method: Method) -> tuple[float, str]:
     if names[:3] != ["alpha", "K", "epsilon"] or method.replays > 1 or hasattr(method, "adv_eps"):
         return 0.0, ""
     has = {name: getattr(method, name) for name in names}
-    # A method whose passes all train takes no step after the last of them.
-    steps = has["K"] - (isinstance(method, AccumulatingMethod) and "n" not in has)
+    # Where all K passes train, no step follows the last.
+    steps = getattr(method, "steps", has["K"] - ("n" not in has))
     terms = "K * alpha" if steps == has["K"] else "(K - 1) * alpha"
     terms += (" * n" if "n" in has else "") + (" + init_mag / sqrt(3)" if has.get("init_mag") else "")
     return steps * has["alpha"] * has.get("n", 1) + has.get("init_mag", 0) / 3**0.5, terms

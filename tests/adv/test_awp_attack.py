@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+import transformers
 from byhand import MATRICES, ascend, loss_at, moved, passes_of, same, slopes_of, unmasked, weight_step
-from observe import gradients, watch
+from observe import gradients, state_of, watch
 from tiny import Bag, batch_for, build, trained_bag
 
-from adv import AWP, FGM, PGD, RandomWeights
+from adv import ASAM, AWP, FGM, PGD, SAM, AttackError, RandomWeights
 
 
 @pytest.mark.parametrize("combine", ["replace", "mean"])
@@ -66,3 +67,29 @@ def test_beats_random_weights(form, attack):
         # The last two passes: before and after the weights moved.
         rises.append(float(seen.losses[-1] - seen.losses[-2]))
     assert rises[0] > max(0.0, 2 * rises[1])
+
+
+def test_the_attacked_embedding_may_be_named():
+    """T5 looks texts up in its encoder's own module, which it does not tell."""
+    config = transformers.T5Config(vocab_size=60, d_model=32, d_kv=16, d_ff=64, num_layers=1, num_heads=2)
+    config.decoder_start_token_id = 0
+    model = transformers.T5ForConditionalGeneration(config).eval()
+    batch = batch_for(model)
+    batch["labels"] = batch["input_ids"]
+    with pytest.raises(AttackError, match="was not called in the forward pass: set emb_name"):
+        AWP(attack="fgm").backward(model, batch)
+    before = state_of(model)
+    alone, loss = gradients(AWP(adv_lr=0.01), model, batch)
+    found, objective = gradients(AWP(adv_lr=0.01, attack="fgm", emb_name=r"encoder\.embed_tokens"), model, batch)
+    assert objective > loss
+    assert any(not torch.equal(found[name], gradient) for name, gradient in alone.items())
+    assert state_of(model) == before
+
+
+def test_weights_in_double_precision_move_as_well():
+    model = Bag().double()
+    batch = batch_for(model)
+    for method in (AWP(), AWP(form="gamma"), SAM(), ASAM()):
+        found, _ = gradients(method, model, batch)
+        assert all(gradient.dtype == torch.float64 for gradient in found.values())
+        assert method.diagnostics()["relative"] > 0

@@ -100,3 +100,10 @@ def test_the_largest_entry_of_each_token_is_one():
     torch.testing.assert_close(top.flatten()[1:], torch.ones(14))
     assert torch.equal(found.sign(), gradient.sign())
     torch.testing.assert_close(largest(gradient * 1000), found)
+
+
+def test_a_wrapped_model_keeps_its_distance():
+    model = build("bert")
+    model.config.problem_type = "multi_label_classification"
+    logits = torch.zeros(2, 3)
+    assert distance_of("auto", model, logits) == distance_of("auto", torch.nn.DataParallel(model), logits) == "bernoulli"

@@ -102,3 +102,13 @@ def test_weight_attacks_refuse_quantised_weights(name):
     with pytest.raises(AttackError, match=r"embedding.weight is quantised \(torch.int8\): .* Use an embedding method"):
         METHODS[name](adv_param="weight").backward(model, batch_for(model))
     assert state_of(model) == before
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_replicas_on_several_devices_are_refused(name):
+    model = Bag()
+    wrapped = torch.nn.DataParallel(model)
+    wrapped.device_ids = [0, 1]
+    layer = {"layer_name": "dropout"} if has(name, "layer_name") else {}
+    with pytest.raises(AttackError, match=r"nn\.DataParallel over several devices"):
+        METHODS[name](**layer).backward(wrapped, batch_for(model))

@@ -150,3 +150,17 @@ def test_an_overflow_ends_the_attack_of_this_step_alone():
     assert not seen.shift.any()
     assert method.diagnostics()["nonfinite"] == 1
     assert passes_of(method, model, batch)[-1].any()
+
+
+def test_a_batch_without_labels_trains_the_regulariser_alone():
+    model = build("bert")
+    batch = batch_for(model)
+    whole, objective = gradients(VAT(), model, batch)
+    clean, loss = gradients(Clean(), model, batch)
+    del batch["labels"]
+    method = VAT(unlabelled=True)
+    found, alone = gradients(method, model, batch)
+    torch.testing.assert_close(alone, objective - loss, rtol=1e-3, atol=1e-6)
+    for name, gradient in found.items():
+        torch.testing.assert_close(gradient, whole[name] - clean[name], rtol=1e-2, atol=1e-5)
+    assert "gap" not in method.diagnostics()

@@ -65,7 +65,7 @@ def test_every_shipped_entry_lies_in_its_space(path, epochs):
 
 @pytest.mark.parametrize(("method", "settings"), [("fgm", {"epsilon"}), ("pgd", {"epsilon", "alpha", "K"})])
 def test_the_listing_s_defaults_are_the_methods_own(method, settings):
-    (start,) = read_starts([str(path) for path in SHIPPED if path.stem == method])
+    start, *_ = read_starts([str(path) for path in SHIPPED if path.stem == method])
     assert start.settings.keys() == settings
     assert all(getattr(METHODS[method](), name) == value for name, value in start.settings.items())
 
