@@ -137,7 +137,9 @@ def reach_of(method: Method) -> tuple[float, str]:
     FreeAT carries its perturbation on, and AWP's alpha and epsilon belong to an attack that it may not make.
     """
     names = [name for name in ("alpha", "K", "epsilon", "n", "init_mag") if hasattr(method, name)]
-    if names[:3] != ["alpha", "K", "epsilon"] or method.replays > 1 or hasattr(method, "adv_eps"):
+    # A table of words adds lengths of its own.
+    unbounded = method.replays > 1 or hasattr(method, "adv_eps") or "table" in method.state_dict()
+    if names[:3] != ["alpha", "K", "epsilon"] or unbounded:
         return 0.0, ""
     has = {name: getattr(method, name) for name in names}
     # Where all K passes train, no step follows the last.
