@@ -54,12 +54,11 @@ class AccumulatingMethod(SiteMethod):
         """delta_0 (batch, seq, hidden): ``U(-1, 1) * init_mag / sqrt(L * d)`` per text, in the ball."""
         if not self.init_mag:
             return torch.zeros_like(output, dtype=torch.float32)
-        noise = passes.uniform(output.shape, self.draw()) * ball.mask * (self.init_mag / ball.spread(output))
-        return ball.project(noise, self.epsilon)[0]
+        return ball.project(self.scattered(self.init_mag, output, ball, passes), self.epsilon)[0]
 
     def ascend(self, shift: Tensor, gradient: Tensor, ball: Ball, passes: Passes) -> tuple[Tensor, Tensor]:
         """The next perturbation (batch, seq, hidden), and the share of it that the ball cut, shape ()."""
-        return ball.project(shift + self.alpha * ball.unit(gradient), self.epsilon)
+        return ball.climb(shift, gradient, self.alpha, self.epsilon)
 
     def observing(self, model: nn.Module) -> AbstractContextManager[object]:
         """A context around all passes, for what else a method must see."""

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from adv.sam import SAM
 from adv.settings import setting
-from adv.site import TINY
 from adv.weights import Weights
 
 
@@ -29,18 +27,9 @@ class ASAM(SAM):
         self._weights = {id(p) for name, p in found.items() if "weight" in name}
         return found
 
-    def move(self, weights: Weights, gradients: list[Tensor | None], unit: Tensor) -> None:
-        def rule(tensors: list[Tensor], shifts: list[Tensor]) -> None:
-            # Rows of the embedding matrix come last.
-            scaled = [*(id(p) in self._weights for p in weights.live), True][: len(tensors)]
-            sizes = [w.abs().add_(self.eta) if mine else None for w, mine in zip(tensors, scaled, strict=True)]
-            for shift, size in zip(shifts, sizes, strict=True):
-                if size is not None:
-                    shift.mul_(size)
-            length = torch.stack(weights.lengths(shifts)).norm()
-            torch._foreach_mul_(shifts, self.rho / length.clamp_min(TINY))
-            for shift, size in zip(shifts, sizes, strict=True):
-                if size is not None:
-                    shift.mul_(size)
-
-        weights.move(gradients, rule)
+    def stretch(self, weights: Weights, tensors: list[Tensor], shifts: list[Tensor]) -> None:
+        # Rows of the embedding matrix come last.
+        scaled = [*(id(p) in self._weights for p in weights.live), True][: len(tensors)]
+        for tensor, shift, mine in zip(tensors, shifts, scaled, strict=True):
+            if mine:
+                shift.mul_(tensor.abs().add_(self.eta))

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from adv.ball import TINY
 from adv.embedding import SHARES, Worst
 from adv.fgm import FGM
 from adv.method import Cost
@@ -13,7 +14,6 @@ from adv.passes import Passes
 from adv.pgd import PGD
 from adv.settings import COMBINE, NORMS, AttackError, SettingError, setting
 from adv.shift import find_embedding
-from adv.site import TINY
 from adv.weight_step import WeightMethod
 from adv.weights import Weights, find_weights
 

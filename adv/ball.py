@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+TINY = torch.finfo(torch.float32).tiny
+
 
 def segments(ids: Tensor) -> Tensor:
     """Number equal ids alike: (batch, seq) -> (batch * seq,), without waiting for the device."""
@@ -19,6 +21,18 @@ def segments(ids: Tensor) -> Tensor:
     numbers = torch.zeros_like(flat)
     numbers[order[1:]] = steps
     return numbers
+
+
+def segment_sums(ids: Tensor, rows: Tensor) -> Tensor:
+    """For each place of ``ids`` (batch, seq) the sum of the ``rows`` (batch * seq, any) at places with the same id."""
+    numbers = segments(ids)
+    return torch.zeros_like(rows).index_add_(0, numbers, rows)[numbers]
+
+
+def largest(gradient: Tensor) -> Tensor:
+    """Each token's gradient divided by its largest entry: L-infinity length 1, or exactly 0 where it is 0."""
+    top = gradient.float().abs().amax(-1, keepdim=True)
+    return torch.where(top > 0, gradient.float() / top.clamp_min(TINY), 0.0)
 
 
 @dataclass(frozen=True)
@@ -42,10 +56,7 @@ class Ball:
         gradient = gradient.float() * self.mask
         if self.norm != "matrix":
             return gradient
-        numbers = segments(self.ids)
-        flat = gradient.reshape(len(numbers), -1)
-        rows = torch.zeros_like(flat).index_add_(0, numbers, flat)
-        return rows[numbers].view_as(gradient) * self.mask
+        return segment_sums(self.ids, gradient.reshape(self.ids.numel(), -1)).view_as(gradient) * self.mask
 
     def total(self, amounts: Tensor) -> Tensor:
         """Sums of an amount per token (batch, seq, 1) where the norm is taken; each row of the matrix counts once.
@@ -62,8 +73,7 @@ class Ball:
 
     def counts(self) -> Tensor:
         """How often the token at each place is in the batch, padding left out, (batch, seq, 1), at least 1."""
-        numbers, weights = segments(self.ids), self.mask.reshape(-1)
-        return torch.zeros_like(weights).index_add_(0, numbers, weights)[numbers].clamp_min(1).view_as(self.mask)
+        return segment_sums(self.ids, self.mask.reshape(-1)).clamp_min(1).view_as(self.mask)
 
     def length(self, shift: Tensor) -> Tensor:
         """L2 length in fp32: shape (1, 1, 1) for "matrix", (batch, 1, 1) for "example", (batch, seq, 1) for "token"."""
@@ -84,5 +94,8 @@ class Ball:
         """The nearest point of the ball of radius ``epsilon``, and the share of lengths that the ball cut, shape ()."""
         length = self.length(shift)
         outside = length > epsilon
-        tiny = torch.finfo(length.dtype).tiny
-        return torch.where(outside, shift * (epsilon / length.clamp_min(tiny)), shift), outside.float().mean()
+        return torch.where(outside, shift * (epsilon / length.clamp_min(TINY)), shift), outside.float().mean()
+
+    def climb(self, shift: Tensor, gradient: Tensor, alpha: float, epsilon: float) -> tuple[Tensor, Tensor]:
+        """A step of length ``alpha`` along the gradient, and back into the ball; with the share that the ball cut."""
+        return self.project(shift + alpha * self.unit(gradient), epsilon)

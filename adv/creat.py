@@ -58,7 +58,7 @@ class CreAT(EmbeddingMethod):
         return ball.project(self.sigma * passes.normal(output.shape, self.draw()) * ball.mask, self.epsilon)[0]
 
     def ascend(self, shift: Tensor, gradient: Tensor, ball: Ball, passes: Passes) -> tuple[Tensor, Tensor]:
-        return ball.project(shift + self.alpha * ball.unit(gradient), self.epsilon)
+        return ball.climb(shift, gradient, self.alpha, self.epsilon)
 
     def inner_objective(self, passes: Passes) -> Tensor:
         loss = read_loss(passes.output())

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -56,9 +55,3 @@ def detached_pair(one: Tensor, other: Tensor, distance: str, mask: Tensor | None
     """Symmetric, each side pulled towards the other as it stands: no gradient through a target."""
     there = divergence(one.detach(), other, distance, mask)
     return there + divergence(other.detach(), one, distance, mask)
-
-
-def largest(gradient: Tensor) -> Tensor:
-    """Each token's gradient divided by its largest entry: L-infinity length 1, or exactly 0 where it is 0."""
-    top = gradient.float().abs().amax(-1, keepdim=True)
-    return torch.where(top > 0, gradient.float() / top.clamp_min(torch.finfo(torch.float32).tiny), 0.0)

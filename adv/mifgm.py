@@ -6,11 +6,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from adv.ball import Ball
+from adv.ball import TINY, Ball
 from adv.passes import Passes
 from adv.pgd import PGD
 from adv.settings import setting
-from adv.site import TINY
 
 
 @dataclass(kw_only=True)

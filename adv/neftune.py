@@ -41,7 +41,7 @@ class NEFTune(SiteMethod):
 
             def noise(ids: Tensor, output: Tensor) -> Tensor:
                 balls.append(self.ball(batch, ids))
-                shift = passes.uniform(output.shape, self.draw()) * balls[0].mask * (self.sigma / balls[0].spread(output))
+                shift = self.scattered(self.sigma, output, balls[0], passes)
                 self.refuse_swallowed(output, shift)
                 return shift
 

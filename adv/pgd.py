@@ -33,4 +33,4 @@ class PGD(EmbeddingMethod):
         return self.K
 
     def ascend(self, shift: Tensor, gradient: Tensor, ball: Ball, passes: Passes) -> tuple[Tensor, Tensor]:
-        return ball.project(shift + self.alpha * ball.unit(gradient), self.epsilon)
+        return ball.climb(shift, gradient, self.alpha, self.epsilon)

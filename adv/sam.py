@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from adv.ball import TINY
 from adv.settings import setting
-from adv.site import TINY
 from adv.weight_step import WeightMethod
 from adv.weights import Weights
 
@@ -22,9 +22,14 @@ class SAM(WeightMethod):
     rho: float = setting(0.05, "radius: length of the step over all weights together", low=0)
     adv_param: str = setting("", "which weights: regular expression on their names (all)", pattern=True)
 
+    def stretch(self, weights: Weights, tensors: list[Tensor], shifts: list[Tensor]) -> None:
+        """Multiply ``shifts`` by T, the measure of each weight, in place; 1 here."""
+
     def move(self, weights: Weights, gradients: list[Tensor | None], unit: Tensor) -> None:
         def rule(tensors: list[Tensor], shifts: list[Tensor]) -> None:
+            self.stretch(weights, tensors, shifts)
             length = torch.stack(weights.lengths(shifts)).norm()
             torch._foreach_mul_(shifts, self.rho / length.clamp_min(TINY))
+            self.stretch(weights, tensors, shifts)
 
         weights.move(gradients, rule)

@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from adv.ball import Ball
-from adv.divergence import largest
+from adv.ball import Ball, largest
 from adv.passes import Passes
 from adv.regularised import RegularisedMethod
 from adv.settings import setting

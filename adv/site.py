@@ -6,13 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adv.ball import Ball
+from adv.ball import TINY, Ball
 from adv.method import Method
-from adv.passes import gradients_of
+from adv.passes import Passes, gradients_of
 from adv.settings import AttackError, setting
 from adv.shift import Site, padding_mask, turned
-
-TINY = torch.finfo(torch.float32).tiny
 
 
 @dataclass(kw_only=True)
@@ -33,6 +31,10 @@ class SiteMethod(Method):
     def ball(self, batch: Any, ids: Tensor) -> Ball:
         """The geometry of this batch, from its padding and the ids (batch, seq) that the embedding saw."""
         return Ball(self.geometry, ids, padding_mask(batch, ids), text_axis=0 if turned(batch, ids) else 1)
+
+    def scattered(self, size: float, output: Tensor, ball: Ball, passes: Passes) -> Tensor:
+        """Noise ``U(-1, 1) * size / sqrt(n)``, n the numbers that share a length: its length is about size / sqrt(3)."""
+        return passes.uniform(output.shape, self.draw()) * ball.mask * (size / ball.spread(output))
 
     def report(self, ball: Ball, output: Tensor, shift: Tensor, finite: Tensor, **more: Tensor) -> None:
         """Record the diagnostics of one step.
@@ -94,8 +96,3 @@ def grad_of(gradient: Tensor | None) -> Tensor:
     if gradient is None:
         raise AttackError("the loss does not depend on the embeddings' output: nothing to attack")
     return gradient
-
-
-def add_to(total: Tensor | None, addend: Tensor) -> Tensor:
-    """Their sum; the addend alone where there is none yet."""
-    return addend if total is None else total + addend

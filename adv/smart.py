@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from adv.ball import Ball
-from adv.divergence import detached_pair, divergence, largest
+from adv.ball import Ball, largest
+from adv.divergence import detached_pair, divergence
 from adv.method import Cost
 from adv.passes import Passes, read_logits
 from adv.regularised import RegularisedMethod

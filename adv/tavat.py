@@ -7,11 +7,10 @@ import torch
 from torch import Tensor
 
 from adv.accumulate import AccumulatingMethod
-from adv.ball import Ball, segments
+from adv.ball import TINY, Ball, segment_sums
 from adv.passes import Passes
 from adv.settings import AttackError, setting
 from adv.shift import find_embedding
-from adv.site import TINY
 
 
 @dataclass(kw_only=True)
@@ -52,10 +51,9 @@ class TAVAT(AccumulatingMethod):
         assert self._table is not None
         if self.K == 1:
             return None
-        flat, numbers, weights = ball.ids.reshape(-1), segments(ball.ids), ball.mask.reshape(-1, 1)
-        token = passes.kept["token"].reshape(len(flat), -1) * weights
-        sums = torch.zeros_like(token).index_add_(0, numbers, token)[numbers]
-        counts = torch.zeros_like(weights).index_add_(0, numbers, weights)[numbers]
+        flat, weights = ball.ids.reshape(-1), ball.mask.reshape(-1, 1)
+        sums = segment_sums(ball.ids, passes.kept["token"].reshape(len(flat), -1) * weights)
+        counts = segment_sums(ball.ids, weights)
         self._table[flat] = torch.where(finite & (counts > 0), sums / counts.clamp_min(1), self._table[flat])
         return None
 

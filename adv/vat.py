@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from adv.ball import Ball
-from adv.divergence import detached_pair, divergence, largest
+from adv.ball import Ball, largest
+from adv.divergence import detached_pair, divergence
 from adv.passes import Passes, read_loss
 from adv.regularised import RegularisedMethod
 from adv.settings import AttackError, setting

@@ -9,7 +9,6 @@ from rich.table import Table
 
 from adv import METHODS, AttackError, Clean, Method, Precision
 from finetune.config import Recipe
-from finetune.errors import UserError
 from finetune.load import load_task
 from finetune.loop import AUTOCAST, Bench
 from finetune.metrics import find_metric
@@ -18,6 +17,8 @@ from studies.command import recipe_for, refuse_empty, source_of
 from studies.console import number, say
 from studies.facts import Facts, gather
 from studies.meter import Spent, measure
+from studies.methods import passes_text
+from studies.objective import fitting
 from studies.plan import make_plan
 from studies.probe import Bed
 from studies.verdict import Finding, judge
@@ -45,16 +46,10 @@ def check(method: str, data: dict[str, Any], recipe: dict[str, Any], sets: tuple
     full = recipe_for(recipe, task)
     say(console, f"{method} ({built.paper}): {settings_text(built)}")
     try:
-        found = look(Bench(task, full), full, method, settings, console)
+        with fitting(full):
+            found = look(Bench(task, full), full, method, settings, console)
     except AttackError as error:
         found = [Finding("failure", str(error))]
-    except torch.OutOfMemoryError:
-        raise UserError("out of memory: lower --batch-size or --max-length") from None
-    except IndexError as error:
-        if "out of range in self" not in str(error):  # torch's words for a look-up beyond a matrix
-            raise
-        what = "its tokeniser has more tokens than its embedding, or it takes no texts of --max-length"
-        raise UserError(f"--model {full.model}: {what} {full.max_length}") from None
     for finding in found:
         say(console, f"{finding.kind}: {finding.text}")
     good = all(finding.kind == "note" for finding in found)
@@ -129,14 +124,12 @@ def matched(facts: Facts) -> list[str]:
 def beside(facts: Facts, spent: Spent) -> Table:
     """The attacked step beside the clean one."""
     clean, attacked, cost, gap = facts.clean, facts.attacked, facts.method.cost(), facts.gap
-    names = type(cost)._fields
-    passes = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in zip(names, cost, strict=True) if n)
     table = Table("", "clean step", "attacked step", "", box=None, pad_edge=False)
     under = "-" if gap is None else f"{facts.watch.under:.6g}"
     table.add_row("loss", f"{clean.objective:.6g}", under, "" if gap is None else f"{gap:+.3g}")
     table.add_row("objective", f"{clean.objective:.6g}", f"{attacked.objective:.6g}", "")
     table.add_row("gradient norm", f"{clean.norm:.4g}", f"{attacked.norm:.4g}", f"cosine {facts.cosine:.3f}")
-    table.add_row("passes", "1 forward, 1 backward", passes, f"{cost.relative:.2f}x")
+    table.add_row("passes", passes_text(Clean().cost()), passes_text(cost), f"{cost.relative:.2f}x")
     seconds, peaks = spent.seconds, spent.peaks
     table.add_row("time", *(f"{s * 1e3:.1f} ms" for s in seconds), f"{seconds[1] / seconds[0]:.2f}x")
     table.add_row("memory", *(f"{b / MIB:.2f} MiB" for b in peaks), f"{peaks[1] / max(1, peaks[0]):.2f}x")

@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from adv import AttackError, Clean, Method
+from adv.ball import TINY
 from finetune.config import Recipe
 from finetune.loop import adamw
 from finetune.steps import rate
-from studies.probe import TINY, Bed, Outcome, Watch
+from studies.probe import Bed, Outcome, Watch
 
 # From 65536, the scaler's first scale, down to 1.
 HALVINGS = 16

@@ -28,6 +28,8 @@ FLOOR = 95.0
 # fANOVA on fewer values is a lottery.
 AT_LEAST = 8
 PED_QUANTILE = 0.25
+# Shares of weights stopped by AWP's box: below, the box is idle, above, the step.
+FREE, FULL = 0.01, 0.95
 
 
 @dataclass(frozen=True)
@@ -158,10 +160,10 @@ def idle_settings(trials: Sequence[FrozenTrial], fixed: dict[str, Any]) -> list[
     if short:
         lines.append(f"epsilon was idle in {short} of {len(balls)} trials: the steps never reached it, the ball never cut")
     boxes = [(p, d["clipped"]) for p, d in rows if "adv_eps" in p and "clipped" in d]
-    free = sum(clipped < 0.01 for _, clipped in boxes)
+    free = sum(clipped < FREE for _, clipped in boxes)
     if free:
         lines.append(f"adv_eps was idle in {free} of {len(boxes)} trials: under 1 % of the weights reached the box")
-    full = sum(clipped > 0.95 for _, clipped in boxes)
+    full = sum(clipped > FULL for _, clipped in boxes)
     if full:
         lines.append(f"adv_lr was idle in {full} of {len(boxes)} trials: over 95 % of the weights were stopped by the box")
     return lines

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -114,21 +115,33 @@ class Objective:
             return known
         training = Training(self.bench, self.plan.recipe, Clean())
         try:
-            for epoch in training.epochs():
-                self.on_epoch(None, epoch)
-                if self.reuse and not self.plan.tuned and 0 <= epoch.number < last:
-                    training.save(self.epoch_file(epoch.number + 1))
+            with fitting(self.plan.recipe, " in clean training"):
+                for epoch in training.epochs():
+                    self.on_epoch(None, epoch)
+                    if self.reuse and not self.plan.tuned and 0 <= epoch.number < last:
+                        training.save(self.epoch_file(epoch.number + 1))
         except Diverged as error:
             raise UserError(f"clean training diverges ({error}): lower --learning-rate") from None
-        except torch.OutOfMemoryError:
-            raise UserError("out of memory in clean training: lower --batch-size or --max-length") from None
-        except IndexError as error:
-            if "out of range in self" not in str(error):  # torch's words for a look-up beyond a matrix
-                raise
-            what = "its tokeniser has more tokens than its embedding, or it takes no texts of --max-length"
-            raise UserError(f"--model {self.plan.recipe.model}: {what} {self.plan.recipe.max_length}") from None
         write_whole(record_file, json.dumps([asdict(epoch) for epoch in training.history]))
         return training.history
+
+
+@contextmanager
+def fitting(recipe: Recipe, where: str = "") -> Iterator[None]:
+    """Tell a model or batch that does not fit in words that help.
+
+    Raises:
+        UserError: Memory ran out, or a text does not fit the model's embeddings.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise UserError(f"out of memory{where}: lower --batch-size or --max-length") from None
+    except IndexError as error:
+        if "out of range in self" not in str(error):  # torch's words for a look-up beyond a matrix
+            raise
+        what = "its tokeniser has more tokens than its embedding, or it takes no texts of --max-length"
+        raise UserError(f"--model {recipe.model}: {what} {recipe.max_length}") from None
 
 
 def read_epochs(file: Path) -> list[Epoch]:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from adv import Method, Precision
+from adv.ball import TINY
 from adv.passes import Forward, call_model
 from finetune.steps import Micro
 
-TINY = torch.finfo(torch.float32).tiny
 # A loss scale is 2 to 65536: a gradient that arrives at a thousandth of it was not scaled.
 UNSCALED = 1e-3
 

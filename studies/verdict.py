@@ -8,6 +8,7 @@ import torch
 
 from adv import Clean, Method
 from studies.facts import Facts
+from studies.importance import FREE, FULL
 from studies.probe import Outcome
 
 # fp32 rounds smaller changes away.
@@ -16,8 +17,6 @@ SWALLOWED = 1e-7
 VANISHED = 1e-3
 # Of the clean loss: a smaller fall says nothing.
 NOISE = 0.05
-# As ``studies.importance.idle_settings`` has them.
-FREE, FULL = 0.01, 0.95
 HALF = (torch.float16, torch.bfloat16)
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from tiny import Bag, build
 from torch.distributions import Categorical, kl_divergence
 
-from adv.divergence import detached_pair, distance_of, divergence, largest, symmetric
+from adv.ball import largest
+from adv.divergence import detached_pair, distance_of, divergence, symmetric
 
 DISTANCES = ["kl", "bernoulli", "mse"]
 
