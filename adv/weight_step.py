@@ -125,7 +125,7 @@ class WeightMethod(Method):
             if rows:
                 moved.append(weights.row_gradient(slopes[count : count + len(rows)], site, passes.batch))
             self.move(weights, moved, passes.precision.unit(passes.device))
-            del slopes, moved  # a second copy of the weights otherwise, through the next pass
+            del loss, slopes, moved  # a graph and a copy of the weights otherwise, through the next pass
         return clean
 
     def _clean(self, passes: Passes, worst: Worst | None) -> Tensor | None:

@@ -198,7 +198,8 @@ def search_one(
     say(console, f"{bench.task.name}: {rows}, model {plan.recipe.model}, metric {plan.recipe.metric}")
     first = [plan.defaults(), *mine["search"].get("starts", [])]
     if len(first) > 1:
-        say(console, f"trial 0 has the method's defaults, trials 1 to {len(first) - 1} the settings of --start")
+        cut = f"; --trials {total} ends before the last {len(first) - total} of them" if total < len(first) else ""
+        say(console, f"trial 0 has the method's defaults, trials 1 to {len(first) - 1} the settings of --start{cut}")
     known = {} if there is None else there.user_attrs
     clean = known[BASELINE] if {BASELINE, KEY} <= known.keys() else [asdict(epoch) for epoch in objective.baseline()]
     watch.clean = clean[-1]["metrics"][plan.recipe.metric]

@@ -150,7 +150,7 @@ def test_refused_before_anything_is_written(write, capsys, tmp_path):
 def test_a_search_tries_them_first_and_remembers_them(write, capsys):
     command = ["--method", "fgm", *SMALL]
     assert search.run([*command, "--trials", "2", "--start", write(TWO)]) == 0
-    assert "trials 1 to 2 the settings of --start" in capsys.readouterr().out
+    assert "trials 1 to 2 the settings of --start; --trials 2 ends before the last 1 of them" in capsys.readouterr().out
     assert search.run([*command, "--trials", "5", "--sampler", "tpe"]) == 0  # taken from the study
     assert search.run([*command, "--trials", "6", "--start", write(TWO)]) == 0  # the same ones
     found = trials("rows-fgm")
