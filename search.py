@@ -19,11 +19,6 @@ STORAGE = "sqlite:///studies.db"
 STOPPED = 130
 # What a healthy program says of a step that attacks nothing.
 IN_VAIN = 1
-DATA = ("task", "data", "train_file", "validation_file", "test_file", "text_column", "pair_column", "max_train_rows")
-RECIPE = (
-    "model", "metric", "epochs", "batch_size", "learning_rate", "weight_decay", "warmup", "max_length",
-    "gradient_accumulation", "max_grad_norm", "precision", "average", "half_life", "swa_start", "swa_lr", "threads", "seed",
-)  # fmt: skip
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -34,6 +29,7 @@ OutOption = Annotated[str, opt("folder for results (runs)")]
 
 
 @app.callback(invoke_without_command=True)
+@of.takes(of.Data, of.Recipe)
 def main_command(
     ctx: typer.Context,
     method: Annotated[str, opt("NAME[,NAME...] or all; `search.py methods` lists them")] = "awp",
@@ -45,45 +41,20 @@ def main_command(
     out: OutOption = "runs",
     sampler: Annotated[str, opt("tpe, random, sobol or gp, after the first phase (tpe)")] = "tpe",
     pruner: Annotated[str, opt("median (of forecasts) or none (median)")] = "median",
-    task: of.Task = None,
-    data: of.Data = None,
-    train_file: of.TrainFile = None,
-    validation_file: of.ValidationFile = None,
-    test_file: of.TestFile = None,
-    text_column: of.TextColumn = "text",
-    pair_column: of.PairColumn = None,
-    label_column: of.LabelColumn = "label",
-    max_train_rows: of.MaxTrainRows = None,
-    metric: of.Metric = None,
-    model: of.Model = None,
-    epochs: of.Epochs = None,
-    batch_size: of.BatchSize = None,
-    learning_rate: of.LearningRate = None,
-    weight_decay: Annotated[Number, opt("AdamW's (0.01)")] = None,
-    warmup: Annotated[Number, opt("share of the steps (0.1)")] = None,
-    max_length: of.MaxLength = None,
-    gradient_accumulation: of.Accumulation = None,
-    max_grad_norm: Annotated[Number, opt("gradient clipping, after unscaling (1.0)")] = None,
-    precision: of.Precision = None,
-    average: Annotated[Text, opt("none, ema or swa: which weights are scored and kept (none, the last)")] = None,
-    half_life: Annotated[Number, opt("ema: half-life, share of the steps (0.02)")] = None,
-    swa_start: Annotated[Number, opt("swa: share of the steps before it averages (0.7)")] = None,
-    swa_lr: Annotated[Number, opt("swa: learning rate from there on, share of the peak (0.5)")] = None,
-    threads: of.Threads = None,
-    seed: of.Seed = None,
     set_: of.Sets = None,
     range_: Annotated[list[str] | None, opt("search a setting elsewhere: --range adv_eps=1e-4:0.1:log", "--range")] = None,
     space: Annotated[Text, opt("YAML file with both: 'K: 3', 'adv_eps: 1e-4:0.1:log'")] = None,
     start: Annotated[list[str] | None, opt("YAML or JSON file with settings to try first; see starts/", "--start")] = None,
     tune: Annotated[Text, opt("recipe parameters to search too: learning_rate,weight_decay,...")] = None,
     prefix_reuse: Annotated[bool, opt("share clean epochs between trials (yes; the result is the same)")] = True,
+    **shared: Any,
 ) -> None:
     """Search adversarial-training settings for a text encoder; the same command again goes on where it stopped."""
     if ctx.invoked_subcommand is None:
         begin(**ctx.params)
 
 
-def begin(method: str, label_column: str, set_: list[str] | None, range_: list[str] | None, **params: Any) -> None:
+def begin(method: str, set_: list[str] | None, range_: list[str] | None, **params: Any) -> None:
     """Search with the options as parsed.
 
     Raises:
@@ -98,10 +69,10 @@ def begin(method: str, label_column: str, set_: list[str] | None, range_: list[s
         raise UserError(f"unknown method {unknown[0]!r}{near(unknown[0], SPACES)}")
     from studies.command import Request, search
 
-    data, recipe = given(DATA, params), given(RECIPE, params)
+    data, recipe = given(of.Data, params), given(of.Recipe, params)
     request = Request(
         methods=methods,
-        data=data | {"label_column": names_in(label_column)},
+        data=data,
         recipe=recipe,
         sets=tuple(set_ or ()),
         ranges=tuple(range_ or ()),
@@ -112,9 +83,11 @@ def begin(method: str, label_column: str, set_: list[str] | None, range_: list[s
     search(request, Console())
 
 
-def given(names: Sequence[str], params: dict[str, Any]) -> dict[str, Any]:
-    """Take these options out of ``params``; those that were given."""
-    found = {name: params.pop(name, None) for name in names}
+def given(group: type, params: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of a group out of ``params``; those that were given, lists of names as such."""
+    found = {name: params.pop(name, None) for name in of.names(group)}
+    if "label_column" in found:
+        found["label_column"] = names_in(found["label_column"])
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -196,34 +169,19 @@ def train(
 
 
 @app.command("check")
+@of.takes(of.Data, of.Recipe, without=("average", "half_life", "swa_start", "swa_lr"))
 def check_command(
     ctx: typer.Context,
     method: Annotated[str, opt("NAME; `search.py methods` lists them (awp)")] = "awp",
-    task: of.Task = None,
-    data: of.Data = None,
-    train_file: of.TrainFile = None,
-    text_column: of.TextColumn = "text",
-    pair_column: of.PairColumn = None,
-    label_column: of.LabelColumn = "label",
-    max_train_rows: of.MaxTrainRows = None,
-    metric: of.Metric = None,
-    model: of.Model = None,
-    epochs: of.Epochs = None,
-    batch_size: of.BatchSize = None,
-    learning_rate: of.LearningRate = None,
-    max_length: of.MaxLength = None,
-    gradient_accumulation: of.Accumulation = None,
-    precision: of.Precision = None,
-    threads: of.Threads = None,
-    seed: of.Seed = None,
     set_: of.Sets = None,
+    **shared: Any,
 ) -> None:
     """Make one attacked step on your model and data: what matched, how far it moved, what it costs; exits 1 if in vain."""
     from studies.check import check
 
     params = dict(ctx.params)
-    source = given(DATA, params) | {"label_column": names_in(label_column)}
-    if not check(method, source, given(RECIPE, params), tuple(set_ or ()), Console()):
+    source, recipe = given(of.Data, params), given(of.Recipe, params)
+    if not check(method, source, recipe, tuple(set_ or ()), Console()):
         raise typer.Exit(IN_VAIN)
 
 
