@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from adv.ball import Ball, largest
+from adv.divergence import detached_pair
 from adv.passes import Passes
 from adv.regularised import RegularisedMethod
 from adv.settings import setting
@@ -18,8 +19,9 @@ from adv.settings import setting
 class SiFT(RegularisedMethod):
     """Smoothness against perturbations of the embeddings at mean 0 and variance 1 a token, whatever their own scale.
 
-    ``z`` is normal noise of deviation sigma, cut at 2 sigma; K times ``z <- z + alpha * g / max|g|``; then R is the
-    symmetric KL at ``normalised(e) + z``. The layer norm behind the embeddings undoes any scale, so that is the same as
+    ``z`` is normal noise of deviation sigma, cut at 2 sigma; K times ``z <- z + alpha * g / max|g|``; then R is
+    ``KL(f' || f_z) + KL(f_z' || f)``, f_z the prediction at ``normalised(e) + z`` and a dash for a side that is held
+    fixed, as in the authors' code: both sides of both terms would act as twice the weight. The layer norm behind the embeddings undoes any scale, so that is the same as
     adding z times the standard deviation of that norm's input, which needs no change to the model. With the authors'
     alpha, a hundredth of sigma, the perturbation is all but random: compare with R3F.
     """
@@ -66,6 +68,9 @@ class SiFT(RegularisedMethod):
         # By the chain rule the gradient for z is the scale times this one, and the scale is one number a token.
         passes.kept["z"] = passes.kept["z"] + self.alpha * largest(gradient * ball.mask)
         return passes.kept["z"] * passes.kept["scale"], torch.zeros((), device=shift.device)
+
+    def penalty(self, logits: Tensor, moved: Tensor, distance: str, mask: Tensor) -> Tensor:
+        return detached_pair(logits, moved, distance, mask)
 
 
 def norm_behind(model: nn.Module, embedding: nn.Module) -> nn.Module | None:

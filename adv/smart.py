@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from adv.ball import Ball, largest
-from adv.divergence import detached_pair, divergence
+from adv.divergence import detached_pair, symmetric
 from adv.method import Cost
 from adv.passes import Passes, read_logits
 from adv.regularised import RegularisedMethod
@@ -21,8 +21,9 @@ class SMART(RegularisedMethod):
 
     From noise ``N(0, sigma^2)``, K times ``delta <- clip(delta + alpha * g / max|g|, -epsilon, epsilon)`` with the
     maximum taken over each token: epsilon bounds every entry, unlike in code where it only guards a division. R pulls
-    both predictions towards each other. ``teacher_weight`` adds ``KL(f_teacher(e) || f(e))``; the teacher is the mean
-    ``beta * teacher + (1 - beta) * weights`` after every optimiser step (the paper's mu and beta). The paper divides
+    both predictions towards each other as they stand, as the authors' codes do. ``teacher_weight`` adds
+    ``KL(f_teacher(e) || f(e)) + KL(f(e) || f_teacher(e))`` (eq. 3 with the paper's symmetric loss), f_teacher fixed; the
+    teacher is the mean ``beta * teacher + (1 - beta) * weights`` after every optimiser step (the paper's mu and beta). The paper divides
     by the norm with a floor that dominates at these sizes; here the step is alpha exactly. The paper's sigma, 1e-5, is lost
     in half precision (its direction is noise); ours holds in fp16, and bf16 wants 1e-3.
     """
@@ -83,7 +84,7 @@ class SMART(RegularisedMethod):
     def extra(self, logits: Tensor, distance: str, mask: Tensor, passes: Passes) -> Tensor:
         if not self.teacher_weight:
             return super().extra(logits, distance, mask, passes)
-        return self.teacher_weight * divergence(passes.kept["target"], logits, distance, mask)
+        return self.teacher_weight * symmetric(passes.kept["target"], logits, distance, mask)
 
     def after_step(self, model: nn.Module) -> None:
         if self._teacher:

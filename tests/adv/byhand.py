@@ -63,9 +63,19 @@ def inside(shift, epsilon, norm="example"):
 
 
 def kl(target, logits):
-    """``KL(softmax(target) || softmax(logits))`` as a mean over the texts."""
-    p, q = (torch.distributions.Categorical(logits=values) for values in (target, logits))
-    return torch.distributions.kl_divergence(p, q).mean()
+    """``sum_c p_c log(p_c / q_c)`` as a mean over the texts, ``p = softmax(target)``, ``q = softmax(logits)``."""
+    p, q = (values.exp() / values.exp().sum(-1, keepdim=True) for values in (target, logits))
+    return (p * (p / q).log()).sum(-1).mean()
+
+
+def held(one, other):
+    """``KL(one' || other) + KL(other' || one)``, a dash for the side that is held fixed."""
+    return kl(one.detach(), other) + kl(other.detach(), one)
+
+
+def largest_one(gradient):
+    """Each token's gradient over its largest entry."""
+    return gradient / gradient.abs().amax(2, keepdim=True)
 
 
 def passes_of(method, model, batch, seed=3, **options):

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from byhand import kl, moves_predictions, passes_of, same, slope_at
+from byhand import kl, logits_at, loss_at, moves_predictions, passes_of, same, slope_at, slopes_of, unmasked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from observe import gradients, watch
@@ -61,10 +61,41 @@ def test_the_authors_model_gives_the_same_perturbation_objective_and_gradients()
         torch.testing.assert_close(one, z, rtol=1e-3, atol=1e-4)
     model.zero_grad()
     plain, moved = model(**batch), predict(z).logits
-    objective = plain.loss + 4 * (kl(plain.logits, moved) + kl(moved, plain.logits))
-    torch.testing.assert_close(loss, objective.detach(), rtol=1e-4, atol=1e-4)
-    objective.backward()
+    p, q = plain.logits.softmax(-1), moved.softmax(-1)
+    apart = ((p - q) * (p.log() - q.log())).sum(-1).mean()
+    torch.testing.assert_close(loss, (plain.loss + 4 * apart).detach(), rtol=1e-4, atol=1e-4)
+    # The authors differentiate two cross entropies, each with a target that has no gradient.
+    crossed = -(p.detach() * q.log()).sum(-1) - (q.detach() * p.log()).sum(-1)
+    (plain.loss + 4 * crossed.mean()).backward()
     same(found, grads_of(model), rtol=1e-2, atol=1e-4)
+
+
+def held_penalty(distance, one, other):
+    """What SiFT adds at weight 1, from logits: with both sides of both terms it would be twice that near equality."""
+    if distance == "mse":
+        return ((one.detach() - other).square() + (one - other.detach()).square()).mean()
+    if distance == "bernoulli":
+        p, q = torch.sigmoid(one), torch.sigmoid(other)
+        fixed, moving = p.detach() - q.detach(), (q / (1 - q)).log() - (p / (1 - p)).log()
+    else:
+        p, q = one.softmax(-1), other.softmax(-1)
+        fixed, moving = p.detach() - q.detach(), q.log() - p.log()
+    return -(fixed * moving).sum(-1).mean()
+
+
+@pytest.mark.parametrize("distance", ["kl", "bernoulli", "mse"])
+@pytest.mark.parametrize("reg_weight", [3.0, 5.0])
+def test_a_published_weight_acts_as_in_the_authors_code(reg_weight, distance):
+    """``KL(p || q) + KL(q || p)`` with p, q fixed wherever they are a target is ``sum (p - q)' (log p - log q)``."""
+    model = Bag(hidden=16)
+    batch = unmasked(batch_for(model))
+    method = SiFT(sigma=0.4, alpha=0.2, reg_weight=reg_weight, distance=distance)
+    with watch(model) as seen:
+        found, loss = gradients(method, model, batch)
+    apart = held_penalty(distance, logits_at(model, batch), logits_at(model, batch, seen.shift))
+    objective = loss_at(model, batch) + reg_weight * apart
+    torch.testing.assert_close(loss, objective.detach(), rtol=1e-4, atol=1e-6)
+    same(found, slopes_of(model, objective), rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("family", ["bert", "deberta", "modernbert", "albert"])

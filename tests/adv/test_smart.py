@@ -15,7 +15,13 @@ def mse(target, logits):
     return (target - logits).square().mean()
 
 
-@pytest.mark.parametrize(("distance", "apart"), [("kl", kl), ("mse", mse)])
+def odds(target, logits):
+    """Kullback-Leibler's divergence of several yes or no answers."""
+    p, q = 1 / (1 + (-target).exp()), 1 / (1 + (-logits).exp())
+    return (p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()).sum(-1).mean()
+
+
+@pytest.mark.parametrize(("distance", "apart"), [("kl", kl), ("bernoulli", odds), ("mse", mse)])
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_a_step_by_hand(count, distance, apart):
     torch.manual_seed(1)
@@ -39,10 +45,38 @@ def test_a_step_by_hand(count, distance, apart):
         torch.testing.assert_close(found.shift, shift, rtol=1e-3, atol=1e-5)
     moved, target = logits_at(model, batch, shift), logits_at(teacher, batch).detach()
     smooth = apart(logits.detach(), moved) + apart(moved.detach(), logits)
-    objective = loss_at(model, batch) + 3 * smooth + 2 * apart(target, logits)
+    # The paper's loss between predictions goes both ways, for classes; the teacher is a constant.
+    proximal = apart(target, logits) if distance == "mse" else apart(target, logits) + apart(logits, target)
+    objective = loss_at(model, batch) + 3 * smooth + 2 * proximal
     torch.testing.assert_close(loss, objective.detach())
     found = {name: p.grad for name, p in model.named_parameters()}
     same(found, slopes_of(model, objective), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("labels", [2, 3, 7])
+def test_the_proximal_term_alone_pulls_both_ways(labels):
+    """``sum_c (p_c - t_c) (log p_c - log t_c)``; one way alone its gradient is half as large, near the teacher."""
+    torch.manual_seed(2)
+    model, teacher = Bag(labels=labels), Bag(labels=labels)
+    batch = unmasked(batch_for(model)) | {"labels": torch.tensor([0, 1, 1, 0])}
+    near = {name: p.detach() + 0.02 * teacher.get_parameter(name).detach() for name, p in model.named_parameters()}
+    teacher.load_state_dict(near)
+    method = SMART(reg_weight=0.0, teacher_weight=400.0)
+    method.load_state_dict({f"teacher.{i}": p.detach() for i, p in enumerate(teacher.parameters())})
+    method.backward(model, batch)
+
+    def predict():
+        return logits_at(model, batch).softmax(-1), logits_at(teacher, batch).softmax(-1).detach()
+
+    p, t = predict()
+    pull = slopes_of(model, ((p - t) * (p.log() - t.log())).sum(-1).mean())
+    p, t = predict()
+    one_way = slopes_of(model, (t * (t.log() - p.log())).sum(-1).mean())
+    clean = slopes_of(model, loss_at(model, batch))
+    found = {name: p.grad for name, p in model.named_parameters()}
+    same(found, {name: clean[name] + 400 * pull[name] for name in clean}, rtol=1e-3, atol=1e-5)
+    added = found["output.weight"] - clean["output.weight"]
+    torch.testing.assert_close(added, 800 * one_way["output.weight"], rtol=0.05, atol=0.02)
 
 
 @given(
