@@ -21,9 +21,10 @@ class SiFT(RegularisedMethod):
 
     ``z`` is normal noise of deviation sigma, cut at 2 sigma; K times ``z <- z + alpha * g / max|g|``; then R is
     ``KL(f' || f_z) + KL(f_z' || f)``, f_z the prediction at ``normalised(e) + z`` and a dash for a side that is held
-    fixed, as in the authors' code: both sides of both terms would act as twice the weight. The layer norm behind the embeddings undoes any scale, so that is the same as
-    adding z times the standard deviation of that norm's input, which needs no change to the model. With the authors'
-    alpha, a hundredth of sigma, the perturbation is all but random: compare with R3F.
+    fixed, as in the authors' code: both sides of both terms would act as twice the weight. The layer norm behind the
+    embeddings undoes any scale, so that is the same as adding z times the standard deviation of that norm's input, which
+    needs no change to the model. With the authors' alpha, a hundredth of sigma, the perturbation is all but random:
+    compare with R3F.
     """
 
     paper: ClassVar[str] = "He et al. 2021"

@@ -22,10 +22,10 @@ class SMART(RegularisedMethod):
     From noise ``N(0, sigma^2)``, K times ``delta <- clip(delta + alpha * g / max|g|, -epsilon, epsilon)`` with the
     maximum taken over each token: epsilon bounds every entry, unlike in code where it only guards a division. R pulls
     both predictions towards each other as they stand, as the authors' codes do. ``teacher_weight`` adds
-    ``KL(f_teacher(e) || f(e)) + KL(f(e) || f_teacher(e))`` (eq. 3 with the paper's symmetric loss), f_teacher fixed; the
-    teacher is the mean ``beta * teacher + (1 - beta) * weights`` after every optimiser step (the paper's mu and beta). The paper divides
-    by the norm with a floor that dominates at these sizes; here the step is alpha exactly. The paper's sigma, 1e-5, is lost
-    in half precision (its direction is noise); ours holds in fp16, and bf16 wants 1e-3.
+    ``KL(f_teacher(e) || f(e)) + KL(f(e) || f_teacher(e))`` (the paper's symmetric loss), f_teacher a constant; the teacher
+    is the mean ``beta * teacher + (1 - beta) * weights`` after every optimiser step (the paper's mu and beta). The paper
+    divides by the norm with a floor that dominates at these sizes; here the step is alpha exactly. The paper's sigma,
+    1e-5, is lost in half precision (its direction is noise); ours holds in fp16, and bf16 wants 1e-3.
     """
 
     paper: ClassVar[str] = "Jiang et al. 2020"
