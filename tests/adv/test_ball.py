@@ -30,13 +30,38 @@ def rows_of(ball, gradient, vocabulary=10):
     return matrix.grad
 
 
+def lengths_of(norm, ids, mask, shift):
+    """By hand: one length for the rows of the matrix, for each text, or for each token."""
+    shift = shift.double() * mask
+    if norm == "token":
+        return shift.square().sum(2, keepdim=True).sqrt()
+    if norm == "example":
+        return shift.square().sum((1, 2), keepdim=True).sqrt()
+    real = mask[..., 0].bool()
+    rows = {int(word): row for word, row in zip(ids[real], shift[real], strict=True)}
+    return sum((row.square().sum() for row in rows.values()), torch.zeros((), dtype=torch.double)).sqrt().view(1, 1, 1)
+
+
+def turned_to(norm, ids, mask, gradient, length=1.0):
+    """By hand: a perturbation of this length wherever one is taken, along the gradient; a matrix adds up a word's places."""
+    gradient = gradient.double() * mask
+    if norm == "matrix":
+        matrix = torch.zeros(10, gradient.shape[-1], dtype=torch.double)
+        for word, row, real in zip(ids.flatten(), gradient.flatten(0, 1), mask.flatten(), strict=True):
+            matrix[word] += row * real
+        gradient = matrix[ids] * mask
+    return (gradient * length / lengths_of(norm, ids, mask, gradient).clamp_min(1e-300)).float()
+
+
 @given(balls())
 def test_a_direction_has_length_one_or_is_exactly_zero(pair):
     ball, gradient = pair
     unit = ball.unit(gradient)
-    lengths = ball.length(unit)
-    torch.testing.assert_close(lengths, (lengths > 0).float(), rtol=1e-5, atol=0)
-    assert torch.equal(lengths > 0, ball.length(ball.tie(gradient)) > 0)
+    expected = turned_to(ball.norm, ball.ids, ball.mask, gradient)
+    torch.testing.assert_close(unit, expected, rtol=1e-4, atol=1e-5)
+    lengths = lengths_of(ball.norm, ball.ids, ball.mask, unit).float()
+    torch.testing.assert_close(lengths, (lengths > 0).float(), rtol=1e-4, atol=0)
+    torch.testing.assert_close(ball.length(unit), lengths, rtol=1e-5, atol=0)
     assert torch.isfinite(unit).all()
 
 
@@ -86,19 +111,22 @@ def test_padding_has_no_say_in_a_direction(pair):
 @given(balls(), st.floats(0, 4))
 def test_a_projection_is_inside_and_projecting_again_changes_nothing(pair, epsilon):
     ball, gradient = pair
-    shift = ball.unit(gradient) * 2
+    shift = turned_to(ball.norm, ball.ids, ball.mask, gradient, 2.0)
     inside, cut = ball.project(shift, epsilon)
-    assert (ball.length(inside) <= epsilon * (1 + 1e-6) + 1e-12).all()
+    lengths = lengths_of(ball.norm, ball.ids, ball.mask, shift)
+    assert (lengths_of(ball.norm, ball.ids, ball.mask, inside) <= epsilon * (1 + 1e-5) + 1e-12).all()
+    nearest = shift * (epsilon / lengths.clamp_min(1e-30)).clamp_max(1).float()
+    torch.testing.assert_close(inside, nearest, rtol=1e-4, atol=1e-6)
     again, _ = ball.project(inside, epsilon)
     torch.testing.assert_close(again, inside, rtol=1e-6, atol=1e-12)
-    outside = ball.length(shift) > epsilon
+    outside = lengths > epsilon
     assert float(cut) == pytest.approx(float(outside.float().mean()))
 
 
 @given(balls(), st.floats(2.01, 1e6))
 def test_what_is_inside_stays_bit_for_bit(pair, epsilon):
     ball, gradient = pair
-    shift = ball.unit(gradient) * 2
+    shift = turned_to(ball.norm, ball.ids, ball.mask, gradient, 2.0)
     same, cut = ball.project(shift, epsilon)
     assert torch.equal(same, shift)
     assert cut == 0
@@ -107,8 +135,9 @@ def test_what_is_inside_stays_bit_for_bit(pair, epsilon):
 @given(balls(), st.floats(0.01, 1))
 def test_a_projection_keeps_the_direction(pair, epsilon):
     ball, gradient = pair
-    inside, _ = ball.project(ball.unit(gradient) * 2, epsilon)
-    torch.testing.assert_close(inside, ball.unit(gradient) * epsilon, rtol=1e-4, atol=1e-7)
+    inside, _ = ball.project(turned_to(ball.norm, ball.ids, ball.mask, gradient, 2.0), epsilon)
+    expected = turned_to(ball.norm, ball.ids, ball.mask, gradient, epsilon)
+    torch.testing.assert_close(inside, expected, rtol=1e-4, atol=1e-5)
 
 
 @given(balls(norms=("example", "token")), st.randoms(use_true_random=False))

@@ -6,8 +6,11 @@ from observe import ATTACKS, UNMOVED, gradients, having, kinds, state_of, still,
 from tiny import FAMILIES, batch_for, build, grads_of
 
 from adv import METHODS
-from adv.embedding import SHARES, EmbeddingMethod
+from adv.embedding import EmbeddingMethod
 from adv.weight_step import WeightMethod
+
+# How much of the clean and of the adversarial gradient counts.
+SHARES = {"mean": (0.5, 0.5), "sum": (1.0, 1.0), "replace": (0.0, 1.0)}
 
 every_method = pytest.mark.parametrize("name", METHODS)
 every_family = pytest.mark.parametrize("family", FAMILIES)
