@@ -47,6 +47,7 @@ def main_command(
     start: Annotated[list[str] | None, opt("YAML or JSON file with settings to try first; see starts/", "--start")] = None,
     tune: Annotated[Text, opt("recipe parameters to search too: learning_rate,weight_decay,...")] = None,
     prefix_reuse: Annotated[bool, opt("share clean epochs between trials (yes; the result is the same)")] = True,
+    accept_versions: Annotated[bool, opt("go on with a study that other versions began", "--accept-versions")] = False,
     **shared: Any,
 ) -> None:
     """Search adversarial-training settings for a text encoder; the same command again goes on where it stopped."""
@@ -67,7 +68,7 @@ def begin(method: str, set_: list[str] | None, range_: list[str] | None, **param
     unknown = [name for name in methods if name not in SPACES]
     if unknown:
         raise UserError(f"unknown method {unknown[0]!r}{near(unknown[0], SPACES)}")
-    from studies.command import Request, search
+    from studies.request import Request, check_request
 
     data, recipe = given(of.Data, params), given(of.Recipe, params)
     request = Request(
@@ -80,7 +81,10 @@ def begin(method: str, set_: list[str] | None, range_: list[str] | None, **param
         tune=names_in(params.pop("tune") or ""),
         **params,
     )
-    search(request, Console())
+    source = check_request(request)
+    from studies.command import search  # seconds of imports, for what stands the first look
+
+    search(request, source, Console())
 
 
 def given(group: type, params: dict[str, Any]) -> dict[str, Any]:
@@ -100,8 +104,8 @@ def names_in(text: str) -> tuple[str, ...]:
 def report(study: StudyOption = None, storage: StorageOption = STORAGE, out: OutOption = "runs") -> None:
     """Write report.html, trials.csv, best.yaml (and PNGs, where kaleido and a Chrome are installed) again."""
     from finetune.errors import writing
-    from studies.command import study_folder, write_outputs
     from studies.console import print_summary, say
+    from studies.outputs import study_folder, write_outputs
     from studies.report import write_images
     from studies.storage import load_study
     from studies.summary import summarise
@@ -177,10 +181,13 @@ def check_command(
     **shared: Any,
 ) -> None:
     """Make one attacked step on your model and data: what matched, how far it moved, what it costs; exits 1 if in vain."""
-    from studies.check import check
+    from studies.request import check_sources
 
     params = dict(ctx.params)
-    source, recipe = given(of.Data, params), given(of.Recipe, params)
+    recipe = given(of.Recipe, params)
+    source = check_sources(given(of.Data, params), recipe)
+    from studies.check import check
+
     if not check(method, source, recipe, tuple(set_ or ()), Console()):
         raise typer.Exit(IN_VAIN)
 

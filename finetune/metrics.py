@@ -1,4 +1,7 @@
-"""Metrics by name, each with the direction that is better."""
+"""Metrics by name, each with the direction that is better.
+
+scikit-learn and scipy are imported where a score is taken, so that a wrong name is refused without waiting for them.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,9 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
-from scipy.stats import pearsonr, spearmanr
-from sklearn import metrics as sk
 
 from finetune.errors import Diverged, UserError, near
 from finetune.task import Kind, Task
@@ -32,19 +32,29 @@ class Metric:
     kinds: tuple[Kind, ...]
 
 
-def _by_class(score: Callable[..., float], **options: Any) -> Score:
-    return lambda labels, logits: float(score(labels, logits.argmax(1), **options))
+def _by_class(name: str, **options: Any) -> Score:
+    def score(labels: Array, logits: Array) -> float:
+        from sklearn import metrics
+
+        return float(getattr(metrics, name)(labels, logits.argmax(1), **options))
+
+    return score
 
 
 def _log_loss(labels: Array, logits: Array) -> float:
-    return float(sk.log_loss(labels, softmax(logits.astype(np.float64), 1), labels=np.arange(logits.shape[1])))
+    from scipy.special import softmax
+    from sklearn.metrics import log_loss
+
+    return float(log_loss(labels, softmax(logits.astype(np.float64), 1), labels=np.arange(logits.shape[1])))
 
 
-def _correlation(score: Callable[..., Any]) -> Score:
+def _correlation(name: str) -> Score:
     """The mean over the targets; 0 for a constant prediction, which explains nothing."""
 
     def mean(targets: Array, predictions: Array) -> float:
-        pairs = list(zip(targets.T, predictions.T, strict=True))
+        from scipy import stats
+
+        score, pairs = getattr(stats, name), zip(targets.T, predictions.T, strict=True)
         return float(np.mean([score(t, p).statistic if np.ptp(p) > 0 and np.ptp(t) > 0 else 0.0 for t, p in pairs]))
 
     return mean
@@ -52,7 +62,9 @@ def _correlation(score: Callable[..., Any]) -> Score:
 
 def _mcc(labels: Array, logits: Array) -> float:
     """Matthews' coefficient; 0 where there is one class only, of which scikit-learn warns."""
-    return float(sk.matthews_corrcoef(labels, logits.argmax(1))) if np.ptp(labels) > 0 else 0.0
+    from sklearn.metrics import matthews_corrcoef
+
+    return float(matthews_corrcoef(labels, logits.argmax(1))) if np.ptp(labels) > 0 else 0.0
 
 
 def _qwk(labels: Array, output: Array) -> float:
@@ -80,16 +92,16 @@ def _mcrmse(targets: Array, predictions: Array) -> float:
 CLASSES: tuple[Kind, ...] = ("classification",)
 NUMBERS: tuple[Kind, ...] = ("regression",)
 METRICS = {
-    "accuracy": Metric(_by_class(sk.accuracy_score), "maximize", CLASSES),
-    "macro_f1": Metric(_by_class(sk.f1_score, average="macro", zero_division=0.0), "maximize", CLASSES),
-    "micro_f1": Metric(_by_class(sk.f1_score, average="micro", zero_division=0.0), "maximize", CLASSES),
+    "accuracy": Metric(_by_class("accuracy_score"), "maximize", CLASSES),
+    "macro_f1": Metric(_by_class("f1_score", average="macro", zero_division=0.0), "maximize", CLASSES),
+    "micro_f1": Metric(_by_class("f1_score", average="micro", zero_division=0.0), "maximize", CLASSES),
     "mcc": Metric(_mcc, "maximize", CLASSES),
     "log_loss": Metric(_log_loss, "minimize", CLASSES),
     "qwk": Metric(_qwk, "maximize", ("classification", "regression")),
     "rmse": Metric(_rmse, "minimize", NUMBERS),
     "mcrmse": Metric(_mcrmse, "minimize", NUMBERS),
-    "pearson": Metric(_correlation(pearsonr), "maximize", NUMBERS),
-    "spearman": Metric(_correlation(spearmanr), "maximize", NUMBERS),
+    "pearson": Metric(_correlation("pearsonr"), "maximize", NUMBERS),
+    "spearman": Metric(_correlation("spearmanr"), "maximize", NUMBERS),
 }
 DEFAULTS: dict[Kind, str] = {"classification": "accuracy", "regression": "rmse"}
 

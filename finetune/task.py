@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
 Kind = Literal["classification", "regression"]
 # The split belongs to the data, not to a run: it is the same for every seed.
@@ -64,6 +63,8 @@ class Task:
 
 def split(rows: Rows, kind: Kind, aside: int) -> tuple[Rows, Rows]:
     """Put ``aside`` rows aside, stratified by class where every class has two; (rest, aside)."""
+    from sklearn.model_selection import train_test_split  # a second of imports that a refusal need not wait for
+
     strata = None
     if kind == "classification":
         counts = np.unique(rows.labels, return_counts=True)[1]

@@ -17,6 +17,7 @@ class Recorded(Strict):
     data_fingerprint: str
     model_fingerprint: str
     versions: dict[str, str]
+    device: str | None = None
 
 
 class Best(Strict):

@@ -8,12 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from adv import METHODS, AttackError, Clean, Method, Precision
-from finetune.config import Recipe
+from finetune.config import Data, Recipe
 from finetune.load import load_task
 from finetune.loop import AUTOCAST, Bench
-from finetune.metrics import find_metric
 from finetune.steps import epoch_steps, total_steps
-from studies.command import recipe_for, refuse_empty, source_of
 from studies.console import number, say
 from studies.facts import Facts, gather
 from studies.meter import Spent, measure
@@ -21,6 +19,7 @@ from studies.methods import passes_text
 from studies.objective import fitting
 from studies.plan import make_plan
 from studies.probe import Bed
+from studies.request import recipe_for, too_many_threads
 from studies.verdict import Finding, judge
 
 # Plans refuse an attack that never starts; here it is made, looked at and named.
@@ -29,21 +28,19 @@ NAMED = 3
 MIB = 2**20
 
 
-def check(method: str, data: dict[str, Any], recipe: dict[str, Any], sets: tuple[str, ...], console: Console) -> bool:
+def check(method: str, source: Data, recipe: dict[str, Any], sets: tuple[str, ...], console: Console) -> bool:
     """Make the step, print what it did, and say whether it is healthy.
 
     Raises:
         UserError: The options cannot be carried out.
     """
-    refuse_empty(data | recipe)
-    if "metric" in recipe:
-        find_metric(recipe["metric"])
-    source, rough = source_of(data), recipe_for(recipe)
-    plan = make_plan(method, source, rough.model_copy(update={"epochs": FOREVER}), sets)
+    plan = make_plan(method, source, recipe_for(recipe).model_copy(update={"epochs": FOREVER}), sets)
     settings = plan.fixed
     built = METHODS[method](**settings)  # refused before data and model are read
     task = load_task(source, recipe.get("metric"))
     full = recipe_for(recipe, task)
+    if many := too_many_threads(full.threads):
+        say(console, many)
     say(console, f"{method} ({built.paper}): {settings_text(built)}")
     try:
         with fitting(full):

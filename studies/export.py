@@ -9,7 +9,6 @@ from adv import METHODS, SettingError
 from finetune.config import Data, Recipe, checked
 from finetune.errors import UserError, first_line, near
 from studies.best import FORMAT, Best, Recorded
-from studies.identity import versions
 from studies.snippet import as_python
 from studies.summary import Summary, settings_of
 
@@ -39,7 +38,8 @@ def best_of(summary: Summary) -> Best:
             clean=summary.clean,
             data_fingerprint=about["data fingerprint"],
             model_fingerprint=about["model fingerprint"],
-            versions=about["versions"],
+            versions=best.user_attrs.get("versions", about["versions"]),
+            device=best.user_attrs.get("device", about.get("device")),
         ),
     )
 
@@ -94,9 +94,3 @@ def read_best(path: str) -> Best:
     except SettingError as error:
         raise UserError(f"{path}: settings: {error}") from None
     return best
-
-
-def version_changes(best: Best) -> list[str]:
-    """Packages that are not as recorded, "torch 2.13.0 then, 2.14.0 now"."""
-    then, now = best.recorded.versions, versions()
-    return [f"{name} {then.get(name)} then, {now[name]} now" for name in now if then.get(name) != now[name]]

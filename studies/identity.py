@@ -1,45 +1,46 @@
 """What a study is about, kept in the study, so that it is never resumed as something else."""
 
-from importlib.metadata import version
 from typing import Any
 
 import optuna
 
+from finetune.config import Data, Recipe, Strict
 from finetune.errors import UserError
 from finetune.loop import Bench
 from studies.plan import Plan, describe_space
+from studies.versions import changes, told, versions, weighty
 
-PACKAGES = ("advsearch", "torch", "transformers", "optuna")
 KEY = "identity"
-
-
-def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
-    return {name: version(name) for name in PACKAGES}
+ACCEPTED = "accepted versions"
 
 
 def identity(
     plan: Plan,
-    bench: Bench,
     direction: str,
     explore: int,
     sampler: str,
     pruner: str,
     starts: list[dict[str, Any]],
+    bench: Bench | None = None,
 ) -> dict[str, Any]:
-    """Everything that must be the same for two trials to belong to one study, as JSON values."""
-    return {
+    """Everything that must be the same for two trials to belong to one study, as JSON values.
+
+    Before data and model are read (without ``bench``) it lacks their fingerprints. The device is told, not compared.
+    """
+    known = {
         "method": plan.method,
         "fixed": plan.fixed,
         "space": describe_space(plan.space),
         "data": plan.data.model_dump(mode="json"),
-        "data fingerprint": bench.task.fingerprint,
         "recipe": plan.recipe.model_dump(mode="json"),
-        "model fingerprint": bench.models.fingerprint,
         "direction": direction,
         "search": {"explore": explore, "sampler": sampler, "pruner": pruner} | ({"starts": starts} if starts else {}),
         "versions": versions(),
     }
+    if bench is None:
+        return known
+    prints = {"data fingerprint": bench.task.fingerprint, "model fingerprint": bench.models.fingerprint}
+    return known | prints | {"device": bench.device.type}
 
 
 def differences(there: Any, here: Any, name: str = "") -> list[str]:
@@ -73,17 +74,62 @@ def range_of(distribution: dict[str, Any]) -> str:
     return f"{facts['low']:g}:{facts['high']:g}{':log' if facts['log'] else ''}"
 
 
-def refuse_another(study: optuna.Study, mine: dict[str, Any]) -> None:
-    """Compare with what the study was begun as.
+def completed(there: dict[str, Any]) -> dict[str, Any]:
+    """A stored identity with the defaults of fields that are younger than it."""
+    return there | {"data": defaults(Data) | there["data"], "recipe": defaults(Recipe) | there["recipe"]}
+
+
+def defaults(kind: type[Strict]) -> dict[str, Any]:
+    """The fields of a configuration that need not be given."""
+    return {name: field.default for name, field in kind.model_fields.items() if not isinstance(field.default, tuple)}
+
+
+def refuse_another(study: optuna.Study, mine: dict[str, Any], accept: bool = False) -> list[str]:
+    """Compare what is known of an identity with what the study was begun as.
+
+    Args:
+        study: It.
+        mine: What is asked for, whole or as far as known.
+        accept: Whether other versions than patches of the study's own will do.
+
+    Returns:
+        Lines about what differs and is no obstacle.
 
     Raises:
-        UserError: It differs; shows where.
+        UserError: It is about something else; shows where.
     """
-    there = study.user_attrs.get(KEY)
+    there, name = study.user_attrs.get(KEY), study.study_name
     if there is None:
-        raise UserError(f"study {study.study_name!r} was not made by this program; choose another --study name")
-    found = differences(readable(there), readable(mine))
+        raise UserError(f"study {name!r} was not made by this program; choose another --study name")
+    apart = {"versions", "device"}
+    stored = {key: value for key, value in readable(completed(there)).items() if key in mine.keys() - apart}
+    asked = {key: value for key, value in readable(mine).items() if key in stored}
+    if "metric" not in mine["recipe"]:  # the data decides, and is not read yet
+        stored["recipe"] = {key: value for key, value in stored["recipe"].items() if key != "metric"}
+    found = differences(stored, asked)
     if found:
         more = f" (and {len(found) - 4} more)" if len(found) > 4 else ""
         what = "; ".join(found[:4])
-        raise UserError(f"study {study.study_name!r} is about something else: {what}{more}. Choose another --study name")
+        raise UserError(f"study {name!r} is about something else: {what}{more}. Choose another --study name")
+    return other_versions(name, there, mine, accept)
+
+
+def other_versions(name: str, there: dict[str, Any], mine: dict[str, Any], accept: bool) -> list[str]:
+    """Lines about versions and device that differ from the study's.
+
+    Raises:
+        UserError: More than patches differ, and that was not accepted.
+    """
+    changed = changes(there["versions"], mine["versions"])
+    grave = {package: pair for package, pair in changed.items() if weighty(*pair)}
+    if grave and not accept:
+        ways = "install those of then, choose another --study name, or give --accept-versions"
+        raise UserError(f"study {name!r} was made under other versions, so values may not compare: {told(grave)}; {ways}")
+    lines = []
+    if changed:
+        why = "accepted by --accept-versions" if grave else "a patch, so it goes on"
+        lines.append(f"study {name}: {told(changed)} ({why}); the trials from here on keep these versions")
+    device, now = there.get("device"), mine.get("device")
+    if device and now and device != now:
+        lines.append(f"study {name}: begun on {device}, now on {now}: the same settings give slightly other values there")
+    return lines

@@ -8,15 +8,17 @@ bounded trees, pruned trials count with their last value, and the values are per
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.importance import BaseImportanceEvaluator, FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from spaces import Space
+
+if TYPE_CHECKING:
+    from optuna.importance import BaseImportanceEvaluator
 
 TREES, DEPTH = 32, 8
 # For the folds: half the trees, the same answer, half the time.
@@ -119,6 +121,8 @@ def fanova(
     trees: int = FOLD_TREES,
 ) -> NDArray[np.float64]:
     """Main effects as shares of the variance, in the order of ``names``."""
+    from optuna.importance import FanovaImportanceEvaluator  # brings scikit-learn, a second that a refusal need not wait
+
     evaluator = FanovaImportanceEvaluator(n_trees=trees, max_depth=DEPTH, seed=0)
     return _evaluate(evaluator, points, values, space, names)
 
@@ -127,6 +131,8 @@ def ped_anova(
     points: Sequence[dict[str, Any]], values: NDArray[np.float64], space: Space, names: list[str], maximize: bool
 ) -> NDArray[np.float64]:
     """What separates the best quarter from the rest, normalised to 1. The evaluator takes lower for better."""
+    from optuna.importance import PedAnovaImportanceEvaluator
+
     evaluator = PedAnovaImportanceEvaluator(target_quantile=PED_QUANTILE)
     found = _evaluate(evaluator, points, -values if maximize else values, space, names)
     shares: NDArray[np.float64] = found / max(found.sum(), np.finfo(float).tiny)
@@ -134,7 +140,7 @@ def ped_anova(
 
 
 def _evaluate(
-    evaluator: BaseImportanceEvaluator,
+    evaluator: "BaseImportanceEvaluator",
     points: Sequence[dict[str, Any]],
     values: NDArray[np.float64],
     space: Space,

@@ -18,8 +18,8 @@ from finetune.config import Recipe
 from finetune.errors import Diverged, UserError
 from finetune.loop import Bench, Epoch, Training
 from spaces import Space
-from studies.identity import versions
 from studies.plan import Plan
+from studies.versions import versions
 from studies.whole import write_whole
 
 OnEpoch = Callable[[Trial | None, Epoch], None]
@@ -52,6 +52,9 @@ class Objective:
         prefixes: For the clean epochs that all trials and methods share.
         on_epoch: Told after every epoch.
         reuse: Whether trials start from the shared clean epochs.
+
+    Attributes:
+        made_under: What every trial keeps of versions and device, where they are not the study's.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Objective:
     ) -> None:
         self.plan, self.bench, self.folder, self.on_epoch, self.reuse = plan, bench, folder, on_epoch, reuse
         self.prefix = prefixes / prefix_key(bench, plan.recipe)
+        self.made_under: dict[str, Any] = {}
 
     def __call__(self, trial: Trial) -> float:
         """Train one trial; its value is the metric after the last epoch.
@@ -91,6 +95,8 @@ class Objective:
             raise Failed("out of memory: lower --batch-size or --max-length") from None
         finally:
             record(trial, training)
+            for name, made in self.made_under.items():
+                trial.set_user_attr(name, made)
         return value
 
     def clean_up(self, trial: Trial) -> None:

@@ -13,7 +13,7 @@ from finetune.errors import writing
 from finetune.load import load_task
 from finetune.loop import Bench, Epoch, Training
 from studies.best import Best
-from studies.export import version_changes
+from studies.versions import changes, told, versions
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ def verdict(best: Best, bench: Bench, value: float, seed: int) -> str:
         return f"{text} on seed {best.recipe.seed}. This is seed {seed}: another draw of the same setting"
     if value == recorded.value:
         return f"{text}: the same"
-    causes = version_changes(best)
+    changed = changes(recorded.versions, versions())
+    causes = [told(changed)] if changed else []
     if bench.task.fingerprint != recorded.data_fingerprint:
         causes.append("the data has changed")
     if bench.models.fingerprint != recorded.model_fingerprint:

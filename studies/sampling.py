@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.trial import FrozenTrial
-from scipy.stats.qmc import Sobol
 
 from spaces import Space
 
@@ -52,6 +51,8 @@ def spread(space: Space, position: NDArray[np.float64]) -> dict[str, Any]:
 
 def design_point(space: Space, seed: int, index: int) -> dict[str, Any]:
     """Point ``index`` of the scrambled Sobol sequence of ``seed``."""
+    from scipy.stats.qmc import Sobol  # half a second of imports that a refusal need not wait for
+
     if not space:
         return {}
     sequence = Sobol(len(space), rng=seed)

@@ -72,6 +72,17 @@ def database_file(url: str) -> Path | None:
     return file
 
 
+def refuse_storage(url: str) -> None:
+    """Refuse a database that cannot be, before anything is read and without connecting to it.
+
+    Raises:
+        UserError: The URL is wrong, or a server's driver is not installed.
+    """
+    if database_file(url) is None:
+        with storage_errors(url):
+            sqlalchemy.create_engine(url).dispose()
+
+
 def public(url: str) -> str:
     """The URL without its password."""
     return sqlalchemy.make_url(url).render_as_string(hide_password=True)

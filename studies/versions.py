@@ -1,0 +1,39 @@
+"""Under which packages and on which kind of device values were measured."""
+
+from importlib.metadata import version
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+PACKAGES = ("advsearch", "torch", "transformers", "optuna")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def changes(then: dict[str, str], now: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Packages that both know and that are not the same: name to (then, now)."""
+    return {name: (then[name], now[name]) for name in now if name in then and then[name] != now[name]}
+
+
+def weighty(then: str, now: str) -> bool:
+    """Whether more than the patch number differs, so that values need not compare."""
+    try:
+        one, other = Version(then), Version(now)
+    except InvalidVersion:
+        return True
+    return (one.epoch, one.major, one.minor) != (other.epoch, other.major, other.minor)
+
+
+def told(changed: dict[str, tuple[str, str]]) -> str:
+    """Changes in words: "torch 2.13.0 then, 2.13.1 now"."""
+    return ", ".join(f"{name} {then} then, {now} now" for name, (then, now) in changed.items())
+
+
+def made_under(about: dict[str, Any], device: str) -> dict[str, Any]:
+    """What differs from the study's own versions and device, for its trials to keep; empty where nothing does."""
+    mine = versions()
+    found: dict[str, Any] = {"versions": mine} if changes(about["versions"], mine) else {}
+    return found | ({"device": device} if about.get("device", device) != device else {})

@@ -1,0 +1,129 @@
+"""What a study is compared by when it is taken up: younger fields, versions, the device."""
+
+import copy
+
+import optuna
+import pytest
+from made import made
+
+from finetune.errors import UserError
+from studies.identity import KEY, refuse_another
+from studies.versions import changes, made_under, weighty
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "grave"),
+    [
+        ("2.13.0", "2.13.1", False),
+        ("2.13.1", "2.13.0", False),
+        ("2.13.0+cpu", "2.13.0+cu126", False),
+        ("2.13", "2.13.4", False),
+        ("5.23.0rc1", "5.23.0", False),
+        ("2.9.9", "2.13.0", True),
+        ("2.13.0", "2.14.0", True),
+        ("2.13.0", "3.13.0", True),
+        ("0.1.0", "0.2.0", True),
+        ("1!2.13.0", "2.13.0", True),
+        ("unknown", "2.13.0", True),
+    ],
+)
+def test_a_patch_is_no_other_version_and_all_else_is(then, now, grave):
+    assert weighty(then, now) is grave
+
+
+def identity_of(study):
+    return copy.deepcopy(study.user_attrs[KEY])
+
+
+def study_under(**versions):
+    """A study that was made under these versions."""
+    study = made("CC")
+    study.set_user_attr(KEY, identity_of(study) | {"versions": versions})
+    return study
+
+
+def asked(study, **versions):
+    """What the same command asks for under other versions."""
+    return identity_of(study) | {"versions": identity_of(study)["versions"] | versions}
+
+
+@pytest.mark.parametrize("package", ["torch", "transformers", "optuna", "advsearch"])
+def test_a_patch_is_said_and_a_minor_version_is_refused_unless_accepted(package):
+    study = study_under(**{package: "1.2.3"})
+    assert refuse_another(study, asked(study)) == []
+    [line] = refuse_another(study, asked(study, **{package: "1.2.4"}))
+    assert f"{package} 1.2.3 then, 1.2.4 now" in line
+    other = asked(study, **{package: "1.3.0"})
+    with pytest.raises(UserError, match=f"{package} 1.2.3 then, 1.3.0 now.*--accept-versions"):
+        refuse_another(study, other)
+    [line] = refuse_another(study, other, accept=True)
+    assert "accepted by --accept-versions" in line
+
+
+def test_a_refusal_names_the_grave_ones_only_and_a_line_all():
+    study = study_under(torch="2.13.0", optuna="5.0.1")
+    other = asked(study, torch="2.14.0", optuna="5.0.2")
+    with pytest.raises(UserError) as refused:
+        refuse_another(study, other)
+    assert "torch" in str(refused.value)
+    assert "optuna" not in str(refused.value)
+    [line] = refuse_another(study, other, accept=True)
+    assert "torch 2.13.0 then, 2.14.0 now, optuna 5.0.1 then, 5.0.2 now" in line
+
+
+def test_a_package_that_was_not_recorded_is_no_difference():
+    study = study_under(torch="2.13.0")
+    assert refuse_another(study, asked(study, newcomer="9.9")) == []
+    assert changes({"gone": "1"}, {"torch": "2"}) == {}
+
+
+def test_versions_do_not_hide_another_study():
+    study = study_under(torch="2.13.0")
+    other = asked(study, torch="2.14.0") | {"method": "fgm"}
+    with pytest.raises(UserError, match="method: there 'awp', here 'fgm'"):
+        refuse_another(study, other, accept=True)
+
+
+@pytest.mark.parametrize(("section", "field"), [("data", "max_train_rows"), ("recipe", "swa_lr"), ("recipe", "threads")])
+def test_a_field_younger_than_the_study_differs_only_when_it_is_not_its_default(section, field):
+    study = made("CC")
+    now = identity_of(study)
+    old = identity_of(study)
+    del old[section][field]
+    study.set_user_attr(KEY, old)
+    assert refuse_another(study, now) == []
+    now[section][field] = 3 if field != "swa_lr" else 0.25
+    with pytest.raises(UserError, match=rf"{section}.{field}: there .*, here {now[section][field]}"):
+        refuse_another(study, now)
+
+
+def test_an_old_study_without_a_device_says_nothing_of_it_and_another_device_is_said():
+    study = made("CC")
+    assert refuse_another(study, identity_of(study) | {"device": "cuda"}) == []
+    study.set_user_attr(KEY, identity_of(study) | {"device": "cpu"})
+    [line] = refuse_another(study, identity_of(study) | {"device": "cuda"})
+    assert "begun on cpu, now on cuda" in line
+
+
+def test_a_part_of_an_identity_is_compared_as_far_as_it_goes():
+    study = made("CC")
+    part = {key: value for key, value in identity_of(study).items() if "fingerprint" not in key and key != "direction"}
+    del part["recipe"]["metric"]
+    assert refuse_another(study, part) == []
+    part["recipe"]["seed"] = 8
+    with pytest.raises(UserError, match=r"recipe\.seed: there 7, here 8"):
+        refuse_another(study, part)
+
+
+def test_a_study_of_plain_optuna_is_not_ours():
+    with pytest.raises(UserError, match="not made by this program"):
+        refuse_another(optuna.create_study(study_name="plain"), {})
+
+
+def test_trials_keep_what_is_not_the_studys_own(monkeypatch):
+    here = {"torch": "2.13.0", "optuna": "5.0.0"}
+    monkeypatch.setattr("studies.versions.versions", lambda: here)
+    assert made_under({"versions": dict(here), "device": "cpu"}, "cpu") == {}
+    assert made_under({"versions": dict(here)}, "cuda") == {}
+    assert made_under({"versions": dict(here), "device": "cpu"}, "cuda") == {"device": "cuda"}
+    assert made_under({"versions": here | {"torch": "2.12.0"}}, "cpu") == {"versions": here}
