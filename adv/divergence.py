@@ -1,22 +1,90 @@
 """How far two predictions lie apart: the distances that smoothness regularisers use, as means over the texts."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adv.modules import unwrapped
+from adv.settings import AttackError
 
 DISTANCES = ("auto", "kl", "bernoulli", "mse")
 PROBLEMS = {"regression": "mse", "multi_label_classification": "bernoulli", "single_label_classification": "kl"}
 
 
-def distance_of(distance: str, model: nn.Module, logits: Tensor) -> str:
-    """The distance that "auto" means: by ``config.problem_type``, else squared error for one output, else KL."""
+# What labels are called in a batch.
+LABELS = ("labels", "label", "label_ids", "targets", "target", "y")
+# What the labels of a batch have told, by number of outputs and type: their values are read from the device once.
+Told = dict[tuple[int, torch.dtype], str]
+
+
+def distance_of(distance: str, model: nn.Module, logits: Tensor, batch: Any = None, told: Told | None = None) -> str:
+    """The distance that "auto" means.
+
+    By ``config.problem_type``; else squared error for one output; else by the batch's labels: class numbers mean KL, labels
+    of the logits' own shape its Bernoulli form where they are 0 or 1, squared error where they leave [0, 1]. KL where
+    nothing tells.
+
+    Args:
+        distance: One of ``DISTANCES``.
+        model: Whose config is asked.
+        logits: (batch, outputs) or (batch, seq, outputs).
+        batch: A mapping with labels, or a tuple.
+        told: Filled with what labels have told, and asked before they are read again.
+
+    Raises:
+        AttackError: The labels leave it open.
+    """
     if distance != "auto":
         return distance
     problem: Any = getattr(getattr(unwrapped(model), "config", None), "problem_type", None)
-    return PROBLEMS.get(problem, "mse" if logits.shape[-1] == 1 else "kl")
+    if problem in PROBLEMS:
+        return PROBLEMS[problem]
+    if logits.shape[-1] == 1:
+        return "mse"
+    told = {} if told is None else told
+    labels = labels_in(batch, logits)
+    if labels is None:
+        return next((name for (outputs, _), name in told.items() if outputs == logits.shape[-1]), "kl")
+    if labels.shape != logits.shape and not labels.is_floating_point():
+        return "kl"
+    key = (logits.shape[-1], labels.dtype)
+    if key not in told:
+        told[key] = distance_by(labels, logits)
+    return told[key]
+
+
+def labels_in(batch: Any, logits: Tensor) -> Tensor | None:
+    """The labels: by name in a mapping, else a tensor of numbers in the logits' own shape; None where there are none."""
+    if isinstance(batch, Mapping):
+        named = [value for name, value in batch.items() if name in LABELS]
+        others = list(batch.values())
+    else:
+        named, others = [], list(batch) if isinstance(batch, tuple | list) else []
+    found = [value for value in named if isinstance(value, Tensor)]
+    found += [one for one in others if isinstance(one, Tensor) and one.is_floating_point() and one.shape == logits.shape]
+    return found[0] if found else None
+
+
+def distance_by(labels: Tensor, logits: Tensor) -> str:
+    """What labels of the logits' own shape mean, by their values; -100 is left out.
+
+    Raises:
+        AttackError: They may mean several things.
+    """
+    if labels.shape == logits.shape:
+        values, counts = labels.float(), labels != -100
+        whole = ((values == 0) | (values == 1) | ~counts).all()
+        outside = (((values < 0) | (values > 1)) & counts).any()
+        single = ((values * counts).sum(-1) == 1).all()
+        if outside or (whole and not single):
+            return "mse" if outside else "bernoulli"
+    raise AttackError(
+        f"labels {tuple(labels.shape)} and logits {tuple(logits.shape)} do not tell how to compare predictions: "
+        'set distance="kl" (one class), "bernoulli" (several labels) or "mse" (numbers)'
+    )
 
 
 def divergence(target: Tensor, logits: Tensor, distance: str, mask: Tensor | None = None) -> Tensor:

@@ -1,10 +1,10 @@
 """FreeAT: Shafahi et al. 2019, "Adversarial Training for Free!", Algorithm 1, on embeddings."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from adv.accumulate import AccumulatingMethod
 from adv.ball import Ball
@@ -15,13 +15,23 @@ from adv.settings import AttackError, setting
 MOST = 256
 
 
+class Carried(NamedTuple):
+    """A batch whose replays are under way: its next perturbation, how often it came, and which weights it met last."""
+
+    batch: Any
+    shift: Tensor
+    times: int
+    weights: int
+
+
 @dataclass(kw_only=True)
 class FreeAT(AccumulatingMethod):
     """Each batch is trained K times in a row, with an optimiser step each; the gradient at delta makes the next delta.
 
     One pass a step: the loop repeats the batch ``replays`` times (the same object: the perturbation is carried over
     within its replays, texts of other batches have other lengths). For the same number of updates as clean training,
-    data are passed over 1/K as often.
+    data are passed over 1/K as often. A batch that is left before its K-th replay starts anew when it comes again, and a
+    loop that leaves one batch after the other is refused.
     """
 
     paper: ClassVar[str] = "Shafahi et al. 2019"
@@ -34,7 +44,8 @@ class FreeAT(AccumulatingMethod):
     def __post_init__(self) -> None:
         super().__post_init__()
         # Under accumulation the micro-batches of one step take turns.
-        self._carried: list[tuple[Any, Tensor, int]] = []
+        self._carried: list[Carried] = []
+        self._left = 0
 
     @property
     def replays(self) -> int:
@@ -45,19 +56,23 @@ class FreeAT(AccumulatingMethod):
         return 1
 
     def start(self, output: Tensor, ball: Ball, passes: Passes) -> Tensor:
-        for known, shift, _ in self._carried:
-            if known is passes.batch:
-                return shift
+        for known in self._carried:
+            if known.batch is passes.batch:
+                return known.shift
+        self._leave(passes.model)
         return super().start(output, ball, passes)
 
     def finish(self, shift: Tensor, gradient: Tensor, finite: Tensor, ball: Ball, passes: Passes) -> Tensor | None:
         batch = passes.batch
         cut = None
-        done = next((count for known, _, count in self._carried if known is batch), 0) + 1
-        self._carried = [row for row in self._carried if row[0] is not batch]
+        done = next((known.times for known in self._carried if known.batch is batch), 0) + 1
+        self._carried = [known for known in self._carried if known.batch is not batch]
         if done < self.K:
             moved, cut = self.ascend(shift, gradient, ball, passes)
-            self._carried.append((batch, torch.where(finite, moved, torch.zeros_like(moved)), done))
+            moved = torch.where(finite, moved, torch.zeros_like(moved))
+            self._carried.append(Carried(batch, moved, done, changes_of(passes.model)))
+        elif self.K > 1:
+            self._left = 0
         if len(self._carried) > MOST:
             raise AttackError(
                 f"none of the last {MOST} batches came {self.K} times: FreeAT needs every batch method.replays times in a "
@@ -65,6 +80,31 @@ class FreeAT(AccumulatingMethod):
             )
         return cut
 
+    def _leave(self, model: nn.Module) -> None:
+        """A new batch is here: those that wait for a replay and have not come since the last optimiser step are left.
+
+        An epoch may end in the middle of replays, so that once is no fault.
+
+        Raises:
+            AttackError: It happens again, and no batch has come K times in between.
+        """
+        fresh = all(p.grad is None for p in model.parameters() if p.requires_grad)
+        now = changes_of(model)
+        left = [known for known in self._carried if fresh or known.weights != now]
+        self._carried = [known for known in self._carried if not any(known is one for one in left)]
+        self._left += bool(left)
+        if self._left > 1:
+            times = f"{left[0].times} time{'s' * (left[0].times > 1)}"
+            raise AttackError(
+                f"a batch came {times} and then another, but FreeAT with K={self.K} needs every batch method.replays times "
+                "in a row, the same object, with an optimiser step each"
+            )
+
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         super().load_state_dict(state)
-        self._carried = []
+        self._carried, self._left = [], 0
+
+
+def changes_of(model: nn.Module) -> int:
+    """How often the weights have been changed in place: another number means an optimiser step in between."""
+    return sum(p._version for p in model.parameters() if p.requires_grad)

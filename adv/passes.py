@@ -13,6 +13,8 @@ from adv.sharded import refuse_sharded
 
 Forward = Callable[[nn.Module, Any], Any]
 RandomState = list[tuple[torch.device, Tensor]]
+# What to do about a loss that must be guessed.
+SAY_IT = 'say which it is, forward=lambda model, batch: {"loss": ..., "logits": ...}'
 
 
 def call_model(model: nn.Module, batch: Any) -> Any:
@@ -23,33 +25,66 @@ def call_model(model: nn.Module, batch: Any) -> Any:
 def read_loss(output: Any) -> Tensor:
     """The loss in a model's output: a mapping with "loss", an object with ``.loss``, a tuple's first item, or a tensor.
 
+    A loss that is named may be a vector, one for each text. One that is not named must be a single number: a vector may
+    as well be the predictions of one output.
+
     Raises:
-        AttackError: There is no loss in it.
+        AttackError: There is no loss in it, or it would have to be guessed.
     """
     if isinstance(output, Mapping):
         output = output.get("loss")
-    elif isinstance(output, tuple) and not hasattr(output, "loss"):
-        output = output[0]
+    elif not hasattr(output, "loss"):
+        output = unnamed_loss(output)
     loss = getattr(output, "loss", output)
     if not isinstance(loss, Tensor) or not loss.is_floating_point() or loss.dim() > 1:
         raise AttackError("the model returned no loss: put the labels into the batch, or pass forward=")
     return loss.float().mean()
 
 
+def unnamed_loss(output: Any) -> Any:
+    """What stands where a loss does: the first item of a tuple, or the output itself.
+
+    Raises:
+        AttackError: It is a vector, or the tuple has its only single number elsewhere.
+    """
+    items = output if isinstance(output, tuple) else (output,)
+    tensors = [item for item in items if isinstance(item, Tensor) and item.is_floating_point()]
+    if not tensors or tensors[0] is not items[0]:
+        return items[0] if items else None
+    head, rest = tensors[0], tensors[1:]
+    # A loss that was kept as a vector of one, beside the predictions of several texts.
+    single = head.shape == (1,) and all(item.dim() > 1 and len(item) > 1 for item in rest)
+    if head.dim() and any(item.dim() == 0 for item in rest):
+        raise AttackError(f"the model returned {shapes_of(tensors)}, and a loss is expected first: {SAY_IT}")
+    if head.dim() == 1 and not single:
+        raise AttackError(f"the model returned {shapes_of(tensors)}, which may be losses or predictions: {SAY_IT}")
+    return head
+
+
+def shapes_of(tensors: list[Tensor]) -> str:
+    """In words, for messages."""
+    return " and ".join("a number" if not item.dim() else f"a tensor {tuple(item.shape)}" for item in tensors[:3])
+
+
 def read_logits(output: Any) -> Tensor:
     """The logits in a model's output: a mapping with "logits", an object with ``.logits``, or a tuple's second item.
 
     Raises:
-        AttackError: There are no logits in it.
+        AttackError: There are no logits in it, or a tuple's order would have to be guessed.
     """
     if isinstance(output, Mapping):
         output = output.get("logits")
     elif isinstance(output, tuple) and not hasattr(output, "logits"):
+        unnamed_loss(output)
         output = output[1] if len(output) > 1 else None
     else:
         output = getattr(output, "logits", None)
-    if not isinstance(output, Tensor) or not output.is_floating_point() or output.dim() < 2:
+    if not isinstance(output, Tensor) or not output.is_floating_point():
         raise AttackError("this method compares predictions, but the model returned no logits: return them beside the loss")
+    if output.dim() < 2:
+        raise AttackError(
+            f"this method compares predictions: logits must be (batch, outputs), but are {tuple(output.shape)}"
+        )
     return output.float()
 
 

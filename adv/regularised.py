@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from adv.ball import Ball
-from adv.divergence import DISTANCES, distance_of, divergence, symmetric
+from adv.divergence import DISTANCES, Told, distance_of, divergence, symmetric
 from adv.method import Cost
 from adv.passes import Forward, Passes, call_model, read_logits, read_loss
 from adv.precision import FP32, Precision
@@ -23,7 +23,7 @@ class RegularisedMethod(SiteMethod):
 
     delta starts from noise (at delta = 0 the divergence has no gradient) and takes ``steps`` ascent steps on
     ``KL(f(e) || f(e + delta))`` with f(e) held fixed, which knows no labels. ``distance="auto"`` is KL for classes, its
-    Bernoulli form for several labels, squared error for regression.
+    Bernoulli form for several labels, squared error for regression: by the model's config, else by the labels.
     """
 
     null: ClassVar[tuple[dict[str, Any], ...]] = ({"reg_weight": 0.0},)
@@ -37,6 +37,14 @@ class RegularisedMethod(SiteMethod):
     def steps(self) -> int:
         """Ascent steps."""
         return 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._told: Told = {}
+
+    def measure(self, model: nn.Module, logits: Tensor, batch: Any) -> str:
+        """How predictions are compared: "kl", "bernoulli" or "mse"."""
+        return distance_of(self.distance, model, logits, batch, self._told)
 
     def cost(self) -> Cost:
         return Cost(self.steps + 2, 2, self.steps)
@@ -68,7 +76,7 @@ class RegularisedMethod(SiteMethod):
             with shifted_embeddings(embedding) as site, self.observing(passes, embedding):
                 result = passes.output()
             clean, logits, _ = self.supervised(result), read_logits(result), first(site)
-            distance, output, ids = distance_of(self.distance, model, logits), site.outputs[0], site.ids[0]
+            distance, output, ids = self.measure(model, logits, batch), site.outputs[0], site.ids[0]
             ball = self.ball(batch, ids)
             mask = ball.mask if ball.text_axis == 1 else ball.mask.transpose(0, 1)  # as predictions lie
             shift, clipped = self.start(output, ball, passes), torch.zeros((), device=passes.device)

@@ -4,9 +4,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import Bag, build
+from observe import REGULARISED, gradients
+from tiny import Bag, batch_for, build
 from torch.distributions import Categorical, kl_divergence
+from torch.nn import functional as F
 
+from adv import METHODS, VAT, AttackError
 from adv.ball import largest
 from adv.divergence import detached_pair, distance_of, divergence, symmetric
 
@@ -90,6 +93,101 @@ def test_the_distance_follows_what_the_model_predicts():
     for problem, distance in kinds.items():
         model.config.problem_type = problem
         assert distance_of("auto", model, logits) == distance
+
+
+ONES = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
+SINGLE = torch.eye(3)[[0, 2, 2, 1]]
+LEFT_OUT = torch.where(torch.tensor([[True], [False], [True], [True]]), ONES, -100.0)
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (torch.tensor([0, 2, 1, 1]), "kl"),
+        (torch.tensor([0, 2, 1, -100]), "kl"),
+        (torch.tensor([[0], [2], [1], [1]], dtype=torch.int32), "kl"),
+        (ONES, "bernoulli"),
+        (ONES.long(), "bernoulli"),
+        (ONES.bool(), "bernoulli"),
+        (ONES.half(), "bernoulli"),
+        (torch.zeros(4, 3), "bernoulli"),
+        (LEFT_OUT, "bernoulli"),
+        (torch.tensor([[0.5, -1.2, 3.0]] * 4), "mse"),
+        (torch.tensor([[1, 5, 3]] * 4), "mse"),
+        (torch.tensor([[0.0, 1.0, 2.0]] * 4), "mse"),
+        (torch.full((4, 3), -100.0) + torch.tensor([[0.5, 101.0, 103.0]]), "mse"),
+    ],
+)
+@pytest.mark.parametrize("form", ["labels", "label", "targets", "another name", "tuple"])
+def test_labels_tell_what_a_model_does_not(labels, expected, form):
+    """A head of one's own has no ``problem_type``: labels in the logits' shape are several labels, or several numbers."""
+    ids, mask = torch.ones(4, 3, dtype=torch.long), torch.ones(4, 3, dtype=torch.long)
+    if form in ("another name", "tuple") and not (labels.is_floating_point() and labels.shape == (4, 3)):
+        expected = "kl"  # whole numbers in a shape that ids may have, too, tell nothing without their name
+    batch = (ids, mask, labels) if form == "tuple" else {"input_ids": ids, "mask": mask, form: labels}
+    assert distance_of("auto", Bag(), torch.zeros(4, 3), batch) == expected
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        SINGLE,
+        SINGLE.long(),
+        torch.tensor([[0.2, 0.3, 0.5]] * 4),
+        torch.tensor([[0.1, 0.9, 0.9]] * 4),
+        torch.tensor([0.0, 2.0, 1.0, 1.0]),
+        torch.full((4, 1), 0.5),
+        torch.rand(12),
+    ],
+)
+def test_labels_that_may_mean_several_things_are_refused(labels):
+    """One-hot rows, shares of classes, numbers in another shape than the logits'."""
+    with pytest.raises(AttackError, match=r'do not tell how to compare predictions: set distance="kl" .*"bernoulli".*"mse"'):
+        distance_of("auto", Bag(), torch.zeros(4, 3), {"input_ids": torch.ones(4, 9), "labels": labels})
+    for name in DISTANCES:
+        assert distance_of(name, Bag(), torch.zeros(4, 3), {"labels": labels}) == name
+
+
+def test_predictions_of_tokens_have_labels_of_tokens():
+    logits = torch.zeros(2, 5, 3)
+    assert distance_of("auto", Bag(), logits, {"labels": torch.ones(2, 5, dtype=torch.long)}) == "kl"
+    assert distance_of("auto", Bag(), logits, {"labels": ONES[0].expand(2, 5, 3)}) == "bernoulli"
+    assert distance_of("auto", Bag(), logits, {"input_ids": torch.ones(2, 5)}) == "kl"
+
+
+class Several(Bag):
+    """Several labels a text, and no config that says so."""
+
+    def forward(self, input_ids, labels=None, attention_mask=None):
+        logits = self.output(self.embedding(input_ids).mean(1))
+        loss = None if labels is None else F.binary_cross_entropy_with_logits(logits, labels.float())
+        return {"loss": loss, "logits": logits}
+
+
+@pytest.mark.parametrize("name", REGULARISED)
+def test_a_head_for_several_labels_is_compared_label_by_label(name):
+    """Also where a batch has no labels, once they have told, and where a later batch alone would not."""
+    model = Several()
+    batch = batch_for(model) | {"labels": ONES}
+    for labels in (ONES, SINGLE):
+        one = batch | {"labels": labels}
+        auto = METHODS[name]()
+        auto.backward(model, batch)
+        auto.load_state_dict({})
+        told, loss = gradients(auto, model, one)
+        named, same_loss = gradients(METHODS[name](distance="bernoulli"), model, one)
+        assert torch.equal(loss, same_loss)
+        assert all(torch.equal(told[key], value) for key, value in named.items())
+    with pytest.raises(AttackError, match="set distance="):
+        METHODS[name]().backward(model, batch | {"labels": SINGLE})
+    if name == "vat":
+        method = VAT(unlabelled=True)
+        method.backward(model, batch)
+        method.load_state_dict({})
+        without = {key: value for key, value in batch.items() if key != "labels"}
+        found, _ = gradients(method, model, without)
+        expected, _ = gradients(VAT(unlabelled=True, distance="bernoulli"), model, without)
+        assert all(torch.equal(found[key], value) for key, value in expected.items())
 
 
 def test_the_largest_entry_of_each_token_is_one():

@@ -69,6 +69,65 @@ def test_a_loop_that_never_repeats_a_batch_is_refused():
         method.backward(model, batches[-1])
 
 
+def loop(method, model, batches, epochs, set_to_none=True, accumulate=1, replays=1):
+    """A user's own, over a list that is the same in every epoch; the first step's error, or how many steps it made."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    steps = 0
+    for _ in range(epochs):
+        for begin in range(0, len(batches), accumulate):
+            for _ in range(replays):
+                for batch in batches[begin : begin + accumulate]:
+                    method.backward(model, batch)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=set_to_none)
+                steps += 1
+    return steps
+
+
+@pytest.mark.parametrize("set_to_none", [True, False])
+@pytest.mark.parametrize(
+    ("many", "accumulate", "count", "replays"),
+    [(2, 1, 2, 1), (3, 1, 3, 1), (5, 1, 2, 1), (3, 1, 3, 2), (4, 2, 2, 1), (6, 3, 4, 3), (9, 2, 3, 1)],
+)
+def test_a_list_of_batches_without_replays_is_refused(many, accumulate, count, replays, set_to_none):
+    """Its batches come again in the next epoch, the same objects: what they carried is not theirs any more."""
+    model, method = Bag(), FreeAT(K=count)
+    batches = [batch_for(model) for _ in range(many)]
+    message = f"a batch came {replays} times? and then another, but FreeAT with K={count} needs every batch"
+    with pytest.raises(AttackError, match=message):
+        loop(method, model, batches, 3, set_to_none, accumulate, replays)
+
+
+@pytest.mark.parametrize("set_to_none", [True, False])
+@pytest.mark.parametrize(("many", "accumulate", "count"), [(1, 1, 3), (4, 1, 2), (5, 2, 3), (6, 6, 2), (3, 1, 1)])
+def test_a_list_of_batches_with_replays_is_trained_and_every_epoch_starts_anew(many, accumulate, count, set_to_none):
+    model, method = Bag(), FreeAT(K=count)
+    batches = [batch_for(model) for _ in range(many)]
+    with watch(model) as seen:
+        steps = loop(method, model, batches, 3, set_to_none, accumulate, method.replays)
+    assert steps == 3 * count * -(-many // accumulate)
+    moved = [bool(one.shift.any()) for one in seen.passes]
+    assert moved.count(False) == 3 * many  # the first replay of each batch in each epoch
+
+
+def test_replays_that_an_epoch_s_end_cuts_short_are_forgotten():
+    """Without a fault: only a loop that does so time and again is one."""
+    model, method = Bag(), FreeAT(K=3)
+    batches = [batch_for(model) for _ in range(3)]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(4):
+        for batch in [batches[0]] * 3 + [batches[1]] * 3 + [batches[2]] * 2:
+            (shift,) = passes_of(method, model, batch)
+            optimizer.step()
+            optimizer.zero_grad()
+        assert shift.any()
+    assert not passes_of(method, model, batches[1])[0].any()
+    optimizer.step()
+    optimizer.zero_grad()
+    method.load_state_dict(method.state_dict())
+    passes_of(method, model, batches[0])
+
+
 @pytest.mark.parametrize("family", ["bert", "modernbert"])
 def test_one_replay_from_zero_is_clean_training_bit_for_bit(family):
     model = build(family)

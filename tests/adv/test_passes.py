@@ -89,6 +89,85 @@ def test_no_loss_is_an_error_and_not_the_mean_of_the_logits(output):
         read_loss(output)
 
 
+VECTOR, NUMBER = torch.ones(4), torch.ones(())
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ((VECTOR, NUMBER), r"a tensor \(4,\) and a number, and a loss is expected first"),
+        ((torch.ones(4, 1), NUMBER), r"a tensor \(4, 1\) and a number, and a loss is expected first"),
+        ((torch.ones(4, 3), torch.ones(4, 9, 8), NUMBER), "and a loss is expected first"),
+        ((torch.ones(1), NUMBER), r"a tensor \(1,\) and a number, and a loss is expected first"),
+        ((VECTOR, VECTOR), "may be losses or predictions"),
+        ((VECTOR, torch.ones(4, 3)), "may be losses or predictions"),
+        ((VECTOR, torch.ones(4, 9, 8)), "may be losses or predictions"),
+        ((torch.ones(1), torch.ones(1, 9, 8)), "may be losses or predictions"),
+        ((VECTOR,), r"a tensor \(4,\), which may be losses or predictions"),
+        (VECTOR, "may be losses or predictions"),
+    ],
+)
+def test_a_loss_that_would_have_to_be_guessed_is_refused(output, words):
+    """The predictions of one output are a vector, as losses of texts are; their mean is no loss."""
+    with pytest.raises(AttackError, match=words) as caught:
+        read_loss(output)
+    assert 'forward=lambda model, batch: {"loss": ..., "logits": ...}' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        torch.tensor(2.0),
+        torch.tensor([2.0]),
+        (torch.tensor(2.0),),
+        (torch.tensor(2.0), VECTOR),
+        (torch.tensor(2.0), torch.ones(4, 1), torch.ones(())),
+        (torch.tensor(2.0), None, [torch.ones(4, 9, 8)]),
+        (torch.tensor([2.0]), torch.ones(4, 3)),
+        {"loss": torch.tensor([1.0, 3.0]), "logits": torch.ones(2)},
+        SimpleNamespace(loss=torch.tensor([1.0, 3.0])),
+    ],
+)
+def test_a_loss_that_is_named_or_stands_alone_is_read(output):
+    assert read_loss(output) == 2.0
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_one_output_s_predictions_before_the_loss_are_not_the_loss(name):
+    model = Answers(labels=1)
+    batch = batch_for(model) | {"labels": torch.rand(4)}
+
+    def forward(model, batch):
+        logits = model.output(model.dropout(model.embedding(batch["input_ids"])).mean(1)).squeeze(-1)
+        return logits, F.mse_loss(logits, batch["labels"])
+
+    before = state_of(model)
+    with pytest.raises(AttackError, match="a loss is expected first: say which it is, forward="):
+        made(name, model).backward(model, batch, forward=forward)
+    assert state_of(model) == before
+    said, _ = gradients(made(name, model), model, batch, forward=lambda m, b: named(*forward(m, b)))
+    assert said
+
+
+def named(logits, loss):
+    """As the message advises; the predictions as (batch, outputs)."""
+    return {"loss": loss, "logits": logits[:, None]}
+
+
+@pytest.mark.parametrize("name", REGULARISED)
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape != "tensor"])
+def test_predictions_without_an_axis_for_outputs_are_refused_with_their_shape(name, shape):
+    model = Answers(labels=1)
+    batch = batch_for(model) | {"labels": torch.rand(4)}
+
+    def forward(model, batch):
+        logits = model.output(model.embedding(batch["input_ids"]).mean(1)).squeeze(-1)
+        return SHAPES[shape](F.mse_loss(logits, batch["labels"]), logits)
+
+    with pytest.raises(AttackError, match=r"compares predictions: logits must be \(batch, outputs\), but are \(4,\)"):
+        made(name, model).backward(model, batch, forward=forward)
+
+
 @every_method
 def test_a_text_only_batch_is_refused_by_every_method(name):
     model = build("bert")
