@@ -22,9 +22,11 @@ from adv.shift import padding_mask
 class CreAT(EmbeddingMethod):
     """An attack that also turns the representation away: ``max J(e + delta) - reg_weight * cos(h(e + delta), h(e))``.
 
-    From normal noise of size sigma, K - 1 times ``delta <- Pi(delta + alpha * g / ||g||_2)``, then the mean of clean and
-    adversarial loss. h is the last layer's first token (``pool="mean"``, all tokens, for models that read left to
-    right). The cosine is a mean over the texts, as the loss is; the authors' code adds it up.
+    From normal noise of size sigma in the ball, K - 1 times ``delta <- Pi(delta + alpha * g / ||g||_2)``, then the mean of
+    clean and adversarial loss. The authors' code leaves the start outside: at their defaults the noise is 31 times as long
+    as the step, and 99.9 % of what the projection leaves (of the squared length) is noise. h is the last layer's first
+    token (``pool="mean"``, all tokens, for models that read left to right). The cosine is a mean over the texts, as the
+    loss is; the authors' code adds it up.
     """
 
     paper: ClassVar[str] = "Wu et al. 2023"

@@ -19,7 +19,8 @@ class TAVAT(AccumulatingMethod):
 
     delta = text part + token part. The token part starts from a table with a row for each word, divided by its length
     over the batch, moves by ``alpha * g / ||g||`` of each token, and is scaled by its share of the longest in its text;
-    both parts together are kept in the ball. After the last pass the table takes the token part up (the mean, where a
+    both parts together are kept in the ball, from the start on (the authors' first pass lies outside, 1.2 to 2.6 times the
+    radius away at five of their eight settings). After the last pass the table takes the token part up (the mean, where a
     word occurs more than once; the authors' code adds it, so that the table grows without bound). The table has the
     size of the embedding matrix and belongs to the method's state.
     """
