@@ -91,7 +91,9 @@ def test_epochs_before_the_start_are_those_of_clean_training(bench, clean, name)
         if epoch < 2:
             assert_same_state(state_of(late), state_of(plain))
             assert (one.metrics, one.loss, one.diagnostics) == (other.metrics, other.loss, other.diagnostics)
-    assert (one.loss == other.loss) is (name == "none")
+    # Losses of a weak attack may be equal to the last digit; of the weights some differ.
+    there, here = state_of(plain), state_of(late)
+    assert all(torch.equal(value, here[key]) for key, value in there.items()) is (name == "none")
     assert bool(other.diagnostics) is (name != "none")
 
 
