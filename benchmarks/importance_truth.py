@@ -65,7 +65,7 @@ def searched(seed: int, trials: int, folder: Path) -> optuna.Study:
     study = optuna.create_study(storage=storage, study_name=f"truth-{seed}", direction="maximize")
     options = Options(trials, min(32, trials // 2), seed)
     prepare(study, options, SPACE, STARTS, 0)
-    run_trials(study, storage, folder, Truth(seed), options)
+    run_trials(study, storage, Truth(seed), options)
     return study
 
 

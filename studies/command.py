@@ -148,7 +148,7 @@ def search_one(
     )  # fmt: skip
     prepare(study, options, plan.space, first, int(plan.fixed.get("start_epoch", 0)))
     with watch.showing():
-        run_trials(study, storage, folder, objective, options, watch.on_finished)
+        run_trials(study, storage, objective, options, watch.on_finished, lambda line: say(console, line))
     summary = summarise(study)
     print_summary(console, summary)
     write_outputs(summary, folder, request.storage, console)

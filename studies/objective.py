@@ -11,7 +11,7 @@ from typing import Any
 import optuna
 import torch
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import Trial
+from optuna.trial import FrozenTrial, Trial
 
 from adv import AttackError, Clean, SettingError
 from finetune.config import Recipe
@@ -99,7 +99,7 @@ class Objective:
                 trial.set_user_attr(name, made)
         return value
 
-    def clean_up(self, trial: Trial) -> None:
+    def clean_up(self, trial: Trial | FrozenTrial) -> None:
         """Forget the snapshot of a finished trial."""
         (self.folder / f"trial-{trial.number}.safetensors").unlink(missing_ok=True)
 

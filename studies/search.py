@@ -1,12 +1,12 @@
 """One search: the loop that asks, trains and tells until the study has its trials, and leaves it whole when stopped."""
 
 import errno
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -16,7 +16,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from finetune.errors import UserError, first_line
-from studies.claims import FINISHED, Claims, wait
+from studies.claims import FINISHED, Claims, Lost
 from studies.objective import Failed
 from studies.pruning import make_pruner
 from studies.sampling import PhasedSampler
@@ -24,6 +24,8 @@ from studies.storage import storage_errors
 
 # When the first so many trials all fail, the next will too.
 HOPELESS = 5
+# Seconds between two looks at trials of silent processes.
+LOOK_AGAIN = 1.0
 
 
 @dataclass(frozen=True)
@@ -61,69 +63,102 @@ def prepare(study: optuna.Study, options: Options, space: Any, starts: list[dict
 def run_trials(
     study: optuna.Study,
     storage: RDBStorage,
-    folder: Path,
     objective: Callable[[Trial], float],
     options: Options,
     on_finished: Callable[[FrozenTrial], None] = lambda trial: None,
+    say: Callable[[str], None] = print,
 ) -> None:
     """Run trials until the study has ``options.trials`` finished ones, or the time is up.
 
     Args:
         study: With its sampler and pruner.
         storage: That of the study.
-        folder: For locks.
         objective: Returns the trial's value; raises TrialPruned or Failed.
         options: How many, how long.
         on_finished: Told of every finished trial.
+        say: Told of what other processes have left or taken.
 
     Raises:
         KeyboardInterrupt: On Ctrl-C or SIGTERM; the trial under way waits to be taken up.
-        UserError: The database or the disk failed, or every trial does.
+        UserError: The database or the disk failed, the study was deleted, or every trial fails.
     """
     end = float("inf") if options.timeout is None else time.monotonic() + options.timeout
-    with storage_errors(str(storage.url)), terminable(), Claims(folder).held() as claims:
-        while time.monotonic() < end:
-            trial = claims.take(study, storage, options.trials)
-            if trial is None:
-                return
-            run_trial(study, storage, trial, objective)
-            on_finished(storage.get_trial(trial._trial_id))
-            refuse_hopeless(study)
+    with storage_errors(str(storage.url)), terminable(), Claims(study, storage, say).held() as claims:
+        for trial in trials_of(claims, options.trials, end):
+            try:
+                run_trial(trial, objective, claims)
+            except Lost as lost:
+                say(f"trial {trial.number} is left to others: {lost}")
+            else:
+                forget(trial, objective)
+                on_finished(storage.get_trial(trial._trial_id))
+                refuse_hopeless(study)
+        for done in finished(study):  # those too that were begun here and finished elsewhere
+            forget(done, objective)
 
 
-def run_trial(study: optuna.Study, storage: RDBStorage, trial: Trial, objective: Callable[[Trial], float]) -> None:
-    """Run one trial and tell how it ended.
-
-    Raises:
-        UserError: The disk is full or cannot be written; the trial waits.
-    """
-    try:
-        value = objective(trial)
-    except optuna.TrialPruned:
-        study.tell(trial, state=TrialState.PRUNED)
-    except Failed as error:
-        fail(study, trial, str(error))
-    except (KeyboardInterrupt, UserError, optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError):
-        wait(trial._trial_id, storage)
-        raise
-    except OSError as error:
-        wait(trial._trial_id, storage)
-        hint = "free some space" if error.errno == errno.ENOSPC or "space" in str(error) else "look at --out"
-        reason = str(error).removeprefix("cannot write ")
-        raise UserError(f"cannot write {reason}; {hint} and run the same command again") from None
-    except Exception as error:  # whatever a trial raises is stored with its settings, and the search goes on
-        fail(study, trial, f"{type(error).__name__}: {first_line(error)}")
-    else:
-        study.tell(trial, value)
+def forget(trial: Trial | FrozenTrial, objective: Callable[[Trial], float]) -> None:
+    """Let an objective that keeps files clean up after a finished trial."""
     clean_up = getattr(objective, "clean_up", None)
     if clean_up is not None:
         clean_up(trial)
 
 
-def fail(study: optuna.Study, trial: Trial, reason: str) -> None:
+def trials_of(claims: Claims, total: int, end: float) -> Iterator[Trial]:
+    """Trials to run, until there are enough; those of silent processes elsewhere are waited for.
+
+    Args:
+        claims: Of this process.
+        total: The study's.
+        end: Begin none after this time.
+    """
+    waiting = False
+    while time.monotonic() < end:
+        trial = claims.take(total)
+        if trial is not None:
+            yield trial
+            waiting = False
+        elif claims.settled():
+            return
+        else:
+            if not waiting:
+                longest = claims.lease.total_seconds()
+                claims.say(f"nothing is left to begin; whether trials elsewhere are alive is known within {longest:.0f} s")
+            waiting = True
+            time.sleep(LOOK_AGAIN)
+
+
+def run_trial(trial: Trial, objective: Callable[[Trial], float], claims: Claims) -> None:
+    """Run one trial and tell how it ended.
+
+    Raises:
+        Lost: Another process has it, or has finished it.
+        UserError: The disk is full or cannot be written, or the study was deleted.
+    """
+    value, state = None, None
+    try:
+        value = objective(trial)
+        if not math.isfinite(value):
+            value, state = None, failed(trial, f"the metric is {value}")
+    except optuna.TrialPruned:
+        state = TrialState.PRUNED
+    except Failed as error:
+        state = failed(trial, str(error))
+    except (Lost, UserError, optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError):
+        raise
+    except OSError as error:
+        hint = "free some space" if error.errno == errno.ENOSPC or "space" in str(error) else "look at --out"
+        reason = str(error).removeprefix("cannot write ")
+        raise UserError(f"cannot write {reason}; {hint} and run the same command again") from None
+    except Exception as error:  # whatever a trial raises is stored with its settings, and the search goes on
+        state = failed(trial, f"{type(error).__name__}: {first_line(error)}")
+    claims.finish(trial, value, state)
+
+
+def failed(trial: Trial, reason: str) -> TrialState:
     """Store why a trial has no value."""
     trial.set_user_attr("failure", reason)
-    study.tell(trial, state=TrialState.FAIL)
+    return TrialState.FAIL
 
 
 def refuse_hopeless(study: optuna.Study) -> None:

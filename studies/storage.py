@@ -1,18 +1,22 @@
 """The database: opened fast and safe, with errors that a user can act on."""
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
 import sqlalchemy
+from filelock import FileLock
 from optuna.storages import RDBStorage
 
 from finetune.errors import UserError, first_line, listing, near
 
 # SQLite waits this long for another process's lock, instead of failing with "database is locked".
 WAIT_SECONDS = 60
+# What processes that make tables meet at on a server: any number that no other program takes.
+SCHEMA_KEY = 5_270_915
 EXAMPLE = "write for example sqlite:///studies.db"
 HINTS = {
     "is full": "free some space and run the same command again",
@@ -35,13 +39,58 @@ def open_storage(url: str) -> RDBStorage:
     sqlite = database_file(url) is not None
     options: dict[str, Any] = {"connect_args": {"timeout": WAIT_SECONDS}} if sqlite else {"pool_pre_ping": True}
     with storage_errors(url):
-        storage = RDBStorage(url, engine_kwargs=options)
+        if whole(url):
+            storage = RDBStorage(url, engine_kwargs=options)
+        else:
+            with schema_lock(url):
+                storage = RDBStorage(url, engine_kwargs=options)
         if sqlite:
             sqlalchemy.event.listen(storage.engine, "connect", _tune_sqlite)
             storage.engine.dispose()
             with storage.engine.connect():
                 pass
     return storage
+
+
+def whole(url: str) -> bool:
+    """Whether a SQLite database has the last of the tables that Optuna makes; False for a server's, which may not."""
+    file = database_file(url)
+    if file is None or not file.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            return connection.execute("SELECT version_num FROM alembic_version").fetchone() is not None
+    except sqlite3.Error:
+        return False
+
+
+@contextmanager
+def schema_lock(url: str) -> Iterator[None]:
+    """Make tables while no other process does: Optuna looks first and makes them then, and two at once disturb each other.
+
+    A server locks by itself; a SQLite file has a lock file beside it, as long as its tables are made.
+    """
+    file = database_file(url)
+    if file is not None:
+        lock = FileLock(f"{file}.lock", timeout=WAIT_SECONDS)
+        try:
+            with suppress(OSError):  # what cannot be locked cannot be made either, and the database says why
+                lock.acquire()
+            yield
+        finally:
+            lock.release()
+            # Whoever waits for the file that is unlinked here finds all tables made.
+            with suppress(OSError):
+                Path(lock.lock_file).unlink(missing_ok=True)
+        return
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+    statement = {"postgresql": "SELECT pg_advisory_lock(:key)", "mysql": "SELECT GET_LOCK(:key, 60)"}.get(
+        engine.dialect.name
+    )
+    with engine.connect() as connection:  # closing it frees the lock
+        if statement:
+            connection.execute(sqlalchemy.text(statement), {"key": SCHEMA_KEY})
+        yield
 
 
 def close_storage(storage: RDBStorage) -> None:

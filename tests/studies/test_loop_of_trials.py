@@ -9,12 +9,10 @@ from typing import Any
 
 import optuna
 import pytest
-from filelock import FileLock
 from optuna.distributions import FloatDistribution
 from optuna.trial import Trial, TrialState
 
 from finetune.errors import UserError
-from studies.claims import OWNER, Claims
 from studies.objective import Failed, suggest
 from studies.search import Options, prepare, run_trials
 from studies.storage import open_storage
@@ -41,7 +39,7 @@ def states(study: optuna.Study) -> list[str]:
 def test_trials_is_the_total_and_a_second_run_does_what_is_left(tmp_path: Path) -> None:
     for total, expected in ((3, 3), (3, 3), (5, 5), (2, 5)):
         study, storage, options = opened(tmp_path, total)
-        run_trials(study, storage, tmp_path, value, options)
+        run_trials(study, storage, value, options)
         assert len(study.get_trials()) == expected
 
 
@@ -67,7 +65,7 @@ def test_a_failed_trial_keeps_its_reason_and_counts(tmp_path: Path) -> None:
             raise optuna.TrialPruned
         return x
 
-    run_trials(study, storage, tmp_path, sometimes, options)
+    run_trials(study, storage, sometimes, options)
     assert states(study) == ["COMPLETE", "FAIL", "FAIL", "PRUNED", "COMPLETE", "COMPLETE"]
     reasons = [trial.user_attrs.get("failure") for trial in study.get_trials()]
     assert reasons[1:3] == ["diverged: the training loss is nan in epoch 2", "KeyError: 'strange'"]
@@ -81,13 +79,13 @@ def test_a_search_whose_first_trials_all_fail_stops_and_says_why(tmp_path: Path)
         raise Failed("out of memory")
 
     with pytest.raises(UserError, match=r"first 5 trials all failed.*out of memory"):
-        run_trials(study, storage, tmp_path, never, options)
+        run_trials(study, storage, never, options)
     assert len(study.get_trials()) == 5
 
 
 def test_the_timeout_begins_no_new_trial(tmp_path: Path) -> None:
     study, storage, options = opened(tmp_path, 1000, timeout=0.5)
-    run_trials(study, storage, tmp_path, value, options)
+    run_trials(study, storage, value, options)
     assert 0 < len(study.get_trials()) < 1000
     assert set(states(study)) == {"COMPLETE"}
 
@@ -100,10 +98,10 @@ def test_a_full_disk_puts_the_trial_back(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(UserError, match="free some space"):
-        run_trials(study, storage, tmp_path, full, options)
+        run_trials(study, storage, full, options)
     assert states(study) == ["WAITING"]
     drawn = study.get_trials()[0].params
-    run_trials(study, storage, tmp_path, value, options)
+    run_trials(study, storage, value, options)
     assert states(study) == ["COMPLETE"] * 3
     assert study.get_trials()[0].params == drawn
 
@@ -129,10 +127,10 @@ def test_a_signal_ends_the_search_and_leaves_the_trial_waiting(tmp_path: Path, n
 
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
-        run_trials(study, storage, tmp_path, slow, options)
+        run_trials(study, storage, slow, options)
     assert states(study) == ["COMPLETE", "WAITING"]
     assert signal.getsignal(signal.SIGTERM) is before
-    run_trials(study, storage, tmp_path, value, options)
+    run_trials(study, storage, value, options)
     assert states(study) == ["COMPLETE"] * 4
 
 
@@ -145,7 +143,7 @@ def _hang(folder: Path) -> None:
         time.sleep(60)
         return 0.0
 
-    run_trials(study, storage, folder, forever, options)
+    run_trials(study, storage, forever, options)
 
 
 def begun(folder: Path) -> Any:
@@ -163,7 +161,7 @@ def test_the_trial_of_a_killed_process_is_taken_up_with_its_number_and_settings(
     study, storage, options = opened(tmp_path, 3)
     assert states(study) == ["RUNNING"]
     drawn = study.get_trials()[0].params
-    run_trials(study, storage, tmp_path, value, options)
+    run_trials(study, storage, value, options)
     assert states(study) == ["COMPLETE"] * 3
     assert study.get_trials()[0].params == drawn
 
@@ -172,31 +170,15 @@ def test_the_trial_of_a_living_process_is_left_alone_and_counts(tmp_path: Path) 
     process = begun(tmp_path)
     try:
         study, storage, options = opened(tmp_path, 3)
-        run_trials(study, storage, tmp_path, value, options)
+        run_trials(study, storage, value, options)
         assert states(study) == ["RUNNING", "COMPLETE", "COMPLETE"]
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.join()
 
 
-def test_a_trial_of_another_machine_is_left_alone(tmp_path: Path) -> None:
-    study, storage, options = opened(tmp_path, 3)
-    study.ask().set_user_attr(OWNER, ["another-machine", str(tmp_path / "gone")])
-    run_trials(study, storage, tmp_path, value, options)
-    assert states(study) == ["RUNNING", "COMPLETE", "COMPLETE"]
-
-
-def test_a_process_that_ends_leaves_no_lock(tmp_path: Path) -> None:
-    with Claims(tmp_path).held() as claims:
-        mine = [path for path in claims.folder.iterdir() if path.name != "gate"]
-        assert len(mine) == 1
-        with pytest.raises(TimeoutError):
-            FileLock(mine[0], timeout=0).acquire()
-    assert not mine[0].exists()
-
-
 def test_finished_trials_are_told_in_order(tmp_path: Path) -> None:
     study, storage, options = opened(tmp_path, 3)
     seen: list[tuple[int, TrialState]] = []
-    run_trials(study, storage, tmp_path, value, options, lambda trial: seen.append((trial.number, trial.state)))
+    run_trials(study, storage, value, options, lambda trial: seen.append((trial.number, trial.state)))
     assert seen == [(number, TrialState.COMPLETE) for number in range(3)]

@@ -1,0 +1,34 @@
+"""Trials of versions that held a lock file in the study's folder for as long as they lived."""
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+OWNER = "owner"
+
+
+def left_by_old_version(trial: Any) -> bool | None:
+    """Whether the process of such a version that began a trial has ended; None where that cannot be known.
+
+    Args:
+        trial: A row of Optuna's trials.
+    """
+    owners = [json.loads(attr.value_json) for attr in trial.user_attributes if attr.key == OWNER]
+    if not owners or owners[0][0] != socket.gethostname():
+        return None
+    lock = Path(owners[0][1])
+    if not lock.exists():
+        # A relative path says nothing in another folder than the one where it was written.
+        return True if lock.is_absolute() else None
+    try:
+        with FileLock(lock, timeout=0):
+            pass
+    except Timeout:
+        return False
+    except OSError:
+        return None
+    lock.unlink(missing_ok=True)
+    return True

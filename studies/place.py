@@ -1,0 +1,84 @@
+"""Where a process runs, and whether one that ran on this machine is gone."""
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A process among all processes of all machines.
+
+    Args:
+        host: The machine's name; containers may share it.
+        kernel: Boot of the kernel and namespace of process ids: equal where equal ids mean one process; empty where unknown.
+        pid: Its id.
+        started: Ticks since the boot at which it began: ids are used again.
+    """
+
+    host: str
+    kernel: str
+    pid: int
+    started: int
+
+    @classmethod
+    def here(cls) -> "Place":
+        """This process."""
+        pid = os.getpid()
+        return cls(socket.gethostname(), _kernel(), pid, _started(pid) or 0)
+
+    @classmethod
+    def read(cls, text: str) -> "Place | None":
+        """What ``str`` wrote; None where it is nothing of the kind."""
+        try:
+            return cls(**json.loads(text))
+        except (ValueError, TypeError):
+            return None
+
+    def __str__(self) -> str:
+        return json.dumps(asdict(self))
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"process {self.pid} of {self.host}"
+
+    @property
+    def near(self) -> bool:
+        """Whether its process ids are this process's too, so that it can be looked up."""
+        return self.host == socket.gethostname() and self.kernel != "" and self.kernel == _kernel()
+
+    @property
+    def gone(self) -> bool:
+        """Whether it surely has ended; one that cannot be looked up from here has not."""
+        if not self.near:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:  # another user's: it is there
+            pass
+        try:
+            return _started(self.pid) != self.started
+        except OSError:  # /proc may hide it
+            return False
+
+
+def _kernel() -> str:
+    try:
+        return f"{(PROC / 'sys/kernel/random/boot_id').read_text().strip()}/{(PROC / 'self/ns/pid').readlink()}"
+    except OSError:  # no Linux: leases alone tell who lives
+        return ""
+
+
+def _started(pid: int) -> int | None:
+    """The start of a process; None where it has ended and only waits to be noticed by its parent."""
+    if not PROC.is_dir():
+        return None
+    state, *fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return None if state in "ZX" else int(fields[18])

@@ -1,0 +1,319 @@
+import json
+import os
+import random
+import socket
+import time
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+import optuna
+import pytest
+import sqlalchemy
+from filelock import FileLock
+from optuna.trial import TrialState
+from workers import OPENED, begin, found, kill, opened, storage_of, value
+
+from finetune.errors import UserError
+from studies import search
+from studies.claims import BEAT, LEASE, Claims, Lost
+from studies.leases import LEASES
+from studies.place import Place
+from studies.search import run_trials, trials_of
+
+ELSEWHERE = Place("another-machine", "another-kernel", 1, 1)
+HERE = Place.here()
+
+
+def claims(url, place=None, **options):
+    """Another process's claims on the study, as far as the database can tell."""
+    study, storage, _ = opened(url, 99)
+    made = Claims(study, storage, lambda line: None, **options)
+    if place is not None:
+        made.leases.place = str(place)
+    return made
+
+
+def states(url):
+    return [state for _, state, *_ in found(url)]
+
+
+def let_pass(url, seconds):
+    """Leases as they will be after a while without a sign of life."""
+    engine = storage_of(url).engine
+    with engine.begin() as connection:
+        now = connection.scalar(sqlalchemy.select(sqlalchemy.func.now()))
+        for row in connection.execute(sqlalchemy.select(LEASES)).all():
+            older = {"beat": row.beat - timedelta(seconds=seconds)}
+            assert row.beat <= now
+            connection.execute(sqlalchemy.update(LEASES).where(LEASES.c.trial_id == row.trial_id).values(older))
+
+
+def test_a_trial_of_a_living_process_elsewhere_is_left_alone_and_counts(url):
+    claims(url, ELSEWHERE).take(99)
+    let_pass(url, LEASE - 5)
+    assert claims(url).take(1) is None
+    assert claims(url).take(2).number == 1
+    assert states(url) == ["RUNNING", "RUNNING"]
+
+
+def test_a_trial_without_a_sign_of_life_is_taken_over_with_its_number_and_settings(url):
+    first = claims(url, ELSEWHERE).take(99)
+    drawn = first.suggest_float("x", 0, 1)
+    let_pass(url, LEASE + 2)
+    taken = claims(url).take(1)
+    assert (taken.number, taken.params) == (0, {"x": drawn})
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(replace(HERE, pid=2**22 + 1), id="no such process"),
+        pytest.param(replace(HERE, started=HERE.started + 1), id="the id was used again"),
+    ],
+)
+def test_a_trial_of_a_process_that_ended_here_is_taken_up_at_once(url, place):
+    claims(url, place).take(99)
+    assert claims(url).take(1).number == 0
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(ELSEWHERE, id="another machine"),
+        pytest.param(replace(HERE, kernel="boot/pid:[1]", pid=2**22 + 1), id="a container of the same host name"),
+        pytest.param(replace(HERE, host="other", pid=2**22 + 1), id="another host name"),
+        pytest.param(replace(HERE, kernel="", pid=2**22 + 1), id="a system without /proc"),
+        pytest.param(HERE, id="a living process of this machine"),
+    ],
+)
+def test_ids_of_other_machines_and_containers_say_nothing(url, place):
+    claims(url, place).take(99)
+    assert claims(url).take(1) is None
+    let_pass(url, LEASE + 2)
+    assert claims(url).take(1).number == 0
+
+
+def test_a_process_that_waits_to_be_noticed_by_its_parent_has_ended():
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    place = replace(HERE, pid=child)
+    assert place.gone
+    os.waitpid(child, 0)
+
+
+def test_a_renewed_lease_is_kept_by_its_owner(url):
+    mine = claims(url, ELSEWHERE)
+    trial = mine.take(99)
+    let_pass(url, LEASE + 2)
+    mine.leases.renew()
+    assert claims(url).take(1) is None
+    let_pass(url, LEASE + 2)
+    trial.report(0.5, 0)  # as every report does
+    assert claims(url).take(1) is None
+
+
+def test_a_thread_renews_while_a_trial_trains_and_outlives_a_broken_database(url):
+    mine = claims(url, beat=0.05)
+    engine = mine.storage.engine
+
+    def rename(old, new):
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"ALTER TABLE {old} RENAME TO {new}")
+
+    def beats():
+        with engine.connect() as connection:
+            return connection.scalar(sqlalchemy.select(LEASES.c.beats))
+
+    with mine.held():
+        mine.take(1)
+        while beats() < 2:
+            time.sleep(0.02)
+        rename(LEASES.name, "away")
+        time.sleep(0.2)
+        rename("away", LEASES.name)
+        before = beats()
+        while beats() < before + 2:
+            time.sleep(0.02)
+    assert states(url) == ["WAITING"]
+
+
+def test_who_lost_a_trial_writes_nothing_more_into_it(url):
+    lost, taking = claims(url, ELSEWHERE), claims(url)
+    trial = lost.take(99)
+    trial.report(0.25, 0)
+    let_pass(url, LEASE + 2)
+    taken = taking.take(1)
+    with pytest.raises(Lost, match=f"process {os.getpid()} of {socket.gethostname()} has taken it over"):
+        trial.report(0.75, 1)
+    trial.set_user_attr("seconds", 1.0)
+    with pytest.raises(Lost):
+        lost.finish(trial, 0.75)
+    with lost.held():
+        pass  # it does not put back what it no longer has
+    taken.report(0.5, 1)
+    taking.finish(taken, 0.5)
+    (_, state, _, result, reports), *_ = found(url)
+    assert (state, result, reports) == ("COMPLETE", 0.5, {0: 0.25, 1: 0.5})
+    assert taking.study.trials[0].user_attrs == {}
+
+
+def elsewhere(url, act):
+    """An objective during whose first trial something happens elsewhere."""
+
+    def objective(trial):
+        if trial.number == 1:
+            act(optuna.load_study(study_name="s", storage=storage_of(url)))
+        return value(trial)
+
+    return objective
+
+
+@pytest.mark.parametrize(
+    ("act", "said", "ended"),
+    [
+        pytest.param(lambda study: study.tell(1, 0.25), "finished elsewhere (complete)", "COMPLETE", id="told"),
+        pytest.param(lambda study: study.tell(1, state=TrialState.FAIL), "finished elsewhere (fail)", "FAIL", id="failed"),
+        pytest.param(
+            lambda study: study._storage.set_trial_state_values(study.trials[1]._trial_id, TrialState.WAITING),
+            "put back meanwhile",
+            "COMPLETE",
+            id="put back",
+        ),
+    ],
+)
+def test_a_trial_that_ends_elsewhere_is_a_line_and_the_search_goes_on(url, act, said, ended):
+    study, storage, options = opened(url, 4)
+    lines = []
+    objective, acts = elsewhere(url, lambda found: acts.pop()(found) if acts else None), [act]
+    run_trials(study, storage, objective, options, say=lines.append)
+    assert states(url) == ["COMPLETE", ended, "COMPLETE", "COMPLETE"]
+    assert len(lines) == 1
+    assert lines[0].startswith("trial 1 is left to others: ")
+    assert said in lines[0]
+
+
+@pytest.mark.parametrize("when", ["while a trial trains", "between two trials"])
+def test_a_study_that_is_deleted_meanwhile_is_one_line(url, when):
+    study, storage, options = opened(url, 4)
+
+    def delete(*_):
+        optuna.delete_study(study_name="s", storage=storage_of(url))
+
+    objective = elsewhere(url, delete) if when == "while a trial trains" else value
+    after = (lambda trial: None) if when == "while a trial trains" else delete
+    with pytest.raises(UserError, match=r"study 's' is no longer in the database: it was deleted while its trials ran"):
+        run_trials(study, storage, objective, options, after)
+
+
+def test_a_trial_of_another_program_is_watched_first_and_then_taken(url):
+    study, _, _ = opened(url, 99)
+    plain = study.ask()
+    assert claims(url).take(1) is None
+    let_pass(url, LEASE - 5)
+    assert claims(url).take(1) is None
+    let_pass(url, LEASE)
+    assert claims(url).take(1).number == plain.number
+
+
+@pytest.mark.parametrize(
+    ("host", "lock", "taken"),
+    [
+        (None, "free", True),
+        (None, "held", False),
+        (None, "gone", True),
+        (None, "of another folder", False),
+        ("another-machine", "gone", False),
+    ],
+)
+def test_trials_of_versions_with_lock_files(url, tmp_path, host, lock, taken):
+    study, _, _ = opened(url, 99)
+    path = tmp_path / "locks" / "1"
+    path.parent.mkdir()
+    held = FileLock(path)
+    if lock == "held":
+        held.acquire()
+    elif lock == "free":
+        path.touch()
+    trial = study.ask()
+    trial.set_user_attr("owner", [host or socket.gethostname(), "locks/1" if lock == "of another folder" else str(path)])
+    assert (claims(url).take(1) is not None) == taken
+    if not taken:
+        let_pass(url, LEASE + 2)
+        assert (claims(url).take(1) is not None) == (lock != "held")
+    held.release()
+
+
+def test_the_trial_of_a_silent_process_elsewhere_is_waited_for(url, monkeypatch):
+    monkeypatch.setattr(search, "LOOK_AGAIN", 0.05)
+    claims(url, ELSEWHERE).take(99)
+    mine = claims(url, lease=1)
+    lines = []
+    mine.say = lines.append
+    numbers = []
+    for trial in trials_of(mine, 2, float("inf")):
+        numbers.append(trial.number)
+        mine.finish(trial, 0.5)
+    assert numbers == [1, 0]
+    assert "whether trials elsewhere are alive is known within 1 s" in lines[0]
+    assert "trial 0 is free again: process 1 of another-machine has given no sign of life" in lines[1]
+
+
+def test_nobody_waits_for_a_process_that_is_seen_to_live(url, monkeypatch):
+    def look(seconds):
+        other.leases.renew()  # its thread
+
+    monkeypatch.setattr(search.time, "sleep", look)
+    other = claims(url, ELSEWHERE)
+    other.take(99)
+    assert list(trials_of(claims(url), 1, float("inf"))) == []
+    assert states(url) == ["RUNNING"]
+
+
+def test_leases_end_with_their_trials_and_plain_optuna_sees_nothing_of_them(url):
+    study, storage, options = opened(url, 3)
+    run_trials(study, storage, value, options)
+    with storage.engine.connect() as connection:
+        assert connection.execute(sqlalchemy.select(LEASES)).all() == []
+    plain = optuna.load_study(study_name="s", storage=optuna.storages.RDBStorage(url))
+    OPENED["plain"] = plain._storage._backend
+    plain.optimize(lambda trial: 0.5, n_trials=1)
+    assert states(url) == ["COMPLETE"] * 4
+
+
+def test_a_sign_of_life_can_be_missed_five_times():
+    assert LEASE >= 6 * BEAT
+
+
+def test_four_processes_in_four_folders_begin_on_a_new_database_and_make_one_search(url, tmp_path):
+    alone, storage, options = opened(f"sqlite:///{tmp_path / 'alone.db'}", 12)
+    run_trials(alone, storage, value, options)
+    processes = [begin(url, tmp_path / str(number), trials=12) for number in range(4)]
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert found(url) == found(f"sqlite:///{tmp_path / 'alone.db'}")
+
+
+def test_processes_killed_at_random_leave_the_trials_of_an_undisturbed_search(url, tmp_path):
+    alone, storage, options = opened(f"sqlite:///{tmp_path / 'alone.db'}", 30)
+    run_trials(alone, storage, value, options)
+    rng = random.Random(5)
+    processes = [begin(url, tmp_path / "0", trials=30) for _ in range(3)]
+    for number in range(1, 9):
+        time.sleep(0.1 + 0.2 * rng.random())
+        kill(processes.pop(rng.randrange(3)))
+        processes.append(begin(url, tmp_path / str(number % 3), trials=30))
+    for process in processes:
+        process.join()
+    study, storage, options = opened(url, 30)
+    run_trials(study, storage, partial(value), options, say=lambda line: None)
+    assert found(url) == found(f"sqlite:///{tmp_path / 'alone.db'}")
+
+
+def test_places_are_read_as_they_were_written():
+    assert Place.read(str(HERE)) == HERE
+    for text in ("", "ended", "[]", json.dumps({"host": "h"}), json.dumps({"host": "h", "port": 1})):
+        assert Place.read(text) is None

@@ -1,0 +1,86 @@
+"""Searches in processes of their own, with an objective that takes milliseconds."""
+
+import multiprocessing
+import os
+import signal
+import time
+import warnings
+from functools import partial
+from pathlib import Path
+
+import optuna
+from optuna.distributions import FloatDistribution
+
+from studies.objective import suggest
+from studies.search import Options, prepare, run_trials
+from studies.storage import close_storage, open_storage
+
+SPACE = {"x": FloatDistribution(0, 1), "y": FloatDistribution(1e-3, 1, log=True)}
+START = {"x": 0.5, "y": 0.5}
+OPENED = {}
+
+
+def storage_of(url):
+    """The database, opened once by a test."""
+    if url not in OPENED:
+        OPENED[url] = open_storage(url)
+    return OPENED[url]
+
+
+def close_all():
+    """Close what the test has opened."""
+    while OPENED:
+        close_storage(OPENED.popitem()[1])
+
+
+def opened(url, trials, **options):
+    """The study, its storage and options; the database is made where it is not there."""
+    storage = storage_of(url)
+    study = optuna.create_study(storage=storage, study_name="s", load_if_exists=True)
+    options = Options(trials, **{"explore": 4, "sampler": "random"} | options)
+    prepare(study, options, SPACE, [START], 0)
+    return study, storage, options
+
+
+def value(trial, pause=0.0):
+    """Report three epochs; every value is a function of the settings."""
+    settings = suggest(trial, SPACE)
+    known = trial.storage.get_trial(trial._trial_id).intermediate_values
+    for epoch in range(3):
+        time.sleep(pause)
+        result = settings["x"] * (epoch + 1) + settings["y"]
+        if epoch not in known:
+            trial.report(result, epoch)
+    return result
+
+
+def work(url, folder, trials, pause, options):
+    """What one process does."""
+    OPENED.clear()  # the parent's
+    folder.mkdir(exist_ok=True)
+    os.chdir(folder)
+    study, storage, made = opened(url, trials, **options)
+    with (folder / f"log-{os.getpid()}").open("w") as log:
+        run_trials(study, storage, partial(value, pause=pause), made, say=lambda line: print(line, file=log, flush=True))
+    close_all()
+
+
+def begin(url, folder, trials=12, pause=0.02, **options):
+    """A process that works in a folder."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch has threads; nothing here uses them after the fork
+        process = multiprocessing.get_context("fork").Process(target=work, args=(url, Path(folder), trials, pause, options))
+        process.start()
+    return process
+
+
+def kill(process):
+    """End it as the kernel does when memory is short."""
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+
+
+def found(url):
+    """Number, state, settings, value and reports of every trial."""
+    trials = optuna.load_study(study_name="s", storage=storage_of(url)).get_trials()
+    return [(t.number, t.state.name, t.params, t.value, t.intermediate_values) for t in trials]
