@@ -1,20 +1,15 @@
-import json
 import os
-import random
 import socket
 import time
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 
 import optuna
 import pytest
 import sqlalchemy
 from filelock import FileLock
-from optuna.trial import TrialState
-from workers import OPENED, begin, found, kill, opened, storage_of, value
+from workers import OPENED, found, opened, storage_of, value
 
-from finetune.errors import UserError
 from studies import search
 from studies.claims import BEAT, LEASE, Claims, Lost
 from studies.leases import LEASES
@@ -94,16 +89,6 @@ def test_ids_of_other_machines_and_containers_say_nothing(url, place):
     assert claims(url).take(1).number == 0
 
 
-def test_a_process_that_waits_to_be_noticed_by_its_parent_has_ended():
-    child = os.fork()
-    if not child:
-        os._exit(0)
-    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-    place = replace(HERE, pid=child)
-    assert place.gone
-    os.waitpid(child, 0)
-
-
 def test_a_renewed_lease_is_kept_by_its_owner(url):
     mine = claims(url, ELSEWHERE)
     trial = mine.take(99)
@@ -158,54 +143,6 @@ def test_who_lost_a_trial_writes_nothing_more_into_it(url):
     (_, state, _, result, reports), *_ = found(url)
     assert (state, result, reports) == ("COMPLETE", 0.5, {0: 0.25, 1: 0.5})
     assert taking.study.trials[0].user_attrs == {}
-
-
-def elsewhere(url, act):
-    """An objective during whose first trial something happens elsewhere."""
-
-    def objective(trial):
-        if trial.number == 1:
-            act(optuna.load_study(study_name="s", storage=storage_of(url)))
-        return value(trial)
-
-    return objective
-
-
-@pytest.mark.parametrize(
-    ("act", "said", "ended"),
-    [
-        pytest.param(lambda study: study.tell(1, 0.25), "finished elsewhere (complete)", "COMPLETE", id="told"),
-        pytest.param(lambda study: study.tell(1, state=TrialState.FAIL), "finished elsewhere (fail)", "FAIL", id="failed"),
-        pytest.param(
-            lambda study: study._storage.set_trial_state_values(study.trials[1]._trial_id, TrialState.WAITING),
-            "put back meanwhile",
-            "COMPLETE",
-            id="put back",
-        ),
-    ],
-)
-def test_a_trial_that_ends_elsewhere_is_a_line_and_the_search_goes_on(url, act, said, ended):
-    study, storage, options = opened(url, 4)
-    lines = []
-    objective, acts = elsewhere(url, lambda found: acts.pop()(found) if acts else None), [act]
-    run_trials(study, storage, objective, options, say=lines.append)
-    assert states(url) == ["COMPLETE", ended, "COMPLETE", "COMPLETE"]
-    assert len(lines) == 1
-    assert lines[0].startswith("trial 1 is left to others: ")
-    assert said in lines[0]
-
-
-@pytest.mark.parametrize("when", ["while a trial trains", "between two trials"])
-def test_a_study_that_is_deleted_meanwhile_is_one_line(url, when):
-    study, storage, options = opened(url, 4)
-
-    def delete(*_):
-        optuna.delete_study(study_name="s", storage=storage_of(url))
-
-    objective = elsewhere(url, delete) if when == "while a trial trains" else value
-    after = (lambda trial: None) if when == "while a trial trains" else delete
-    with pytest.raises(UserError, match=r"study 's' is no longer in the database: it was deleted while its trials ran"):
-        run_trials(study, storage, objective, options, after)
 
 
 def test_a_trial_of_another_program_is_watched_first_and_then_taken(url):
@@ -285,35 +222,3 @@ def test_leases_end_with_their_trials_and_plain_optuna_sees_nothing_of_them(url)
 
 def test_a_sign_of_life_can_be_missed_five_times():
     assert LEASE >= 6 * BEAT
-
-
-def test_four_processes_in_four_folders_begin_on_a_new_database_and_make_one_search(url, tmp_path):
-    alone, storage, options = opened(f"sqlite:///{tmp_path / 'alone.db'}", 12)
-    run_trials(alone, storage, value, options)
-    processes = [begin(url, tmp_path / str(number), trials=12) for number in range(4)]
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0] * 4
-    assert found(url) == found(f"sqlite:///{tmp_path / 'alone.db'}")
-
-
-def test_processes_killed_at_random_leave_the_trials_of_an_undisturbed_search(url, tmp_path):
-    alone, storage, options = opened(f"sqlite:///{tmp_path / 'alone.db'}", 30)
-    run_trials(alone, storage, value, options)
-    rng = random.Random(5)
-    processes = [begin(url, tmp_path / "0", trials=30) for _ in range(3)]
-    for number in range(1, 9):
-        time.sleep(0.1 + 0.2 * rng.random())
-        kill(processes.pop(rng.randrange(3)))
-        processes.append(begin(url, tmp_path / str(number % 3), trials=30))
-    for process in processes:
-        process.join()
-    study, storage, options = opened(url, 30)
-    run_trials(study, storage, partial(value), options, say=lambda line: None)
-    assert found(url) == found(f"sqlite:///{tmp_path / 'alone.db'}")
-
-
-def test_places_are_read_as_they_were_written():
-    assert Place.read(str(HERE)) == HERE
-    for text in ("", "ended", "[]", json.dumps({"host": "h"}), json.dumps({"host": "h", "port": 1})):
-        assert Place.read(text) is None
