@@ -103,6 +103,9 @@ METRICS = {
     "pearson": Metric(_correlation("pearsonr"), "maximize", NUMBERS),
     "spearman": Metric(_correlation("spearmanr"), "maximize", NUMBERS),
 }
+AGREEMENT = ("mcc", "qwk", "pearson", "spearman")
+# Of several targets, before the name of one.
+TARGET = "rmse "
 DEFAULTS: dict[Kind, str] = {"classification": "accuracy", "regression": "rmse"}
 
 
@@ -126,4 +129,28 @@ def evaluate(task: Task, labels: Array, output: Array) -> dict[str, float]:
     if not np.isfinite(output).all():
         raise Diverged("the predictions are not finite")
     output = output.astype(np.float64)  # the square of a large float32 is infinite
-    return {name: metric.score(labels, output) for name, metric in METRICS.items() if task.kind in metric.kinds}
+    values = {name: metric.score(labels, output) for name, metric in METRICS.items() if task.kind in metric.kinds}
+    return values | by_target(task, labels, output)
+
+
+def by_target(task: Task, labels: Array, output: Array) -> dict[str, float]:
+    """The error of each of several targets, "rmse valence"; empty where there is one, or classes."""
+    if task.kind != "regression" or len(task.names) < 2:
+        return {}
+    return {f"{TARGET}{name}": _rmse(labels[:, i], output[:, i]) for i, name in enumerate(task.names)}
+
+
+def constant_guess(task: Task) -> dict[str, float]:
+    """What every metric gives for the best that can be said without reading a text, on the validation rows.
+
+    Classes get their share of the training rows (so the most frequent one is predicted), targets their mean over them.
+    Agreement and correlation of a constant are 0.
+    """
+    rows, labels = len(task.validation), task.train.labels
+    if task.kind == "regression":
+        guess = labels.mean(0, dtype=np.float64)
+    else:
+        counts = np.bincount(labels.astype(np.int64), minlength=len(task.names))
+        guess = np.log(np.maximum(counts, 0.5) / len(labels))  # a class that a part of the rows has lost is not ruled out
+    values = evaluate(task, task.validation.labels, np.tile(guess, (rows, 1)))
+    return {name: 0.0 if name in AGREEMENT else value for name, value in values.items()}

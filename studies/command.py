@@ -12,8 +12,10 @@ from finetune.config import Data, Recipe
 from finetune.errors import UserError, writing
 from finetune.load import load_task, task_name
 from finetune.loop import Bench
-from finetune.metrics import find_metric
+from finetune.metrics import constant_guess, find_metric
 from studies.console import Watch, print_summary, say
+from studies.digits import nothing_learned, places_of
+from studies.estimate import estimate
 from studies.identity import ACCEPTED, KEY, identity, refuse_another
 from studies.objective import Objective
 from studies.outputs import study_folder, write_outputs
@@ -22,11 +24,12 @@ from studies.request import Request, lasting, recipe_for, too_many_threads
 from studies.search import Options, finished, prepare, run_trials
 from studies.starts import read_starts, starts_of
 from studies.storage import close_storage, database_file, open_storage, public, storage_errors
-from studies.summary import BASELINE, summarise
+from studies.summary import BASELINE, CONSTANT, summarise
 from studies.versions import changes, made_under, versions
 
 # The first phase: enough for importances (32 Sobol points), never more than half of a small search.
 EXPLORE = 32
+DIRECTIONS = {True: "higher is better", False: "lower is better"}
 Starts = list[dict[str, Any]]
 
 
@@ -118,40 +121,54 @@ def search_one(
 ) -> None:
     """One study: make it or take it up, run what is left of it, print its summary, write its files."""
     total = trials_of(request, plan)
-    if total < request.trials:
-        say(console, f"{plan.method}: nothing to search (add --tune), so one trial")
     with storage_errors(request.storage):
         there = find_study(storage, name)
         mine, lines = about(request, plan, starts, there, bench)
         done = [] if there is None else finished(there)
     folder = study_folder(request.out, name)
-    watch = Watch(console, plan.recipe.metric, mine["direction"] == "maximize", total, done)
+    metric, maximize = plan.recipe.metric, mine["direction"] == "maximize"
+    guess = constant_guess(bench.task)
+    watch = Watch(console, metric, maximize, total, done, places_of(maximize, guess[metric]))
     objective = Objective(plan, bench, folder, Path(request.out) / "prefix", watch.on_epoch, request.prefix_reuse)
     left = max(0, total - len(done))
     rows = f"{len(bench.train)} train and {len(bench.validation)} validation rows"
     say(console, f"study {name} in {public(request.storage)}: {len(done)} trials finished, {left} to go")
-    say(console, f"{bench.task.name}: {rows}, model {plan.recipe.model}, metric {plan.recipe.metric}")
-    for line in lines:
-        say(console, line)
+    say(console, f"{bench.task.name}: {rows}, model {plan.recipe.model}, metric {metric} ({DIRECTIONS[maximize]})")
     first = [plan.defaults(), *mine["search"].get("starts", [])]
-    if len(first) > 1:
-        cut = f"; --trials {total} ends before the last {len(first) - total} of them" if total < len(first) else ""
-        say(console, f"trial 0 has the method's defaults, trials 1 to {len(first) - 1} the settings of --start{cut}")
+    for line in [*lines, *notes(request, plan, total, first)]:
+        say(console, line)
     known = {} if there is None else there.user_attrs
     clean = known[BASELINE] if {BASELINE, KEY} <= known.keys() else [asdict(epoch) for epoch in objective.baseline()]
-    watch.clean = clean[-1]["metrics"][plan.recipe.metric]
+    watch.clean = clean[-1]["metrics"][metric]
     with storage_errors(request.storage):
-        study = begin(storage, name, mine, clean, request.accept_versions)
+        study = begin(storage, name, mine, {BASELINE: clean, CONSTANT: guess}, request.accept_versions)
         objective.made_under = made_under(study.user_attrs[KEY], bench.device.type)
-    options = Options(
-        total, mine["search"]["explore"], plan.recipe.seed, request.sampler, request.pruner, request.timeout
-    )  # fmt: skip
+    explore = mine["search"]["explore"]
+    pruned = request.pruner != "none" and total > explore
+    for text in (
+        nothing_learned("clean training", metric, watch.clean, guess[metric], watch.places, maximize) if left else None,
+        estimate(plan, [epoch["seconds"] for epoch in clean], left, request.prefix_reuse, pruned),
+    ):
+        if text:
+            say(console, text)
+    options = Options(total, explore, plan.recipe.seed, request.sampler, request.pruner, request.timeout)
     prepare(study, options, plan.space, first, int(plan.fixed.get("start_epoch", 0)))
     with watch.showing():
         run_trials(study, storage, objective, options, watch.on_finished, lambda line: say(console, line))
     summary = summarise(study)
     print_summary(console, summary)
     write_outputs(summary, folder, request.storage, console)
+
+
+def notes(request: Request, plan: Plan, total: int, first: Starts) -> list[str]:
+    """Lines about trials that are not as many, or not as free, as --trials says."""
+    lines = []
+    if total < request.trials:
+        lines.append(f"{plan.method}: nothing to search (add --tune), so one trial")
+    if len(first) > 1:
+        cut = f"; --trials {total} ends before the last {len(first) - total} of them" if total < len(first) else ""
+        lines.append(f"trial 0 has the method's defaults, trials 1 to {len(first) - 1} the settings of --start{cut}")
+    return lines
 
 
 def trials_of(request: Request, plan: Plan) -> int:
@@ -194,22 +211,30 @@ def about(
     return mine, lines
 
 
-def begin(storage: RDBStorage, name: str, mine: dict[str, Any], clean: list[dict[str, Any]], accept: bool) -> optuna.Study:
+def begin(storage: RDBStorage, name: str, mine: dict[str, Any], measured: dict[str, Any], accept: bool) -> optuna.Study:
     """Take up the study, or make it, now that its baseline is known: what cannot be trained leaves no study.
 
     What a study is about is written once; versions that were accepted later are added beside it.
+
+    Args:
+        storage: The database.
+        name: Of the study.
+        mine: Its identity.
+        measured: Baseline and constant guess.
+        accept: Whether other versions will do.
 
     Raises:
         UserError: Another process has made one about something else meanwhile.
     """
     study = optuna.create_study(study_name=name, storage=storage, direction=mine["direction"], load_if_exists=True)
     if KEY not in study.user_attrs:
-        study.set_user_attr(BASELINE, clean)
-        study.set_user_attr(KEY, mine)
+        for key, value in (measured | {KEY: mine}).items():
+            study.set_user_attr(key, value)
         return study
     refuse_another(study, mine, accept)
-    changed = changes(study.user_attrs[KEY]["versions"], versions())
+    if CONSTANT not in study.user_attrs:  # older than that
+        study.set_user_attr(CONSTANT, measured[CONSTANT])
     accepted = study.user_attrs.get(ACCEPTED, [])
-    if changed and versions() not in accepted:
+    if changes(study.user_attrs[KEY]["versions"], versions()) and versions() not in accepted:
         study.set_user_attr(ACCEPTED, [*accepted, versions()])
     return study

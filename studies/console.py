@@ -12,7 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from finetune.loop import Epoch
+from studies.digits import PLACES, judged, places_of, shown
 from studies.summary import Summary, settings_of
+
+# Of more targets only the first are printed; trials.csv has all.
+MANY = 12
 
 
 def say(console: Console, text: str) -> None:
@@ -39,11 +43,20 @@ class Watch:
         maximize: Its direction.
         total: Finished trials at the end.
         seen: Trials that are finished already.
+        places: Decimals of values.
     """
 
-    def __init__(self, console: Console, metric: str, maximize: bool, total: int, seen: list[FrozenTrial]) -> None:
+    def __init__(
+        self,
+        console: Console,
+        metric: str,
+        maximize: bool,
+        total: int,
+        seen: list[FrozenTrial],
+        places: int = PLACES,
+    ) -> None:
         self.console, self.metric, self.maximize, self.total = console, metric, maximize, total
-        self.done = len(seen)
+        self.done, self.places = len(seen), places
         self.clean: float | None = None
         self.best: tuple[float, int] | None = None
         for trial in seen:
@@ -74,11 +87,9 @@ class Watch:
         value = epoch.metrics[self.metric]
         if trial is None:
             self.clean = value
-            self.console.print(
-                f"clean baseline, epoch {epoch.number + 1}: {escape(self.metric)} {value:.4f}", highlight=False
-            )
+            say(self.console, f"clean baseline, epoch {epoch.number + 1}: {self.metric} {shown(value, self.places)}")
         elif self._bar is not None:
-            here = f"trial {trial.number} epoch {epoch.number + 1}: {value:.4f}"
+            here = f"trial {trial.number} epoch {epoch.number + 1}: {shown(value, self.places)}"
             self._bar.update(self._task, description=f"{self._state()} | {here}")
 
     def on_finished(self, trial: FrozenTrial) -> None:
@@ -87,7 +98,7 @@ class Watch:
         self._better(trial)
         state = trial.state.name.lower()
         value = trial.value if trial.value is not None else trial.intermediate_values.get(trial.last_step or 0)
-        what = f"{value:.4f}" if value is not None else "-"
+        what = shown(value, self.places) if value is not None else "-"
         if trial.state is TrialState.FAIL:
             what = f"failed: {trial.user_attrs.get('failure')}"
         elif trial.state is not TrialState.COMPLETE:
@@ -106,8 +117,8 @@ class Watch:
             self.best = (trial.value, trial.number)
 
     def _state(self) -> str:
-        best = "none yet" if self.best is None else f"{self.best[0]:.4f} (trial {self.best[1]})"
-        return f"best {best}" + ("" if self.clean is None else f", clean {self.clean:.4f}")
+        best = "none yet" if self.best is None else f"{shown(self.best[0], self.places)} (trial {self.best[1]})"
+        return f"best {best}" + ("" if self.clean is None else f", clean {shown(self.clean, self.places)}")
 
     def _left(self) -> str:
         if self.done >= self.total:
@@ -124,20 +135,38 @@ def print_summary(console: Console, summary: Summary) -> None:
     say(console, f"\nstudy {summary.study.study_name}: {', '.join(counts)}")
     table = Table("", metric, "settings", box=None, pad_edge=False)
     if best is not None and best.value is not None:
-        table.add_row(
-            f"best (trial {best.number})", f"{best.value:.4f}", escape(settings_line(settings_of(best, summary.about)))
-        )
-    table.add_row("clean baseline", f"{summary.clean:.4f}", "")
+        settings = escape(settings_line(settings_of(best, summary.about)))
+        table.add_row(f"best (trial {best.number})", summary.shown(best.value), settings)
+    table.add_row("clean baseline", summary.shown(summary.clean), "")
+    if summary.constant is not None:
+        table.add_row("constant guess", summary.shown(summary.constant), "")
     console.print(table)
     if summary.gain is not None:
-        word = "better" if summary.gain > 0 else "worse" if summary.gain < 0 else "equal"
-        warning = f"on one seed: the best of {len(summary.trials)} looks better than it is"
-        say(console, f"difference {summary.gain:+.4f} ({word}), {warning}")
+        tried = len(summary.trials)
+        luck = f": the best of {tried} looks better than it is" if tried > 1 and summary.gain > 0 else ""
+        say(console, f"best against clean {judged(summary.gain, summary.places)}, on one seed{luck}")
+    for line in summary.unlearned:
+        say(console, line)
+    print_targets(console, summary)
     print_importances(console, summary)
     for line in summary.idle:
         say(console, line)
     for trial, reason in summary.failures[:5]:
         say(console, f"trial {trial} failed: {reason}")
+
+
+def print_targets(console: Console, summary: Summary) -> None:
+    """The error of each of several targets, of the best trial and of clean training."""
+    if not summary.targets:
+        return
+    table = Table("rmse of", "best", "clean", box=None, pad_edge=False)
+    for name, values in list(summary.targets.items())[:MANY]:
+        known = [value for value in values if value is not None]
+        places = max(places_of(False, value) for value in known)
+        table.add_row(escape(name), *("-" if value is None else shown(value, places) for value in values))
+    if len(summary.targets) > MANY:
+        table.add_row(f"and {len(summary.targets) - MANY} more", "", "")
+    console.print(table)
 
 
 def print_importances(console: Console, summary: Summary) -> None:

@@ -99,7 +99,7 @@ def add_baseline(figure: go.Figure, summary: Summary, label: bool = True, **plac
 
 def baseline_name(summary: Summary) -> str:
     """For legends."""
-    return f"clean baseline {summary.clean:.4f}"
+    return f"clean baseline {summary.shown(summary.clean)}"
 
 
 def styled(figure: go.Figure, title: str, height: int = 420, least: int = 320) -> go.Figure:

@@ -72,7 +72,7 @@ def described(trial: FrozenTrial, kind: str, summary: Summary) -> str:
         result = plain(str(trial.user_attrs.get("failure", "no finite value"))[:100])
     else:
         when = f" after epoch {trial.last_step}" if kind == "pruned" else ""
-        result = f"{plain(summary.metric)} {value:.4f}{when}"
+        result = f"{plain(summary.metric)} {summary.shown(value)}{when}"
     settings = [f"{plain(name)} {plain(short(setting))}" for name, setting in trial.params.items()]
     return "<br>".join([f"trial {trial.number}, {kind}", result, *settings])
 
@@ -113,9 +113,9 @@ def epochs(summary: Summary) -> go.Figure | None:
     for kind, trials in groups.items():
         if trials:
             faded = 0.35 if kind in ("pruned", "failed") else 0.55
-            figure.add_trace(curves(trials, kind, LOOKS[kind]["color"], 1).update(opacity=faded))
+            figure.add_trace(curves(trials, kind, LOOKS[kind]["color"], 1, summary.places).update(opacity=faded))
     if summary.best is not None and summary.best.intermediate_values:
-        figure.add_trace(curves([summary.best], f"best, trial {summary.best.number}", BEST, 2.5))
+        figure.add_trace(curves([summary.best], f"best, trial {summary.best.number}", BEST, 2.5, summary.places))
     numbers, values = zip(*((epoch.number, epoch.metrics[summary.metric]) for epoch in summary.baseline), strict=True)
     line = {"color": INK, "width": 3}
     figure.add_trace(go.Scatter(x=numbers, y=values, mode="lines+markers", line=line, name=baseline_name(summary)))
@@ -124,7 +124,7 @@ def epochs(summary: Summary) -> go.Figure | None:
     return styled(figure, f"Training curves ({metric})")
 
 
-def curves(trials: list[FrozenTrial], name: str, color: str, width: float) -> go.Scatter:
+def curves(trials: list[FrozenTrial], name: str, color: str, width: float, places: int) -> go.Scatter:
     """Lines of several trials as one trace, with gaps between them."""
     gap = (math.nan, math.nan)
     steps = [(t.number, *step) for t in trials for step in [*sorted(t.intermediate_values.items()), gap]]
@@ -137,7 +137,7 @@ def curves(trials: list[FrozenTrial], name: str, color: str, width: float) -> go
         mode="lines+markers",
         line={"color": color, "width": width},
         marker={"size": 4},
-        hovertemplate="trial %{customdata}, epoch %{x}: %{y:.4f}<extra></extra>",
+        hovertemplate=f"trial %{{customdata}}, epoch %{{x}}: %{{y:.{places}f}}<extra></extra>",
     )
 
 

@@ -1,12 +1,13 @@
 """What the report says in words and tables, as the template takes it."""
 
-import math
 from statistics import median
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
+from studies.digits import judged, places_of
+from studies.digits import shown as shown_value
 from studies.drawing import one_in
 from studies.importance import AT_LEAST, valued
 from studies.summary import Summary, settings_of
@@ -30,13 +31,14 @@ CAPTIONS = {
 DIRECTIONS = {True: "higher is better", False: "lower is better"}
 
 
-def number(value: Any) -> str:
-    """A value with four digits; what is no number as it is."""
-    if value is None:
-        return "–"
-    if not isinstance(value, float) or not math.isfinite(value):
-        return str(value)
-    return f"{value:.4f}" if 0.1 <= abs(value) < 10 else f"{value:.4g}"
+def number(value: float | None, summary: Summary) -> str:
+    """A value of the metric."""
+    return "–" if value is None else summary.shown(value)
+
+
+def error_of(value: float | None) -> str:
+    """The error of one target, in the unit of its labels."""
+    return "–" if value is None else shown_value(value, places_of(False, value))
 
 
 def page(summary: Summary) -> dict[str, Any]:
@@ -70,12 +72,19 @@ def facts(summary: Summary) -> dict[str, str]:
         "Metric": f"{summary.metric}, {DIRECTIONS[summary.maximize]}",
         "Seed": str(recipe["seed"]),
         "Trials": f"{len(summary.trials)}: {counts}",
-        "Clean baseline": number(summary.clean),
+        "Clean baseline": summary.shown(summary.clean),
     }
+    if summary.constant is not None:
+        rows["Constant guess"] = f"{summary.shown(summary.constant)}, for comparison: what needs no text to be read"
+    if summary.unlearned:
+        rows["Learned nothing"] = " ".join(f"{line[0].upper()}{line[1:]}." for line in summary.unlearned)
+    errors = {name: [error_of(value) for value in values] for name, values in summary.targets.items()}
+    if errors:
+        rows["Error by target"] = ", ".join(f"{name} {best} (clean {clean})" for name, (best, clean) in errors.items())
     if best is None:
         return rows | {"Best value": "none: no trial is complete"}
     chosen = ", ".join(f"{name} = {short(value)}" for name, value in settings_of(best, about).items())
-    rows["Best value"] = f"{number(best.value)} (trial {best.number})"
+    rows["Best value"] = f"{number(best.value, summary)} (trial {best.number})"
     rows["Best settings"] = chosen or "none to set"
     return rows | {"Gain": gain(summary), "Time per trial": seconds(summary)}
 
@@ -92,20 +101,19 @@ def gain(summary: Summary) -> str:
     """The best trial against clean training, and how far to trust that."""
     gained, tried = summary.gain or 0.0, len(complete(summary))
     if gained <= 0:
-        return f"{gained:+.4f}: no trial beats clean training on this seed"
+        return f"{judged(gained, summary.places)}: no trial beats clean training on this seed"
     luck = f"the best of {tried} trials is optimistic, a part of it is luck" if tried > 1 else "it may be luck"
-    return f"{gained:+.4f} better than clean, on one seed: {luck}. See what is left of it on other seeds: {AGAIN}"
+    return f"+{summary.shown(gained)} better than clean, on one seed: {luck}. See what is left of it on other seeds: {AGAIN}"
 
 
 def seconds(summary: Summary) -> str:
-    """What a trial costs beside clean training."""
+    """What trials and clean training took. No ratio: both are times of a machine that may have had other work."""
     clean = sum(epoch.seconds for epoch in summary.baseline)
     taken = [t.user_attrs["seconds"] for t in complete(summary) if "seconds" in t.user_attrs]
     if not taken:
-        return f"clean {clean:.3g} s"
-    typical = median(taken)
-    times = f", {typical / clean:.2g} times clean training" if clean > 0 else ""
-    return f"{typical:.3g} s (median of complete trials){times} ({clean:.3g} s)"
+        return f"clean training {clean:.3g} s"
+    trials = f"{median(taken):.3g} s (median of complete trials, their clean epochs included); clean training {clean:.3g} s"
+    return f"{trials}. What a method costs is told by its passes: search.py check --method {summary.about['method']}"
 
 
 def silence(summary: Summary) -> str:
@@ -134,7 +142,7 @@ def best_rows(summary: Summary) -> list[list[str]]:
     """The best trials: number, phase, value, settings, seconds."""
     ranked = sorted(complete(summary), key=lambda t: (value_of(t) or 0.0) * (-1 if summary.maximize else 1))
     return [
-        [str(t.number), phase_of(t, summary), number(t.value)]
+        [str(t.number), phase_of(t, summary), number(t.value, summary)]
         + [short(t.params.get(name, "–")) for name in summary.space]
         + [short(t.user_attrs.get("seconds", "–"))]
         for t in ranked[:TOP]

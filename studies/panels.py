@@ -82,7 +82,7 @@ def slices(summary: Summary) -> go.Figure | None:
 def hover(kind: str, name: str, distribution: BaseDistribution, summary: Summary) -> str:
     """What the pointer shows; the height of a pruned or failed point is not always its value."""
     digits = ":.3g" if isinstance(distribution, FloatDistribution) else ""
-    value = f"<br>{plain(summary.metric)} %{{y:.4f}}" if kind in ("explore", "search") else ""
+    value = f"<br>{plain(summary.metric)} %{{y:.{summary.places}f}}" if kind in ("explore", "search") else ""
     return f"trial %{{customdata}}, {kind}{value}<br>{plain(name)} %{{x{digits}}}<extra></extra>"
 
 
@@ -99,7 +99,7 @@ def contour(summary: Summary) -> go.Figure | None:
     figure.update_yaxes(**axis(summary.space[second]), title_text=plain(second))
     dots = {"size": 5, "color": INK, "line": {"width": 1, "color": "white"}}
     figure.update_traces(marker=dots, hoverinfo="x+y", selector={"type": "scatter"})
-    bar = {"title": f"{metric}<br>(clean {summary.clean:.4f})"}
+    bar = {"title": f"{metric}<br>(clean {summary.shown(summary.clean)})"}
     figure.update_traces(colorbar=bar, line={"width": 0.5, "color": "rgba(0,0,0,0.4)"}, selector={"type": "contour"})
     return styled(figure, f"{plain(first)} and {plain(second)} together ({metric})", 480)
 

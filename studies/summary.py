@@ -10,11 +10,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from finetune.errors import UserError
 from finetune.loop import Epoch
+from finetune.metrics import TARGET
 from spaces import Space
+from studies.digits import gained, nothing_learned, places_of, shown
 from studies.identity import KEY
 from studies.importance import FOLDS, Importance, idle_settings, importances
 
 BASELINE = "baseline"
+CONSTANT = "constant guess"
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,45 @@ class Summary:
 
     @property
     def gain(self) -> float | None:
-        """How much better the best trial is than the baseline (positive: better), on one seed."""
+        """How much better the best trial is than the baseline (positive: better) at the printed digits, on one seed."""
         if self.best is None or self.best.value is None:
             return None
-        return (self.best.value - self.clean) * (1 if self.maximize else -1)
+        return gained(self.best.value, self.clean, self.places, self.maximize)
+
+    @property
+    def constant(self) -> float | None:
+        """The constant guess's value; None in studies that do not know it."""
+        found = self.study.user_attrs.get(CONSTANT, {}).get(self.metric)
+        return None if found is None else float(found)
+
+    @property
+    def places(self) -> int:
+        """Decimals of all values of the metric."""
+        return places_of(self.maximize, self.clean if self.constant is None else self.constant)
+
+    def shown(self, value: float) -> str:
+        """A value of the metric as it is printed."""
+        return shown(value, self.places)
+
+    @property
+    def unlearned(self) -> list[str]:
+        """A sentence for clean training and one for the best trial, where they do not beat the constant guess."""
+        facts = (self.constant, self.places, self.maximize)
+        clean = nothing_learned("clean training", self.metric, self.clean, *facts)
+        lines = [clean] if clean else []
+        if self.best is not None and self.best.value is not None:
+            best = nothing_learned(f"the best trial ({self.best.number})", self.metric, self.best.value, *facts)
+            if best:
+                lines.append("the best trial does not beat the constant guess either" if clean else best)
+        return lines
+
+    @property
+    def targets(self) -> dict[str, tuple[float | None, float | None]]:
+        """The error of each of several targets: of the best trial and of clean training."""
+        best = {} if self.best is None else self.best.user_attrs.get("metrics", {})
+        clean = self.baseline[-1].metrics
+        names = [name for name in {**clean, **best} if name.startswith(TARGET)]
+        return {name.removeprefix(TARGET): (best.get(name), clean.get(name)) for name in names}
 
     def count(self, state: TrialState) -> int:
         """Finished trials in that state."""

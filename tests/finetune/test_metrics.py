@@ -5,7 +5,8 @@ import pytest
 from small import numbers_task, reviews_task
 
 from finetune.errors import Diverged, UserError
-from finetune.metrics import DEFAULTS, METRICS, evaluate, find_metric
+from finetune.metrics import DEFAULTS, METRICS, constant_guess, evaluate, find_metric
+from finetune.task import Rows, Task
 
 CLASSES = [name for name, metric in METRICS.items() if "classification" in metric.kinds]
 NUMBERS = [name for name, metric in METRICS.items() if "regression" in metric.kinds]
@@ -52,7 +53,7 @@ def test_every_metric_has_its_direction():
 
 def test_evaluate_gives_every_metric_of_the_task():
     assert list(evaluate(reviews_task(), np.array([0, 1]), np.eye(2, dtype=np.float32))) == CLASSES
-    assert list(evaluate(numbers_task(), TARGETS, PREDICTIONS.astype(np.float32))) == NUMBERS
+    assert list(evaluate(numbers_task(), TARGETS, PREDICTIONS.astype(np.float32))) == [*NUMBERS, "rmse words", "rmse commas"]
     for kind, name in DEFAULTS.items():
         assert kind in METRICS[name].kinds
 
@@ -94,3 +95,52 @@ def test_predictions_that_are_not_finite_are_divergence(bad):
 def test_an_unknown_metric_is_answered_with_the_near_one():
     with pytest.raises(UserError, match="did you mean 'accuracy'"):
         find_metric("acuracy")
+
+
+def task_of(kind, names, train, validation):
+    def rows(labels):
+        return Rows([f"text {n}" for n in range(len(labels))], None, np.array(labels))
+
+    return Task("made", kind, names, rows(train), rows(validation), rows(validation))
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "values"),
+    [
+        # The majority is class 1; the shares of the training rows are 1/4 and 3/4.
+        ([0, 1, 1, 1], [0, 0, 1], {"accuracy": 1 / 3, "micro_f1": 1 / 3, "macro_f1": (0 + 2 / 4) / 2}),
+        ([0, 1, 1, 1], [0, 0, 1], {"log_loss": -(2 * math.log(1 / 4) + math.log(3 / 4)) / 3, "mcc": 0, "qwk": 0}),
+        ([0, 0, 1, 1], [1, 1], {"accuracy": 0, "log_loss": math.log(2), "mcc": 0}),
+        ([2, 2, 2, 1, 0], [2, 1, 0, 2], {"accuracy": 1 / 2, "macro_f1": (0 + 0 + 2 * 0.5 / 1.5) / 3}),
+        ([0, 0, 0, 1], [0, 0], {"accuracy": 1, "macro_f1": 1, "mcc": 0, "qwk": 0}),
+    ],
+)
+def test_the_constant_guess_of_classes_by_hand(train, validation, values):
+    found = constant_guess(task_of("classification", ("a", "b", "c")[: max(train) + 1], train, validation))
+    assert list(found) == CLASSES
+    assert {name: found[name] for name in values} == pytest.approx(values)
+
+
+def test_a_class_that_no_training_row_has_is_not_ruled_out():
+    found = constant_guess(task_of("classification", ("a", "b", "c"), [0, 0, 1, 1], [2, 2]))
+    assert found["accuracy"] == 0
+    assert found["log_loss"] == pytest.approx(-math.log((1 / 8) / (1 + 1 / 8)))
+
+
+@pytest.mark.parametrize("scale", [1e-5, 1, 1e6])
+def test_the_constant_guess_of_targets_is_the_mean_of_the_training_rows(scale):
+    train = np.array([[1.0, 10], [2, 10], [6, 40]], np.float32) * np.float32(scale)
+    validation = np.array([[3.0, 20], [5, 26]], np.float32) * np.float32(scale)
+    found = constant_guess(task_of("regression", ("x", "y"), train, validation))
+    x, y = math.sqrt((0 + 4) / 2) * scale, math.sqrt((0 + 36) / 2) * scale
+    expected = {"rmse": math.sqrt((4 + 36) / 4) * scale, "mcrmse": (x + y) / 2, "rmse x": x, "rmse y": y}
+    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-5)
+    assert [found[name] for name in ("pearson", "spearman", "qwk")] == [0, 0, 0]
+
+
+def test_several_targets_have_an_error_each():
+    found = evaluate(numbers_task(), TARGETS, PREDICTIONS)
+    assert found["rmse words"] == pytest.approx(math.sqrt(2 / 4))
+    assert found["rmse commas"] == 0
+    one = evaluate(numbers_task(1), TARGETS[:, :1], PREDICTIONS[:, :1])
+    assert list(one) == NUMBERS

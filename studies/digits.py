@@ -1,0 +1,43 @@
+"""Values as they are printed, and compared: what is equal at the printed digits is equal, here and in every sentence."""
+
+import math
+
+PLACES = 4
+TRY = "try more --epochs, another --learning-rate or more rows, and see whether --text-column and --label-column are right"
+
+
+def places_of(maximize: bool, reference: float) -> int:
+    """Decimals for all values of one metric: 4, and four significant digits for errors that are small.
+
+    Args:
+        maximize: Scores lie between -1 and 1 and take 4 decimals; errors have the unit of the labels.
+        reference: A typical value: the constant guess's, or clean training's.
+    """
+    small = math.isfinite(reference) and 0 < abs(reference) < 0.1
+    return PLACES - 1 - math.floor(math.log10(abs(reference))) if small and not maximize else PLACES
+
+
+def shown(value: float, places: int = PLACES) -> str:
+    """The value, never "-0.0000"."""
+    return f"{round(value, places) + 0.0:.{places}f}"
+
+
+def gained(value: float, other: float, places: int, maximize: bool) -> float:
+    """How much better a value is than another, between the printed ones; 0 where those are equal."""
+    difference = round(round(value, places) - round(other, places), places)
+    return (difference if maximize else -difference) + 0.0
+
+
+def judged(gain: float, places: int) -> str:
+    """A gain in words: "+0.0120 (better)", "0.0000 (equal)"."""
+    word = "better" if gain > 0 else "worse" if gain < 0 else "equal"
+    return f"{'+' if gain > 0 else ''}{shown(gain, places)} ({word})"
+
+
+def nothing_learned(who: str, metric: str, value: float, constant: float | None, places: int, maximize: bool) -> str | None:
+    """A sentence where a value does not beat the constant guess, and what to try."""
+    if constant is None or gained(value, constant, places, maximize) > 0:
+        return None
+    how = "worse than" if gained(value, constant, places, maximize) < 0 else "no better than"
+    values = f"{metric} {shown(value, places)} is {how} the constant guess's {shown(constant, places)}"
+    return f"{who} learned nothing: {values}; {TRY}"

@@ -1,0 +1,48 @@
+"""How long a search will take, from what clean training took."""
+
+from collections.abc import Sequence
+from statistics import mean, median
+
+from adv import SettingError
+from studies.plan import Plan
+from studies.sampling import design_point
+
+# Settings that are drawn to see what a trial costs; the same ones that open the search.
+DRAWN = 32
+
+
+def seconds_of(plan: Plan, epochs: Sequence[float], reuse: bool) -> float:
+    """Seconds that a trial takes by its passes, the mean over its space.
+
+    Args:
+        plan: What is searched.
+        epochs: Seconds of each clean epoch.
+        reuse: Whether clean epochs before the attack are shared.
+    """
+    found = []
+    for number in range(DRAWN if plan.space else 1):
+        try:
+            method, recipe = plan.build(design_point(plan.space, plan.recipe.seed, number))
+        except SettingError:  # settings that exclude each other are failed trials, over at once
+            continue
+        attacked = max(0, recipe.epochs - method.start_epoch)
+        clean = 0 if reuse and not plan.tuned else recipe.epochs - attacked
+        found.append((attacked * method.cost().relative + clean) * median(epochs))
+    return mean(found) if found else 0.0
+
+
+def estimate(plan: Plan, epochs: Sequence[float], left: int, reuse: bool, pruned: bool) -> str | None:
+    """A sentence before the first trial; None where nothing is left to do or nothing is known."""
+    each = seconds_of(plan, epochs, reuse) if epochs and left else 0.0
+    if not each:
+        return None
+    less = "; pruning makes it less" if pruned else ""
+    trials = f"the {left} trials to go" if left > 1 else "the trial to go"
+    return f"an estimate: about {duration(each * left)} for {trials}, {duration(each)} each by their passes{less}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, two digits of them."""
+    size, unit = (3600, "h") if seconds >= 5400 else (60, "min") if seconds >= 90 else (1, "s")
+    count = seconds / size
+    return f"{count:.0f} {unit}" if count >= 10 else f"{count:.2g} {unit}"

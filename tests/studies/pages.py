@@ -1,0 +1,27 @@
+"""A report as a reader has it."""
+
+from html.parser import HTMLParser
+
+
+class Page(HTMLParser):
+    """Tags, attributes, and the text outside scripts and styles."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.tags, self.words, self._inside = [], [], None
+        self.feed(path.read_text())
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_endtag(self, tag):
+        self._inside = None
+
+    def handle_data(self, data):
+        if self._inside not in ("script", "style"):
+            self.words.append(data)
+
+    def count(self, tag):
+        return sum(name == tag for name, _ in self.tags)

@@ -1,0 +1,67 @@
+"""The estimate before the first trial: clean seconds times passes, over the space."""
+
+import pytest
+from optuna.distributions import IntDistribution
+
+from adv import METHODS
+from finetune.config import Data, Recipe
+from studies.estimate import duration, estimate, seconds_of
+from studies.plan import Plan, make_plan
+
+
+def plan_of(method, *sets, epochs=4, tune=()):
+    return make_plan(method, Data(task="reviews"), Recipe(epochs=epochs), sets, tune=tune)
+
+
+@pytest.mark.parametrize(
+    ("method", "sets", "reuse", "seconds"),
+    [
+        ("fgm", ["epsilon=1", "start_epoch=0"], True, 4 * 2 * 10),  # two passes of each kind
+        ("fgm", ["epsilon=1", "start_epoch=3"], True, 1 * 2 * 10),  # three clean epochs are there already
+        ("fgm", ["epsilon=1", "start_epoch=3"], False, 3 * 10 + 1 * 2 * 10),
+        ("pgd", ["epsilon=1", "alpha=1", "K=3", "start_epoch=2"], True, None),
+        ("none", [], True, 4 * 10),
+    ],
+)
+def test_a_trial_takes_its_passes(method, sets, reuse, seconds):
+    plan = plan_of(method, *sets)
+    if method == "pgd":
+        cost = METHODS["pgd"](K=3).cost()
+        seconds = 2 * 10 * (cost.forward + 2 * cost.backward + cost.inner) / 3
+    assert seconds_of(plan, [10, 9, 100, 10], reuse) == pytest.approx(seconds)
+
+
+def test_a_space_is_averaged():
+    plan = plan_of("fgm", "epsilon=1", epochs=3)
+    assert plan.space == {"start_epoch": IntDistribution(0, 1)}
+    assert seconds_of(plan, [1.0], True) == pytest.approx(2 * (3 + 2) / 2, rel=0.05)
+
+
+def test_a_tuned_recipe_shares_no_clean_epochs():
+    plan = plan_of("fgm", "epsilon=1", "start_epoch=3", tune=["learning_rate"])
+    assert seconds_of(plan, [1.0], True) == pytest.approx(3 + 2)
+
+
+def test_the_sentence():
+    plan = plan_of("fgm", "epsilon=1", "start_epoch=0")
+    assert estimate(plan, [5.0], 9, True, False) == (
+        "an estimate: about 6 min for the 9 trials to go, 40 s each by their passes"
+    )
+    assert estimate(plan, [5.0], 1, True, True) == (
+        "an estimate: about 40 s for the trial to go, 40 s each by their passes; pruning makes it less"
+    )
+    assert estimate(plan, [5.0], 0, True, True) is None
+    assert estimate(plan, [], 3, True, True) is None
+
+
+def test_settings_that_exclude_each_other_cost_nothing():
+    plan = Plan("fgm", Data(task="reviews"), Recipe(), {}, {"epsilon": -1})
+    assert estimate(plan, [5.0], 3, True, True) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.123, "0.12 s"), (59, "59 s"), (89, "89 s"), (90, "1.5 min"), (3000, "50 min"), (5400, "1.5 h")],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
