@@ -169,6 +169,8 @@ def train(
     except UserError as error:
         raise UserError(f"{config}: {error}") from None
     say(console, result.verdict)
+    for note in result.notes:
+        say(console, note)
     say(console, f"model: {out}")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from adv import Clean, Method, Precision
@@ -15,6 +16,7 @@ from finetune.average import Average
 from finetune.config import Recipe
 from finetune.encode import Encoded, encode, score_batches
 from finetune.errors import Diverged, UserError
+from finetune.fit import Fit, filled
 from finetune.metrics import METRICS, evaluate, find_metric
 from finetune.model import Models
 from finetune.snapshot import (
@@ -58,13 +60,52 @@ class Bench:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         targets = task.train.labels if task.kind == "regression" else np.zeros((1, 1), np.float32)
         self.mean, self.std = targets.mean(0), np.maximum(targets.std(0), 1e-6)
-        self.max_length = min(recipe.max_length, getattr(self.models.tokenizer, "model_max_length", recipe.max_length))
+        self.max_length = recipe.max_length
+        if self.models.vectors is None:
+            self.max_length = Fit(
+                self.models, recipe.seed, (task.train, task.validation, task.test), recipe.max_length
+            ).max_length
         self.train, self.validation = self.encode(task.train), self.encode(task.validation)
+
+    @property
+    def notes(self) -> list[str]:
+        """A line for everything that was chosen or left out so that model and data fit."""
+        return self.models.notes
 
     def encode(self, rows: Rows) -> Encoded:
         """Rows as tensors; regression targets standardised by the training split."""
         labels = rows.labels if self.task.kind == "classification" else (rows.labels - self.mean) / self.std
-        return encode(rows, self.models.tokenizer, self.max_length, torch.from_numpy(np.ascontiguousarray(labels)))
+        tensor, tokenizer = torch.from_numpy(np.ascontiguousarray(labels)), self.models.tokenizer
+        encoded = encode(rows, tokenizer, self.max_length, tensor)
+        if encoded.lengths.all():
+            return encoded
+        rows, token = filled(rows, encoded.lengths == 0, tokenizer)
+        line = f"model {self.models.source}: texts without a token are read as {token}"
+        self.models.notes += [line] * (line not in self.models.notes)
+        return encode(rows, tokenizer, self.max_length, tensor)
+
+    def predict(
+        self, model: nn.Module, data: Encoded, size: int = 64, dtype: torch.dtype | None = None
+    ) -> NDArray[np.float32]:
+        """Logits (rows, classes), or targets (rows, targets) in their own units.
+
+        Args:
+            model: It; left in evaluation mode.
+            data: The rows.
+            size: Rows at a time.
+            dtype: Of autocast; None for none.
+        """
+        output = np.zeros((len(data), len(self.task.names)), np.float32)
+        precision = Precision(dtype=dtype)
+        model.eval()
+        with torch.no_grad():
+            for index in score_batches(data, size):
+                batch = data.batch(index, self.device)
+                del batch["labels"]
+                with precision.autocast(self.device):
+                    logits = model(**batch).logits
+                output[index] = logits.float().cpu().numpy().reshape(len(index), -1)
+        return output * self.std + self.mean if self.task.kind == "regression" else output
 
     def score(self, model: nn.Module, data: Encoded, rows: Rows, recipe: Recipe) -> dict[str, float]:
         """Every metric of the task on one split.
@@ -72,18 +113,7 @@ class Bench:
         Raises:
             Diverged: The predictions are not finite.
         """
-        output = np.zeros((len(data), len(self.task.names)), np.float32)
-        precision = Precision(dtype=AUTOCAST[recipe.precision])
-        model.eval()
-        with torch.no_grad():
-            for index in score_batches(data, max(64, recipe.batch_size)):
-                batch = data.batch(index, self.device)
-                del batch["labels"]
-                with precision.autocast(self.device):
-                    logits = model(**batch).logits
-                output[index] = logits.float().cpu().numpy().reshape(len(index), -1)
-        if self.task.kind == "regression":
-            output = output * self.std + self.mean
+        output = self.predict(model, data, max(64, recipe.batch_size), AUTOCAST[recipe.precision])
         return evaluate(self.task, rows.labels, output)
 
 

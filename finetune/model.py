@@ -1,94 +1,127 @@
 """Models and tokenisers: the built-in encoder, or a pretrained one from a folder or the hub."""
 
 import hashlib
+import os
+import warnings
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from finetune.checkpoint import digest, judge, old_digest, weight_files
 from finetune.config import TINY, Recipe
 from finetune.errors import UserError, first_line
 from finetune.task import Task
+
+# Tokens that can stand for a padding token where there is none: attention masks hide them.
+PADS = ("eos_token", "sep_token", "bos_token", "cls_token", "mask_token", "unk_token")
 
 
 class Models:
     """Builds the same model again and again; reads and checks its source once.
 
+    ``notes`` has a line for everything that was chosen or left out on the way; building the first model adds to it.
+
     Args:
         recipe: Its ``model`` is "tiny", a folder in the hub's layout, or a hub id.
-        task: Number and kind of outputs; for "tiny" also the words.
+        task: Names and kind of outputs; for "tiny" also the words.
 
     Raises:
-        UserError: The folder does not exist, or holds no tokeniser, configuration or safetensors weights.
+        UserError: The folder does not exist, or holds no tokeniser, configuration or weights that can be read.
     """
 
     def __init__(self, recipe: Recipe, task: Task) -> None:
         folder = Path(recipe.model).expanduser()
-        self.source = str(folder) if folder.is_dir() and recipe.model != TINY else recipe.model
-        self.labels = len(task.names)
+        self.folder = folder if folder.is_dir() and recipe.model != TINY else None
+        self.source = recipe.model if self.folder is None else str(folder)
+        self.names = dict(enumerate(task.names))
         self.problem = "single_label_classification" if task.kind == "classification" else "regression"
+        self.notes: list[str] = []
         self.vectors: Tensor | None = None
+        self.commit: str | None = None
+        # The padding token of its configuration, and whether that stays where the tokeniser has another.
+        self.own_pad: int | None = None
+        self.keep_pad = False
+        self._looked_at: tuple[int, nn.Module, Tensor] | None = None
         self.tokenizer = self._tiny(task) if self.source == TINY else self._pretrained()
 
     def build(self, seed: int) -> nn.Module:
-        """A fresh model; weights that are not loaded are drawn from ``seed``."""
+        """A fresh model; weights that are not loaded are drawn from ``seed``.
+
+        Raises:
+            UserError: It cannot be loaded, or its files do not fill its encoder.
+        """
+        kept, self._looked_at = self._looked_at, None
+        if kept is not None and kept[0] == seed:
+            torch.set_rng_state(kept[2])
+            return kept[1]
         torch.manual_seed(seed)
         if self.vectors is not None:
             from finetune.tiny import tiny_model
 
-            model: nn.Module = tiny_model(self.vectors, self.labels, self.problem)
-            return model
-        from transformers import AutoModelForSequenceClassification
-        from transformers.utils import logging
+            tiny: nn.Module = tiny_model(self.vectors, len(self.names), self.problem)
+            name_outputs(tiny, self.names)
+            return tiny
+        model, found, was = self._load()
+        file = weight_files(self.folder, self.source)[0].name if self.folder else "its weights"
+        lines = judge(model, found, self.source, file, was)
+        self.notes += [line for line in lines if line not in self.notes]
+        self.own_pad = model.config.pad_token_id
+        if self.tokenizer.pad_token_id is not None and not (self.keep_pad and self.own_pad is not None):
+            model.config.pad_token_id = self.tokenizer.pad_token_id
+        built: nn.Module = model
+        return built
 
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-        try:
-            loaded, found = AutoModelForSequenceClassification.from_pretrained(
-                self.source,
-                num_labels=self.labels,
-                problem_type=self.problem,
-                use_safetensors=True,
-                trust_remote_code=False,
-                dtype=torch.float32,
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
-            )
-        except Exception as error:  # loaders raise many unrelated types; all mean: not readable
-            raise UserError(f"--model {self.source} cannot be loaded: {first_line(error)[:200]}") from None
-        self._refuse_foreign(loaded, found)
-        if self.tokenizer.pad_token_id is not None:
-            loaded.config.pad_token_id = self.tokenizer.pad_token_id
-        model = loaded
+    def look_at(self, seed: int) -> nn.Module:
+        """A model to look at and not to change: the next one that is built from that seed."""
+        model = self.build(seed)
+        self._looked_at = (seed, model, torch.get_rng_state())
         return model
 
-    def _refuse_foreign(self, model: Any, found: dict[str, Any]) -> None:
-        """A new head is drawn at random, as it should be; an encoder that its file does not fill is an accident."""
-        encoder = f"{model.base_model_prefix}."
-        mine = [name for name, _ in model.named_parameters() if name.startswith(encoder)]
-        other = sorted(name for name, *_ in found["mismatched_keys"] if name.startswith(encoder))
-        missing = sorted(name for name in found["missing_keys"] if name.startswith(encoder))
-        if other or len(missing) > len(mine) / 2:
-            wrong = f"have another size: {other[0]}, ..." if other else f"are missing: {missing[0]}, ..."
-            what = f"{len(other or missing)} of the encoder's {len(mine)} weights {wrong}"
-            raise UserError(f"--model {self.source}: {what}; do config.json and safetensors belong together?")
+    def _load(self) -> tuple[Any, dict[str, Any], dict[int, str] | None]:
+        from transformers import AutoConfig, AutoModelForSequenceClassification
+
+        quiet()
+        # Else transformers asks the hub, from a thread of its own, to convert weights that are no safetensors.
+        os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
+        try:
+            config = AutoConfig.from_pretrained(self.source, revision=self.commit, trust_remote_code=False)
+            with warnings.catch_warnings(action="ignore"):  # torch's, about files that it then refuses
+                model, found = AutoModelForSequenceClassification.from_pretrained(
+                    self.source,
+                    revision=self.commit,
+                    id2label=dict(self.names),
+                    label2id={name: number for number, name in self.names.items()},
+                    problem_type=self.problem,
+                    use_safetensors=None,
+                    weights_only=True,
+                    trust_remote_code=False,
+                    dtype=torch.float32,
+                    ignore_mismatched_sizes=True,
+                    output_loading_info=True,
+                )
+        except UnpicklingError:
+            what = "its *.bin weights hold more than tensors, and nothing else is unpickled: that could run code"
+            raise UserError(f"--model {self.source} cannot be loaded: {what}") from None
+        except Exception as error:  # loaders raise many unrelated types; all mean: not readable
+            raise UserError(f"--model {self.source} cannot be loaded: {first_line(error)[:200]}") from None
+        return model, found, getattr(config, "id2label", None)
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits of the weights' files, or the hub's commit."""
-        folder = Path(self.source).expanduser()
+        """16 hex digits of all files that model and tokeniser are read from, or the hub's commit."""
         if self.vectors is not None:
             return hashlib.sha256(self.vectors.numpy().tobytes()).hexdigest()[:16]
-        if not folder.is_dir():
-            from transformers import AutoConfig
+        if self.folder is not None:
+            return digest(self.folder, self.source, self.tokenizer)
+        return str(self.commit)[:16]
 
-            return str(getattr(AutoConfig.from_pretrained(self.source, trust_remote_code=False), "_commit_hash", None))[:16]
-        digest = hashlib.sha256()
-        for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")]):
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()[:16]
+    def fingerprint_like(self, stored: str | None) -> str:
+        """The fingerprint, in the form that ``stored`` has: earlier studies kept one of fewer files."""
+        old = "None" if self.folder is None else old_digest(self.folder)
+        return old if self.vectors is None and stored == old else self.fingerprint
 
     def _tiny(self, task: Task) -> Any:
         from finetune.tiny import tiny_tokenizer, word_vectors
@@ -100,23 +133,45 @@ class Models:
         return tokenizer
 
     def _pretrained(self) -> Any:
-        folder = Path(self.source).expanduser()
-        if folder.is_dir():
-            if not (folder / "config.json").exists():
+        if self.folder is not None:
+            if (self.folder / "adapter_config.json").exists():
+                raise UserError(f"--model {self.source} is an adapter; merge it into its model first, and name the result")
+            if not (self.folder / "config.json").exists():
                 raise UserError(f"--model {self.source}: the folder has no config.json; a model in the hub's layout has")
-            if not list(folder.glob("*.safetensors")):
-                raise UserError(f"--model {self.source}: the folder has no *.safetensors weights (others are not read)")
+            weight_files(self.folder, self.source)
         elif self.source.startswith((".", "/", "~")) or self.source.count("/") > 1:
             raise UserError(f"--model {self.source}: there is no such folder")
         from transformers import AutoTokenizer
+        from transformers.utils import cached_file
 
+        quiet()
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self.source, trust_remote_code=False)
+            if self.folder is None:  # the commit of now, for everything that is read
+                self.commit = Path(cached_file(self.source, "config.json")).parent.name
+            tokenizer = AutoTokenizer.from_pretrained(self.source, revision=self.commit, trust_remote_code=False)
         except Exception as error:  # loaders raise many unrelated types; all mean: not readable
-            here = "config.json or tokeniser cannot be read" if folder.is_dir() else "is no folder here and cannot be had"
+            here = "config.json or tokeniser cannot be read" if self.folder else "is no folder here and cannot be had"
             raise UserError(f"--model {self.source}: {here}: {first_line(error)[:200]}") from None
         if len(tokenizer) <= len(tokenizer.all_special_tokens):
             raise UserError(f"--model {self.source} has no tokeniser; add its tokenizer.json")
         if tokenizer.pad_token is None:
-            tokenizer.pad_token = tokenizer.eos_token
+            tokenizer.pad_token = next((token for name in PADS if (token := getattr(tokenizer, name, None))), None)
+            if tokenizer.pad_token is None:
+                what = 'its tokeniser has no token to pad with; name one in its tokenizer_config.json: "pad_token"'
+                raise UserError(f"--model {self.source}: {what}")
+            self.notes.append(f"model {self.source}: no padding token, so {tokenizer.pad_token} pads")
         return tokenizer
+
+
+def quiet() -> None:
+    """Keep transformers' bars and warnings off the screen: what matters is said in our own lines."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def name_outputs(model: Any, names: dict[int, str]) -> None:
+    """Write the names of classes or targets into a model's configuration."""
+    model.config.id2label = dict(names)
+    model.config.label2id = {name: number for number, name in names.items()}

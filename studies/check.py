@@ -43,8 +43,11 @@ def check(method: str, source: Data, recipe: dict[str, Any], sets: tuple[str, ..
         say(console, many)
     say(console, f"{method} ({built.paper}): {settings_text(built)}")
     try:
-        with fitting(full):
-            found = look(Bench(task, full), full, method, settings, console)
+        with fitting():
+            bench = Bench(task, full)
+            for line in bench.notes:
+                say(console, line)
+            found = look(bench, full, method, settings, console)
     except AttackError as error:
         found = [Finding("failure", str(error))]
     for finding in found:

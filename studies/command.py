@@ -58,7 +58,7 @@ def search(request: Request, data: Data, console: Console) -> None:
         recipe = recipe_for(given, task)
         bench = Bench(task, recipe)
         storage = storage or open_storage(request.storage)
-        for line in [*lines, too_many_threads(recipe.threads)]:
+        for line in [*lines, too_many_threads(recipe.threads), *bench.notes]:
             if line:
                 say(console, line)
         for plan, starts in plans(request, data, lasting(recipe)):
@@ -202,6 +202,9 @@ def about(
     explore = known.get("explore", explore) if request.explore is None else request.explore
     starts = starts if request.start else known.get("starts", [])
     mine = identity(plan, direction, explore, request.sampler, request.pruner, starts, bench)
+    if bench is not None:
+        begun = {} if there is None else there.user_attrs.get(KEY, {})
+        mine["model fingerprint"] = bench.models.fingerprint_like(begun.get("model fingerprint"))
     if bench is None and "metric" not in request.recipe:  # the kind of the labels will tell
         del mine["direction"], mine["recipe"]["metric"]
     lines: list[str] = []

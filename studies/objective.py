@@ -121,7 +121,7 @@ class Objective:
             return known
         training = Training(self.bench, self.plan.recipe, Clean())
         try:
-            with fitting(self.plan.recipe, " in clean training"):
+            with fitting(" in clean training"):
                 for epoch in training.epochs():
                     self.on_epoch(None, epoch)
                     if self.reuse and not self.plan.tuned and 0 <= epoch.number < last:
@@ -133,21 +133,16 @@ class Objective:
 
 
 @contextmanager
-def fitting(recipe: Recipe, where: str = "") -> Iterator[None]:
-    """Tell a model or batch that does not fit in words that help.
+def fitting(where: str = "") -> Iterator[None]:
+    """Tell a batch that does not fit in words that help.
 
     Raises:
-        UserError: Memory ran out, or a text does not fit the model's embeddings.
+        UserError: Memory ran out.
     """
     try:
         yield
     except torch.OutOfMemoryError:
         raise UserError(f"out of memory{where}: lower --batch-size or --max-length") from None
-    except IndexError as error:
-        if "out of range in self" not in str(error):  # torch's words for a look-up beyond a matrix
-            raise
-        what = "its tokeniser has more tokens than its embedding, or it takes no texts of --max-length"
-        raise UserError(f"--model {recipe.model}: {what} {recipe.max_length}") from None
 
 
 def read_epochs(file: Path) -> list[Epoch]:

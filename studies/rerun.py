@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from adv import METHODS
 from finetune.config import Recipe, checked
 from finetune.errors import writing
+from finetune.keep import keep
 from finetune.load import load_task
 from finetune.loop import Bench, Epoch, Training
 from studies.best import Best
@@ -18,11 +19,12 @@ from studies.versions import changes, told, versions
 
 @dataclass(frozen=True)
 class Rerun:
-    """How the new value stands to the recorded one; ``verdict`` is a sentence."""
+    """How the new value stands to the recorded one; ``verdict`` is a sentence, ``notes`` are lines about the saved model."""
 
     value: float
     same: bool
     verdict: str
+    notes: list[str]
 
 
 def rerun(best: Best, seed: int | None, out: Path, on_epoch: Callable[[Epoch], None]) -> Rerun:
@@ -45,20 +47,16 @@ def rerun(best: Best, seed: int | None, out: Path, on_epoch: Callable[[Epoch], N
     training = Training(bench, recipe, METHODS[best.method](**best.settings))
     for epoch in training.epochs():
         on_epoch(epoch)
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
     with writing(f"--out {out}"), TemporaryDirectory(dir=out, prefix=".writing-") as whole:
         try:
             with training.average.swapped():
-                training.model.save_pretrained(whole)  # type: ignore[operator]
-            bench.models.tokenizer.save_pretrained(whole)
+                notes = keep(bench, training.model, Path(whole))
         except SafetensorError as error:
             raise OSError(str(error)) from None
         for path in Path(whole).iterdir():
             path.replace(out / path.name)
     value = training.history[-1].metrics[recipe.metric]
-    return Rerun(value, value == best.recorded.value, verdict(best, bench, value, recipe.seed))
+    return Rerun(value, value == best.recorded.value, verdict(best, bench, value, recipe.seed), [*bench.notes, *notes])
 
 
 def verdict(best: Best, bench: Bench, value: float, seed: int) -> str:
@@ -73,7 +71,7 @@ def verdict(best: Best, bench: Bench, value: float, seed: int) -> str:
     causes = [told(changed)] if changed else []
     if bench.task.fingerprint != recorded.data_fingerprint:
         causes.append("the data has changed")
-    if bench.models.fingerprint != recorded.model_fingerprint:
+    if bench.models.fingerprint_like(recorded.model_fingerprint) != recorded.model_fingerprint:
         causes.append("the pretrained model has changed")
     why = "; ".join(causes) or "same versions, data and model, so another machine or another kind of device"
     return f"{text}: NOT the same ({why})"

@@ -77,10 +77,11 @@ def test_a_missing_file(missing, words, capsys):
     assert_said(refused(capsys, *ARGUMENTS), "--model bert", *words)
 
 
-def test_pickled_weights_alone_are_not_read(capsys):
+def test_a_pickle_that_runs_code_is_refused_and_not_run(capsys):
     Path("bert", WEIGHTS).unlink()
-    Path("bert", "pytorch_model.bin").write_bytes(b"\x80\x04N.")
-    assert_said(refused(capsys, *ARGUMENTS), "--model bert", "has no *.safetensors", "others are not read")
+    Path("bert", "pytorch_model.bin").write_bytes(b"cposix\nmkdir\n(Vharm\ntR.")
+    assert_said(refused(capsys, *ARGUMENTS), "--model bert", "cannot be loaded")
+    assert not Path("harm").exists()
 
 
 def test_weights_of_another_model(capsys):

@@ -2,9 +2,6 @@
 
 import io
 import json
-import os
-import pickle
-import shutil
 
 import pytest
 from small import reviews_task
@@ -27,16 +24,6 @@ class Tokenizer(PreTrainedTokenizerFast):
 """
 
 
-class Harm:
-    """Unpickled, it leaves a file."""
-
-    def __init__(self, marker):
-        self.marker = marker
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.marker),)
-
-
 @pytest.fixture
 def bert(tmp_path):
     folder = tmp_path / "bert"
@@ -53,24 +40,6 @@ def build(folder):
 
 def edit(path, **values):
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
-
-
-def test_pickled_weights_are_refused_unread(bert, tmp_path):
-    marker = tmp_path / "marker"
-    (bert / "model.safetensors").unlink()
-    (bert / "pytorch_model.bin").write_bytes(pickle.dumps(Harm(marker)))
-    with pytest.raises(UserError, match=r"no \*\.safetensors"):
-        build(bert)
-    shutil.copy(bert / "config.json", bert / "adapter.safetensors")
-    with pytest.raises(UserError, match="cannot be loaded"):
-        build(bert)
-    assert not marker.exists()
-
-
-def test_safetensors_are_read_where_pickled_weights_lie_beside(bert, tmp_path):
-    (bert / "pytorch_model.bin").write_bytes(pickle.dumps(Harm(tmp_path / "marker")))
-    build(bert)
-    assert not (tmp_path / "marker").exists()
 
 
 @pytest.mark.parametrize("part", ["model", "tokenizer"])

@@ -1,0 +1,139 @@
+"""The files of a model's folder: which are read, their fingerprint, and what their weights did not fill."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from finetune.errors import UserError, first_line
+
+# In the order in which transformers takes them.
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+# What tokenisers are read from, beside the names that a tokeniser's class declares.
+TOKENISER = (".json", ".model", ".bpe", ".codes", ".tiktoken", ".vocab")
+# Git's stand-in for a large file that was not fetched.
+POINTER = b"version https://git-lfs"
+NAMED = 3
+
+
+def weight_files(folder: Path, source: str) -> list[Path]:
+    """The files that the weights are read from: the first of WEIGHTS, an index with its shards.
+
+    Raises:
+        UserError: There are none, a shard is missing, or one is only a pointer to the real file.
+    """
+    first = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+    if first is None:
+        others = sorted(path.name for path in folder.iterdir() if path.suffix in (".safetensors", ".bin", ".h5", ".msgpack"))
+        there = f"; there is {', '.join(others[:NAMED])}, which is not read" if others else " (others are not read)"
+        raise UserError(
+            f"--model {source}: the folder has no *.safetensors or *.bin weights as {WEIGHTS[0]} or {WEIGHTS[2]}{there}"
+        )
+    files = [first, *_shards(first, source)]
+    for path in files:
+        if not path.is_file():
+            raise UserError(f"--model {source}: {path.name} is missing, one of the {len(files) - 1} shards in {first.name}")
+        with path.open("rb") as file:
+            if file.read(len(POINTER)) == POINTER:
+                raise UserError(f"--model {source}: {path.name} is only a pointer of Git LFS; fetch it with `git lfs pull`")
+    return files
+
+
+def _shards(index: Path, source: str) -> list[Path]:
+    if index.suffix != ".json":
+        return []
+    try:
+        return sorted({index.parent / name for name in json.loads(index.read_bytes())["weight_map"].values()})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"--model {source}: {index.name} cannot be read: {first_line(error)[:200]}") from None
+
+
+def digest(folder: Path, source: str, tokenizer: Any) -> str:
+    """16 hex digits of every file that model and tokeniser are read from, and of their names."""
+    declared = set(getattr(tokenizer, "vocab_files_names", {}).values()) | {"vocab.txt", "merges.txt"}
+    read = {path for path in folder.iterdir() if path.suffix in TOKENISER or path.name in declared}
+    read = {path for path in read if path.is_file() and path.name not in WEIGHTS}
+    total = hashlib.sha256()
+    for path in sorted(read | set(weight_files(folder, source))):
+        total.update(f"{path.name}\n".encode())
+        total.update(_content(path))
+    return total.hexdigest()[:16]
+
+
+def old_digest(folder: Path) -> str:
+    """What studies kept before the tokeniser's own files counted: safetensors and JSON files alone."""
+    total = hashlib.sha256()
+    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")]):
+        total.update(_content(path))
+    return total.hexdigest()[:16]
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def judge(model: Any, found: dict[str, Any], source: str, file: str, was: dict[int, str] | None) -> list[str]:
+    """What is to be said of weights that were loaded: a new head is as it should be, a random encoder is an accident.
+
+    Args:
+        model: As it was built.
+        found: transformers' loading info.
+        source: ``--model``.
+        file: Where the weights came from.
+        was: Names of the outputs in the folder's own configuration.
+
+    Returns:
+        Lines about what is drawn, taken over and left out.
+
+    Raises:
+        UserError: A weight of the encoder is missing or has another size.
+    """
+    prefix = f"{model.base_model_prefix}."
+    names = list(model.state_dict())
+    mine = [name for name in names if name.startswith(prefix)]
+    other = sorted(name for name, *_ in found["mismatched_keys"] if name.startswith(prefix))
+    absent = sorted(name for name in found["missing_keys"] if name.startswith(prefix))
+    missing = [name for name in absent if "pooler" not in name.split(".")]
+    if other or missing:
+        wrong = f"have another size: {_some(other)}" if other else f"are missing: {_some(missing)}"
+        what = f"{len(other or missing)} of the encoder's {len(mine)} weights {wrong}"
+        kind = "safetensors" if "safetensors" in file else file
+        raise UserError(f"--model {source}: {what}; do config.json and {kind} belong together?")
+    lines = []
+    if absent:
+        lines.append(f"its pooler is not in {file}: it is drawn at random, as a new head is")
+    left = _left_out(found["unexpected_keys"], mine, prefix)
+    if left:
+        what = f"{len(left)} weights of {file} have no place in the model of config.json and are left out: {_some(left)}"
+        lines.append(f"{what}; is that the right config.json?")
+    return [f"model {source}: {line}" for line in [*lines, *_head(found, names, prefix, file, was, model.config.id2label)]]
+
+
+def _head(
+    found: dict[str, Any], names: list[str], prefix: str, file: str, was: dict[int, str] | None, now: dict[int, str]
+) -> list[str]:
+    head = {name for name in names if not name.startswith(prefix)}
+    other = [(name, *shapes) for name, *shapes in found["mismatched_keys"] if name in head]
+    if other:
+        there = other[0][1][0] if other[0][1] else "no"
+        return [f"the head in {file} has {there} outputs, the data {len(now)}: a new one is drawn"]
+    if not head or head & set(found["missing_keys"]):
+        return []
+    line = f"the head in {file} has {len(now)} outputs, as the data, and is taken over"
+    if was and sorted(was.values()) == sorted(now.values()) and was != now:
+        line += f", though it has them in another order: {', '.join(was[i] for i in sorted(was))}"
+    return [line]
+
+
+def _left_out(unexpected: Iterable[str], mine: list[str], prefix: str) -> list[str]:
+    """Encoder weights that the model has no place for; heads of pretraining and poolers are no loss."""
+    parts = {name.removeprefix(prefix).split(".")[0] for name in mine} - {"pooler"}
+    bare = ((name, re.sub(r"^(model\.|module\.)?", "", name).removeprefix(prefix)) for name in sorted(unexpected))
+    return [name for name, short in bare if short.split(".")[0] in parts and "position_ids" not in short]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")

@@ -1,0 +1,194 @@
+"""Whether a pretrained model can read the texts: tried on the model itself, before anything is written."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from finetune.errors import UserError, first_line
+from finetune.model import PADS, Models
+from finetune.task import Rows
+
+# Models that look up a position for each token mostly hold 512 or 1,024 of them.
+USUAL = 1040
+# Tokens that a text must be able to have, and transformers' number for "as many as you like".
+FEWEST = 4
+UNLIMITED = int(1e30)
+# Texts, longest in characters, among which the one with most tokens is looked for.
+CANDIDATES = 32
+# Rounding, as a share of the answer.
+ALIKE = 1e-4
+# Characters of a text that surely fits.
+FEW = 8
+
+
+class Fit:
+    """A model that is looked at, its tokeniser, and the texts.
+
+    ``max_length`` is the length in tokens at which texts are cut: what was asked for, or what tokeniser and model take.
+    Lines about what was chosen are added to ``models.notes``; the tokeniser's inputs and side of padding may be changed.
+
+    Args:
+        models: Where it comes from; its tokeniser is put right.
+        seed: Of the model that training begins with, so that it is built once.
+        parts: All rows.
+        asked: ``--max-length``.
+
+    Raises:
+        UserError: It cannot read the texts.
+    """
+
+    def __init__(self, models: Models, seed: int, parts: Sequence[Rows], asked: int) -> None:
+        self.models, self.tokenizer = models, models.tokenizer
+        self.model: Any = models.look_at(seed)
+        self.error: Exception | None = None
+        own = getattr(self.tokenizer, "model_max_length", None)
+        if not isinstance(own, int | float) or own < FEWEST:  # no length at all
+            own = self.tokenizer.model_max_length = UNLIMITED
+        self.max_length = int(min(own, asked))
+        if self.max_length < asked:
+            self._say(f"texts are cut at {self.max_length} tokens, what its tokeniser takes, not --max-length {asked}")
+        self._refuse_unknown_tokens(parts)
+        texts = longest_texts(parts)
+        self._choose_inputs(texts)
+        self._choose_length(texts, asked)
+        self._choose_padding(texts)
+        self._choose_side(texts)
+
+    def _say(self, line: str) -> None:
+        self.models.notes.append(f"model {self.models.source}: {line}")
+
+    def _refuse(self, what: str) -> UserError:
+        return UserError(f"--model {self.models.source}: {what}")
+
+    def encoded(self, texts: Sequence[tuple[str, ...]], length: int) -> dict[str, Tensor]:
+        """Texts, or pairs of texts, as the model is given them."""
+        columns = [list(column) for column in zip(*texts, strict=True)]
+        return dict(self.tokenizer(*columns, truncation=True, max_length=length, padding=True, return_tensors="pt"))
+
+    def logits(self, inputs: dict[str, Tensor]) -> Tensor | None:
+        """What the model answers; None where it raises, with the reason in ``error``."""
+        try:
+            with torch.no_grad():
+                found: Tensor = self.model(**inputs).logits
+        except Exception as error:  # each architecture has its own way to fail
+            self.error = error
+            return None
+        return found
+
+    def _refuse_unknown_tokens(self, parts: Sequence[Rows]) -> None:
+        """A tokeniser may have more tokens than the embedding as long as no text has one of them."""
+        size = self._embedding_rows()
+        if len(self.tokenizer) <= size:
+            return
+        pad = self.tokenizer.pad_token
+        if self.tokenizer.pad_token_id >= size:
+            known = (getattr(self.tokenizer, name, None) for name in PADS)
+            other = next((token for token in known if token and self.tokenizer.convert_tokens_to_ids(token) < size), None)
+            if other is None:
+                raise self._refuse(f"its tokeniser pads with {pad}, which its embedding of {size} rows has not")
+            self.tokenizer.pad_token = other
+            self.model.config.pad_token_id = self.tokenizer.pad_token_id
+            self._say(f"its embedding of {size} rows has no {pad}, so {other} pads")
+        for text in (text for rows in parts for texts in (rows.texts, rows.pairs or []) for text in texts):
+            over = [number for number in self.tokenizer(text)["input_ids"] if number >= size]
+            if over:
+                token = self.tokenizer.convert_ids_to_tokens(over[0])
+                what = f"its tokeniser has more tokens than its embedding: {token!r} has number {over[0]}, of {size} rows"
+                raise self._refuse(f"{what}; do tokeniser and weights belong together?")
+
+    def _embedding_rows(self) -> int:
+        try:
+            return int(self.model.get_input_embeddings().num_embeddings)
+        except (NotImplementedError, AttributeError):  # no matrix of words
+            return len(self.tokenizer)
+
+    def _choose_inputs(self, texts: list[tuple[str, ...]]) -> None:
+        """Leave out the numbers of first and second text where the model knows none."""
+        short = self.encoded([tuple(text[:FEW] or "a" for text in texts[0])], self.max_length)
+        if self.logits(short) is None:
+            kinds = short.pop("token_type_ids", None)
+            if kinds is None or self.logits(short) is None:
+                raise self._refuse(f"it cannot read a text: {self._reason()}")
+            inputs = [name for name in self.tokenizer.model_input_names if name != "token_type_ids"]
+            self.tokenizer.model_input_names = inputs
+            self.tokenizer.init_kwargs["model_input_names"] = inputs
+            self._say("it knows no first and second texts, as its tokeniser does: token_type_ids are left out")
+        empty = self.encoded([("",) * len(texts[0])], self.max_length)
+        if empty["input_ids"].shape[1] and self.logits(empty) is None:
+            raise self._refuse(f"it cannot read an empty text: {self._reason()}")
+
+    def _reason(self) -> str:
+        return first_line(self.error or ValueError())[:200]
+
+    def _choose_length(self, texts: list[tuple[str, ...]], asked: int) -> None:
+        """The longest text that it reads, found by trying.
+
+        Raises:
+            UserError: Not even four tokens; or it answers with what is no number.
+        """
+        real = [len(self.tokenizer(*row, verbose=False)["input_ids"]) for row in texts]
+        most = min(self.max_length, max(USUAL, *real))
+        times = most // max(1, real[0]) + 1
+        many = tuple(" ".join([text or "a"] * times) for text in texts[0])
+        found, good, bad = self.logits(self.encoded([many], most)), 0, most
+        while found is None and bad - good > 1:
+            length = (good + bad) // 2
+            works = length >= FEWEST and self.logits(self.encoded([many], length)) is not None
+            good, bad = (length, bad) if works else (good, length)
+        if found is None:
+            found = self.logits(self.encoded([many], good)) if good else None
+            if found is None:
+                raise self._refuse(f"it cannot read texts of {FEWEST} tokens: {self._reason()}")
+            self.max_length = good
+            self._say(f"texts are cut at {good} tokens, what the model takes, not --max-length {asked}")
+        if not torch.isfinite(found).all():
+            raise self._refuse("it answers with what is no number; are its weights damaged?")
+
+    def _choose_padding(self, texts: list[tuple[str, ...]]) -> None:
+        """Keep the configuration's padding token, from which some count positions, unless the model pools by it."""
+        config, own = self.model.config, self.models.own_pad
+        if own is None or own == self.tokenizer.pad_token_id:
+            return
+        config.pad_token_id, self.models.keep_pad = own, True
+        if not self._padded_alike(texts):
+            config.pad_token_id, self.models.keep_pad = self.tokenizer.pad_token_id, False
+
+    def _choose_side(self, texts: list[tuple[str, ...]]) -> None:
+        """Pad on the right where padding on the left changes what the model answers, and padding on the right does not."""
+        if self.tokenizer.padding_side != "left" or self._padded_alike(texts):
+            return
+        self.tokenizer.padding_side = "right"
+        if self._padded_alike(texts):
+            self.tokenizer.init_kwargs["padding_side"] = "right"
+            self._say("texts are padded on the right: with padding on the left, as its tokeniser has it, its answers change")
+        else:
+            self.tokenizer.padding_side = "left"
+
+    def _padded_alike(self, texts: list[tuple[str, ...]]) -> bool:
+        both = [tuple(text[:FEW] or "a" for text in texts[0]), texts[0]]
+        alone = self.logits(self.encoded(both[:1], self.max_length))
+        padded = self.logits(self.encoded(both, self.max_length))
+        if alone is None or padded is None:
+            return False
+        return bool((alone[0] - padded[0]).abs().max() <= ALIKE * alone[0].abs().max())
+
+
+def longest_texts(parts: Sequence[Rows]) -> list[tuple[str, ...]]:
+    """The few rows with the most characters, longest first."""
+    rows: list[tuple[str, ...]] = []
+    for part in parts:
+        rows += zip(part.texts, strict=True) if part.pairs is None else zip(part.texts, part.pairs, strict=True)
+    rows.sort(key=lambda row: -sum(map(len, row)))
+    return rows[:CANDIDATES]
+
+
+def filled(rows: Rows, empty: NDArray[np.bool_], tokenizer: Any) -> tuple[Rows, str]:
+    """The rows with a token in place of texts that have none, and that token: there would be nothing to read."""
+    known = [getattr(tokenizer, name, None) for name in ("bos_token", "eos_token", "cls_token", "sep_token", "unk_token")]
+    token = next((token for token in known if token and token != tokenizer.pad_token), tokenizer.pad_token)
+    texts = [token if gap else text for text, gap in zip(rows.texts, empty, strict=True)]
+    return Rows(texts, rows.pairs, rows.labels), token

@@ -1,0 +1,89 @@
+"""Small random models of many architectures, saved as folders in the hub's layout."""
+
+import torch
+import transformers
+from small import reviews_task
+
+from finetune.tiny import tiny_tokenizer
+
+BASE = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "pad_token_id": 0,
+}
+SEQ2SEQ = {
+    "d_model": 16,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 16,
+    "decoder_ffn_dim": 16,
+    "pad_token_id": 0,
+    "bos_token_id": 2,
+    "eos_token_id": 3,
+    "decoder_start_token_id": 3,
+}
+FAMILIES = {
+    "Bert": BASE,
+    "Roberta": BASE | {"pad_token_id": 1},
+    "DebertaV2": BASE | {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
+    "DistilBert": {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 16},
+    "Electra": BASE | {"embedding_size": 16},
+    "ModernBert": BASE
+    | {
+        "global_attn_every_n_layers": 1,
+        "cls_token_id": 2,
+        "sep_token_id": 3,
+        "bos_token_id": 2,
+        "eos_token_id": 3,
+    },
+    "XLNet": {"d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 16, "pad_token_id": 0},
+    "Albert": BASE | {"embedding_size": 8},
+    "MPNet": BASE,
+    "GPT2": {"n_embd": 16, "n_layer": 1, "n_head": 2, "bos_token_id": 2, "eos_token_id": 3},
+    "OPT": {
+        "hidden_size": 16,
+        "word_embed_proj_dim": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "ffn_dim": 16,
+        "pad_token_id": 0,
+    },
+    "Bart": SEQ2SEQ | {"forced_eos_token_id": 3},
+    "MBart": SEQ2SEQ,
+    "T5": {
+        "d_model": 16,
+        "d_kv": 8,
+        "d_ff": 16,
+        "num_layers": 1,
+        "num_heads": 2,
+        "pad_token_id": 0,
+        "eos_token_id": 3,
+        "decoder_start_token_id": 0,
+    },
+    "Llama": BASE | {"num_key_value_heads": 2, "bos_token_id": 2, "eos_token_id": 3},
+}
+
+
+def words(**settings):
+    """A tokeniser of whole words of the reviews; what is set is saved with it."""
+    tokenizer = tiny_tokenizer(reviews_task().train.texts)
+    tokenizer.eos_token = "[SEP]"
+    for name, value in settings.items():
+        setattr(tokenizer, name, value)
+        tokenizer.init_kwargs[name] = value
+    return tokenizer
+
+
+def folder_of(folder, family="Bert", head="Model", tokenizer=None, **shape):
+    """Write a random model of that family, and its tokeniser; the folder."""
+    tokenizer = tokenizer or words()
+    torch.manual_seed(0)
+    values = {"vocab_size": len(tokenizer)} | FAMILIES[family] | shape
+    config = getattr(transformers, f"{family}Config")(**values)
+    getattr(transformers, family + head)(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
