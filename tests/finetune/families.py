@@ -1,10 +1,18 @@
 """Small random models of many architectures, saved as folders in the hub's layout."""
 
+import json
+import os
+
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from small import reviews_task
 
+from finetune.config import Recipe
+from finetune.model import Models
 from finetune.tiny import tiny_tokenizer
+
+SAFE, BIN = "model.safetensors", "pytorch_model.bin"
 
 BASE = {
     "hidden_size": 16,
@@ -87,3 +95,38 @@ def folder_of(folder, family="Bert", head="Model", tokenizer=None, **shape):
     getattr(transformers, family + head)(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+class Harm:
+    """Unpickled, it makes a folder."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.marker),)
+
+
+def built(folder, task=None):
+    """The model of a folder, and what was said of it, without the folder's name."""
+    models = Models(Recipe(model=str(folder)), task or reviews_task())
+    model = models.build(0)
+    return model, [line.removeprefix(f"model {folder}: ") for line in models.notes]
+
+
+def edit(folder, change):
+    """Change the tensors of a folder in one file of safetensors."""
+    save_file(change(load_file(folder / SAFE)), folder / SAFE, {"format": "pt"})
+    return folder
+
+
+def as_bin(folder, tensors=None):
+    """The same weights as pickled tensors."""
+    torch.save(load_file(folder / SAFE) if tensors is None else tensors, folder / BIN)
+    (folder / SAFE).unlink()
+    return folder
+
+
+def configure(folder, **values):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
