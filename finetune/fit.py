@@ -158,15 +158,19 @@ class Fit:
             config.pad_token_id, self.models.keep_pad = self.tokenizer.pad_token_id, False
 
     def _choose_side(self, texts: list[tuple[str, ...]]) -> None:
-        """Pad on the right where padding on the left changes what the model answers, and padding on the right does not."""
-        if self.tokenizer.padding_side != "left" or self._padded_alike(texts):
-            return
-        self.tokenizer.padding_side = "right"
+        """Pad on the other side where padding changes what the model answers, and padding there does not."""
+        side = self.tokenizer.padding_side
         if self._padded_alike(texts):
-            self.tokenizer.init_kwargs["padding_side"] = "right"
-            self._say("texts are padded on the right: with padding on the left, as its tokeniser has it, its answers change")
+            return
+        other = "right" if side == "left" else "left"
+        self.tokenizer.padding_side = other
+        if self._padded_alike(texts):
+            self.tokenizer.init_kwargs["padding_side"] = other
+            self._say(
+                f"texts are padded on the {other}: with padding on the {side}, as its tokeniser has it, answers change"
+            )
         else:
-            self.tokenizer.padding_side = "left"
+            self.tokenizer.padding_side = side
 
     def _padded_alike(self, texts: list[tuple[str, ...]]) -> bool:
         both = [tuple(text[:FEW] or "a" for text in texts[0]), texts[0]]
