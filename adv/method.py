@@ -53,6 +53,8 @@ class Method:
     """
 
     paper: ClassVar[str] = ""
+    # Raised where the same settings come to compute something else: values of before do not compare.
+    formula: ClassVar[int] = 1
     # Settings, each of which makes the attack vanish.
     null: ClassVar[tuple[dict[str, Any], ...]] = ()
 

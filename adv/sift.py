@@ -28,6 +28,7 @@ class SiFT(RegularisedMethod):
     """
 
     paper: ClassVar[str] = "He et al. 2021"
+    formula: ClassVar[int] = 2
 
     reg_weight: float = setting(5.0, "weight of the regulariser", low=0)
     sigma: float = setting(1e-2, "noise size, against the embedding's deviation", low=0)

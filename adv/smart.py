@@ -29,6 +29,7 @@ class SMART(RegularisedMethod):
     """
 
     paper: ClassVar[str] = "Jiang et al. 2020"
+    formula: ClassVar[int] = 2
     null: ClassVar[tuple[dict[str, Any], ...]] = ({"reg_weight": 0.0, "teacher_weight": 0.0},)
 
     epsilon: float = setting(1e-3, "radius of the ball, per entry of the embedding", low=0)

@@ -4,6 +4,7 @@ from typing import Any
 
 import optuna
 
+from adv import METHODS
 from finetune.config import Data, Recipe, Strict
 from finetune.errors import UserError
 from finetune.loop import Bench
@@ -27,7 +28,7 @@ def identity(
 
     Before data and model are read (without ``bench``) it lacks their fingerprints. The device is told, not compared.
     """
-    known = {
+    known: dict[str, Any] = {
         "method": plan.method,
         "fixed": plan.fixed,
         "space": describe_space(plan.space),
@@ -37,6 +38,8 @@ def identity(
         "search": {"explore": explore, "sampler": sampler, "pruner": pruner} | ({"starts": starts} if starts else {}),
         "versions": versions(),
     }
+    formula = METHODS[plan.method].formula
+    known |= {"formula": formula} if formula > 1 else {}
     if bench is None:
         return known
     prints = {"data fingerprint": bench.task.fingerprint, "model fingerprint": bench.models.fingerprint}
@@ -101,7 +104,7 @@ def refuse_another(study: optuna.Study, mine: dict[str, Any], accept: bool = Fal
     there, name = study.user_attrs.get(KEY), study.study_name
     if there is None:
         raise UserError(f"study {name!r} was not made by this program; choose another --study name")
-    apart = {"versions", "device"}
+    apart = {"versions", "device", "formula"}
     stored = {key: value for key, value in readable(completed(there)).items() if key in mine.keys() - apart}
     asked = {key: value for key, value in readable(mine).items() if key in stored}
     if "metric" not in mine["recipe"]:  # the data decides, and is not read yet
@@ -111,7 +114,18 @@ def refuse_another(study: optuna.Study, mine: dict[str, Any], accept: bool = Fal
         more = f" (and {len(found) - 4} more)" if len(found) > 4 else ""
         what = "; ".join(found[:4])
         raise UserError(f"study {name!r} is about something else: {what}{more}. Choose another --study name")
-    return other_versions(name, there, mine, accept)
+    return other_formula(name, there, mine) + other_versions(name, there, mine, accept)
+
+
+def other_formula(name: str, there: dict[str, Any], mine: dict[str, Any]) -> list[str]:
+    """A line where the method has come to compute something else from the same settings since the study was begun."""
+    if there.get("formula", 1) == mine.get("formula", 1):
+        return []
+    method = mine["method"]
+    return [
+        f"study {name}: begun when {method} computed something else from the same settings (CHANGELOG): its values do not "
+        "compare with new ones; another --study begins anew"
+    ]
 
 
 def other_versions(name: str, there: dict[str, Any], mine: dict[str, Any], accept: bool) -> list[str]:

@@ -6,8 +6,11 @@ import optuna
 import pytest
 from made import made
 
+from adv import METHODS
+from finetune.config import Data, Recipe
 from finetune.errors import UserError
-from studies.identity import KEY, refuse_another
+from studies.identity import KEY, identity, refuse_another
+from studies.plan import make_plan
 from studies.versions import changes, made_under, weighty
 
 
@@ -127,3 +130,33 @@ def test_trials_keep_what_is_not_the_studys_own(monkeypatch):
     assert made_under({"versions": dict(here)}, "cuda") == {}
     assert made_under({"versions": dict(here), "device": "cpu"}, "cuda") == {"device": "cuda"}
     assert made_under({"versions": here | {"torch": "2.12.0"}}, "cpu") == {"versions": here}
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "said"),
+    [
+        ({}, {}, False),
+        ({}, {"formula": 2}, True),
+        ({"formula": 2}, {"formula": 2}, False),
+        ({"formula": 2}, {"formula": 3}, True),
+    ],
+)
+def test_a_study_from_before_a_method_s_change_goes_on_and_says_that_its_values_do_not_compare(then, now, said):
+    study = made("CC")
+    about = identity_of(study)
+    study.set_user_attr(KEY, about | then)
+    lines = refuse_another(study, about | now)
+    assert len(lines) == said
+    assert not said or "computed something else from the same settings" in lines[0]
+    assert not said or about["method"] in lines[0]
+
+
+def formula_of(method):
+    plan = make_plan(method, Data(task="reviews"), Recipe())
+    return identity(plan, "maximize", 1, "tpe", "none", []).get("formula")
+
+
+def test_methods_that_have_changed_are_in_what_their_studies_are_about():
+    """SiFT's weight and SMART's proximal term act otherwise than in the first studies."""
+    changed = [name for name in METHODS if formula_of(name) is not None]
+    assert changed == ["smart", "sift"]
