@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from finetune.errors import UserError, first_line
 
@@ -50,6 +50,16 @@ def _shards(index: Path, source: str) -> list[Path]:
         raise UserError(f"--model {source}: {index.name} cannot be read: {first_line(error)[:200]}") from None
 
 
+def stamps(folder: Path, source: str) -> list[tuple[str, int, int]]:
+    """Name, size and time of the files that a model is built from again and again.
+
+    Raises:
+        UserError: They cannot be read.
+    """
+    files = [(path.name, path.stat()) for path in (folder / "config.json", *weight_files(folder, source))]
+    return [(name, facts.st_size, facts.st_mtime_ns) for name, facts in files]
+
+
 def digest(folder: Path, source: str, tokenizer: Any) -> str:
     """16 hex digits of every file that model and tokeniser are read from, and of their names."""
     declared = set(getattr(tokenizer, "vocab_files_names", {}).values()) | {"vocab.txt", "merges.txt"}
@@ -75,30 +85,25 @@ def _content(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def judge(model: Any, found: dict[str, Any], source: str, file: str, was: dict[int, str] | None) -> list[str]:
-    """What is to be said of weights that were loaded: a new head is as it should be, a random encoder is an accident.
+def judge(model: Any, found: dict[str, Any], source: str, file: str) -> list[str]:
+    """Refuse an encoder that its files do not fill; lines about what they lack or have in vain beside it.
 
     Args:
         model: As it was built.
         found: transformers' loading info.
         source: ``--model``.
         file: Where the weights came from.
-        was: Names of the outputs in the folder's own configuration.
-
-    Returns:
-        Lines about what is drawn, taken over and left out.
 
     Raises:
         UserError: A weight of the encoder is missing or has another size.
     """
     prefix = f"{model.base_model_prefix}."
-    names = list(model.state_dict())
-    mine = [name for name in names if name.startswith(prefix)]
+    mine = [name for name in model.state_dict() if name.startswith(prefix)]
     other = sorted(name for name, *_ in found["mismatched_keys"] if name.startswith(prefix))
     absent = sorted(name for name in found["missing_keys"] if name.startswith(prefix))
     missing = [name for name in absent if "pooler" not in name.split(".")]
     if other or missing:
-        wrong = f"have another size: {_some(other)}" if other else f"are missing: {_some(missing)}"
+        wrong = f"have another size: {_some(other)}" if other else f"are missing in {file}: {_some(missing)}"
         what = f"{len(other or missing)} of the encoder's {len(mine)} weights {wrong}"
         kind = "safetensors" if "safetensors" in file else file
         raise UserError(f"--model {source}: {what}; do config.json and {kind} belong together?")
@@ -109,23 +114,21 @@ def judge(model: Any, found: dict[str, Any], source: str, file: str, was: dict[i
     if left:
         what = f"{len(left)} weights of {file} have no place in the model of config.json and are left out: {_some(left)}"
         lines.append(f"{what}; is that the right config.json?")
-    return [f"model {source}: {line}" for line in [*lines, *_head(found, names, prefix, file, was, model.config.id2label)]]
+    return lines
 
 
-def _head(
-    found: dict[str, Any], names: list[str], prefix: str, file: str, was: dict[int, str] | None, now: dict[int, str]
-) -> list[str]:
-    head = {name for name in names if not name.startswith(prefix)}
-    other = [(name, *shapes) for name, *shapes in found["mismatched_keys"] if name in head]
+def head_of(model: Any, found: dict[str, Any]) -> tuple[Literal["new", "other", "taken"], int]:
+    """Whether the head was drawn, drawn for one with another number of outputs, or taken over; and that number.
+
+    Args:
+        model: As it was built.
+        found: transformers' loading info.
+    """
+    head = {name for name in model.state_dict() if not name.startswith(f"{model.base_model_prefix}.")}
+    other = [shapes[0] for name, *shapes in found["mismatched_keys"] if name in head]
     if other:
-        there = other[0][1][0] if other[0][1] else "no"
-        return [f"the head in {file} has {there} outputs, the data {len(now)}: a new one is drawn"]
-    if not head or head & set(found["missing_keys"]):
-        return []
-    line = f"the head in {file} has {len(now)} outputs, as the data, and is taken over"
-    if was and sorted(was.values()) == sorted(now.values()) and was != now:
-        line += f", though it has them in another order: {', '.join(was[i] for i in sorted(was))}"
-    return [line]
+        return "other", other[0][0]
+    return "new" if not head or head & set(found["missing_keys"]) else "taken", model.config.num_labels
 
 
 def _left_out(unexpected: Iterable[str], mine: list[str], prefix: str) -> list[str]:

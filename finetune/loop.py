@@ -60,6 +60,8 @@ class Bench:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         targets = task.train.labels if task.kind == "regression" else np.zeros((1, 1), np.float32)
         self.mean, self.std = targets.mean(0), np.maximum(targets.std(0), 1e-6)
+        if task.kind == "regression":
+            self.models.units = self.mean, self.std
         self.max_length = recipe.max_length
         if self.models.vectors is None:
             self.max_length = Fit(

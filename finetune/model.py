@@ -3,16 +3,20 @@
 import hashlib
 import os
 import warnings
+from functools import cached_property
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from finetune.checkpoint import digest, judge, old_digest, weight_files
+from finetune.checkpoint import digest, head_of, judge, old_digest, stamps, weight_files
 from finetune.config import TINY, Recipe
 from finetune.errors import UserError, first_line
+from finetune.head import take_over
 from finetune.task import Task
 
 # Tokens that can stand for a padding token where there is none: attention masks hide them.
@@ -41,9 +45,12 @@ class Models:
         self.notes: list[str] = []
         self.vectors: Tensor | None = None
         self.commit: str | None = None
+        # Mean and standard deviation of the targets, that a loaded head answers in.
+        self.units: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
         # The padding token of its configuration, and whether that stays where the tokeniser has another.
         self.own_pad: int | None = None
         self.keep_pad = False
+        self._stamps: list[tuple[str, int, int]] = []
         self._looked_at: tuple[int, nn.Module, Tensor] | None = None
         self.tokenizer = self._tiny(task) if self.source == TINY else self._pretrained()
 
@@ -64,10 +71,21 @@ class Models:
             tiny: nn.Module = tiny_model(self.vectors, len(self.names), self.problem)
             name_outputs(tiny, self.names)
             return tiny
+        if self.folder is not None and stamps(self.folder, self.source) != self._stamps:
+            what = "its files have changed since this run began; the same command takes up what is there now"
+            raise UserError(f"--model {self.source}: {what}")
         model, found, was = self._load()
         file = weight_files(self.folder, self.source)[0].name if self.folder else "its weights"
-        lines = judge(model, found, self.source, file, was)
-        self.notes += [line for line in lines if line not in self.notes]
+        lines = judge(model, found, self.source, file)
+        head, outputs = head_of(model, found)
+        if head == "other":
+            lines.append(f"the head in {file} has {outputs} outputs, the data {len(self.names)}: a new one is drawn")
+        elif head == "taken":
+            batch = dict(self.tokenizer("a", return_tensors="pt"))
+            how = take_over(model, batch, was or {}, self.names, self.units)
+            lines.append(f"the head in {file} has {outputs} outputs, as the data, and is taken over{how}")
+        said = [f"model {self.source}: {line}" for line in lines]
+        self.notes += [line for line in said if line not in self.notes]
         self.own_pad = model.config.pad_token_id
         if self.tokenizer.pad_token_id is not None and not (self.keep_pad and self.own_pad is not None):
             model.config.pad_token_id = self.tokenizer.pad_token_id
@@ -109,9 +127,9 @@ class Models:
             raise UserError(f"--model {self.source} cannot be loaded: {first_line(error)[:200]}") from None
         return model, found, getattr(config, "id2label", None)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits of all files that model and tokeniser are read from, or the hub's commit."""
+        """16 hex digits of all files that model and tokeniser are read from, or the hub's commit; as it was at first."""
         if self.vectors is not None:
             return hashlib.sha256(self.vectors.numpy().tobytes()).hexdigest()[:16]
         if self.folder is not None:
@@ -138,7 +156,7 @@ class Models:
                 raise UserError(f"--model {self.source} is an adapter; merge it into its model first, and name the result")
             if not (self.folder / "config.json").exists():
                 raise UserError(f"--model {self.source}: the folder has no config.json; a model in the hub's layout has")
-            weight_files(self.folder, self.source)
+            self._stamps = stamps(self.folder, self.source)
         elif self.source.startswith((".", "/", "~")) or self.source.count("/") > 1:
             raise UserError(f"--model {self.source}: there is no such folder")
         from transformers import AutoTokenizer

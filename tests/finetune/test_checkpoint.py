@@ -1,14 +1,18 @@
 """Weights: what a folder's files fill, and what they do not."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from families import FAMILIES, SAFE, built, configure, edit, folder_of
 from safetensors.torch import load_file, save_file
 from small import assert_same_state, numbers_task, reviews_task
-from transformers import AutoModel, BertForSequenceClassification, BertModel
+from transformers import AutoModel, AutoModelForSequenceClassification, BertForSequenceClassification, BertModel
 
 from finetune.config import Recipe
 from finetune.errors import UserError
+from finetune.loop import Bench
 from finetune.model import Models
 
 
@@ -93,7 +97,9 @@ def test_layers_that_the_configuration_leaves_out_are_named(tmp_path, head):
 def test_a_layer_that_the_configuration_adds_is_refused(tmp_path):
     folder = folder_of(tmp_path / "m", num_hidden_layers=2)
     configure(folder, num_hidden_layers=3)
-    with pytest.raises(UserError, match=r"16 of the encoder's \d+ weights are missing: bert.encoder.layer.2"):
+    with pytest.raises(
+        UserError, match=r"16 of the encoder's \d+ weights are missing in model.safetensors: bert.encoder.layer.2"
+    ):
         built(folder)
 
 
@@ -106,19 +112,44 @@ def test_a_checkpoint_of_another_architecture_is_refused(tmp_path, there, here):
 
 
 def test_heads_are_told_apart(tmp_path):
-    names = {0: "positive", 1: "negative"}
-    folder = folder_of(tmp_path / "m", head="ForSequenceClassification", id2label=names)
-    model, lines = built(folder)
-    assert lines == [
-        "the head in model.safetensors has 2 outputs, as the data, and is taken over, "
-        "though it has them in another order: positive, negative"
-    ]
-    assert torch.equal(model.classifier.weight, load_file(folder / SAFE)["classifier.weight"])
+    folder = folder_of(tmp_path / "m", head="ForSequenceClassification")
+    saved = load_file(folder / SAFE)["classifier.weight"]
+    taken = "the head in model.safetensors has 2 outputs, as the data, and is taken over"
+    model, lines = built(folder)  # LABEL_0 and LABEL_1
+    assert lines == [taken]
+    assert torch.equal(model.classifier.weight, saved)
     configure(folder, id2label={0: "negative", 1: "positive"})
-    assert built(folder)[1] == ["the head in model.safetensors has 2 outputs, as the data, and is taken over"]
+    assert built(folder)[1] == [taken]
     model, lines = built(folder, numbers_task(1))
     assert lines == ["the head in model.safetensors has 2 outputs, the data 1: a new one is drawn"]
     assert model.classifier.weight.shape == (1, 16)
+
+
+def test_a_head_with_the_classes_in_another_order_is_turned(tmp_path):
+    classes = ("c", "a", "d", "b")
+    folder = folder_of(tmp_path / "m", head="ForSequenceClassification", id2label=dict(enumerate(classes)))
+    task = replace(reviews_task(), names=("a", "b", "c", "d"))
+    model, lines = built(folder, task)
+    assert lines[0].endswith("is taken over, its classes put into the order of the data")
+    saved = load_file(folder / SAFE)
+    for i, name in enumerate(task.names):
+        assert torch.equal(model.classifier.weight[i], saved["classifier.weight"][classes.index(name)])
+        assert torch.equal(model.classifier.bias[i], saved["classifier.bias"][classes.index(name)])
+    assert model.config.id2label == {0: "a", 1: "b", 2: "c", 3: "d"}
+
+
+@pytest.mark.parametrize("family", ["Bert", "GPT2"])
+def test_a_head_in_units_of_the_targets_is_standardised_as_they_are(tmp_path, family):
+    folder = folder_of(tmp_path / "m", family, "ForSequenceClassification", num_labels=2, pad_token_id=0)
+    task = numbers_task(2)
+    bench = Bench(task, Recipe(model=str(folder), metric="rmse"))
+    saved = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    with torch.no_grad():
+        expected = saved(**bench.models.tokenizer(task.validation.texts, padding=True, return_tensors="pt")).logits
+    for _ in range(2):
+        found = bench.predict(bench.models.build(0), bench.validation)
+        np.testing.assert_allclose(found, expected, atol=1e-2)
+    assert bench.notes[0].endswith("is taken over, its answers standardised as the targets are")
 
 
 def test_files_that_are_not_there_are_named(tmp_path):

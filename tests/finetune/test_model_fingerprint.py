@@ -11,6 +11,7 @@ from small import assert_same_state, reviews_task
 from transformers import BertConfig, BertForMaskedLM
 
 from finetune.config import Recipe
+from finetune.errors import UserError
 from finetune.model import Models
 
 
@@ -103,3 +104,15 @@ def test_a_hub_id_is_read_from_the_cache_and_known_by_its_commit(tmp_path, monke
     assert_same_state(models.build(0).state_dict(), expected)
     weights = next(Path(folder).glob("*model.*[sn]"))
     assert weights.name == (BIN if pickled else SAFE)
+
+
+@pytest.mark.parametrize("name", [SAFE, "config.json"])
+def test_a_model_whose_files_change_under_a_run_is_refused(tmp_path, name):
+    folder = folder_of(tmp_path / "m")
+    models = Models(Recipe(model=str(folder)), reviews_task())
+    models.build(0)
+    models.build(1)
+    path = folder / name
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(UserError, match="its files have changed since this run began"):
+        models.build(2)

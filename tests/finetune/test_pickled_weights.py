@@ -35,7 +35,9 @@ def test_missing_weights_of_pickled_tensors_are_named_too(tmp_path):
     folder = folder_of(tmp_path / "m")
     tensors = load_file(folder / SAFE)
     as_bin(folder, {name: value for name, value in tensors.items() if "word_embeddings" not in name})
-    with pytest.raises(UserError, match=r"weights are missing: bert.embeddings.word.*config.json and pytorch_model.bin"):
+    with pytest.raises(
+        UserError, match=r"weights are missing in pytorch_model.bin: bert.embeddings.word.*config.json and pytorch_model.bin"
+    ):
         built(folder)
 
 

@@ -1,0 +1,130 @@
+"""The last layer of a model: what it answers, moved into other units or another order by its weights."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.func import functional_call
+
+# How far two predictions may be apart that are the same: in standard deviations or logits, and as a share of a large mean.
+CLOSE = 1e-3
+ROUNDING = 1e-6
+
+
+def in_units(
+    model: nn.Module,
+    batch: dict[str, Tensor],
+    mean: NDArray[np.floating],
+    std: NDArray[np.floating],
+    order: Sequence[int] | None = None,
+) -> tuple[dict[str, Tensor], str]:
+    """Weights with which the model answers ``std * logits[order] + mean``, and the layer norm that this took, or "".
+
+    The head is the last linear layer with as many outputs as there are targets. Without a bias of its own, the layer norm
+    before it takes the mean: ``W' (x + d) = std W x + mean`` with ``W' = std W`` and ``W d = mean / std``.
+
+    Args:
+        model: In evaluation mode; it is left as it is.
+        batch: Some rows, without labels; what is found is tried on them.
+        mean: What is added (outputs).
+        std: What is multiplied (outputs).
+        order: For each output, which of the model's it is; as they are by default.
+
+    Returns:
+        The weights to be replaced, by name; none where there is no such layer.
+    """
+    scale, shift = (torch.from_numpy(np.asarray(value, np.float64)) for value in (std, mean))
+    take = torch.arange(len(scale)) if order is None else torch.tensor(order)
+    seen, before = calls_of(model, batch)
+    heads = [(name, module, inputs) for name, module, inputs, _ in seen if _gives(module, len(scale))]
+    if not heads:
+        return {}, ""
+    name, head, inputs = heads[-1]
+    weight = head.weight.detach().double().cpu()[take]
+    changed, used = {f"{name}.weight": scale[:, None] * weight}, ""
+    norms = [(norm, module) for norm, module, _, output in seen if _shifts(module) and _same(output, inputs)]
+    if head.bias is not None:
+        changed[f"{name}.bias"] = scale * head.bias.detach().double().cpu()[take] + shift
+    elif norms and shift.any():
+        used, module = norms[-1]
+        changed[f"{used}.bias"] = module.bias.detach().double().cpu() + torch.linalg.pinv(weight) @ (shift / scale)
+    known = dict(model.named_parameters())
+    changed = {key: value.to(known[key]) for key, value in changed.items()}
+    with torch.no_grad():
+        found = functional_call(model, changed, kwargs=batch).logits.double().cpu()
+    expected = before.double().cpu()[:, take] * scale + shift
+    return (changed, used) if near(found.numpy(), expected.numpy(), mean, std) else ({}, "")
+
+
+def take_over(
+    model: Any, batch: dict[str, Tensor], was: dict[int, str], names: dict[int, str], units: tuple[Any, Any] | None
+) -> str:
+    """Make a loaded head answer as training has it: standardised, or with its classes in the order of the data.
+
+    Args:
+        model: In evaluation mode; its head is changed.
+        batch: A text that it can read.
+        was: Its outputs' names.
+        names: What they are named in the data.
+        units: Mean and standard deviation (targets) each, of targets; None for classes.
+
+    Returns:
+        What was done, to be added to a sentence.
+    """
+    try:
+        if units is not None:
+            mean, std = units
+            changed, done = in_units(model, batch, -mean / std, 1 / std)[0], "its answers standardised as the targets are"
+        elif was != names and sorted(was.values()) == sorted(names.values()):
+            where = {name: number for number, name in was.items()}
+            order = [where[names[i]] for i in sorted(names)]
+            changed = in_units(model, batch, np.zeros(len(order)), np.ones(len(order)), order)[0]
+            done = "its classes put into the order of the data"
+        else:
+            return ""
+    except Exception:  # a model that cannot read this text: it is told apart later, on the data
+        changed = {}
+    if not changed:
+        return ", as it is: its answers are in units or an order of their own"
+    known = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, value in changed.items():
+            known[name].copy_(value)
+    return f", {done}"
+
+
+def near(found: NDArray[Any], expected: NDArray[Any], mean: Any, std: Any) -> bool:
+    """Equal but for rounding: of the standardised value, and of a mean that may be large beside the deviation."""
+    allowed = CLOSE * np.maximum(std, np.abs(expected - mean)) + ROUNDING * np.abs(mean)
+    return bool((np.abs(found - expected) <= allowed).all())
+
+
+def calls_of(model: nn.Module, batch: dict[str, Tensor]) -> tuple[list[tuple[str, Any, Any, Any]], Tensor]:
+    """Every linear layer and layer norm that was called: name, module, input, output; and what the model answers."""
+    seen: list[tuple[str, Any, Any, Any]] = []
+    with ExitStack() as hooks, torch.no_grad():
+        for name, module in model.named_modules():
+            if _gives(module, None) or _shifts(module):
+                handle = module.register_forward_hook(
+                    lambda module, inputs, output, name=name: seen.append(
+                        (name, module, inputs[0] if inputs else None, output)
+                    )
+                )
+                hooks.callback(handle.remove)
+        return seen, model(**batch).logits
+
+
+def _gives(module: Any, outputs: int | None) -> bool:
+    return isinstance(module, nn.Linear) and outputs in (None, module.out_features)
+
+
+def _shifts(module: Any) -> bool:
+    return isinstance(module, nn.LayerNorm) and module.bias is not None
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(other is not None and one.data_ptr() == other.data_ptr() and one.numel() == other.numel())
