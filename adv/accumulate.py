@@ -79,7 +79,7 @@ class AccumulatingMethod(SiteMethod):
             begun: list[tuple[Ball, Tensor]] = []
 
             def begin(ids: Tensor, output: Tensor) -> Tensor:
-                ball = self.ball(batch, ids)
+                ball = self.ball(passes, ids)
                 begun.append((ball, self.start(output, ball, passes)))
                 self.refuse_swallowed(output, begun[0][1])
                 return begun[0][1]

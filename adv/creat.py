@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 from adv.ball import Ball
 from adv.embedding import EmbeddingMethod
+from adv.mask import padding_mask
 from adv.modules import encoder_of
 from adv.passes import Forward, Passes, call_model, read_loss
 from adv.precision import FP32, Precision
 from adv.settings import setting
-from adv.shift import padding_mask
 
 
 @dataclass(kw_only=True)

@@ -78,7 +78,7 @@ class EmbeddingMethod(SiteMethod):
                 gradient = inner_gradient(scale(clean), site)
             else:
                 gradient = torch.zeros_like(first(site))
-        ball, output = self.ball(passes.batch, site.ids[0]), site.outputs[0]
+        ball, output = self.ball(passes, site.ids[0]), site.outputs[0]
         shift, finite = self.start(output, ball, passes), torch.isfinite(gradient).all()
         clipped = torch.zeros((), device=shift.device)
         if self.from_zero:

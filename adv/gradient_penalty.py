@@ -46,7 +46,7 @@ class GradientPenalty(SiteMethod):
             (slope,) = gradients_of(precision.scale(loss), [first(site)], create_graph=True)
             unit = precision.unit(passes.device)
             slope = grad_of(slope).float() / torch.where(unit > 0, unit, 1.0)
-            penalty = self.penalty(slope, self.ball(batch, site.ids[0]))
+            penalty = self.penalty(slope, self.ball(passes, site.ids[0]))
             objective = loss + self.reg_weight / 2 * penalty
             precision.scale(objective).backward()  # type: ignore[no-untyped-call]
         finite = torch.isfinite(penalty.detach())

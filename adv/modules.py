@@ -1,17 +1,77 @@
-"""Modules of a model that methods look into: found by what the model tells, or by name."""
+"""Modules of a model that methods look into: found by what the model tells, or by name, through all that wraps it."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
 
 from adv.settings import AttackError
 
+COMPILED = "_orig_mod"
+WRAPPERS = (COMPILED, "module")
+
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """The model inside a data-parallel wrapper, or the model."""
-    inner = getattr(model, "module", None)
-    return inner if isinstance(inner, nn.Module) else model
+    """The model inside data-parallel wrappers and ``torch.compile``, in any order, or the model."""
+    while True:
+        inner = next((found for name in WRAPPERS if (found := wrapped_in(model, name)) is not None), None)
+        if inner is None:
+            return model
+        model = inner
+
+
+def wrapped_in(model: nn.Module, name: str) -> nn.Module | None:
+    """The module ``model.<name>`` where the model has nothing beside it."""
+    inner = getattr(model, name, None)
+    if not isinstance(inner, nn.Module) or any(child is not inner for child in model.children()):
+        return None
+    return None if any(True for _ in model.parameters(recurse=False)) else inner
+
+
+def plain_name(name: str) -> str:
+    """The name that a module or parameter has where nothing is compiled."""
+    return ".".join(part for part in name.split(".") if part != COMPILED)
+
+
+def named_parts(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """``named_modules()`` as of the model without wrappers; of a compiled module the one inside."""
+    for name, module in unwrapped(model).named_modules():
+        if wrapped_in(module, COMPILED) is None:
+            yield plain_name(name), module
+
+
+def named_weights(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """``named_parameters()`` as of the model without wrappers."""
+    for name, parameter in unwrapped(model).named_parameters():
+        yield plain_name(name), parameter
+
+
+def word_embeddings(module: nn.Module) -> nn.Module | None:
+    """What ``module.get_input_embeddings()`` tells; None where it has no such method, or none of its kind."""
+    try:
+        found = module.get_input_embeddings()  # type: ignore[operator]
+    except (AttributeError, NotImplementedError, TypeError):
+        return None
+    return unwrapped(found) if isinstance(found, nn.Module) else None
+
+
+def telling(model: nn.Module, name: str = "") -> dict[str, nn.Module]:
+    """The outermost modules that tell their input embeddings, by name: the model, or those that it was built around."""
+    inner = unwrapped(model)
+    if word_embeddings(inner) is not None:
+        return {name: inner}
+    found: dict[str, nn.Module] = {}
+    for child_name, child in inner.named_children():
+        more = telling(child, f"{name}.{child_name}".lstrip("."))
+        found |= {key: module for key, module in more.items() if all(module is not known for known in found.values())}
+    return found
+
+
+def body(model: nn.Module) -> nn.Module:
+    """The one module that tells its input embeddings, else the model."""
+    found = list(telling(model).values())
+    return found[0] if len(found) == 1 else unwrapped(model)
 
 
 def named_module(model: nn.Module, layer_name: str) -> nn.Module:
@@ -20,7 +80,7 @@ def named_module(model: nn.Module, layer_name: str) -> nn.Module:
     Raises:
         AttackError: None, or more than one.
     """
-    found: dict[str, nn.Module] = {name: module for name, module in model.named_modules() if re.search(layer_name, name)}
+    found: dict[str, nn.Module] = {name: module for name, module in named_parts(model) if re.search(layer_name, name)}
     if len(found) != 1:
         names = ", ".join(list(found)[:4]) or "none"
         raise AttackError(f"layer_name={layer_name!r} must match one module, but matches {len(found)} ({names})")
@@ -31,29 +91,37 @@ def named_module(model: nn.Module, layer_name: str) -> nn.Module:
 def first_layer(model: nn.Module, layer_name: str | None) -> nn.Module:
     """The module called ``layer_name`` (regular expression), else the first item of the model's first ModuleList.
 
+    Of a model built around an encoder that tells its embeddings, that encoder's.
+
     Raises:
         AttackError: There is none, or more than one.
     """
     if layer_name is not None:
         return named_module(model, layer_name)
-    for module in model.modules():
+    inner = body(model)
+    for module in inner.modules():
         if isinstance(module, nn.ModuleList) and len(module):
-            first: nn.Module = module[0]
-            return first
-    raise AttackError(f"{type(model).__name__} has no list of layers: set layer_name to its first layer")
+            return unwrapped(module[0])
+    raise AttackError(f"{type(inner).__name__} has no list of layers: set layer_name to its first layer")
 
 
 def encoder_of(model: nn.Module, layer_name: str | None) -> nn.Module:
     """The module called ``layer_name`` (regular expression), else what transformers calls the base model.
 
+    Of a model built around an encoder, that encoder; of an encoder-decoder without a base model, its encoder.
+
     Raises:
         AttackError: There is none, or more than one.
     """
     if layer_name is not None:
         return named_module(model, layer_name)
-    inner = unwrapped(model)
+    inner = body(model)
     prefix = getattr(inner, "base_model_prefix", "") or "base_model"
     found: Any = getattr(inner, prefix, None)
-    if isinstance(found, nn.Module) and found is not inner:
-        return found
+    if not isinstance(found, nn.Module) and getattr(getattr(inner, "config", None), "is_encoder_decoder", False):
+        found = inner.get_encoder()  # type: ignore[operator]
+    if isinstance(found, nn.Module) and unwrapped(found) is not inner:
+        return unwrapped(found)
+    if inner is not unwrapped(model):
+        return inner
     raise AttackError(f"{type(inner).__name__} does not tell its encoder: set layer_name to it")

@@ -40,7 +40,7 @@ class NEFTune(SiteMethod):
         with Passes(model, batch, precision, forward, self.same_dropout) as passes:
 
             def noise(ids: Tensor, output: Tensor) -> Tensor:
-                balls.append(self.ball(batch, ids))
+                balls.append(self.ball(passes, ids))
                 shift = self.scattered(self.sigma, output, balls[0], passes)
                 self.refuse_swallowed(output, shift)
                 return shift

@@ -20,7 +20,7 @@ class Clean(Method):
         return Cost(1, 1)
 
     def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
-        with Passes(model, batch, precision, forward, self.same_dropout) as passes:
+        with Passes(model, batch, precision, forward, self.same_dropout, compiled=True) as passes:
             loss = passes.loss()
             precision.scale(loss).backward()  # type: ignore[no-untyped-call]
         return loss.detach()

@@ -1,12 +1,16 @@
 """The forward passes of one step, all under the same dropout masks."""
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
+from adv.calls import Calls, looked_up_in, uncalled
+from adv.compiled import eagerly, tell_if_compiled
+from adv.misfit import fits, misfit
 from adv.precision import Precision
 from adv.settings import AttackError
 from adv.sharded import refuse_sharded
@@ -18,8 +22,19 @@ SAY_IT = 'say which it is, forward=lambda model, batch: {"loss": ..., "logits": 
 
 
 def call_model(model: nn.Module, batch: Any) -> Any:
-    """The default forward: ``model(**batch)`` as in transformers."""
-    return model(**batch)
+    """The default forward: ``model(**batch)`` as in transformers.
+
+    Raises:
+        AttackError: The model is not called so; says how ``forward=`` calls it.
+    """
+    if not isinstance(batch, Mapping):
+        raise AttackError(misfit(model, batch))
+    try:
+        return model(**batch)
+    except TypeError as error:
+        if fits(model, batch, error):
+            raise  # from inside the model
+        raise AttackError(misfit(model, batch)) from None
 
 
 def read_loss(output: Any) -> Tensor:
@@ -124,6 +139,10 @@ def set_random_state(state: RandomState) -> None:
             torch.get_device_module(device).set_rng_state(value, device)
 
 
+class NotCalled(AttackError):
+    """The embedding module was not called; ``Passes`` says which were."""
+
+
 class Passes:
     """Runs the passes of one ``Method.backward``; leaves the RNG where one plain forward pass would.
 
@@ -134,15 +153,28 @@ class Passes:
         forward: ``forward(model, batch)`` returns an output with a loss.
         same_dropout: Replay the first pass's masks in the later ones (FreeLB section 3.3). Otherwise each
             later pass draws masks of its own, from a seed taken off the generator.
+        compiled: Let a compiled model run compiled, which sees neither hooks nor every moved weight.
 
     ``kept`` is for tensors that a method needs until its step ends.
     """
 
-    def __init__(self, model: nn.Module, batch: Any, precision: Precision, forward: Forward, same_dropout: bool) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        batch: Any,
+        precision: Precision,
+        forward: Forward,
+        same_dropout: bool,
+        *,
+        compiled: bool = False,
+    ) -> None:
         self.model, self.batch, self.precision, self.forward = model, batch, precision, forward
         self.same_dropout = same_dropout
         self.kept: dict[str, Tensor] = {}
+        self._compiled, self._calls = compiled, Calls()
         refuse_sharded(model)
+        if not compiled:
+            tell_if_compiled(model)
         self.device = next(model.parameters()).device
         self._before = random_state(model)
         self._after: RandomState | None = None
@@ -151,8 +183,18 @@ class Passes:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if isinstance(error, NotCalled):
+            with torch.no_grad(), looked_up_in(self.model) as called:
+                self.output()
+            error = AttackError(uncalled(self.batch, called))
         if self._after is not None:
             set_random_state(self._after)
+        if kind is NotCalled and error is not None:
+            raise error from None
+
+    def calls_around(self, embedding: nn.Module) -> list[dict[str, Any]]:
+        """What the modules around the embedding were called with in the last pass, where the batch has no attention_mask."""
+        return self._calls.around(embedding)
 
     def loss(self) -> Tensor:
         """One forward pass; the loss, unscaled, in fp32, shape ()."""
@@ -167,7 +209,11 @@ class Passes:
                 torch.manual_seed(int(torch.randint(2**62, ())))
         # Autocast keeps half-precision copies of weights, which a weight attack has moved since.
         torch.clear_autocast_cache()
-        with self.precision.autocast(self.device):
+        with self.precision.autocast(self.device), ExitStack() as around:
+            if not self._compiled:
+                around.enter_context(eagerly())
+                if not (isinstance(self.batch, Mapping) and "attention_mask" in self.batch):
+                    around.enter_context(self._calls.recorded(self.model))
             output = self.forward(self.model, self.batch)
         if self._after is None:
             self._after = random_state(self.model)

@@ -77,7 +77,7 @@ class RegularisedMethod(SiteMethod):
                 result = passes.output()
             clean, logits, _ = self.supervised(result), read_logits(result), first(site)
             distance, output, ids = self.measure(model, logits, batch), site.outputs[0], site.ids[0]
-            ball = self.ball(batch, ids)
+            ball = self.ball(passes, ids)
             mask = ball.mask if ball.text_axis == 1 else ball.mask.transpose(0, 1)  # as predictions lie
             shift, clipped = self.start(output, ball, passes), torch.zeros((), device=passes.device)
             finite = torch.ones((), dtype=torch.bool, device=passes.device)

@@ -1,41 +1,57 @@
 """The two places that touch a model: its embeddings' output, and its weights. Both leave it as they found it."""
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from adv.modules import unwrapped
+from adv.modules import named_parts, telling, unwrapped, word_embeddings
 from adv.settings import AttackError
 from adv.sharded import refuse_sharded
 
 
+class Tied(nn.Module):
+    """Modules that look words up in one matrix, as an encoder's and a decoder's do: the first that is called counts.
+
+    transformers' BART and T5 name a third one that is never called.
+    """
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = tuple(members)  # a tuple: they belong to their own model
+
+    @property
+    def weight(self) -> Tensor:
+        """Their matrix (words, hidden)."""
+        found: Any = self.members[0].weight
+        return found  # type: ignore[no-any-return]
+
+
+def members_of(embedding: nn.Module) -> tuple[nn.Module, ...]:
+    """The modules that may be called: one, or all that share its matrix."""
+    return embedding.members if isinstance(embedding, Tied) else (embedding,)
+
+
 def find_embedding(model: nn.Module, emb_name: str | None = None) -> nn.Module:
-    """The word embedding module.
+    """The word embedding module, or those that share its matrix as ``Tied``.
 
     Args:
-        model: Any module; ``get_input_embeddings()`` is asked when there is no name.
+        model: Any module; ``get_input_embeddings()`` of it, or of the one module inside that has it, is asked when there
+            is no name.
         emb_name: Regular expression (a suffix is one) on "<module>.weight", for models without that method.
 
     Raises:
         AttackError: No module, or more than one, fits.
     """
-    inner = unwrapped(model)
     if emb_name is None:
-        ask = getattr(inner, "get_input_embeddings", lambda: None)
-        try:
-            found = ask()
-        except NotImplementedError:
-            found = None
-        if isinstance(found, nn.Module):
-            return found
-        raise AttackError(f"{type(inner).__name__} does not tell its input embeddings: set emb_name")
+        return told_embedding(model)
     matrices: dict[str, nn.Module] = {}
-    for name, module in inner.named_modules():
+    for name, module in named_parts(model):
         weight = getattr(module, "weight", None)
         if isinstance(weight, Tensor) and weight.dim() == 2:
             matrices[f"{name}.weight"] = module
@@ -43,9 +59,35 @@ def find_embedding(model: nn.Module, emb_name: str | None = None) -> nn.Module:
     if len(names) == 1:
         return matrices[names[0]]
     refuse_sharded(model)  # shards match nothing, or have lost their shape
-    near = [name for name, module in matrices.items() if isinstance(module, nn.Embedding)]
     what = f"matches {len(names)} modules ({', '.join(names[:4])})" if names else "matches no module"
-    raise AttackError(f"emb_name={emb_name!r} {what}; the embeddings here are {', '.join(near) or 'none'}")
+    raise AttackError(f"emb_name={emb_name!r} {what}; the embeddings here are {lookup_names(model)}")
+
+
+def told_embedding(model: nn.Module) -> nn.Module:
+    """The embedding that the model, or the one module inside that can, tells.
+
+    Raises:
+        AttackError: None does, or several do.
+    """
+    told = {name: word_embeddings(module) for name, module in telling(model).items()}
+    found = {id(module): module for module in told.values() if module is not None}
+    if len(found) == 1:
+        (embedding,) = found.values()
+        matrix = getattr(embedding, "weight", None)
+        tied = [m for m in unwrapped(model).modules() if isinstance(m, nn.Embedding) and m.weight is matrix]
+        return Tied(tied) if len(tied) > 1 and embedding in tied else embedding
+    kind = type(unwrapped(model)).__name__
+    if found:
+        raise AttackError(f"{kind} has several encoders ({', '.join(told)}): set emb_name to one of {lookup_names(model)}")
+    raise AttackError(
+        f"{kind} does not tell its input embeddings: set emb_name; the embeddings here are {lookup_names(model)}"
+    )
+
+
+def lookup_names(model: nn.Module) -> str:
+    """The weights of the model's ``nn.Embedding`` modules by name, as a list for messages."""
+    names = [f"{name}.weight".lstrip(".") for name, module in named_parts(model) if isinstance(module, nn.Embedding)]
+    return ", ".join([*names[:8], *(["..."] if len(names) > 8 else [])]) or "none"
 
 
 @dataclass
@@ -61,22 +103,38 @@ class Site:
 Shift = Tensor | Callable[[Tensor, Tensor], Tensor] | None
 
 
+CALLED_TWICE = (
+    "the word embeddings ({}) are called more than once in a pass: only the first call is perturbed. To perturb all texts, "
+    "let forward= call the encoder once, on the texts one below the other"
+)
+
+
+def all_padding(module: nn.Module, ids: Tensor) -> bool:
+    """Whether these are padding tokens alone, which LED looks up apart."""
+    padding = getattr(module, "padding_idx", None)
+    return padding is not None and bool((ids == padding).all())
+
+
 @contextmanager
 def shifted_embeddings(embedding: nn.Module, shift: Shift = None, *, detached: bool = False) -> Iterator[Site]:
     """Add ``shift`` (batch, seq, hidden) to the output of the embedding module while the context lasts.
 
     A hook on the output works with ``input_ids``, so position ids, token types and padding stay the model's business;
     ``inputs_embeds`` does not (left-padded RoBERTa and GPT-2 classifiers give other logits). Each call gets a leaf
-    tensor whose gradient is that of the output; without ``shift`` it is zero. A module called again in the same pass
-    (encoder-decoders share theirs) is shifted in its first call only. With ``detached`` the embedding matrix gets no
-    gradient from this pass.
+    tensor whose gradient is that of the output; without ``shift`` it is zero. Only the first call of a pass is shifted
+    (encoder-decoders look up the answer's tokens next); one module called twice is told in a warning. With ``detached``
+    the embedding matrix gets no gradient from this pass.
     """
     site = Site()
+    called: list[nn.Module] = []
 
     def add(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor) -> Tensor:
         site.ids.append(args[0] if args else kwargs["input"])
         if site.ids[-1].is_floating_point():
             raise AttackError(f"{type(module).__name__} was called with numbers, not token ids: set another emb_name")
+        if shift is not None and module in called and not all_padding(module, site.ids[-1]):
+            warnings.warn(CALLED_TWICE.format(type(module).__name__), stacklevel=2)
+        called.append(module)
         leaf = torch.zeros_like(output)
         if not site.leaves and shift is not None:
             leaf = shift if isinstance(shift, Tensor) else shift(site.ids[0], output.detach())
@@ -85,11 +143,10 @@ def shifted_embeddings(embedding: nn.Module, shift: Shift = None, *, detached: b
         site.leaves.append(leaf)
         return (output.detach() if detached else output) + leaf
 
-    handle = embedding.register_forward_hook(add, with_kwargs=True)
-    try:
+    with ExitStack() as hooks:
+        for member in members_of(embedding):
+            hooks.callback(member.register_forward_hook(add, with_kwargs=True).remove)
         yield site
-    finally:
-        handle.remove()
 
 
 @contextmanager
@@ -117,25 +174,3 @@ def shifted_rows(matrix: Tensor, ids: Tensor) -> Iterator[Tensor]:
     finally:
         with torch.no_grad():
             matrix[ids] = spare
-
-
-def turned(batch: Any, ids: Tensor) -> bool:
-    """Whether the model looks its tokens up as (seq, batch), as XLNet does."""
-    given = batch.get("input_ids") if hasattr(batch, "get") else None
-    if given is None or given.dim() != 2 or given.mT.shape != ids.shape:
-        return False
-    # Only a square batch that the model has copied must be read to tell.
-    return ids.shape != given.shape or (
-        given.data_ptr() != ids.data_ptr() and torch.equal(given.mT, ids) and not torch.equal(given, ids)
-    )
-
-
-def padding_mask(batch: Any, ids: Tensor) -> Tensor:
-    """1.0 at real tokens, shaped as ids (batch, seq) and 1, from the batch's attention_mask; all ones without one."""
-    mask = batch.get("attention_mask") if hasattr(batch, "get") else None
-    if mask is not None and turned(batch, ids):
-        mask = mask.mT
-    if mask is None or mask.shape != ids.shape:
-        return torch.ones(*ids.shape, 1, device=ids.device)
-    real: Tensor = mask.to(torch.float32).unsqueeze(-1)
-    return real

@@ -1,7 +1,7 @@
 """SiFT: He et al. 2021, "DeBERTa", section "Scale invariant fine-tuning": perturbations of normalised embeddings."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from adv.ball import Ball, largest
 from adv.divergence import detached_pair
+from adv.modules import unwrapped
 from adv.passes import Passes
 from adv.regularised import RegularisedMethod
 from adv.settings import setting
+from adv.shift import members_of
 
 
 @dataclass(kw_only=True)
@@ -45,18 +47,19 @@ class SiFT(RegularisedMethod):
 
     @contextmanager
     def observing(self, passes: Passes, embedding: nn.Module) -> Iterator[None]:
-        """Keep what the norm behind the embeddings is given."""
-        norm = norm_behind(passes.model, embedding)
+        """Keep what the norm behind the embeddings is given: one beside them, called before any layer is."""
+        norms, layers = parts_beside(passes.model, embedding)
+        seen: list[nn.Module] = []
 
         def keep(module: nn.Module, args: Any) -> None:
-            passes.kept["input"] = args[0].detach()
+            if not seen and module in norms:
+                passes.kept["input"] = args[0].detach()
+            seen.append(module)
 
-        handle = None if norm is None else norm.register_forward_pre_hook(keep)
-        try:
+        with ExitStack() as hooks:
+            for module in [*norms, *layers]:
+                hooks.callback(module.register_forward_pre_hook(keep).remove)
             yield
-        finally:
-            if handle is not None:
-                handle.remove()
 
     def start(self, output: Tensor, ball: Ball, passes: Passes) -> Tensor:
         into = passes.kept.get("input", output)
@@ -75,11 +78,12 @@ class SiFT(RegularisedMethod):
         return detached_pair(logits, moved, distance, mask)
 
 
-def norm_behind(model: nn.Module, embedding: nn.Module) -> nn.Module | None:
-    """The first norm beside the embedding, in the module that holds both; None where there is none (GPT-2, XLNet)."""
+def parts_beside(model: nn.Module, embedding: nn.Module) -> tuple[list[nn.Module], list[nn.Module]]:
+    """The norms in the modules that hold the embedding, and the layers there: GPT-2's only norm comes behind its layers."""
+    norms, layers = [], []
     for module in model.modules():
-        if any(child is embedding for child in module.children()):
-            for child in module.children():
-                if "Norm" in type(child).__name__:
-                    return child
-    return None
+        children = [unwrapped(child) for child in module.children()]
+        if any(child in members_of(embedding) for child in children):
+            norms += [child for child in children if "Norm" in type(child).__name__]
+            layers += [unwrapped(layer) for child in children if isinstance(child, nn.ModuleList) for layer in child]
+    return norms, layers

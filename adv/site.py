@@ -1,16 +1,18 @@
 """What every method that perturbs the embeddings' output shares: which module, where lengths are taken, what is reported."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from adv.ball import TINY, Ball
+from adv.batch import turned
+from adv.mask import own_mask
 from adv.method import Method
-from adv.passes import Passes, gradients_of
+from adv.padding import padding_tokens, searched_mask
+from adv.passes import NotCalled, Passes, gradients_of
 from adv.settings import AttackError, setting
-from adv.shift import Site, padding_mask, turned
+from adv.shift import Site, find_embedding
 
 
 @dataclass(kw_only=True)
@@ -28,9 +30,19 @@ class SiteMethod(Method):
         """Where lengths are taken: "matrix", "example" or "token"."""
         return "token"
 
-    def ball(self, batch: Any, ids: Tensor) -> Ball:
-        """The geometry of this batch, from its padding and the ids (batch, seq) that the embedding saw."""
-        return Ball(self.geometry, ids, padding_mask(batch, ids), text_axis=0 if turned(batch, ids) else 1)
+    def ball(self, passes: Passes, ids: Tensor) -> Ball:
+        """The geometry of this batch, from its padding and the ids (batch, seq) that the embedding saw.
+
+        Raises:
+            AttackError: There is padding, and nothing tells where.
+        """
+        mask, calls = own_mask(passes.batch, ids), []
+        if mask is None:
+            embedding = find_embedding(passes.model, self.emb_name)
+            calls = passes.calls_around(embedding)
+            mask = searched_mask(passes.batch, ids, calls, padding_tokens(passes.model, embedding))
+        over = turned(passes.batch, ids, calls)
+        return Ball(self.geometry, ids, mask.to(torch.float32).unsqueeze(-1), text_axis=0 if over else 1)
 
     def scattered(self, size: float, output: Tensor, ball: Ball, passes: Passes) -> Tensor:
         """Noise ``U(-1, 1) * size / sqrt(n)``, n the numbers that share a length: its length is about size / sqrt(3)."""
@@ -78,7 +90,7 @@ def first(site: Site) -> Tensor:
         AttackError: It was never called.
     """
     if not site.leaves:
-        raise AttackError("the embedding module was not called in the forward pass: set emb_name to the one that is")
+        raise NotCalled
     return site.leaves[0]
 
 

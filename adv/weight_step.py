@@ -11,12 +11,13 @@ from adv.embedding import SHARES, Worst
 from adv.method import Cost, Method
 from adv.passes import Forward, Passes, call_model, gradients_of
 from adv.precision import FP32, Precision
-from adv.settings import setting
+from adv.settings import AttackError, setting
 from adv.shift import Site, shifted_embeddings
 from adv.weights import Weights, find_weights, looked_up_matrix
 
 # Diagnostics read every touched weight once more, so they are taken on one step in eight.
 LOOK_EVERY = 8
+UNUSED = "the loss depends on none of the weights that adv_param matches"
 
 
 @dataclass(kw_only=True)
@@ -111,16 +112,21 @@ class WeightMethod(Method):
     def _climb(self, weights: Weights, passes: Passes, worst: Worst | None, embedding: nn.Module | None) -> Tensor:
         """Move the weights ``steps`` times; returns the loss before."""
         model, scale, before = passes.model, passes.precision.scale, self.shares[0]
-        clean, count = torch.zeros(()), len(weights.dense)
+        clean = torch.zeros(())
         for step in range(self.steps):
             with under(worst, embedding) as site:
                 loss = passes.loss()
                 weights.look_up(site)
+                count = len(weights.live)
                 rows = [] if weights.matrix is None else site.leaves
                 joined = [p for p in model.parameters() if p.requires_grad] if before and step == 0 else []
                 slopes = self.slopes(scale(loss), [*weights.live, *rows], [*joined], passes)
             add_gradients(joined, slopes[count + len(rows) :], before)
             clean = loss.detach() if step == 0 else clean
+            if all(slope is None for slope in slopes[: count + len(rows)]):
+                uncalled = embedding is not None and not site.ids
+                what = "the embedding module was not called in the forward pass" if uncalled else UNUSED
+                raise AttackError(f"{what}: nothing to perturb")
             moved = slopes[:count]
             if rows:
                 moved.append(weights.row_gradient(slopes[count : count + len(rows)], site, passes.batch))

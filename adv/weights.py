@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from adv.ball import Ball
+from adv.mask import padding_mask
+from adv.modules import named_weights, unwrapped
 from adv.settings import AttackError
 from adv.sharded import refuse_sharded
-from adv.shift import Site, find_embedding, padding_mask, shifted_rows, shifted_weights
+from adv.shift import Site, find_embedding, shifted_rows, shifted_weights
 
 # Turns gradients into displacements, in place: (weights as they are, gradients that become displacements).
 Rule = Callable[[list[Tensor], list[Tensor]], None]
@@ -28,13 +30,15 @@ def find_weights(model: nn.Module, adv_param: str, matrices_only: bool = False) 
     Raises:
         AttackError: None matches, all that match are frozen, or one is quantised or not stored in fp32.
     """
-    named = {name: p for name, p in model.named_parameters() if re.search(adv_param, name)}
+    named = {name: p for name, p in named_weights(model) if re.search(adv_param, name)}
     named = {name: p for name, p in named.items() if p.dim() > 1 or not matrices_only}
     touched = {name: p for name, p in named.items() if p.requires_grad}
     if not named:
         refuse_sharded(model)  # shards have lost their shape
-        some = ", ".join(name for name, _ in list(model.named_parameters())[:3])
-        raise AttackError(f"adv_param={adv_param!r} matches no parameter of {type(model).__name__} (it has {some}, ...)")
+        some = ", ".join(name for name, _ in list(named_weights(model))[:3])
+        raise AttackError(
+            f"adv_param={adv_param!r} matches no parameter of {type(unwrapped(model)).__name__} (it has {some}, ...)"
+        )
     quantised = [name for name, p in named.items() if not p.is_floating_point() or hasattr(p, "quant_state")]
     if quantised and not touched:
         raise AttackError(
@@ -104,6 +108,7 @@ class Weights:
         self.seen: dict[str, Tensor] = {}
         self.dense: list[Tensor] = [p.detach() for p in dense]
         self.matrix = None if matrix is None else matrix.detach()
+        self._parameter = matrix
         self.padding = padding
         self.spare = undo.enter_context(shifted_weights(self.dense))
         device = self.dense[0].device if dense or self.matrix is None else self.matrix.device
@@ -116,12 +121,18 @@ class Weights:
         if self.matrix is None or self._ball is not None:
             return
         if not site.ids:
-            if not self.dense:
-                raise AttackError("the embedding module was not called in the forward pass: nothing to perturb")
+            self._take_whole()
             return
         ids = torch.cat([ids.reshape(-1) for ids in site.ids])
         self.spare = [*self.spare, self._undo.enter_context(shifted_rows(self.matrix, ids))]
         self._ball = Ball("matrix", ids[None], torch.ones(1, len(ids), 1, device=ids.device))
+
+    def _take_whole(self) -> None:
+        """Move the matrix as the other weights: where its module is not called, rows are looked up in another way or not."""
+        assert self._parameter is not None
+        matrix = self._parameter.detach()
+        self.live, self.dense, self.matrix = [*self.live, self._parameter], [*self.dense, matrix], None
+        self.spare = [*self.spare, *self._undo.enter_context(shifted_weights([matrix]))]
 
     def row_gradient(self, gradients: list[Tensor | None], site: Site, batch: Any) -> Tensor:
         """The matrix's gradient at each looked-up row (n, hidden); padding rows have none."""

@@ -70,19 +70,21 @@ def test_beats_random_weights(form, attack):
 
 
 def test_the_attacked_embedding_may_be_named():
-    """T5 looks texts up in its encoder's own module, which it does not tell."""
+    """T5 looks texts up in its encoder's own module, and tells one that is never called: both find the same."""
     config = transformers.T5Config(vocab_size=60, d_model=32, d_kv=16, d_ff=64, num_layers=1, num_heads=2)
     config.decoder_start_token_id = 0
     model = transformers.T5ForConditionalGeneration(config).eval()
     batch = batch_for(model)
     batch["labels"] = batch["input_ids"]
-    with pytest.raises(AttackError, match="was not called in the forward pass: set emb_name"):
-        AWP(attack="fgm").backward(model, batch)
+    with pytest.raises(AttackError, match=r"was not called in the forward pass: set emb_name to one that was \(encoder\.em"):
+        AWP(attack="fgm", emb_name=r"^shared\.weight").backward(model, batch)
     before = state_of(model)
     alone, loss = gradients(AWP(adv_lr=0.01), model, batch)
     found, objective = gradients(AWP(adv_lr=0.01, attack="fgm", emb_name=r"encoder\.embed_tokens"), model, batch)
     assert objective > loss
     assert any(not torch.equal(found[name], gradient) for name, gradient in alone.items())
+    told, _ = gradients(AWP(adv_lr=0.01, attack="fgm"), model, batch)
+    assert all(torch.equal(told[name], gradient) for name, gradient in found.items())
     assert state_of(model) == before
 
 

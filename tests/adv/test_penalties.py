@@ -43,9 +43,9 @@ class Tokens(Texts):
         return rows[batch["attention_mask"] == 1].mean()
 
     def forward(self, input_ids, labels, attention_mask=None):
-        batch = {"input_ids": input_ids, "labels": labels}
-        embedded = self.embedding(input_ids)
-        return {"loss": self.loss(batch), "logits": self.output(embedded + embedded.mean(1, keepdim=True))}
+        logits = self.predict({"input_ids": input_ids})
+        loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+        return {"loss": loss, "logits": logits}
 
 
 def kl(target, logits):

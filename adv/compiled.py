@@ -1,0 +1,34 @@
+"""Compiled models: the passes of an attack run what was compiled as it was written, since they hook and move it."""
+
+import sys
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import nn
+
+from adv.modules import COMPILED, wrapped_in
+
+UNCOMPILED = (
+    "the model is compiled: attacked passes run it uncompiled, since compiled code sees neither the perturbation nor every "
+    "moved weight. Clean training stays compiled"
+)
+
+
+def eagerly() -> AbstractContextManager[object]:
+    """A context in which nothing that was compiled runs compiled: modules, in place or not, functions, parts of either."""
+    # Importing the compiler takes seconds, and without it nothing is compiled.
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+
+
+def is_compiled(model: nn.Module) -> bool:
+    """Whether the model or a part of it was compiled, as ``torch.compile(module)`` or ``module.compile()``."""
+    if "torch._dynamo" not in sys.modules:
+        return False
+    return any(m._compiled_call_impl is not None or wrapped_in(m, COMPILED) is not None for m in model.modules())
+
+
+def tell_if_compiled(model: nn.Module) -> None:
+    """Warn that the compiled code is not used; Python shows it once."""
+    if is_compiled(model):
+        warnings.warn(UNCOMPILED, stacklevel=2)

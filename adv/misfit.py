@@ -1,0 +1,76 @@
+"""A batch that the model does not take: told from a fault inside the model, and answered with a ``forward=``."""
+
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from adv.modules import unwrapped
+
+LABELS = re.compile(r"label|target|^y|score|answer|class")
+
+
+WHOLE = ("inputs", "batch", "features", "data", "sample", "x")
+
+
+def parameters_of(model: nn.Module) -> dict[str, inspect.Parameter]:
+    """The parameters of the model's forward, by name; none where it cannot be told."""
+    try:
+        return dict(inspect.signature(unwrapped(model).forward).parameters)
+    except (TypeError, ValueError):
+        return {}
+
+
+def fits(model: nn.Module, batch: Mapping[str, Any], error: TypeError) -> bool:
+    """Whether ``model(**batch)`` is a call that the model's forward takes, so that ``error`` comes from inside."""
+    try:
+        inspect.signature(unwrapped(model).forward).bind(**batch)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    # Handed on by **kwargs, a name may be unknown further inside.
+    unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    passed = any(p.kind is p.VAR_KEYWORD for p in parameters_of(model).values())
+    return not (passed and unknown and unknown[1] in batch)
+
+
+def misfit(model: nn.Module, batch: Any) -> str:
+    """One line: what the model takes, what the batch is, and a ``forward=`` that brings them together."""
+    kind, known = type(unwrapped(model)).__name__, parameters_of(model)
+    if isinstance(batch, Mapping):
+        what = f"the batch's {', '.join(map(str, batch))} do not fit {kind}.forward({', '.join(known)})"
+    else:
+        what = f"the batch is of type {type(batch).__name__}, and {kind} is called as model(**batch)"
+    example = f"criterion(model({inputs(known, batch)}), {labels(batch)})"
+    return f"{what}: pass forward=, as in forward=lambda model, batch: {example}"
+
+
+def names_in(batch: Any) -> list[str]:
+    """How the parts of a batch are written, in their order, by a user."""
+    if isinstance(batch, Mapping):
+        return [f'batch["{key}"]' for key in batch]
+    if isinstance(batch, list | tuple):
+        return [f"batch[{number}]" for number in range(len(batch))]
+    return [f"batch.{key}" for key in getattr(batch, "__dict__", {})]
+
+
+def labels(batch: Any) -> str:
+    """The part of the batch that is its labels, as a user writes it."""
+    names = names_in(batch) or ['batch["y"]']
+    return next((name for name in names if LABELS.search(re.sub(r'^batch(\["|\.)', "", name))), names[-1])
+
+
+def inputs(known: Mapping[str, inspect.Parameter], batch: Any) -> str:
+    """What the model is to be given, as a user writes it."""
+    if isinstance(batch, Mapping):
+        shared = [name for name in known if name in batch and not LABELS.search(name)]
+        if shared:
+            return ", ".join(f'batch["{name}"]' for name in shared)
+        if next(iter(known), "") in WHOLE[:-1]:
+            return "batch"
+    names = [name for name in names_in(batch) if name != labels(batch)] or ['batch["x"]']
+    wanted = sum(p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD for p in known.values())
+    return ", ".join(names[: max(1, wanted)])
