@@ -35,18 +35,51 @@ def weight_files(folder: Path, source: str) -> list[Path]:
     for path in files:
         if not path.is_file():
             raise UserError(f"--model {source}: {path.name} is missing, one of the {len(files) - 1} shards in {first.name}")
-        with path.open("rb") as file:
-            if file.read(len(POINTER)) == POINTER:
-                raise UserError(f"--model {source}: {path.name} is only a pointer of Git LFS; fetch it with `git lfs pull`")
+        refuse_pointer(path, source)
     return files
+
+
+def refuse_pointer(path: Path, source: str) -> None:
+    """Refuse Git's stand-in for a file.
+
+    Raises:
+        UserError: It is one.
+    """
+    with path.open("rb") as file:
+        if file.read(len(POINTER)) == POINTER:
+            raise UserError(f"--model {source}: {path.name} is only a pointer of Git LFS; fetch it with `git lfs pull`")
+
+
+def tokeniser_fault(folder: Path, source: str, error: Exception) -> str:
+    """Why a folder's tokeniser cannot be read, in one line; transformers takes a damaged sentencepiece file for tiktoken's.
+
+    Raises:
+        UserError: A file of it is a pointer of Git LFS.
+    """
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.suffix in (*TOKENISER, ".txt"):
+            refuse_pointer(path, source)
+    if "tiktoken" in str(error):
+        from sentencepiece import SentencePieceProcessor
+
+        for path in sorted(folder.glob("*.model")):
+            try:
+                SentencePieceProcessor(model_file=str(path))
+            except Exception:  # it raises bare RuntimeErrors and OSErrors
+                return f"{path.name} is damaged: it is no sentencepiece model"
+    return first_line(error)[:200]
 
 
 def _shards(index: Path, source: str) -> list[Path]:
     if index.suffix != ".json":
         return []
     try:
-        return sorted({index.parent / name for name in json.loads(index.read_bytes())["weight_map"].values()})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        content = json.loads(index.read_bytes())
+        missing = [key for key in ("metadata", "weight_map") if key not in content]
+        if missing:
+            raise UserError(f"--model {source}: {index.name} has no {missing[0]!r}")
+        return sorted({index.parent / name for name in content["weight_map"].values()})
+    except (ValueError, TypeError, AttributeError) as error:
         raise UserError(f"--model {source}: {index.name} cannot be read: {first_line(error)[:200]}") from None
 
 
@@ -105,6 +138,8 @@ def judge(model: Any, found: dict[str, Any], source: str, file: str) -> list[str
     if other or missing:
         wrong = f"have another size: {_some(other)}" if other else f"are missing in {file}: {_some(missing)}"
         what = f"{len(other or missing)} of the encoder's {len(mine)} weights {wrong}"
+        if len(missing) > len(mine) / 2 and found["unexpected_keys"]:
+            what += f"; it has {_some(sorted(found['unexpected_keys'])[:1])} and others that the model has not"
         kind = "safetensors" if "safetensors" in file else file
         raise UserError(f"--model {source}: {what}; do config.json and {kind} belong together?")
     lines = []

@@ -173,7 +173,7 @@ class Fit:
             self.tokenizer.padding_side = side
 
     def _padded_alike(self, texts: list[tuple[str, ...]]) -> bool:
-        both = [tuple(text[:FEW] or "a" for text in texts[0]), texts[0]]
+        both = [tuple(" ".join([text or "a"] * FEW)[:many] for text in texts[0]) for many in (FEW, FEW * FEW)]
         alone = self.logits(self.encoded(both[:1], self.max_length))
         padded = self.logits(self.encoded(both, self.max_length))
         if alone is None or padded is None:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from finetune.checkpoint import digest, head_of, judge, old_digest, stamps, weight_files
+from finetune.checkpoint import digest, head_of, judge, old_digest, stamps, tokeniser_fault, weight_files
 from finetune.config import TINY, Recipe
 from finetune.errors import UserError, first_line
 from finetune.head import take_over
@@ -120,11 +120,11 @@ class Models:
                     ignore_mismatched_sizes=True,
                     output_loading_info=True,
                 )
-        except UnpicklingError:
-            what = "its *.bin weights hold more than tensors, and nothing else is unpickled: that could run code"
-            raise UserError(f"--model {self.source} cannot be loaded: {what}") from None
         except Exception as error:  # loaders raise many unrelated types; all mean: not readable
-            raise UserError(f"--model {self.source} cannot be loaded: {first_line(error)[:200]}") from None
+            why = first_line(error)[:200]
+            if isinstance(error, UnpicklingError) or "weights_only" in str(error):
+                why = "its *.bin weights hold more than tensors, and nothing else is unpickled: that could run code"
+            raise UserError(f"--model {self.source} cannot be loaded: {why}") from None
         return model, found, getattr(config, "id2label", None)
 
     @cached_property
@@ -168,8 +168,11 @@ class Models:
                 self.commit = Path(cached_file(self.source, "config.json")).parent.name
             tokenizer = AutoTokenizer.from_pretrained(self.source, revision=self.commit, trust_remote_code=False)
         except Exception as error:  # loaders raise many unrelated types; all mean: not readable
-            here = "config.json or tokeniser cannot be read" if self.folder else "is no folder here and cannot be had"
-            raise UserError(f"--model {self.source}: {here}: {first_line(error)[:200]}") from None
+            if self.folder is None:
+                what = f"is no folder here and cannot be had: {first_line(error)[:200]}"
+            else:
+                what = f"config.json or tokeniser cannot be read: {tokeniser_fault(self.folder, self.source, error)}"
+            raise UserError(f"--model {self.source}: {what}") from None
         if len(tokenizer) <= len(tokenizer.all_special_tokens):
             raise UserError(f"--model {self.source} has no tokeniser; add its tokenizer.json")
         if tokenizer.pad_token is None:

@@ -196,3 +196,26 @@ def test_the_model_that_was_looked_at_is_the_one_that_is_trained(tmp_path):
     models.look_at(3)
     assert isinstance(models.build(4), BertForSequenceClassification)
     assert_same_state(models.build(3).state_dict(), plain.state_dict())
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.bert.", "encoder_q."])
+def test_weights_under_foreign_names_are_shown(tmp_path, prefix):
+    folder = folder_of(tmp_path / "m")
+    edit(folder, lambda tensors: {prefix + name: value for name, value in tensors.items()})
+    with pytest.raises(UserError, match=f"weights are missing .* it has {prefix}embeddings"):
+        built(folder)
+
+
+@pytest.mark.parametrize(("content", "said"), [("{}", "has no 'metadata'"), ('{"metadata": {}}', "has no 'weight_map'")])
+def test_an_index_that_lacks_something_is_named(tmp_path, content, said):
+    folder = folder_of(tmp_path / "m")
+    (folder / SAFE).unlink()
+    (folder / f"{SAFE}.index.json").write_text(content)
+    with pytest.raises(UserError, match=said):
+        built(folder)
+
+
+def test_half_precision_on_disk_is_trained_in_full(tmp_path):
+    folder = edit(folder_of(tmp_path / "m"), lambda tensors: {name: value.half() for name, value in tensors.items()})
+    configure(folder, dtype="float16")
+    assert {value.dtype for value in built(folder)[0].parameters()} == {torch.float32}

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import warnings
 
 import pytest
 import torch
@@ -81,4 +82,12 @@ def test_damaged_pickles_are_refused(tmp_path, content):
     folder = as_bin(folder_of(tmp_path / "m"))
     (folder / BIN).write_bytes(content)
     with pytest.raises(UserError, match=f"--model {folder} cannot be loaded"):
+        built(folder)
+
+
+def test_a_script_archive_is_refused(tmp_path):
+    folder = as_bin(folder_of(tmp_path / "m"))
+    with warnings.catch_warnings(action="ignore"):  # torch's own: scripts are going out of use
+        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), folder / BIN)
+    with pytest.raises(UserError, match="hold more than tensors, and nothing else is unpickled"):
         built(folder)
