@@ -1,14 +1,19 @@
 """Compiled models: the passes of an attack run what was compiled as it was written, since they hook and move it."""
 
+import functools
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import nn
 
 from adv.modules import COMPILED, wrapped_in
 
+P = ParamSpec("P")
+T = TypeVar("T")
 UNCOMPILED = (
     "the model is compiled: attacked passes run it uncompiled, since compiled code sees neither the perturbation nor every "
     "moved weight. Clean training stays compiled"
@@ -32,3 +37,17 @@ def tell_if_compiled(model: nn.Module) -> None:
     """Warn that the compiled code is not used; Python shows it once."""
     if is_compiled(model):
         warnings.warn(UNCOMPILED, stacklevel=2)
+
+
+def untraced(step: Callable[P, T]) -> Callable[P, T]:
+    """The step as it is, also where it is called by a compiled function: a training step that was compiled as a whole."""
+
+    @functools.wraps(step)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        if "torch._dynamo" not in sys.modules:
+            return step(*args, **kwargs)
+        opaque: Any = torch.compiler.disable(step)  # type: ignore[no-untyped-call]
+        result: T = opaque(*args, **kwargs)
+        return result
+
+    return run

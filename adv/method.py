@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from adv.compiled import untraced
 from adv.passes import Forward, call_model
 from adv.precision import FP32, Precision
 from adv.settings import check, setting
@@ -57,6 +58,11 @@ class Method:
     formula: ClassVar[int] = 1
     # Settings, each of which makes the attack vanish.
     null: ClassVar[tuple[dict[str, Any], ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "backward" in vars(cls):
+            cls.backward = untraced(cls.backward)  # type: ignore[method-assign]
 
     start_epoch: int = setting(0, "first epoch (0-based) that trains adversarially; before it, clean", low=0)
     same_dropout: bool = setting(True, "all passes of a step see the same dropout masks")

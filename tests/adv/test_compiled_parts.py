@@ -37,6 +37,23 @@ def test_a_users_compiled_forward_sees_the_perturbation():
     torch.compiler.reset()
 
 
+@pytest.mark.parametrize("name", FEW)
+def test_a_training_step_that_is_compiled_as_a_whole_does_the_same(name):
+    inner, plain = build("bert"), build("bert")
+    method = METHODS[name]()
+
+    @torch.compile(backend="eager")
+    def step(batch):
+        return method.backward(inner, batch)
+
+    torch.manual_seed(3)
+    objective = step(batch_for(inner))
+    expected, wanted = gradients(METHODS[name](), plain, batch_for(plain))
+    assert torch.equal(objective, wanted)
+    assert all(torch.equal(inner.get_parameter(key).grad, value) for key, value in expected.items())
+    torch.compiler.reset()
+
+
 def test_what_is_lost_is_told_once_and_only_where_something_is_compiled():
     model = build("bert")
     batch = batch_for(model)
