@@ -15,6 +15,8 @@ WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.b
 TOKENISER = (".json", ".model", ".bpe", ".codes", ".tiktoken", ".vocab")
 # Git's stand-in for a large file that was not fetched.
 POINTER = b"version https://git-lfs"
+# Tables that models once saved, and now compute.
+TABLES = ("position_ids", "masked_bias", "inv_freq")
 NAMED = 3
 
 
@@ -170,7 +172,7 @@ def _left_out(unexpected: Iterable[str], mine: list[str], prefix: str) -> list[s
     """Encoder weights that the model has no place for; heads of pretraining and poolers are no loss."""
     parts = {name.removeprefix(prefix).split(".")[0] for name in mine} - {"pooler"}
     bare = ((name, re.sub(r"^(model\.|module\.)?", "", name).removeprefix(prefix)) for name in sorted(unexpected))
-    return [name for name, short in bare if short.split(".")[0] in parts and "position_ids" not in short]
+    return [name for name, short in bare if short.split(".")[0] in parts and short.split(".")[-1] not in TABLES]
 
 
 def _some(names: list[str]) -> str:

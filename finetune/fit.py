@@ -1,6 +1,7 @@
 """Whether a pretrained model can read the texts: tried on the model itself, before anything is written."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ UNLIMITED = int(1e30)
 CANDIDATES = 32
 # Rounding, as a share of the answer.
 ALIKE = 1e-4
-# Characters of a text that surely fits.
+# Characters that few tokens exceed, and those of a text that surely fits.
+WIDE = 64
 FEW = 8
 
 
@@ -52,7 +54,7 @@ class Fit:
         if self.max_length < asked:
             self._say(f"texts are cut at {self.max_length} tokens, what its tokeniser takes, not --max-length {asked}")
         self._refuse_unknown_tokens(parts)
-        texts = longest_texts(parts)
+        texts = [tuple(text[: asked * WIDE] for text in row) for row in longest_texts(parts)]
         self._choose_inputs(texts)
         self._choose_length(texts, asked)
         self._choose_padding(texts)
@@ -195,4 +197,4 @@ def filled(rows: Rows, empty: NDArray[np.bool_], tokenizer: Any) -> tuple[Rows, 
     known = [getattr(tokenizer, name, None) for name in ("bos_token", "eos_token", "cls_token", "sep_token", "unk_token")]
     token = next((token for token in known if token and token != tokenizer.pad_token), tokenizer.pad_token)
     texts = [token if gap else text for text, gap in zip(rows.texts, empty, strict=True)]
-    return Rows(texts, rows.pairs, rows.labels), token
+    return replace(rows, texts=texts), token

@@ -1,6 +1,7 @@
 """What is saved: a model that plain transformers reads, and that answers in the units and with the names of the data."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from finetune.errors import first_line
 from finetune.head import in_units, near
 from finetune.loop import Bench
 from finetune.model import name_outputs, quiet
-from finetune.task import Rows
 
 # Rows that the saved model is compared on.
 COMPARED = 16
@@ -86,7 +86,7 @@ def difference(bench: Bench, model: nn.Module, folder: Path, standardised: bool)
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     rows = bench.task.validation.take(np.arange(min(COMPARED, len(bench.task.validation))))
-    rows = Rows([text or " " for text in rows.texts], rows.pairs, rows.labels)
+    rows = replace(rows, texts=[text or " " for text in rows.texts])
     expected = bench.predict(model, bench.encode(rows))
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)

@@ -74,6 +74,12 @@ def test_heads_and_buffers_of_pretraining_are_no_loss(tmp_path):
     assert built(folder)[1] == []
 
 
+def test_tables_that_older_versions_saved_are_no_loss(tmp_path):
+    tables = {"h.0.attn.bias": torch.ones(4, 4), "h.0.attn.masked_bias": torch.tensor(-1e4)}
+    folder = edit(folder_of(tmp_path / "m", "GPT2"), lambda tensors: tensors | tables)
+    assert built(folder)[1] == []
+
+
 def test_weights_under_old_names_are_found(tmp_path):
     folder = edit(
         folder_of(tmp_path / "m", head="ForPreTraining"),
