@@ -33,7 +33,7 @@ def looked_up(batch: Any, ids: Tensor, calls: Sequence[Any] = ()) -> Tensor | No
     for name, tensor in [*(pair for pair in named if pair[0] == "input_ids"), *named]:
         whole = not (tensor.is_floating_point() or tensor.dtype == torch.bool or "mask" in name)
         if whole and tensor.dim() > 1 and tensor.numel() == ids.numel():
-            return tensor.reshape(-1, tensor.shape[-1])
+            return tensor.to(ids.device).reshape(-1, tensor.shape[-1])
     return None
 
 

@@ -25,7 +25,7 @@ def fitted(mask: Tensor, ids: Tensor, over: bool) -> Tensor | None:
         ids: (batch, seq), or (seq, batch) with ``over``.
         over: Whether the mask must be turned.
     """
-    rows, length = ids.mT.shape if over else ids.shape
+    rows, length, mask = *(ids.mT.shape if over else ids.shape), mask.to(ids.device)  # forward= may have moved the batch
     if mask.dim() < 2 or mask.shape[-1] != length or mask.numel() % max(ids.numel(), 1):
         return None
     if mask.numel() != ids.numel() and mask.shape[0] != rows:
@@ -44,7 +44,7 @@ def own_mask(batch: Any, ids: Tensor) -> Tensor | None:
     mask = batch.get("attention_mask") if isinstance(batch, Mapping) else None
     if not isinstance(mask, Tensor):
         return None
-    over = turned(batch, ids)
+    over, mask = turned(batch, ids), mask.to(ids.device)
     if mask.shape == (ids.mT if over else ids).shape and not mask.is_floating_point():
         return (mask.mT if over else mask).to(torch.float32)
     real = fitted(mask, ids, over)

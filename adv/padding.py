@@ -62,6 +62,7 @@ def resized_mask(batch: Any, ids: Tensor) -> Tensor | None:
         return None
     if len(given) != len(ids) or ids.dim() != 2:
         return None
+    mask, given = mask.to(ids.device), given.to(ids.device)
     shared = min(given.shape[1], ids.shape[1])
     for part in (slice(0, shared), slice(-shared, None)):
         if torch.equal(given[:, part], ids[:, part]):

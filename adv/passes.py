@@ -17,6 +17,7 @@ from adv.sharded import refuse_sharded
 
 Forward = Callable[[nn.Module, Any], Any]
 RandomState = list[tuple[torch.device, Tensor]]
+EXAMPLE = 'forward=lambda model, batch: criterion(model(batch["x"]), batch["y"])'
 # What to do about a loss that must be guessed.
 SAY_IT = 'say which it is, forward=lambda model, batch: {"loss": ..., "logits": ...}'
 
@@ -52,7 +53,7 @@ def read_loss(output: Any) -> Tensor:
         output = unnamed_loss(output)
     loss = getattr(output, "loss", output)
     if not isinstance(loss, Tensor) or not loss.is_floating_point() or loss.dim() > 1:
-        raise AttackError("the model returned no loss: put the labels into the batch, or pass forward=")
+        raise AttackError(f"the model returned no loss: put the labels into the batch, or pass forward=, as in {EXAMPLE}")
     return loss.float().mean()
 
 
@@ -212,7 +213,7 @@ class Passes:
         with self.precision.autocast(self.device), ExitStack() as around:
             if not self._compiled:
                 around.enter_context(eagerly())
-                if not (isinstance(self.batch, Mapping) and "attention_mask" in self.batch):
+                if not (isinstance(self.batch, Mapping) and isinstance(self.batch.get("attention_mask"), Tensor)):
                     around.enter_context(self._calls.recorded(self.model))
             output = self.forward(self.model, self.batch)
         if self._after is None:

@@ -68,6 +68,18 @@ def test_a_batch_that_does_not_fit_is_one_line_that_shows_forward(kind):
         METHODS["none"]().backward(unwrapped(model), batch)
 
 
+def test_a_model_that_returns_no_loss_is_shown_a_criterion_outside():
+    batch = text_batch()
+    labels = batch.pop("labels")
+    for model in (MeanPooled(), MeanPooled().backbone, nn.Linear(2, 2)):
+        given = {"input": torch.ones(3, 2)} if isinstance(model, nn.Linear) else batch
+        with pytest.raises(
+            AttackError, match=r"returned no loss: .* or pass forward=, as in forward=lambda model, batch: crit"
+        ):
+            METHODS["sam"]().backward(model, given)
+    FGM().backward(MeanPooled(), batch, forward=lambda model, batch: F.cross_entropy(model(**batch)["logits"], labels))
+
+
 def test_a_fault_inside_the_model_is_shown_as_it_is():
     with pytest.raises(TypeError, match=r"object of type 'int' has no len"):
         FGM().backward(Broken(), text_batch())
