@@ -51,7 +51,7 @@ def misfit(model: nn.Module, batch: Any) -> str:
 def names_in(batch: Any) -> list[str]:
     """How the parts of a batch are written, in their order, by a user."""
     if isinstance(batch, Mapping):
-        return [f'batch["{key}"]' for key in batch]
+        return [f'batch["{key}"]' if isinstance(key, str) else f"batch[{key!r}]" for key in batch]
     if isinstance(batch, list | tuple):
         return [f"batch[{number}]" for number in range(len(batch))]
     return [f"batch.{key}" for key in getattr(batch, "__dict__", {})]

@@ -53,7 +53,9 @@ def word_embeddings(module: nn.Module) -> nn.Module | None:
         found = module.get_input_embeddings()  # type: ignore[operator]
     except (AttributeError, NotImplementedError, TypeError):
         return None
-    return unwrapped(found) if isinstance(found, nn.Module) else None
+    if not isinstance(found, nn.Module) or getattr(getattr(found, "weight", None), "ndim", 2) > 2:
+        return None  # a vision model's convolution
+    return unwrapped(found)
 
 
 def telling(model: nn.Module, name: str = "") -> dict[str, nn.Module]:

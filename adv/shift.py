@@ -78,7 +78,8 @@ def told_embedding(model: nn.Module) -> nn.Module:
         return Tied(tied) if len(tied) > 1 and embedding in tied else embedding
     kind = type(unwrapped(model)).__name__
     if found:
-        raise AttackError(f"{kind} has several encoders ({', '.join(told)}): set emb_name to one of {lookup_names(model)}")
+        names = ", ".join(f"{name}.weight" for name, module in named_parts(model) if id(module) in found)
+        raise AttackError(f"{kind} has several encoders ({', '.join(told)}): set emb_name to one of {names}")
     raise AttackError(
         f"{kind} does not tell its input embeddings: set emb_name; the embeddings here are {lookup_names(model)}"
     )
@@ -107,6 +108,8 @@ CALLED_TWICE = (
     "the word embeddings ({}) are called more than once in a pass: only the first call is perturbed. To perturb all texts, "
     "let forward= call the encoder once, on the texts one below the other"
 )
+# The second computation would see another perturbation, or none.
+RECOMPUTED = "the embeddings are computed again in the backward pass: let checkpointing begin behind them, at the layers"
 
 
 def all_padding(module: nn.Module, ids: Tensor) -> bool:
@@ -132,6 +135,13 @@ def shifted_embeddings(embedding: nn.Module, shift: Shift = None, *, detached: b
         site.ids.append(args[0] if args else kwargs["input"])
         if site.ids[-1].is_floating_point():
             raise AttackError(f"{type(module).__name__} was called with numbers, not token ids: set another emb_name")
+        if torch._C._current_graph_task_id() != -1:
+            raise AttackError(RECOMPUTED)
+        if output.shape[:-1] != site.ids[-1].shape:
+            raise AttackError(
+                f"{type(module).__name__} gives {tuple(output.shape)} for token ids {tuple(site.ids[-1].shape)}, not a vector "
+                "for each token: nothing to perturb there. Use a method on weights (awp, sam)"
+            )
         if shift is not None and module in called and not all_padding(module, site.ids[-1]):
             warnings.warn(CALLED_TWICE.format(type(module).__name__), stacklevel=2)
         called.append(module)

@@ -47,6 +47,12 @@ def misfits():
     yield "too few", pooled, {"input_ids": ids, "labels": labels}, "MeanPooled.forward(input_ids, attention_mask, labels)"
     yield "handed on", Handing(), batch | {"idx": ids}, "attention_mask, labels, idx do not fit Handing.forward(batch)"
     yield "compiled", torch.compile(lstm, backend="eager"), keyed, 'model(batch["q"]), batch["y"])'
+    yield (
+        "numbers",
+        lstm,
+        {0: ids, 1: labels},
+        "0, 1 do not fit LSTM.forward(x, lengths): .*(model(batch[0]), batch[1])",
+    )
     yield "a tensor", lstm, ids, "the batch is of type Tensor"
     yield "nothing", lstm, None, "the batch is of type NoneType"
 

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from own_models import Siamese, outputs_of, pair_batch
+from own_models import Siamese, outputs_of, pair_batch, text_batch
 from torch.nn import functional as F
+from transformers import CLIPConfig, CLIPModel
 
 from adv import FGM, AttackError
 from adv.modules import telling
@@ -41,3 +42,22 @@ def test_one_encoder_for_two_texts_is_perturbed_in_the_first_and_this_is_told():
         return F.cross_entropy(logits, batch["labels"]), logits
 
     FGM().backward(model, batch, forward=together)
+
+
+def test_an_encoder_of_images_beside_that_of_texts_is_no_second_one():
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    texts = shape | {"vocab_size": 60, "max_position_embeddings": 16, "pad_token_id": 0, "eos_token_id": 4}
+    images = shape | {"image_size": 8, "patch_size": 4}
+    model = CLIPModel(CLIPConfig(text_config=texts, vision_config=images, projection_dim=8))
+    assert find_embedding(model) is model.text_model.embeddings.token_embedding
+    batch = {key: value for key, value in text_batch().items() if key != "labels"}
+    torch.manual_seed(0)
+    pixels = torch.randn(4, 3, 8, 8)
+    method = FGM(norm="token", epsilon=0.5)
+    seen = outputs_of(
+        find_embedding(model), lambda: method.backward(model, batch | {"pixel_values": pixels, "return_loss": True})
+    )
+    shift = seen[-1] - F.embedding(batch["input_ids"], find_embedding(model).weight.detach())
+    real = batch["attention_mask"].bool()
+    assert not shift[~real].any()
+    assert shift.norm(dim=-1).max() <= 0.5001
