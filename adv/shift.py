@@ -139,8 +139,8 @@ def shifted_embeddings(embedding: nn.Module, shift: Shift = None, *, detached: b
             raise AttackError(RECOMPUTED)
         if output.shape[:-1] != site.ids[-1].shape:
             raise AttackError(
-                f"{type(module).__name__} gives {tuple(output.shape)} for token ids {tuple(site.ids[-1].shape)}, not a vector "
-                "for each token: nothing to perturb there. Use a method on weights (awp, sam)"
+                f"{type(module).__name__} gives {tuple(output.shape)} for token ids {tuple(site.ids[-1].shape)}, not a "
+                "vector for each token: nothing to perturb there. Use a method on weights (awp, sam)"
             )
         if shift is not None and module in called and not all_padding(module, site.ids[-1]):
             warnings.warn(CALLED_TWICE.format(type(module).__name__), stacklevel=2)
