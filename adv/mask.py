@@ -81,8 +81,10 @@ def inverse(name: str, real: Tensor, pads: Tensor | None) -> Tensor:
     named = torch.full((), bool(INVERSE.search(name)), device=real.device)
     if pads is not None:
         at_pads, elsewhere = (pads & real).sum(), (pads & ~real).sum()
-        # Without padding every token is real: what is False there is the word for real.
-        return torch.where(pads.any(), torch.where(at_pads == elsewhere, named, at_pads > elsewhere), ~real.all())
+        # Without padding tokens most are real.
+        return torch.where(
+            pads.any(), torch.where(at_pads == elsewhere, named, at_pads > elsewhere), real.float().mean() < 0.5
+        )
     ends = torch.stack([(real[:, 0] | real[:, -1]).all(), (~real[:, 0] | ~real[:, -1]).all()])
     return torch.where(ends[0] == ends[1], named, ends[1])
 

@@ -61,3 +61,11 @@ def test_longformer_pads_by_itself_and_its_global_mask_is_none_of_padding():
     looks_everywhere = torch.zeros_like(batch["input_ids"])
     looks_everywhere[:, :2] = 1
     check(model, batch | {"global_attention_mask": looks_everywhere}, real)
+
+
+def test_a_mask_may_leave_out_more_than_padding():
+    """Here the first token of each text, with padding in the batch and without."""
+    model = Attention(0)
+    for ids, real in ((IDS, REAL), (IDS.masked_fill(~REAL, 7), torch.ones_like(REAL))):
+        mask = real & (ids != 4)
+        check(model, {"x": ids, "mask": mask, "y": LABELS}, mask, outside("x", "y"), model.embedding, emb_name="embedding")
