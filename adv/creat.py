@@ -1,6 +1,6 @@
 """CreAT: Wu et al. 2023, "Toward Adversarial Training on Contextualized Language Representation", eq. 5-7."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -75,14 +75,16 @@ class CreAT(EmbeddingMethod):
         """Keep the representation (batch, hidden) of each pass."""
         self._hidden: list[Tensor] = []
 
-        def keep(module: nn.Module, args: Any, output: Any) -> None:
+        def keep(module: nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> None:
             output = output[0] if not isinstance(output, Tensor) else output
-            found = pooled(output, batch, self.pool)
+            # A mask that only the encoder is given serves a batch of any other form.
+            named = isinstance(batch, Mapping) and "attention_mask" in batch
+            found = pooled(output, batch if named else (kwargs, batch), self.pool)
             # The clean one is a target; of the others only the newest is needed, and each holds its pass's graph.
             self._hidden[1:] = [found] if self._hidden else []
             self._hidden = self._hidden or [found.detach().clone()]
 
-        handle = encoder_of(model, self.layer_name).register_forward_hook(keep)
+        handle = encoder_of(model, self.layer_name).register_forward_hook(keep, with_kwargs=True)
         try:
             yield
         finally:

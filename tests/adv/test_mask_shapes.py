@@ -3,10 +3,13 @@
 import pytest
 import torch
 import transformers
-from masked import ADDED, IDS, LABELS, MASK, REAL, Attention, check, outside
+from masked import ADDED, BATCH, IDS, LABELS, MASK, REAL, Attention, check, outside
+from observe import gradients
 from own_models import LSTM
 from tiny import FAMILIES, batch_for, build
 from torch.nn import functional as F
+
+from adv import METHODS
 
 
 @pytest.mark.parametrize("padding", [0, None])
@@ -69,3 +72,20 @@ def test_a_mask_may_leave_out_more_than_padding():
     for ids, real in ((IDS, REAL), (IDS.masked_fill(~REAL, 7), torch.ones_like(REAL))):
         mask = real & (ids != 4)
         check(model, {"x": ids, "mask": mask, "y": LABELS}, mask, outside("x", "y"), model.embedding, emb_name="embedding")
+
+
+@pytest.mark.parametrize("form", [tuple, list, lambda parts: dict(zip("abc", parts, strict=True))])
+def test_a_mean_of_real_tokens_knows_the_mask_that_the_encoder_is_given(form):
+    """CreAT's ``pool=mean``: the same gradients as with a batch that has the mask by its name."""
+
+    def forward(model, batch):
+        ids, mask, labels = batch.values() if isinstance(batch, dict) else batch
+        return model(input_ids=ids, attention_mask=mask, labels=labels)
+
+    model = build("bert")
+    expected, _ = gradients(METHODS["creat"](pool="mean"), model, BATCH)
+    found, _ = gradients(METHODS["creat"](pool="mean"), model, form([IDS, MASK, LABELS]), forward=forward)
+    assert all(torch.equal(found[key], value) for key, value in expected.items())
+    ones = BATCH | {"attention_mask": torch.ones_like(MASK)}
+    other, _ = gradients(METHODS["creat"](pool="mean"), model, ones)
+    assert any(not torch.equal(other[key], value) for key, value in expected.items())
