@@ -29,6 +29,8 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 LEASE, BEAT = 60.0, 10.0
 # The place of a process of an older version that is known to have ended.
 ENDED = "ended"
+# Owners in this process whose search is over: another may follow in it, as in a notebook.
+OVER: set[str] = set()
 
 
 class Lost(Exception):
@@ -106,6 +108,7 @@ class Claims:
         finally:
             over.set()
             thread.join(1.0)
+            OVER.add(self.leases.owner)
             with suppress(sql.exc.SQLAlchemyError, UserError):
                 self.leases.withdraw_mine()
 
@@ -198,6 +201,8 @@ class Claims:
         """Why a lease no longer counts; None where it does."""
         if lease.place == ENDED:
             return "the process that began it has ended"
+        if lease.owner in OVER:
+            return "the search that began it in this process has ended"
         place = Place.read(lease.place)
         if place is not None and place.gone:
             return f"{place.name} has ended"

@@ -75,6 +75,7 @@ def schema_lock(url: str) -> Iterator[None]:
         lock = FileLock(f"{file}.lock", timeout=WAIT_SECONDS)
         try:
             with suppress(OSError):  # what cannot be locked cannot be made either, and the database says why
+                Path(lock.lock_file).touch()  # the lock itself would try again until its time is up
                 lock.acquire()
             yield
         finally:

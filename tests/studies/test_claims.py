@@ -222,3 +222,11 @@ def test_leases_end_with_their_trials_and_plain_optuna_sees_nothing_of_them(url)
 
 def test_a_sign_of_life_can_be_missed_five_times():
     assert LEASE >= 6 * BEAT
+
+
+def test_a_trial_that_a_search_in_this_process_could_not_put_back_is_free_at_once(url):
+    first = claims(url, HERE)
+    with first.held():
+        trial = first.take(99)
+        first.leases.withdraw_mine = lambda: None  # as where the disk is full
+    assert claims(url).take(1).number == trial.number

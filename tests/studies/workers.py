@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import time
 import warnings
 from functools import partial
@@ -76,7 +75,7 @@ def begin(url, folder, trials=12, pause=0.02, **options):
 
 def kill(process):
     """End it as the kernel does when memory is short."""
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()  # one that has ended already stays as it is
     process.join()
 
 
