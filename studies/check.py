@@ -14,12 +14,12 @@ from finetune.loop import AUTOCAST, Bench
 from finetune.steps import epoch_steps, total_steps
 from studies.console import number, say
 from studies.facts import Facts, gather
-from studies.meter import Spent, measure
+from studies.meter import Spent, load, measure
 from studies.methods import passes_text
 from studies.objective import fitting
 from studies.plan import make_plan
 from studies.probe import Bed
-from studies.request import recipe_for, too_many_threads
+from studies.request import cores, recipe_for, too_many_threads
 from studies.verdict import Finding, judge
 
 # Plans refuse an attack that never starts; here it is made, looked at and named.
@@ -64,6 +64,7 @@ def look(bench: Bench, recipe: Recipe, name: str, settings: dict[str, Any], cons
     Raises:
         AttackError: The method cannot act on this model.
     """
+    before = load()
     scaler = torch.amp.GradScaler(bench.device.type) if recipe.precision == "fp16" else None
     micro = next(epoch_steps(bench.train, recipe, 0, Clean(), bench.device)).micros[0]
     precision = Precision(dtype=AUTOCAST[recipe.precision], scaler=scaler, weight=micro.weight)
@@ -71,8 +72,10 @@ def look(bench: Bench, recipe: Recipe, name: str, settings: dict[str, Any], cons
     facts = gather(bed, lambda: METHODS[name](**settings), recipe, total_steps(bench.train, recipe))
     console.print(about(facts, bed, recipe.model))
     attacked = facts.method
-    spent = measure([lambda: bed.run(Clean()), lambda: bed.run(attacked)], bed.device, bed.model.zero_grad)
-    console.print(beside(facts, spent))
+    spent = measure([lambda: bed.run(Clean()), lambda: bed.run(attacked)], bed.device, bed.model.zero_grad, before)
+    doubt = spent.doubt(recipe.threads, cores())
+    console.print(beside(facts, spent, doubt))
+    say(console, clocked(facts, spent, doubt))
     return judge(facts)
 
 
@@ -121,8 +124,8 @@ def matched(facts: Facts) -> list[str]:
     return lines or ["-"]
 
 
-def beside(facts: Facts, spent: Spent) -> Table:
-    """The attacked step beside the clean one."""
+def beside(facts: Facts, spent: Spent, doubt: str) -> Table:
+    """The attacked step beside the clean one; times that are in doubt are no ratio."""
     clean, attacked, cost, gap = facts.clean, facts.attacked, facts.method.cost(), facts.gap
     table = Table("", "clean step", "attacked step", "", box=None, pad_edge=False)
     under = "-" if gap is None else f"{facts.watch.under:.6g}"
@@ -131,7 +134,16 @@ def beside(facts: Facts, spent: Spent) -> Table:
     table.add_row("gradient norm", f"{clean.norm:.4g}", f"{attacked.norm:.4g}", f"cosine {facts.cosine:.3f}")
     table.add_row("passes", passes_text(Clean().cost()), passes_text(cost), f"{cost.relative:.2f}x")
     seconds, peaks = spent.seconds, spent.peaks
-    table.add_row("time", *(f"{s * 1e3:.1f} ms" for s in seconds), f"{seconds[1] / seconds[0]:.2f}x")
+    times = [*(f"{s * 1e3:.1f} ms" for s in seconds), f"{spent.ratio:.2f}x"]
+    table.add_row("time", *(["-", "-", "not measured"] if doubt else times))
     table.add_row("memory", *(f"{b / MIB:.2f} MiB" for b in peaks), f"{peaks[1] / max(1, peaks[0]):.2f}x")
     table.caption, table.caption_justify = f"loss: before and under attack; memory: {spent.counted}", "left"
     return table
+
+
+def clocked(facts: Facts, spent: Spent, doubt: str) -> str:
+    """How the times came about, and what to go by where they say nothing."""
+    load = "unknown" if spent.load is None else f"{spent.load:.1f}"
+    if doubt:
+        return f"time: not measured: {doubt}; by passes {facts.method.cost().relative:.2f}x"
+    return f"time: the median of steps that took turns; load of the machine {load} before, {cores()} cores"

@@ -1,5 +1,6 @@
 """Time and memory of one step."""
 
+import os
 import statistics
 import time
 import weakref
@@ -13,28 +14,74 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 # Timed steps of each kind, and seconds after which no further round begins.
-ROUNDS, SECONDS = 5, 20.0
+ROUNDS, SECONDS = 7, 20.0
+# Of the median ratio: the middle half of the rounds lies within this, or the times say nothing.
+SPREAD = 0.25
+# Work of others, in cores, that may stand beside ours before it slows us.
+SLACK = 0.5
 
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds and peak bytes of each step, and how the bytes were counted."""
+    """What two steps, a clean and an attacked one, took.
+
+    Args:
+        seconds: Median of each.
+        ratio: Median over the rounds of the second's to the first's.
+        spread: Of these ratios: how far the middle half reaches, as a share of the median.
+        load: Work on the machine before we began, in cores; None where the system does not tell.
+        peaks: Most bytes of each.
+        counted: How these were counted.
+    """
 
     seconds: list[float]
+    ratio: float
+    spread: float
+    load: float | None
     peaks: list[int]
     counted: str
 
+    def doubt(self, threads: int, cores: int) -> str:
+        """Why the times say nothing of what a step costs; empty where they do."""
+        if self.load is not None and self.load + threads > cores + SLACK:
+            have = f"{cores} core{'s' * (cores > 1)}"
+            ours = f"{threads} thread{'s' * (threads > 1)} of ours"
+            return f"the machine has more work than cores (load {self.load:.1f} before, {ours}, {have})"
+        return f"the rounds differ too much (by {self.spread:.0%})" if self.spread > SPREAD else ""
 
-def measure(steps: list[Callable[[], object]], device: torch.device, release: Callable[[], object]) -> Spent:
-    """Time and memory of steps; each must begin by dropping what the one before left, which ``release`` does."""
-    seconds = pace(steps, device, ROUNDS, SECONDS)
+
+def load() -> float | None:
+    """The machine's load over the last minute, in cores; None where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def measure(
+    steps: list[Callable[[], object]], device: torch.device, release: Callable[[], object], before: float | None
+) -> Spent:
+    """Time and memory of a clean and an attacked step, which take turns.
+
+    Args:
+        steps: Each must begin by dropping what the one before left.
+        device: Where they run.
+        release: Drops what the last one left.
+        before: The load before any work of ours.
+    """
+    times = pace(steps, device, ROUNDS, SECONDS)
     peaks = [peak_bytes(step, device, release) for step in steps]
     counted = "GPU peak, weights apart" if device.type == "cuda" else "peak of live tensors"
-    return Spent(seconds, peaks, counted)
+    ratio, spread = compared(*times)
+    return Spent([statistics.median(taken) for taken in times], ratio, spread, before, peaks, counted)
 
 
-def pace(steps: list[Callable[[], object]], device: torch.device, rounds: int, seconds: float) -> list[float]:
-    """Median seconds of each step; they take turns, after one round to warm up.
+def compared(clean: list[float], attacked: list[float]) -> tuple[float, float]:
+    """The median ratio of steps that were timed side by side, and the reach of the middle half of the ratios beside it."""
+    ratios = sorted(second / first for first, second in zip(clean, attacked, strict=True))
+    middle, quarter = statistics.median(ratios), len(ratios) // 4
+    return middle, (ratios[-1 - quarter] - ratios[quarter]) / middle
+
+
+def pace(steps: list[Callable[[], object]], device: torch.device, rounds: int, seconds: float) -> list[list[float]]:
+    """Seconds of each step, round by round; they take turns, after one round to warm up.
 
     Args:
         steps: What to time.
@@ -53,7 +100,7 @@ def pace(steps: list[Callable[[], object]], device: torch.device, rounds: int, s
                 taken.append(time.perf_counter() - start)
         if number and time.perf_counter() - began > seconds:
             break
-    return [statistics.median(taken) for taken in times]
+    return times
 
 
 def wait_for(device: torch.device) -> None:

@@ -67,6 +67,23 @@ def test_an_attack_on_weights_counts_and_names_them(capsys):
     assert "Wqkv" in found[4]
 
 
+@pytest.mark.parametrize("busy", [True, False])
+def test_times_of_a_busy_machine_are_no_cost(busy, capsys, monkeypatch):
+    monkeypatch.setattr("studies.meter.SPREAD", float("inf"))
+    monkeypatch.setattr("os.getloadavg", lambda: (50.0 if busy else 0.0, 0.0, 0.0))
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    _, out = checked(capsys, "--method", "fgm")
+    assert (values(out, "time  ")[-1] == "not measured") == busy
+    if busy:
+        assert (
+            "time: not measured: the machine has other work (load 50.0, and 1 of our threads, on 2 cores); by passes 2.00x"
+            in out
+        )
+    else:
+        assert re.fullmatch(r"\d+\.\d\dx", values(out, "time  ")[-1])
+        assert "load of the machine 0.0 before, 2 cores" in out
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_half_precision_is_healthy(precision, capsys):
     code, out = checked(capsys, "--method", "fgm", "--precision", precision, "--gradient-accumulation", "2")
