@@ -147,7 +147,7 @@ def export(
 @app.command()
 def train(
     config: Annotated[str, typer.Argument(help="best.yaml")],
-    seed: Annotated[Whole, opt("another seed than the recorded one")] = None,
+    seed: Annotated[Whole, opt("another seed than the recorded one; clean training with it stands beside")] = None,
     out: Annotated[str, opt("folder for the model (runs/model)")] = "runs/model",
 ) -> None:
     """Train an exported configuration once, say whether it reproduces, and save the model."""
@@ -159,16 +159,15 @@ def train(
     best, console = read_best(config), Console()
     metric = best.recipe.metric
 
-    def line(epoch: Any) -> None:
-        console.print(
-            f"epoch {epoch.number + 1}: {metric} {epoch.metrics[metric]:.4f}, loss {epoch.loss:.4f}", highlight=False
-        )
+    def line(who: str, epoch: Any) -> None:
+        say(console, f"{who}, epoch {epoch.number + 1}: {metric} {epoch.metrics[metric]:.4f}, loss {epoch.loss:.4f}")
 
     try:
-        result = rerun(best, seed, Path(out), line)
+        result = rerun(best, seed, Path(out), line, lambda text: say(console, text))
     except UserError as error:
         raise UserError(f"{config}: {error}") from None
-    say(console, result.verdict)
+    for sentence in result.verdict:
+        say(console, sentence)
     for note in result.notes:
         say(console, note)
     say(console, f"model: {out}")

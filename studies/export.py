@@ -9,6 +9,7 @@ from adv import METHODS, SettingError
 from finetune.config import Data, Recipe, checked
 from finetune.errors import UserError, first_line, near
 from studies.best import FORMAT, Best, Recorded
+from studies.recorded import asked_of
 from studies.snippet import as_python
 from studies.summary import Summary, settings_of
 
@@ -25,7 +26,7 @@ def best_of(summary: Summary) -> Best:
     recipe = Recipe(**about["recipe"])
     settings = settings_of(best, about)
     tuned = {name: settings.pop(name) for name in list(settings) if name in Recipe.model_fields}
-    return Best(
+    found = Best(
         format=FORMAT,
         method=about["method"],
         settings=settings,
@@ -42,6 +43,8 @@ def best_of(summary: Summary) -> Best:
             device=best.user_attrs.get("device", about.get("device")),
         ),
     )
+    searched = found.recorded.model_copy(update={"searched": asked_of(found)})
+    return found.model_copy(update={"recorded": searched})
 
 
 def as_yaml(best: Best) -> str:

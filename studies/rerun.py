@@ -7,34 +7,40 @@ from tempfile import TemporaryDirectory
 
 from safetensors import SafetensorError
 
-from adv import METHODS
+from adv import METHODS, Clean
 from finetune.config import Recipe, checked
 from finetune.errors import writing
 from finetune.keep import keep
 from finetune.load import load_task
 from finetune.loop import Bench, Epoch, Training
+from finetune.metrics import constant_guess, find_metric
 from studies.best import Best
-from studies.versions import changes, told, versions
+from studies.digits import gained, judged, nothing_learned, places_of, shown
+from studies.recorded import differs, seed_of, verdict
+from studies.request import too_many_threads
 
 
 @dataclass(frozen=True)
 class Rerun:
-    """How the new value stands to the recorded one; ``verdict`` is a sentence, ``notes`` are lines about the saved model."""
+    """How the new value stands to the recorded one, in sentences; ``notes`` are lines about the saved model."""
 
     value: float
     same: bool
-    verdict: str
+    verdict: list[str]
     notes: list[str]
 
 
-def rerun(best: Best, seed: int | None, out: Path, on_epoch: Callable[[Epoch], None]) -> Rerun:
+def rerun(
+    best: Best, seed: int | None, out: Path, on_epoch: Callable[[str, Epoch], None], tell: Callable[[str], None]
+) -> Rerun:
     """Train, compare, and save model (averaged, where the recipe says so) and tokeniser to ``out`` in the hub's layout.
 
     Args:
         best: An exported configuration.
         seed: Another seed, or None for the recorded one.
         out: A folder.
-        on_epoch: Told after every epoch.
+        on_epoch: Told the method's name and the epoch, after every one.
+        tell: Told before training what is not as recorded.
 
     Raises:
         UserError: The folder cannot be written, or data or model cannot be had.
@@ -42,11 +48,15 @@ def rerun(best: Best, seed: int | None, out: Path, on_epoch: Callable[[Epoch], N
     """
     recipe = best.recipe if seed is None else checked(Recipe, best.recipe.model_dump() | {"seed": seed})
     bench = Bench(load_task(best.data, recipe.metric), recipe)
+    different = differs(best, bench, recipe)
+    for line in (too_many_threads(recipe.threads), f"not as recorded: {'; '.join(different)}" if different else None):
+        if line:
+            tell(line)
     with writing(f"--out {out}"):
         out.mkdir(parents=True, exist_ok=True)
     training = Training(bench, recipe, METHODS[best.method](**best.settings))
     for epoch in training.epochs():
-        on_epoch(epoch)
+        on_epoch(best.method, epoch)
     with writing(f"--out {out}"), TemporaryDirectory(dir=out, prefix=".writing-") as whole:
         try:
             with training.average.swapped():
@@ -56,22 +66,35 @@ def rerun(best: Best, seed: int | None, out: Path, on_epoch: Callable[[Epoch], N
         for path in Path(whole).iterdir():
             path.replace(out / path.name)
     value = training.history[-1].metrics[recipe.metric]
-    return Rerun(value, value == best.recorded.value, verdict(best, bench, value, recipe.seed), [*bench.notes, *notes])
+    del training
+    maximize = find_metric(recipe.metric).direction == "maximize"
+    lines = [verdict(best, value, different, recipe.seed, maximize)]
+    lines += beside(best, bench, recipe, value, maximize, different, on_epoch)
+    return Rerun(value, value == best.recorded.value, lines, [*bench.notes, *notes])
 
 
-def verdict(best: Best, bench: Bench, value: float, seed: int) -> str:
-    """Whether the value is the recorded one, and if not, what differs."""
-    recorded = best.recorded
-    text = f"{best.recipe.metric} {value:.6f}; recorded {recorded.value:.6f}"
-    if seed != best.recipe.seed:
-        return f"{text} on seed {best.recipe.seed}. This is seed {seed}: another draw of the same setting"
-    if value == recorded.value:
-        return f"{text}: the same"
-    changed = changes(recorded.versions, versions())
-    causes = [told(changed)] if changed else []
-    if bench.task.fingerprint != recorded.data_fingerprint:
-        causes.append("the data has changed")
-    if bench.models.fingerprint_like(recorded.model_fingerprint) != recorded.model_fingerprint:
-        causes.append("the pretrained model has changed")
-    why = "; ".join(causes) or "same versions, data and model, so another machine or another kind of device"
-    return f"{text}: NOT the same ({why})"
+def beside(
+    best: Best,
+    bench: Bench,
+    recipe: Recipe,
+    value: float,
+    maximize: bool,
+    different: list[str],
+    on_epoch: Callable[[str, Epoch], None],
+) -> list[str]:
+    """Lines about clean training with the same seed, trained where the file does not know it, and the constant guess."""
+    metric, guess = recipe.metric, constant_guess(bench.task)[recipe.metric]
+    places, lines = places_of(maximize, guess), list[str]()
+    clean, how = best.recorded.clean, "recorded"
+    if recipe.seed != seed_of(best) and best.method != "none":
+        training = Training(bench, recipe, Clean())
+        for epoch in training.epochs():
+            on_epoch("clean", epoch)
+        clean, how = training.history[-1].metrics[metric], "trained beside it"
+    elif different:
+        how = "recorded, before what differs"
+    if best.method != "none":
+        against = f"seed {recipe.seed}: {best.method} {shown(value, places)}, clean {shown(clean, places)} ({how})"
+        lines.append(f"{against}: {judged(gained(value, clean, places, maximize), places)}; one seed is no proof")
+    unlearned = nothing_learned("the model", metric, value, guess, places, maximize)
+    return lines + ([unlearned] if unlearned else [])

@@ -1,0 +1,78 @@
+"""How a run stands to what best.yaml recorded: everything that differs, and whether the value is the same."""
+
+from typing import Any
+
+from finetune.config import Data, Recipe
+from finetune.loop import Bench
+from studies.best import Best, Searched
+from studies.digits import places_of, shown
+from studies.identity import defaults
+from studies.versions import changes, told, versions
+
+# More than a summary shows: two runs that agree so far are most likely one.
+PLACES = 6
+
+
+def asked_of(best: Best) -> Searched:
+    """What a file asks for, to be kept beside what was measured."""
+    data = best.data.model_dump(mode="json")
+    return Searched(method=best.method, settings=best.settings, data=data, recipe=best.recipe)
+
+
+def edited(there: Any, here: Any, name: str = "") -> list[str]:
+    """Every leaf that differs: "epochs 3 then, 5 now"."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        keys = [*there, *(key for key in here if key not in there)]
+        return [line for key in keys for line in edited(there.get(key), here.get(key), str(key))]
+    return [] if there == here else [f"{name} {plain(there)} then, {plain(here)} now"]
+
+
+def plain(value: Any) -> str:
+    """A value without brackets and quotation marks."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def differs(best: Best, bench: Bench, recipe: Recipe) -> list[str]:
+    """Everything in which this run is not the recorded one.
+
+    Args:
+        best: An exported configuration, as it stands in its file now.
+        bench: The data and models of this run.
+        recipe: Of this run.
+    """
+    then, found = best.recorded, list[str]()
+    asked = asked_of(best)
+    before = (then.searched or asked).model_dump(mode="json")  # files of before say only what they ask for
+    before["data"] = defaults(Data) | before["data"]
+    found += edited(before, asked.model_dump(mode="json") | {"recipe": recipe.model_dump(mode="json")})
+    if bench.task.fingerprint != then.data_fingerprint:
+        rows = f"{len(bench.task.train)} train and {len(bench.task.validation)} validation rows now"
+        found.append(f"the data has changed ({rows})")
+    if bench.models.fingerprint_like(then.model_fingerprint) != then.model_fingerprint:
+        found.append("the pretrained model has changed")
+    changed = changes(then.versions, versions())
+    found += [told({package: pair}) for package, pair in changed.items()]
+    if then.device not in (None, bench.device.type):
+        found.append(f"device {then.device} then, {bench.device.type} now")
+    return found
+
+
+def verdict(best: Best, value: float, different: list[str], seed: int, maximize: bool) -> str:
+    """Whether the value is the recorded one, and if not, all that differs."""
+    recorded, places = best.recorded, max(PLACES, places_of(maximize, best.recorded.value))
+    text = f"{best.recipe.metric} {shown(value, places)}; recorded {shown(recorded.value, places)}"
+    why = "; ".join(different)
+    if seed != seed_of(best):
+        more = f"; {why}" if len(different) > 1 else ""
+        return f"{text} on seed {seed_of(best)}. This is seed {seed}: another draw of the same setting{more}"
+    if value == recorded.value:
+        return f"{text}: the same" + (f", although not all is as it was ({why})" if why else "")
+    why = why or "same versions, data and model, so another machine or another kind of device"
+    if shown(value, places) == shown(recorded.value, places):
+        return f"{text}: equal at these digits, {abs(value - recorded.value):.1g} apart ({why})"
+    return f"{text}: NOT the same ({why})"
+
+
+def seed_of(best: Best) -> int:
+    """The seed that the recorded value belongs to."""
+    return (best.recorded.searched or best).recipe.seed
