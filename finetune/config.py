@@ -1,12 +1,16 @@
 """What a run is about: its data and its recipe. Checked on construction, written to and read from best.yaml."""
 
-from typing import Any, Literal, TypeVar
+import codecs
+from typing import Any, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from finetune.errors import UserError, near
 
 TINY = "tiny"
+# double: "..." with "" inside; backslash: "..." with \\" inside; single: '...' with '' inside; none: marks are text.
+Quoting: TypeAlias = Literal["double", "backslash", "single", "none"]
+Kind: TypeAlias = Literal["classification", "regression"]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -17,7 +21,10 @@ class Strict(BaseModel):
 
 
 class Data(Strict):
-    """Where the rows come from. Exactly one of ``task``, ``data``, ``train_file`` is given."""
+    """Where the rows come from, and how they are read. Exactly one of ``task``, ``data``, ``train_file`` is given.
+
+    ``kind``, ``delimiter``, ``quoting`` and ``encoding`` are found out where they are None, and what was found is said.
+    """
 
     task: str | None = None
     data: str | None = None
@@ -27,7 +34,28 @@ class Data(Strict):
     text_column: str = "text"
     pair_column: str | None = None
     label_column: tuple[str, ...] = Field(("label",), min_length=1)
+    kind: Kind | None = None
+    delimiter: str | None = None
+    quoting: Quoting | None = None
+    encoding: str | None = None
     max_train_rows: int | None = Field(None, ge=2)
+    max_validation_rows: int | None = Field(None, ge=2)
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, value: str | None) -> str | None:
+        value = {"tab": "\t", "\\t": "\t"}.get(value or "", value)
+        if value is not None and (len(value) != 1 or value in "\r\n\"'"):
+            raise ValueError("give one character, or tab")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        try:
+            return value if value is None else codecs.lookup(value).name
+        except LookupError:
+            raise ValueError("Python has no such encoding; give utf-8, utf-16, cp1252, gb18030, shift_jis, ...") from None
 
 
 class Recipe(Strict):
@@ -76,4 +104,5 @@ def checked(kind: type[Model], values: dict[str, Any], where: str = "") -> Model
             raise UserError(f"{place} is missing") from None
         if first["type"] == "extra_forbidden":
             raise UserError(f"{place} is no setting{near(name, kind.model_fields)}") from None
-        raise UserError(f"{place} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{place} is {first['input']!r}: {said[0].lower()}{said[1:]}") from None

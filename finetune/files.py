@@ -1,21 +1,27 @@
-"""Rows from local files, a folder, or a hub id, read with ``datasets``."""
+"""Rows from local files, a folder, or a hub id."""
 
-import tempfile
-import warnings
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from finetune.config import Data
+from finetune.decode import encoding_of, read_bytes
+from finetune.delimited import TAB, Reading, Unfit, readings, usual
 from finetune.errors import UserError, first_line
+from finetune.jsonrows import read_json
+from finetune.splits import FORMATS, choose, files_of, format_of
+from finetune.table import Table, joined
 
-Table = dict[str, list[Any]]
-FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".json": "json", ".parquet": "parquet"}
-SPLITS = {"train": ("train",), "validation": ("validation", "valid", "dev", "val"), "test": ("test",)}
-QUOTE_NONE = 3
+WAYS = {
+    "double": "quotation marks around cells",
+    "single": "single quotation marks around cells",
+    "backslash": "backslashes before what is no mark",
+    "none": "quotation marks as text",
+}
+SUFFIXES = {".csv": ",", ".tsv": TAB}
+ANYTHING = Data(task="reviews")
 
 
 @contextmanager
@@ -34,48 +40,64 @@ def quiet_datasets() -> Iterator[Any]:
             datasets.enable_progress_bars()
 
 
-def read_tables(data: Data) -> dict[str, Table]:
-    """The splits that the data names, as columns.
+def read_tables(data: Data, told: list[str] | None = None) -> dict[str, Table]:
+    """The splits that the data names.
+
+    Args:
+        data: Where they are, and how they are read.
+        told: Lines to print: what was found out, and how to say otherwise, is added.
 
     Raises:
         UserError: A file or folder is missing, empty or unreadable.
     """
+    told = [] if told is None else told
+    named = {"train": data.train_file, "validation": data.validation_file, "test": data.test_file}
     if data.train_file:
-        names = {"train": data.train_file, "validation": data.validation_file, "test": data.test_file}
-        return {split: read_file(Path(name).expanduser()) for split, name in names.items() if name}
+        return read_files({split: [Path(name).expanduser()] for split, name in named.items() if name}, data, told)
     assert data.data is not None
     folder = Path(data.data).expanduser()
     if folder.is_file():
         raise UserError(f"--data {data.data} is a file; give it as --train-file")
+    given = {split: [_beside(folder, name)] for split, name in named.items() if name}
     if folder.is_dir():
-        return read_folder(folder)
+        return read_folder(folder, data, told, given)
     if data.data.startswith((".", "/", "~")) or data.data.count("/") > 1:
         raise UserError(f"--data {data.data}: there is no such folder")
-    return read_hub(data.data)
+    return _splits(read_hub(data.data), data.data, told, given) | read_files(given, data, told)
 
 
-def read_folder(folder: Path) -> dict[str, Table]:
-    """A folder with train/validation (or dev)/test files, or one written by ``datasets.save_to_disk``.
+def read_folder(
+    folder: Path, data: Data = ANYTHING, told: list[str] | None = None, given: Mapping[str, list[Path]] | None = None
+) -> dict[str, Table]:
+    """A folder with train, validation (or dev) and test files, or one written by ``datasets.save_to_disk``.
 
     Raises:
         UserError: It holds no training split.
     """
-    if (folder / "dataset_dict.json").exists():
-        with quiet_datasets() as datasets:
-            try:
-                saved = datasets.load_from_disk(str(folder))
-            except Exception as error:  # many unrelated types; all mean: not readable
-                raise UserError(f"--data {folder} is no whole data set: {first_line(error)[:160]}") from None
-        return _splits({str(name): table.to_dict() for name, table in saved.items()}, str(folder))
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix in FORMATS and found.setdefault(path.stem, path) != path:
-            raise UserError(f"--data {folder} has both {found[path.stem].name} and {path.name}; keep one")
-    if not any(name in found for name in SPLITS["train"]):
+    told, given, where = [] if told is None else told, given or {}, f"--data {folder}"
+    if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
+        return _splits(read_saved(folder), str(folder), told, given) | read_files(given, data, told)
+    tables = files_of(folder)
+    found = choose(list(tables), where, told, list(given))
+    if "train" not in found:
         here = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
-        raise UserError(f"--data {folder} has no train file ({', '.join(f'train{s}' for s in FORMATS)}); it holds {here}")
-    known = {alias for aliases in SPLITS.values() for alias in aliases}
-    return _splits({name: read_file(path) for name, path in found.items() if name in known}, str(folder))
+        raise UserError(f"{where} has no train file ({', '.join(f'train{s}' for s in FORMATS)}); it holds {here}")
+    return read_files({split: tables[name] for split, name in found.items()} | dict(given), data, told)
+
+
+def read_saved(folder: Path) -> dict[str, Table]:
+    """What ``datasets.save_to_disk`` wrote: several splits, or one, which is the training split.
+
+    Raises:
+        UserError: It is damaged.
+    """
+    with quiet_datasets() as datasets:
+        try:
+            saved = datasets.load_from_disk(str(folder))
+        except Exception as error:  # many unrelated types; all mean: not readable
+            raise UserError(f"--data {folder} is no whole data set: {first_line(error)[:160]}") from None
+        splits = saved if isinstance(saved, dict) else {"train": saved}
+        return {str(name): with_names(table.to_dict(), table.features) for name, table in splits.items()}
 
 
 def read_hub(name: str) -> dict[str, Table]:
@@ -89,54 +111,168 @@ def read_hub(name: str) -> dict[str, Table]:
             loaded = datasets.load_dataset(name)
         except Exception as error:  # the client raises many unrelated types; all mean: not available
             raise UserError(f"--data {name} is no folder here, and the hub does not give it: {first_line(error)}") from None
-        return _splits({str(split): table.to_dict() for split, table in loaded.items()}, name)
+        return {str(split): with_names(table.to_dict(), table.features) for split, table in loaded.items()}
 
 
-def read_file(path: Path) -> Table:
-    """One table; the suffix tells the format.
-
-    A .tsv is read without quoting (sentences start with literal quotation marks), a .csv with it. In both every cell
-    stays text, so that a label "007" and a sentence "null" survive.
+def read_file(path: Path, data: Data = ANYTHING, told: list[str] | None = None) -> Table:
+    """One table; the suffix tells the format. Cells of .csv and .tsv stay text, so that a label "007" survives.
 
     Raises:
-        UserError: The file is missing, empty, of another format, or not UTF-8.
+        UserError: The file is missing, empty, of another format, or not read with certainty.
+    """
+    return read_files({"train": [path]}, data, [] if told is None else told)["train"]
+
+
+def read_files(splits: Mapping[str, Sequence[Path]], data: Data, told: list[str]) -> dict[str, Table]:
+    """Tables of files; those of one split follow each other. Files that one person wrote are read in one way.
+
+    Raises:
+        UserError: A file is missing, empty, of another format, or not read with certainty.
+    """
+    paths = [path for group in splits.values() for path in group]
+    texts: dict[Path, str] = {}
+    tables: dict[Path, Table] = {}
+    known: list[str] = []
+    for path in paths:
+        check_file(path)
+        raw, what = read_bytes(path), f"{path} cannot be read as {format_of(path)[1:]}"
+        if FORMATS[format_of(path)] == "parquet":
+            tables[path] = read_parquet(raw, what)
+            continue
+        encoding = data.encoding or encoding_of(raw, what, known)
+        texts[path] = decoded(raw, encoding, what)
+        if FORMATS[format_of(path)] == "json":
+            tables[path] = read_json(texts.pop(path), what, columns_of(data))
+        if not data.encoding and not encoding.startswith("utf-"):
+            known.append(encoding)
+            told.append(f"{path.name} is read as {encoding}, by its bytes; --encoding says otherwise")
+    tables |= read_delimited(texts, data, told)
+    for path, table in tables.items():
+        if not table.rows:
+            raise UserError(f"{path} has no rows")
+        table.file = path.name
+    for split, group in splits.items():
+        if any(tables[path].keys() != tables[group[0]].keys() for path in group):
+            raise UserError(f"{group[0]}: the files of the {split} split have different columns")
+    return {split: joined([tables[path] for path in group]) for split, group in splits.items()}
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no file that can be read.
+
+    Raises:
+        UserError: It is not; says what it is.
     """
     if path.is_dir():
         raise UserError(f"{path} is a folder; give it as --data")
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
-    if path.suffix not in FORMATS:
-        raise UserError(f"{path}: cannot read {path.suffix or 'a file without suffix'}; use {', '.join(FORMATS)}")
+    if format_of(path) not in FORMATS:
+        raise UserError(f"{path}: cannot read {format_of(path) or 'a file without suffix'}; use {', '.join(FORMATS)}")
     if path.stat().st_size == 0:
         raise UserError(f"{path} is empty")
-    options: dict[str, Any] = {}
+
+
+def columns_of(data: Data) -> list[str]:
+    """The columns that are asked for."""
+    return [data.text_column, *([data.pair_column] if data.pair_column else []), *data.label_column]
+
+
+def decoded(raw: bytes, encoding: str, what: str) -> str:
+    """The text of a file.
+
+    Raises:
+        UserError: It is of another encoding; names the line.
+    """
     try:
-        with quiet_datasets() as datasets, tempfile.TemporaryDirectory() as cache, warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            if FORMATS[path.suffix] == "csv":
-                options = {"sep": "\t", "quoting": QUOTE_NONE} if path.suffix == ".tsv" else {"sep": ","}
-                header = list(pd.read_csv(path, nrows=0, **options).columns)
-                features = datasets.Features({name: datasets.Value("string") for name in header})
-                # Rows longer than the header are refused: pandas would take their first column for an index.
-                options |= {"keep_default_na": False, "index_col": False, "features": features}
-            table = datasets.load_dataset(FORMATS[path.suffix], data_files=str(path), cache_dir=cache, **options)
-            columns: Table = table["train"].to_dict()
-    except Exception as error:  # parsers raise many unrelated types; all mean: not readable
-        reason = first_line(error.__cause__ or error)
-        if "corresponds to no data" in reason:
-            raise UserError(f"{path} has no rows") from None
-        raise UserError(f"{path} cannot be read as {path.suffix[1:]}: {reason[:160]}") from None
-    if not columns or not len(next(iter(columns.values()))):
-        raise UserError(f"{path} has no rows")
-    return columns
+        return raw.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise UserError(f"{what}: line {line} is not {encoding}; give another --encoding") from None
+    except LookupError:
+        raise UserError(f"--encoding {encoding} is no encoding of text") from None
 
 
-def _splits(tables: dict[str, Table], where: str) -> dict[str, Table]:
-    found: dict[str, Table] = {}
-    for split, aliases in SPLITS.items():
-        for alias in aliases:
-            if alias in tables:
-                found.setdefault(split, tables[alias])
+def read_delimited(texts: Mapping[Path, str], data: Data, told: list[str]) -> dict[Path, Table]:
+    """Tables of .csv and .tsv files. Where one can be read in two ways, the files beside it decide.
+
+    Raises:
+        UserError: A file cannot be read whole, or in two ways; names the line and the option.
+    """
+    found: dict[Path, list[Reading]] = {}
+    for path, text in texts.items():
+        try:
+            suffix = SUFFIXES[format_of(path)]
+            found[path] = readings(text, data.delimiter, data.quoting, suffix, columns_of(data))
+        except Unfit as error:
+            raise UserError(f"{path} cannot be read as {format_of(path)[1:]}: {error}") from None
+    clear = {ways[0].quoting for path, ways in found.items() if len(ways) == 1 and '"' in texts[path]}
+    tables = {}
+    for path, ways in found.items():
+        beside = [way for way in ways if way.quoting in clear]
+        way = beside[0] if len(beside) == 1 else ways[0]
+        if len(ways) > 1 and len(beside) != 1:
+            raise UserError(f"{path} can be read in two ways: {_difference(*ways[:2])}")
+        said = [f"cells that end at {way.delimiter!r} (--delimiter)"]
+        said = [] if data.delimiter or way.delimiter == SUFFIXES[format_of(path)] else said
+        if not data.quoting and way.quoting != usual(way.delimiter):
+            said.append(f"{WAYS[way.quoting]} (--quoting)")
+        if said:
+            told.append(f"{path.name} is read with {' and '.join(said)}, by what it holds")
+        tables[path] = _table(way, path, data)
+    return tables
+
+
+def _table(way: Reading, path: Path, data: Data) -> Table:
+    twice = [name for name in columns_of(data) if way.header.count(name) > 1]
+    if twice:
+        raise UserError(f"{path} has {way.header.count(twice[0])} columns named {twice[0]!r}; rename all but one")
+    columns = zip(*way.records, strict=True) if way.records else [()] * len(way.header)
+    return Table({name: list(cells) for name, cells in zip(way.header, columns, strict=True)}, lines=way.lines)
+
+
+def _difference(one: Reading, other: Reading) -> str:
+    pairs = zip(one.records, other.records, strict=False)
+    row = next((n for n, (a, b) in enumerate(pairs) if a != b), 0)
+    line = one.lines[row] if row < len(one.lines) else 1
+    options = f"give --quoting {one.quoting} or --quoting {other.quoting}"
+    return f"from line {line} on the quotation marks or backslashes may be part of the text; {options}"
+
+
+def read_parquet(raw: bytes, what: str) -> Table:
+    """A Parquet file.
+
+    Raises:
+        UserError: It is none.
+    """
+    from pyarrow import parquet
+
+    with quiet_datasets() as datasets:
+        try:
+            table = parquet.read_table(io.BytesIO(raw))
+            features = datasets.Features.from_arrow_schema(table.schema)
+        except Exception as error:  # many unrelated types; all mean: not readable
+            raise UserError(f"{what}: {first_line(error)[:160]}") from None
+        return with_names(table.to_pydict(), features)
+
+
+def with_names(columns: dict[str, list[Any]], features: Mapping[str, Any]) -> Table:
+    """Columns, with class names in place of class numbers where the data set brings them; -1 is no class."""
+    classes = {str(key): tuple(kind.names) for key, kind in features.items() if getattr(kind, "names", None)}
+    found = {str(key): values for key, values in columns.items()}
+    for key, names in classes.items():
+        found[key] = [names[value] if value is not None and 0 <= value < len(names) else None for value in found[key]]
+    return Table(found, classes=classes)
+
+
+def _beside(folder: Path, name: str) -> Path:
+    """A file by its path, or by its name in the folder."""
+    path = Path(name).expanduser()
+    return folder / name if not path.exists() and (folder / name).exists() else path
+
+
+def _splits(tables: dict[str, Table], where: str, told: list[str], given: Mapping[str, Any]) -> dict[str, Table]:
+    found = choose(list(tables), f"--data {where}", told, list(given))
     if "train" not in found:
         raise UserError(f"--data {where} has no train split; it has {', '.join(tables)}")
-    return found
+    return {split: tables[name] for split, name in found.items()}

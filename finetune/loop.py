@@ -29,6 +29,7 @@ from finetune.snapshot import (
 )
 from finetune.steps import epoch_steps, rate, total_steps
 from finetune.task import Rows, Task
+from finetune.told import reading
 
 AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -68,11 +69,12 @@ class Bench:
                 self.models, recipe.seed, (task.train, task.validation, task.test), recipe.max_length
             ).max_length
         self.train, self.validation = self.encode(task.train), self.encode(task.validation)
+        self._read = reading(task, self.models.tokenizer, self.max_length)
 
     @property
     def notes(self) -> list[str]:
-        """A line for everything that was chosen or left out so that model and data fit."""
-        return self.models.notes
+        """Lines about what was read, and about everything that was chosen or left out so that model and data fit."""
+        return [*self.task.notes, *self._read, *self.models.notes]
 
     def encode(self, rows: Rows) -> Encoded:
         """Rows as tensors; regression targets standardised by the training split."""

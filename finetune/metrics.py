@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from finetune.config import Kind
 from finetune.errors import Diverged, UserError, near
-from finetune.task import Kind, Task
+from finetune.task import Task
 
 Array = NDArray[Any]
 Score = Callable[[Array, Array], float]

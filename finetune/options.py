@@ -27,13 +27,18 @@ class Data:
 
     task: Annotated[Text, opt("a built-in task (reviews, when no data is given)")] = None
     data: Annotated[Text, opt("folder with train, dev and test files, or hub id")] = None
-    train_file: Annotated[Text, opt(".csv, .tsv (read without quoting), .jsonl or .parquet")] = None
+    train_file: Annotated[Text, opt(".csv, .tsv, .jsonl, .json or .parquet, also packed (.gz, .zip, ...)")] = None
     validation_file: Annotated[Text, opt("else a part of the train file")] = None
     test_file: Annotated[Text, opt("else a part of the train file, put aside")] = None
     text_column: Annotated[str, opt("column with the text (text)")] = "text"
     pair_column: Annotated[Text, opt("column with a second text")] = None
     label_column: Annotated[str, opt("column with the label; several targets with commas (label)")] = "label"
+    kind: Annotated[Text, opt("classification or regression (told by labels and metric)")] = None
+    delimiter: Annotated[Text, opt("what is between the cells of a .csv or .tsv (found out)")] = None
+    quoting: Annotated[Text, opt("of cells: double, backslash, single, or none (found out)")] = None
+    encoding: Annotated[Text, opt("of text files (utf-8, or found out)")] = None
     max_train_rows: Annotated[Whole, opt("train on so many rows, stratified, always the same")] = None
+    max_validation_rows: Annotated[Whole, opt("score trials on so many rows, chosen as for training")] = None
 
 
 class Recipe:

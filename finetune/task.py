@@ -2,23 +2,27 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["classification", "regression"]
+from finetune.config import Kind
+
 # The split belongs to the data, not to a run: it is the same for every seed.
 SPLIT_SEED = 0
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Texts (n), second texts (n) or None, labels: class numbers (n,) int64, or targets (n, targets) float32."""
+    """Texts (n), second texts (n) or None, labels: class numbers (n,) int64, or targets (n, targets) float32.
+
+    Rows that are not ``labelled`` hold -1, or not a number, in place of labels: they can be predicted, not scored.
+    """
 
     texts: list[str]
     pairs: list[str] | None
     labels: NDArray[np.generic]
+    labelled: bool = True
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -26,7 +30,7 @@ class Rows:
     def take(self, index: NDArray[np.int64]) -> "Rows":
         """The rows at ``index``."""
         pairs = None if self.pairs is None else [self.pairs[i] for i in index]
-        return Rows([self.texts[i] for i in index], pairs, self.labels[index])
+        return Rows([self.texts[i] for i in index], pairs, self.labels[index], self.labelled)
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,9 @@ class Task:
         names: Class names, or names of the targets.
         train: What is trained on.
         validation: What the search sees.
-        test: What it does not.
+        test: What it does not; may be without labels.
         unlabelled: More texts of the same kind, for the built-in encoder's embeddings.
+        notes: What was guessed on the way here, and how to say otherwise, a line each.
     """
 
     name: str
@@ -50,6 +55,7 @@ class Task:
     validation: Rows
     test: Rows
     unlabelled: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:

@@ -14,7 +14,7 @@ import torch
 from scipy.sparse import csr_matrix
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import Tensor
 from transformers import ModernBertConfig, ModernBertForSequenceClassification, PreTrainedTokenizerFast
 
@@ -24,13 +24,16 @@ MAX_WORDS = 4000
 # Row norm 1.4, as in BERT-base, so that epsilon means about the same.
 EMBEDDING_STD = 0.25
 LONGEST = 1024
+# Scripts that put no blanks between words: Chinese, Japanese, Thai, Lao, Burmese, Khmer, Tibetan. A clause would be a word.
+UNSPACED = Regex(r"[\p{Han}\p{Hiragana}\p{Katakana}ー々\p{Thai}\p{Lao}\p{Myanmar}\p{Khmer}\p{Tibetan}]")
 
 
 def tiny_tokenizer(texts: Sequence[str]) -> Any:
-    """Whole lower-case words, the most frequent 4,000."""
+    """Whole lower-case words, the most frequent 4,000; of scripts without blanks between words, characters."""
     tokenizer = Tokenizer(models.WordLevel({}, unk_token=SPECIAL[1]))
     tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    characters = pre_tokenizers.Split(UNSPACED, "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([characters, pre_tokenizers.BertPreTokenizer()])
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text.lower()))

@@ -147,8 +147,8 @@ def source_of(data: dict[str, Any]) -> Data:
     sources = [name for name in ("task", "data", "train_file") if data.get(name)]
     if len(sources) > 1:
         raise UserError(f"--{sources[0]} and --{sources[1].replace('_', '-')} exclude each other; give one")
-    if not data.get("train_file") and (data.get("validation_file") or data.get("test_file")):
-        raise UserError("--validation-file and --test-file need --train-file")
+    if not (data.get("train_file") or data.get("data")) and (data.get("validation_file") or data.get("test_file")):
+        raise UserError("--validation-file and --test-file need --train-file or --data")
     values = {key: absolute(value) if key in PATHS else value for key, value in data.items()}
     return checked(Data, values if sources else values | {"task": "reviews"})
 

@@ -91,7 +91,7 @@ def test_saved_data_set_with_class_numbers(tmp_path):
     rows = {"text": [f"t {n}" for n in range(20)], "label": [n % 2 for n in range(20)]}
     datasets.DatasetDict({"train": datasets.Dataset.from_dict(rows, features)}).save_to_disk(str(tmp_path / "saved"))
     task = load_task(Data(data=str(tmp_path / "saved")))
-    assert (task.kind, task.names, task.name) == ("classification", ("0", "1"), "saved")
+    assert (task.kind, task.names, task.name) == ("classification", ("no", "yes"), "saved")
 
 
 def test_name_of_a_file_called_train_is_its_folder(tmp_path):

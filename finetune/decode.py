@@ -1,0 +1,117 @@
+"""From a file's bytes to its text: packed files, and encodings other than UTF-8."""
+
+import codecs
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import fsspec
+from charset_normalizer import from_bytes
+
+from finetune.errors import UserError, first_line
+
+PACKED = (".gz", ".bz2", ".xz", ".zip")
+MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# What files are found in that are not UTF-8. Each is rated alone: asked for the best of all it knows, the detector takes
+# "it's" of Windows for Korean and French for Central European.
+ENCODINGS = ("gb18030", "big5", "cp932", "euc_jp", "iso2022_jp", "cp949", "cp1252", "cp1250", "cp1251", "koi8_r")
+# So many bytes rate an encoding; all of them are decoded.
+SAMPLE = 2**20
+# The detector's mess of a right reading of a few dozen rows lies below; that of a wrong one of another script above 0.1.
+MESS = 0.05
+# Two readings are told apart where the letters of one are those of a language so much more often.
+LEAD = 0.1
+# Fewer bytes above ASCII than this say nothing about the rest.
+EVIDENCE = 10
+# UTF-16 of mostly Latin text has a zero in every second byte; nothing else has so many.
+ZEROS = 0.2
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file, unpacked.
+
+    Raises:
+        UserError: It cannot be unpacked, or is an archive of several files.
+    """
+    packed = path.suffix.lower()
+    if packed not in PACKED:
+        return path.read_bytes()
+    try:
+        if packed == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
+                if len(names) != 1:
+                    raise UserError(f"{path} holds {len(names)} files; unpack it and name one")
+                return archive.read(names[0])
+        with fsspec.open(str(path), "rb", compression="infer") as file:
+            content: bytes = file.read()
+            return content
+    except UserError:
+        raise
+    except Exception as error:  # unpackers raise many unrelated types; all mean: not readable
+        raise UserError(f"{path} cannot be unpacked: {first_line(error)[:160]}") from None
+
+
+def encoding_of(raw: bytes, name: str, known: Sequence[str] = ()) -> str:
+    """The encoding of a text.
+
+    Args:
+        raw: All of it.
+        name: Of the file, for the message.
+        known: Encodings of the files beside it, taken first where it is not UTF-8.
+
+    Raises:
+        UserError: None is clearly right; says which may be.
+    """
+    for mark, encoding in MARKS:
+        if raw.startswith(mark):
+            return encoding
+    zeros = [raw[start:SAMPLE:2].count(0) for start in (0, 1)]
+    if max(zeros) > ZEROS * min(len(raw), SAMPLE) / 2 and min(zeros) < max(zeros) / 10:
+        return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+    for encoding in ("utf-8", *known):
+        if _decodes(raw, encoding):
+            # ISO-2022 is ASCII with escapes, so that UTF-8 takes it as well.
+            return "iso2022_jp" if b"\x1b$B" in raw and _decodes(raw, "iso2022_jp") else encoding
+    loose = raw.decode("utf-8", "replace")
+    if loose.count("\ufffd") < sum(not letter.isascii() for letter in loose) / 2:
+        line = loose[: loose.index("\ufffd")].count("\n") + 1
+        raise UserError(f"{name}: line {line} is not utf-8, the rest is; mend that line, or give --encoding")
+    return _rated(raw, name)
+
+
+def _rated(raw: bytes, name: str) -> str:
+    sample = raw if len(raw) <= SAMPLE else raw[: raw.rfind(b"\n", 0, SAMPLE) + 1]
+    rated = []
+    for encoding in ENCODINGS:
+        match = from_bytes(sample, cp_isolation=[encoding], enable_fallback=False).best()
+        if match is not None and match.chaos <= MESS and _decodes(raw, encoding):
+            rated.append((match.coherence, encoding, sample.decode(encoding)))
+    if not rated:
+        raise UserError(f"{name}: it is not utf-8, and no other encoding fits; give --encoding, or convert it to utf-8")
+    best, first, text = max(rated, key=lambda one: one[0])
+    if sum(byte > 127 for byte in raw[:SAMPLE]) < EVIDENCE and b"\x1b$" not in raw:
+        what = "it is not utf-8, and too little of it shows what else"
+        raise UserError(f"{name}: {what}; give --encoding {first} or another")
+    others = [(encoding, other) for lead, encoding, other in rated if other != text and lead > best - LEAD]
+    if not others:
+        return first
+    encoding, other = others[0]
+    at = next(place for place, (one, two) in enumerate(zip(text, other, strict=False)) if one != two)
+    here = [" ".join(whole[max(0, at - 8) : at + 8].split()) for whole in (text, other)]
+    what = f"it may be {first} ({here[0]!r}) or {encoding} ({here[1]!r})"
+    raise UserError(f"{name}: it is not utf-8; {what}: give --encoding {first} or another")
+
+
+def _decodes(raw: bytes, encoding: str) -> bool:
+    try:
+        raw.decode(encoding)
+    except (UnicodeDecodeError, LookupError):
+        return False
+    return True

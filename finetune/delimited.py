@@ -1,0 +1,228 @@
+"""Tables of cells between delimiters, read strictly: every row is one intact record, or the file is refused.
+
+The reader is Python's own, in its strict mode. pandas pads short records, and pandas and Arrow go on reading where text
+follows a closing quotation mark: both take `"a,x` and the rows down to the next quotation mark for one cell.
+"""
+
+import csv
+import io
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from clevercsv import Detector
+
+from finetune.config import Quoting
+from finetune.quotes import ENDS, escapes, holds_rows, signs
+
+TAB = "\t"
+DELIMITERS = (",", ";", TAB, "|")
+# The options of Python's reader for each --quoting.
+READERS: dict[Quoting, dict[str, Any]] = {
+    "double": {"quotechar": '"', "doublequote": True},
+    "backslash": {"quotechar": '"', "doublequote": False, "escapechar": "\\"},
+    "single": {"quotechar": "'", "doublequote": True},
+    "none": {"quoting": csv.QUOTE_NONE, "quotechar": None},
+}
+# So many lines show a rare delimiter; the whole file is read strictly with it.
+SNIFFED = 50
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A file read in one way: its header, its records, the lines that they begin in."""
+
+    delimiter: str
+    quoting: Quoting
+    header: list[str]
+    records: list[list[str]]
+    lines: list[int]
+
+
+class Unfit(Exception):
+    """A way to read a file that it does not fit; the text says what is wrong, and in which line."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """What is read: the text, the lines before it, and line ends inside cells, hidden from the reader."""
+
+    text: str
+    skipped: int = 0
+    hidden: tuple[tuple[str, str], ...] = ()
+
+    def hiding(self, end: str) -> "Text":
+        """The same with one kind of line end alone; the others are parts of cells."""
+        free = (chr(code) for code in range(0xE000, 0xF900) if chr(code) not in self.text)
+        hidden = {other: next(free) for other in ("\r\n", "\r", "\n") if other != end}
+        text = ENDS.sub(lambda found: hidden.get(found[0], found[0]), self.text)
+        return Text(text, self.skipped, tuple((mark, other) for other, mark in hidden.items()))
+
+    def shown(self, cell: str) -> str:
+        """A cell as it stands in the file."""
+        for mark, other in self.hidden:
+            cell = cell.replace(mark, other)
+        return cell
+
+
+def usual(delimiter: str) -> Quoting:
+    """How files with that delimiter are written: with a tab between cells quotation marks are part of the text."""
+    return "none" if delimiter == TAB else "double"
+
+
+def readings(text: str, delimiter: str | None, quoting: Quoting | None, suffix: str, named: Sequence[str]) -> list[Reading]:
+    """The ways in which a file can be read whole: one where it is clear, several where they differ.
+
+    Args:
+        text: All of it.
+        delimiter: What is between cells; found out where it is None.
+        quoting: How cells are quoted; found out where it is None.
+        suffix: The delimiter that the file's name stands for.
+        named: Columns that are asked for; they tell delimiters apart.
+
+    Raises:
+        Unfit: There is none.
+    """
+    source = Text(text.removesuffix("\x1a"))
+    if hint := re.match("sep=(.)(\r\n|\r|\n)", source.text):  # Excel's own line, above the header
+        delimiter, source = delimiter or hint[1], Text(source.text[hint.end() :], 1)
+    if not source.text.strip():
+        raise Unfit("No columns in it")
+    found, reasons = [], []
+    for one in [delimiter] if delimiter else delimiters(source.text, suffix):
+        try:
+            fitting = _whole(source, one, quoting)
+        except Unfit as error:
+            reasons.append(str(error))
+            continue
+        if one == delimiter or set(named) <= set(fitting[0].header):
+            return fitting
+        found.append(fitting)
+    if not found:
+        raise Unfit(reasons[0])
+    if len(found) > 1 and found[0][0].delimiter != suffix:
+        raise Unfit(f"its cells may end at {' or at '.join(repr(one[0].delimiter) for one in found)}; give --delimiter")
+    return found[0]
+
+
+def delimiters(text: str, suffix: str) -> list[str]:
+    """Delimiters to try: those in the first line, the one of the file's name first; else what clevercsv finds there."""
+    header = ENDS.split(text, maxsplit=1)[0]
+    here = [one for one in dict.fromkeys((suffix, *DELIMITERS)) if one in header]
+    if here:
+        return here
+    dialect = Detector().detect("".join(islice(io.StringIO(text, newline=""), SNIFFED)))
+    rare = "" if dialect is None else str(dialect.delimiter or "")
+    return [rare if rare and rare in header and not rare.isalnum() and rare not in " _-." else suffix]
+
+
+def _whole(source: Text, delimiter: str, quoting: Quoting | None) -> list[Reading]:
+    try:
+        return fitting(source, delimiter, quoting)
+    except Unfit:
+        # Where lines end in several ways, some of these ends may be parts of cells.
+        ends = set(ENDS.findall(source.text))
+        for end in ("\r\n", "\n", "\r") if len(ends) > 1 else ():
+            if end in ends:
+                try:
+                    return fitting(source.hiding(end), delimiter, quoting)
+                except Unfit:
+                    continue
+        raise
+
+
+def fitting(source: Text, delimiter: str, quoting: Quoting | None) -> list[Reading]:
+    """What the file can mean with one delimiter; readings that come to the same are one.
+
+    Raises:
+        Unfit: No way of quoting fits all of it.
+    """
+    if quoting is not None:
+        return [parse(source, delimiter, quoting)]
+    reasons: dict[Quoting, str] = {}
+    fits: list[Reading] = []
+    plain = _try(source, delimiter, "none", reasons)
+    marked = plain is not None and signs(plain.header, plain.records, '"')
+    first = ENDS.split(source.text, maxsplit=1)[0].split(delimiter)
+    single = signs(first, [] if plain is None else plain.records, "'")
+    tried: list[Quoting] = ["double"] if '"' in source.text or delimiter != TAB else []
+    tried += ["backslash"] if escapes(source.text, delimiter) else []
+    tried += ["single"] if single else []
+    for one in tried:
+        same = plain is not None and one == "double" and '"' not in source.text
+        reading = replace(plain, quoting=one) if plain and same else _try(source, delimiter, one, reasons)
+        if reading is not None and (reason := _swallows(reading, plain)):
+            reasons[one] = reason
+        elif reading is not None:
+            fits.append(reading)
+    if plain is not None and delimiter == TAB and not marked:
+        fits.insert(0, plain)
+    if single and any(reading.quoting == "single" for reading in fits) and not marked:
+        fits = [reading for reading in fits if reading.quoting == "single"]
+    if not fits:
+        way = "; --quoting none takes quotation marks as part of the text" if plain is not None else ""
+        raise Unfit((reasons.get(usual(delimiter)) or next(iter(reasons.values()))) + way)
+    return [one for n, one in enumerate(fits) if all(not _same(one, other) for other in fits[:n])]
+
+
+def parse(source: Text, delimiter: str, quoting: Quoting) -> Reading:
+    """Read strictly; lines with nothing in them are no rows.
+
+    Raises:
+        Unfit: A record has more or fewer cells than the header, or a quotation mark is out of place.
+    """
+    csv.field_size_limit(sys.maxsize)
+    lines_of = io.StringIO(source.text, newline="")  # U+2028, U+0085 and the like end no line
+    reader = csv.reader(lines_of, delimiter=delimiter, strict=True, **READERS[quoting])
+    header: list[str] = []
+    records: list[list[str]] = []
+    lines: list[int] = []
+    line = source.skipped + 1
+    try:
+        for record in reader:
+            here, line = line, source.skipped + reader.line_num + 1
+            if len(record) < 2 and not "".join(record).strip():
+                continue
+            if header and len(record) != len(header):
+                cells = f"{len(record)} cell{'s' * (len(record) != 1)}"
+                raise Unfit(f"line {here} has {cells}, which does not match the {len(header)} of the header")
+            if not header:
+                header = [source.shown(cell) for cell in record]
+                continue
+            records.append([source.shown(cell) for cell in record] if source.hidden else record)
+            lines.append(here)
+    except csv.Error as error:
+        last = source.skipped + reader.line_num
+        what = "that nothing closes" if "end of data" in str(error) else f"that closes before other text in line {last}"
+        raise Unfit(f"line {line}: a quotation mark opens a cell there {what}") from None
+    names = [name.strip() for name in header]
+    return Reading(delimiter, quoting, names if len(set(names)) == len(set(header)) else header, records, lines)
+
+
+def _try(source: Text, delimiter: str, quoting: Quoting, reasons: dict[Quoting, str]) -> Reading | None:
+    try:
+        return parse(source, delimiter, quoting)
+    except Unfit as error:
+        reasons[quoting] = str(error)
+        return None
+
+
+def _swallows(reading: Reading, plain: Reading | None) -> str:
+    """Why a quoted cell over several lines is taken for a stray quotation mark and the rows behind it; else nothing."""
+    found = holds_rows(reading.records, reading.delimiter)
+    if found:
+        line, ends = reading.lines[found[0]], len(ENDS.findall(found[1]))
+        return f"line {line}: a quotation mark opens a cell that runs over {ends + 1} lines and holds whole rows"
+    if plain is None or reading.delimiter == TAB or len(plain.records) == len(reading.records):
+        return ""
+    if signs(plain.header, plain.records, '"'):
+        return ""
+    row = next((n for n, (a, b) in enumerate(zip(reading.records, plain.records, strict=False)) if a != b), 0)
+    return f"line {plain.lines[row]}: a quotation mark opens a cell over several lines, which may be rows of their own"
+
+
+def _same(one: Reading, other: Reading) -> bool:
+    return one.header == other.header and one.records == other.records

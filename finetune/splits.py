@@ -1,0 +1,130 @@
+"""Which files of a folder, or splits of a data set, are train, validation and test: by their names, and said."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from finetune.decode import PACKED
+from finetune.errors import UserError
+
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "json",
+    ".json": "json",
+    ".ndjson": "json",
+    ".parquet": "parquet",
+}
+SPLITS = {
+    "train": ("train",),
+    "validation": ("validation", "valid", "dev", "val"),
+    "test": ("test",),
+}
+# Names that say the same less strictly, alone or as a part: development.csv, testing.csv, eval_v2.csv.
+LIKE = {
+    "train": ("train", "training"),
+    "validation": (*SPLITS["validation"], "development", "validate", "eval", "evaluation"),
+    "test": ("test", "testing"),
+}
+# GLUE's name for the half of a split that is drawn as the training rows are; "mismatched" is the other half.
+MATCHED = "matched"
+SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})")
+SHOWN = 6
+
+
+def format_of(path: Path) -> str:
+    """The suffix that tells how to read a file, packed or not, in lower case."""
+    inner = Path(path.stem) if path.suffix.lower() in PACKED else path
+    return inner.suffix.lower()
+
+
+def stem_of(path: Path) -> str:
+    """A file's name without its suffixes."""
+    inner = Path(path.stem) if path.suffix.lower() in PACKED else path
+    return inner.stem
+
+
+def choose(names: Sequence[str], where: str, told: list[str], given: Sequence[str] = ()) -> dict[str, str]:
+    """The name for each split that has one.
+
+    Args:
+        names: Files, or splits of a data set.
+        where: What holds them, for messages.
+        told: Lines to print; what was chosen by likeness, and what was left, is added.
+        given: Splits that are named otherwise.
+
+    Raises:
+        UserError: There is no training split, or several names are as good.
+    """
+    found: dict[str, str] = {}
+    for split, aliases in SPLITS.items():
+        if split in given:
+            continue
+        exact = [name for alias in aliases for name in names if _plain(name).lower() == alias]
+        like = [name for name in names if name not in exact and _like(_plain(name)) == split]
+        twice = [name for name in exact if _plain(name).lower() == _plain(exact[0]).lower()]
+        if len(twice) > 1:
+            raise UserError(f"{where} has both {twice[0]} and {twice[1]}; keep one")
+        if not exact and split == "train":
+            continue
+        matched = [name for name in like if _words(_plain(name))[1:] == [MATCHED]]
+        chosen = exact[:1] or (like if len(like) == 1 else matched if len(matched) == 1 else [])
+        if not chosen and like:
+            option = f"--{split}-file"
+            raise UserError(f"{where}: {', '.join(like[:SHOWN])} may each be the {split} split; choose one with {option}")
+        left = [name for name in (*exact, *like) if name not in chosen]
+        if chosen:
+            found[split] = chosen[0]
+            if not exact:
+                told.append(f"{chosen[0]} is the {split} split, by its name; --{split}-file takes another")
+        if left:
+            one = "looks like a split and is" if len(left) == 1 else "look like splits and are"
+            told.append(f"{', '.join(left[:SHOWN])} {one} not used; --{split}-file takes another file")
+    return found
+
+
+def files_of(folder: Path) -> dict[str, list[Path]]:
+    """Tables of a folder by name; a table cut into -00000-of-00002 and so on is one.
+
+    They lie in the folder, in its folder ``data``, or in folders named as splits are.
+
+    Raises:
+        UserError: A part of a table is missing.
+    """
+    for root in (folder, folder / "data"):
+        tables = _tables(root)
+        if any(_plain(name).lower() in SPLITS["train"] for name in tables):
+            return tables
+    inside = {path.name: path for path in sorted(folder.iterdir()) if path.is_dir()}
+    if any(name.lower() in SPLITS["train"] for name in inside):
+        held = {name: [path for paths in _tables(root).values() for path in paths] for name, root in inside.items()}
+        return {name: paths for name, paths in held.items() if paths}
+    return _tables(folder)
+
+
+def _tables(folder: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_file() and format_of(path) in FORMATS:
+            shard = SHARD.fullmatch(stem_of(path))
+            found.setdefault(path.name.replace(shard[0], shard[1]) if shard else path.name, []).append(path)
+    for paths in found.values():
+        shard = SHARD.fullmatch(stem_of(paths[0]))
+        if shard and len(paths) != int(shard[3]):
+            raise UserError(f"{paths[0]}: {len(paths)} of its {int(shard[3])} parts are here; the others are missing")
+    return found
+
+
+def _plain(name: str) -> str:
+    path = Path(name)
+    return stem_of(path) if format_of(path) in FORMATS else name
+
+
+def _words(name: str) -> list[str]:
+    return [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
+
+
+def _like(name: str) -> str | None:
+    """The one split that the words of a name speak of."""
+    splits = {split for split, words in LIKE.items() for word in _words(name) if word in words}
+    return splits.pop() if len(splits) == 1 else None

@@ -1,0 +1,44 @@
+"""One table: its columns, and where its rows stand in a file."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class Table(dict[str, list[Any]]):
+    """Columns by name, all of one length.
+
+    Args:
+        columns: Their values.
+        file: Name of the file that they come from; empty where there is none.
+        lines: The line of the file that each row begins in, from 1; empty where rows have none.
+        classes: Class names of columns that bring their own, in their order.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, list[Any]],
+        file: str = "",
+        lines: Sequence[int] = (),
+        classes: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        super().__init__(columns)
+        self.file, self.lines, self.classes = file, lines, dict(classes or {})
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return len(next(iter(self.values()), []))
+
+    def place(self, row: int) -> str:
+        """Where a row stands, to follow its number in a message: " (line 7 of train.csv)"."""
+        if not self.lines:
+            return f" ({self.file})" if self.file else ""
+        return f" (line {self.lines[row]} of {self.file})"
+
+
+def joined(tables: Sequence[Table]) -> Table:
+    """The rows of all, one table after the other; the files that a split was cut into have the same columns."""
+    if len(tables) == 1:
+        return tables[0]
+    columns = {name: [value for table in tables for value in table[name]] for name in tables[0]}
+    return Table(columns, f"{tables[0].file} and the files beside it", (), tables[0].classes)
