@@ -68,7 +68,8 @@ def begin(method: str, set_: list[str] | None, range_: list[str] | None, **param
     unknown = [name for name in methods if name not in SPACES]
     if unknown:
         raise UserError(f"unknown method {unknown[0]!r}{near(unknown[0], SPACES)}")
-    from studies.request import Request, check_request
+    from studies.request import Request, check_request, read_early
+    from studies.storage import is_new
 
     data, recipe = given(of.Data, params), given(of.Recipe, params)
     request = Request(
@@ -82,9 +83,11 @@ def begin(method: str, set_: list[str] | None, range_: list[str] | None, **param
         **params,
     )
     source = check_request(request)
+    # Where studies are known, another study is refused before data are read.
+    task = read_early(source, recipe.get("metric")) if is_new(request.storage) else None
     from studies.command import search  # seconds of imports, for what stands the first look
 
-    search(request, source, Console())
+    search(request, source, Console(), task)
 
 
 def given(group: type, params: dict[str, Any]) -> dict[str, Any]:
@@ -182,14 +185,15 @@ def check_command(
     **shared: Any,
 ) -> None:
     """Make one attacked step on your model and data: what matched, how far it moved, what it costs; exits 1 if in vain."""
-    from studies.request import check_sources
+    from studies.request import check_sources, read_early
 
     params = dict(ctx.params)
     recipe = given(of.Recipe, params)
     source = check_sources(given(of.Data, params), recipe)
+    task = read_early(source, recipe.get("metric"))
     from studies.check import check
 
-    if not check(method, source, recipe, tuple(set_ or ()), Console()):
+    if not check(method, source, recipe, tuple(set_ or ()), Console(), task):
         raise typer.Exit(IN_VAIN)
 
 

@@ -19,8 +19,9 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 # What files are found in that are not UTF-8. Each is rated alone: asked for the best of all it knows, the detector takes
-# "it's" of Windows for Korean and French for Central European.
-ENCODINGS = ("gb18030", "big5", "cp932", "euc_jp", "iso2022_jp", "cp949", "cp1252", "cp1250", "cp1251", "koi8_r")
+# "it's" of Windows for Korean and French for Central European. Korean is known by its common syllables: those that cp949
+# adds are what Japanese bytes come out as.
+ENCODINGS = ("gb18030", "big5", "cp932", "euc_jp", "iso2022_jp", "euc_kr", "cp1252", "cp1250", "cp1251", "koi8_r")
 # So many bytes rate an encoding; all of them are decoded.
 SAMPLE = 2**20
 # The detector's mess of a right reading of a few dozen rows lies below; that of a wrong one of another script above 0.1.
@@ -94,7 +95,9 @@ def _rated(raw: bytes, name: str) -> str:
         if match is not None and match.chaos <= MESS and _decodes(raw, encoding):
             rated.append((match.coherence, encoding, sample.decode(encoding)))
     if not rated:
-        raise UserError(f"{name}: it is not utf-8, and no other encoding fits; give --encoding, or convert it to utf-8")
+        guess = from_bytes(sample).best()
+        way = f"--encoding {guess.encoding} or another" if guess else "--encoding"
+        raise UserError(f"{name}: it is not utf-8, and no other encoding surely fits; give {way}, or convert it to utf-8")
     best, first, text = max(rated, key=lambda one: one[0])
     if sum(byte > 127 for byte in raw[:SAMPLE]) < EVIDENCE and b"\x1b$" not in raw:
         what = "it is not utf-8, and too little of it shows what else"

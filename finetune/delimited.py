@@ -128,9 +128,12 @@ def _whole(source: Text, delimiter: str, quoting: Quoting | None) -> list[Readin
         for end in ("\r\n", "\n", "\r") if len(ends) > 1 else ():
             if end in ends:
                 try:
-                    return fitting(source.hiding(end), delimiter, quoting)
+                    found = fitting(source.hiding(end), delimiter, quoting)
                 except Unfit:
                     continue
+                # A line end in a name is the end of the header.
+                if not any(ENDS.search(name) for name in found[0].header):
+                    return found
         raise
 
 

@@ -69,12 +69,16 @@ class Bench:
                 self.models, recipe.seed, (task.train, task.validation, task.test), recipe.max_length
             ).max_length
         self.train, self.validation = self.encode(task.train), self.encode(task.validation)
-        self._read = reading(task, self.models.tokenizer, self.max_length)
 
     @property
     def notes(self) -> list[str]:
-        """Lines about what was read, and about everything that was chosen or left out so that model and data fit."""
-        return [*self.task.notes, *self._read, *self.models.notes]
+        """A line for everything that was chosen or left out so that model and data fit."""
+        return self.models.notes
+
+    @property
+    def read(self) -> list[str]:
+        """Lines about the data: how they were read, what they hold, and what will spoil the result."""
+        return [*self.task.notes, *reading(self.task, self.models.tokenizer, self.max_length)]
 
     def encode(self, rows: Rows) -> Encoded:
         """Rows as tensors; regression targets standardised by the training split."""

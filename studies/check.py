@@ -12,6 +12,7 @@ from finetune.config import Data, Recipe
 from finetune.load import load_task
 from finetune.loop import AUTOCAST, Bench
 from finetune.steps import epoch_steps, total_steps
+from finetune.task import Task
 from studies.console import number, say
 from studies.facts import Facts, gather
 from studies.meter import Spent, load, measure
@@ -28,7 +29,14 @@ NAMED = 3
 MIB = 2**20
 
 
-def check(method: str, source: Data, recipe: dict[str, Any], sets: tuple[str, ...], console: Console) -> bool:
+def check(
+    method: str,
+    source: Data,
+    recipe: dict[str, Any],
+    sets: tuple[str, ...],
+    console: Console,
+    task: Task | None = None,
+) -> bool:
     """Make the step, print what it did, and say whether it is healthy.
 
     Raises:
@@ -37,7 +45,7 @@ def check(method: str, source: Data, recipe: dict[str, Any], sets: tuple[str, ..
     plan = make_plan(method, source, recipe_for(recipe).model_copy(update={"epochs": FOREVER}), sets)
     settings = plan.fixed
     built = METHODS[method](**settings)  # refused before data and model are read
-    task = load_task(source, recipe.get("metric"))
+    task = task or load_task(source, recipe.get("metric"))
     full = recipe_for(recipe, task)
     if many := too_many_threads(full.threads):
         say(console, many)
@@ -45,7 +53,7 @@ def check(method: str, source: Data, recipe: dict[str, Any], sets: tuple[str, ..
     try:
         with fitting():
             bench = Bench(task, full)
-            for line in bench.notes:
+            for line in (*bench.read, *bench.notes):
                 say(console, line)
             found = look(bench, full, method, settings, console)
     except AttackError as error:

@@ -13,6 +13,7 @@ from finetune.errors import UserError, writing
 from finetune.load import load_task, task_name
 from finetune.loop import Bench
 from finetune.metrics import constant_guess, find_metric
+from finetune.task import Task
 from studies.console import Watch, print_summary, say
 from studies.digits import nothing_learned, places_of
 from studies.estimate import estimate
@@ -33,7 +34,7 @@ DIRECTIONS = {True: "higher is better", False: "lower is better"}
 Starts = list[dict[str, Any]]
 
 
-def search(request: Request, data: Data, console: Console) -> None:
+def search(request: Request, data: Data, console: Console, task: Task | None = None) -> None:
     """Search each method, one study after the other.
 
     What can be refused is refused in the order of what it costs: options, space, the study that is there, data, model.
@@ -42,6 +43,7 @@ def search(request: Request, data: Data, console: Console) -> None:
         request: As ``check_request`` took it.
         data: What that gave.
         console: To print on.
+        task: Where it was read already.
 
     Raises:
         UserError: The request cannot be carried out.
@@ -54,11 +56,11 @@ def search(request: Request, data: Data, console: Console) -> None:
         given, lines = request.recipe, list[str]()
         if storage is not None:
             given, lines = taken_up(request, data, wanted, storage)
-        task = load_task(data, request.recipe.get("metric"))
+        task = task or load_task(data, request.recipe.get("metric"))
         recipe = recipe_for(given, task)
         bench = Bench(task, recipe)
         storage = storage or open_storage(request.storage)
-        for line in [*lines, too_many_threads(recipe.threads), *bench.notes]:
+        for line in [*lines, too_many_threads(recipe.threads), *bench.read, *bench.notes]:
             if line:
                 say(console, line)
         for plan, starts in plans(request, data, lasting(recipe)):

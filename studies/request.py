@@ -7,6 +7,7 @@ from typing import Any
 
 from finetune.config import TINY, Data, Recipe, checked
 from finetune.errors import UserError, near
+from finetune.load import load_task
 from finetune.metrics import DEFAULTS, find_metric
 from finetune.task import Task
 from studies.pruning import PRUNERS
@@ -110,6 +111,24 @@ def check_sources(data: dict[str, Any], recipe: dict[str, Any]) -> Data:
     source = source_of(data)
     refuse_missing(source, recipe_for(recipe).model)
     return source
+
+
+def read_early(data: Data, metric: str | None) -> Task | None:
+    """Files of one's own, read before anything heavy is imported, so that a wrong column is told at once.
+
+    Args:
+        data: Where the rows come from.
+        metric: As it was asked for.
+
+    Returns:
+        The task; None for a built-in one or a hub's, which take their time.
+
+    Raises:
+        UserError: The data cannot be used.
+    """
+    if data.train_file is None and not (data.data is not None and Path(data.data).expanduser().exists()):
+        return None
+    return load_task(data, metric)
 
 
 def refuse_missing(data: Data, model: str) -> None:

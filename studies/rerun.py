@@ -49,9 +49,9 @@ def rerun(
     recipe = best.recipe if seed is None else checked(Recipe, best.recipe.model_dump() | {"seed": seed})
     bench = Bench(load_task(best.data, recipe.metric), recipe)
     different = differs(best, bench, recipe)
-    for line in (too_many_threads(recipe.threads), f"not as recorded: {'; '.join(different)}" if different else None):
-        if line:
-            tell(line)
+    changed = f"not as recorded: {'; '.join(different)}" if different else None
+    for line in filter(None, (*bench.read, too_many_threads(recipe.threads), changed)):
+        tell(line)
     with writing(f"--out {out}"):
         out.mkdir(parents=True, exist_ok=True)
     training = Training(bench, recipe, METHODS[best.method](**best.settings))

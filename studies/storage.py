@@ -133,6 +133,12 @@ def refuse_storage(url: str) -> None:
             sqlalchemy.create_engine(url).dispose()
 
 
+def is_new(url: str) -> bool:
+    """Whether a SQLite file is not there yet; False for a server's database, which may be."""
+    file = database_file(url)
+    return file is not None and not file.exists()
+
+
 def public(url: str) -> str:
     """The URL without its password."""
     return sqlalchemy.make_url(url).render_as_string(hide_password=True)
