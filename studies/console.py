@@ -151,6 +151,8 @@ def print_summary(console: Console, summary: Summary) -> None:
     print_importances(console, summary)
     for line in summary.idle:
         say(console, line)
+    for line in list(summary.notes.values())[:5]:
+        say(console, line)
     for trial, reason in summary.failures[:5]:
         say(console, f"trial {trial} failed: {reason}")
 

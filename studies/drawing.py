@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.summary import Summary
-from studies.trials import complete, phase_of, value_of
+from studies.trials import complete, own, phase_of, value_of
 
 FONT = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
 INK, QUIET, BEST = "#222222", "#9a9a9a", "#009e73"
@@ -18,6 +18,7 @@ INK, QUIET, BEST = "#222222", "#9a9a9a", "#009e73"
 LOOKS: dict[str, dict[str, Any]] = {
     "explore": {"color": "#56b4e9", "symbol": "circle"},
     "search": {"color": "#0072b2", "symbol": "circle"},
+    "foreign": {"color": "#cc79a7", "symbol": "diamond-open"},
     "pruned": {"color": QUIET, "symbol": "circle-open"},
     "failed": {"color": "#d55e00", "symbol": "x"},
 }
@@ -38,6 +39,8 @@ def kinds(summary: Summary) -> dict[str, list[FrozenTrial]]:
     for trial in summary.trials[:: one_in(summary)]:
         if value_of(trial) is None:
             found["failed"].append(trial)
+        elif summary.foreign(trial):
+            found["foreign"].append(trial)
         else:
             found["pruned" if trial.state is TrialState.PRUNED else phase_of(trial, summary)].append(trial)
     return {kind: trials for kind, trials in found.items() if trials}
@@ -51,14 +54,16 @@ def one_in(summary: Summary) -> int:
 def heights(trials: Sequence[FrozenTrial], summary: Summary) -> list[float]:
     """Where trials are drawn: at their value; failed ones, and pruned ones below all complete ones, at the worse edge.
 
-    A trial that was pruned early is far from any final value, and would squeeze what is worth seeing into a strip.
+    A value that was not measured here, and is better than all that were, stands at the better edge. A trial that was pruned
+    early is far from any final value, and would squeeze what is worth seeing into a strip.
     """
-    shown = [value for trial in complete(summary) or summary.trials if (value := value_of(trial)) is not None]
+    shown = [value for trial in complete(summary) or own(summary) if (value := value_of(trial)) is not None]
     low, high = min([*shown, summary.clean]), max([*shown, summary.clean])
     room = 0.06 * ((high - low) or abs(high) or 1.0) * (-1 if summary.maximize else 1)
     worst, bound = (low, max) if summary.maximize else (high, min)
+    best, other = (high, min) if summary.maximize else (low, max)
     values = [value_of(trial) for trial in trials]
-    return [worst + 2 * room if value is None else bound(value, worst + room) for value in values]
+    return [worst + 2 * room if value is None else other(bound(value, worst + room), best - room) for value in values]
 
 
 def value_axis(summary: Summary) -> dict[str, Any]:

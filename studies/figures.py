@@ -22,6 +22,7 @@ from studies.drawing import (
     styled,
     value_axis,
 )
+from studies.foreign import measured
 from studies.panels import contour, parallel, slices
 from studies.summary import Summary
 from studies.trials import complete, short, value_of
@@ -106,7 +107,7 @@ def importances(summary: Summary) -> go.Figure | None:
 
 def epochs(summary: Summary) -> go.Figure | None:
     """The metric after each epoch, one line for each trial."""
-    groups = {kind: [t for t in trials if t.intermediate_values] for kind, trials in kinds(summary).items()}
+    groups = {kind: [t for t in trials if t.intermediate_values and measured(t)] for kind, trials in kinds(summary).items()}
     if not any(groups.values()):
         return None
     figure, metric = go.Figure(), plain(summary.metric)

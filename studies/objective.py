@@ -10,14 +10,15 @@ from typing import Any
 
 import optuna
 import torch
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, Trial
 
 from adv import AttackError, Clean, SettingError
 from finetune.config import Recipe
-from finetune.errors import Diverged, UserError
+from finetune.errors import Diverged, UserError, first_line
 from finetune.loop import Bench, Epoch, Training
 from spaces import Space
+from studies.foreign import enqueued, in_words, shown, taken_as_given, usable
 from studies.plan import Plan
 from studies.versions import versions
 from studies.whole import write_whole
@@ -30,16 +31,37 @@ class Failed(Exception):
 
 
 def suggest(trial: Trial, space: Space) -> dict[str, Any]:
-    """Ask for every setting of the space."""
+    """Ask for every setting of the space; an enqueued trial has its own, in or out of the range.
+
+    Raises:
+        Failed: An enqueued setting is of another kind.
+    """
+    frozen = trial.storage.get_trial(trial._trial_id)
+    given = enqueued(frozen) | frozen.params
     for name, dist in space.items():
-        match dist:
-            case FloatDistribution():
-                trial.suggest_float(name, dist.low, dist.high, step=dist.step, log=dist.log)
-            case IntDistribution():
-                trial.suggest_int(name, dist.low, dist.high, step=dist.step, log=dist.log)
-            case CategoricalDistribution():
-                trial.suggest_categorical(name, dist.choices)
-    return dict(trial.params)
+        if name in given and not usable(dist, given[name]):
+            raise Failed(f"it was enqueued with {name} {shown(given[name])}, and searched is {in_words(dist)}")
+    try:
+        with taken_as_given():
+            for name, dist in space.items():
+                match dist:
+                    case FloatDistribution():
+                        trial.suggest_float(name, dist.low, dist.high, step=dist.step, log=dist.log)
+                    case IntDistribution():
+                        trial.suggest_int(name, dist.low, dist.high, step=dist.step, log=dist.log)
+                    case CategoricalDistribution():
+                        trial.suggest_categorical(name, dist.choices)
+    except ValueError as error:
+        if not given:
+            raise
+        raise Failed(f"it was enqueued with settings of another kind: {first_line(error)}") from None
+    return {name: kind_of(space[name])(value) for name, value in trial.params.items() if name in space}
+
+
+def kind_of(distribution: BaseDistribution) -> Callable[[Any], Any]:
+    """What makes a setting of a number that was enqueued: 2 and 2.0 are one."""
+    kinds: dict[type, Callable[[Any], Any]] = {IntDistribution: int, FloatDistribution: float}
+    return kinds.get(type(distribution), lambda value: value)
 
 
 class Objective:

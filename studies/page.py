@@ -11,7 +11,7 @@ from studies.digits import shown as shown_value
 from studies.drawing import one_in
 from studies.importance import AT_LEAST, valued
 from studies.summary import Summary, settings_of
-from studies.trials import complete, phase_of, short, value_of
+from studies.trials import complete, own, phase_of, short, value_of
 
 TOP = 20
 CAPTIONS = {
@@ -47,6 +47,8 @@ def page(summary: Summary) -> dict[str, Any]:
         "name": summary.study.study_name,
         "facts": facts(summary),
         "idle": summary.idle,
+        "notes": list(summary.notes.values())[:TOP],
+        "more_notes": max(0, len(summary.notes) - TOP),
         "importances": summary.importances,
         "silence": silence(summary),
         "source": source(summary),
@@ -123,7 +125,7 @@ def silence(summary: Summary) -> str:
     varying = sum(not distribution.single() for distribution in summary.space.values())
     if varying < 2:
         return f"Importances compare settings, and this study varies {'only one' if varying else 'none'}."
-    points = valued(summary.trials)
+    points = valued(own(summary))
     if len(points) < AT_LEAST:
         return f"Importances need {AT_LEAST} trials with a value, and this study has {len(points)}."
     return "All trials have the same value, so no setting can be told to matter."
@@ -131,10 +133,10 @@ def silence(summary: Summary) -> str:
 
 def source(summary: Summary) -> str:
     """Which trials the importances come from; as ``importance.importances`` chooses them."""
-    honest = valued([trial for trial in summary.trials if trial.number < summary.explore])
+    honest = valued([trial for trial in own(summary) if trial.number < summary.explore])
     if len(honest) >= AT_LEAST:
         return f"From the {len(honest)} trials of the exploration phase that have a value, spread evenly and never pruned."
-    points = len(valued(summary.trials))
+    points = len(valued(own(summary)))
     return f"From all {points} trials with a value (the exploration phase has too few), so what the search chose weighs in."
 
 

@@ -13,6 +13,7 @@ from optuna.visualization import plot_contour, plot_parallel_coordinate
 from plotly.subplots import make_subplots
 
 from studies.drawing import INK, add_baseline, baseline_name, kinds, log_ticks, marks, plain, styled, value_axis
+from studies.foreign import usable
 from studies.summary import Summary
 from studies.trials import complete, value_of
 
@@ -50,6 +51,12 @@ def position(trial: FrozenTrial, name: str, distribution: BaseDistribution) -> A
     return plain(value) if isinstance(distribution, CategoricalDistribution) else value
 
 
+def drawable(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether the axis of a setting has a place for a value, perhaps beyond its ends."""
+    log = isinstance(distribution, FloatDistribution | IntDistribution) and distribution.log
+    return usable(distribution, value) and not (log and value <= 0)
+
+
 def slices(summary: Summary) -> go.Figure | None:
     """The value against each setting."""
     names, groups = varied(summary), kinds(summary)
@@ -69,7 +76,7 @@ def slices(summary: Summary) -> go.Figure | None:
     for index, name in enumerate(names):
         place, dist = {"row": index // columns + 1, "col": index % columns + 1}, summary.space[name]
         for kind, trials in groups.items():
-            having = [trial for trial in trials if name in trial.params]
+            having = [trial for trial in trials if name in trial.params and drawable(dist, trial.params[name])]
             trace = marks(kind, [position(t, name, dist) for t in having], having, summary)
             figure.add_trace(trace.update(showlegend=index == 0, hovertemplate=hover(kind, name, dist, summary)), **place)
         figure.update_xaxes(title_text=plain(name), **axis(dist), **place)
@@ -89,7 +96,7 @@ def hover(kind: str, name: str, distribution: BaseDistribution, summary: Summary
 def contour(summary: Summary) -> go.Figure | None:
     """The value over the two most important settings."""
     names = varied(summary)[:2]
-    trials = chosen(summary, names)
+    trials = chosen(summary)
     if len(names) < 2 or any(len({trial.params[name] for trial in trials}) < 2 for name in names):
         return None
     metric, (first, second) = plain(summary.metric), sorted(names, key=plain)
@@ -107,7 +114,7 @@ def contour(summary: Summary) -> go.Figure | None:
 def parallel(summary: Summary) -> go.Figure | None:
     """Complete trials as lines through their settings."""
     names = varied(summary)
-    trials = chosen(summary, names)
+    trials = chosen(summary)
     if not names or len(trials) < 2:
         return None
     figure = plot_parallel_coordinate(harmless(summary, names, trials), target_name=plain(summary.metric))
@@ -124,9 +131,9 @@ def parallel(summary: Summary) -> go.Figure | None:
     return styled(figure, "Complete trials through their settings", 440, 140 * (len(names) + 1))
 
 
-def chosen(summary: Summary, names: Sequence[str]) -> list[FrozenTrial]:
-    """At most MOST complete trials with these settings, evenly from the best to the worst."""
-    trials = [trial for trial in complete(summary) if all(name in trial.params for name in names)]
+def chosen(summary: Summary) -> list[FrozenTrial]:
+    """At most MOST complete trials of the searched space, evenly from the best to the worst."""
+    trials = [trial for trial in complete(summary) if not summary.foreign(trial)]
     ranked = sorted(trials, key=lambda trial: value_of(trial) or 0.0, reverse=summary.maximize)
     return ranked[:: max(1, math.ceil(len(ranked) / MOST))]
 

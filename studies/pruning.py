@@ -11,6 +11,8 @@ from optuna.pruners import BasePruner, NopPruner
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from studies.foreign import is_number
+
 PRUNERS = ("median", "none")
 # Three coefficients and a spread are read from so many finished trials at least.
 AT_LEAST = 8
@@ -34,8 +36,9 @@ class ForecastPruner(BasePruner):
         step = trial.last_step
         if step is None or trial.number < self.explore or step < self._start(trial):
             return False
-        done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        pool = [t for t in done if step in t.intermediate_values and self._start(t) <= step]
+        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        done = [t for t in complete if is_number(t.value)]
+        pool = [t for t in done if is_number(t.intermediate_values.get(step)) and self._start(t) <= step]
         if len(pool) < AT_LEAST:
             return False
         sign = 1.0 if study.direction is StudyDirection.MAXIMIZE else -1.0
@@ -47,7 +50,8 @@ class ForecastPruner(BasePruner):
         return bool(forecast + spread < np.median([sign * t.value for t in done if t.value is not None]))
 
     def _start(self, trial: FrozenTrial) -> int:
-        return int(trial.params.get("start_epoch", self.start_epoch))
+        start = trial.params.get("start_epoch", self.start_epoch)
+        return int(start) if is_number(start) else self.start_epoch
 
     def _features(self, trial: FrozenTrial, step: int) -> np.ndarray:
         return np.array([1.0, trial.intermediate_values[step], step - self._start(trial)])

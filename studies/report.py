@@ -71,14 +71,15 @@ def write_trials(summary: Summary, folder: Path) -> Path:
     settings = [*summary.about["fixed"], *summary.space]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*COLUMNS, *settings, "seconds", *metrics, *diagnostics, "failure"])
+    noted = ["note"] if summary.notes else []
+    writer.writerow([*COLUMNS, *settings, "seconds", *metrics, *diagnostics, "failure", *noted])
     for trial in summary.trials:
         chosen, attrs = settings_of(trial, summary.about), trial.user_attrs
         row = [trial.number, trial.state.name.lower(), phase_of(trial, summary), value_of(trial)]
         row += [chosen.get(name) for name in settings] + [attrs.get("seconds")]
         row += [attrs.get("metrics", {}).get(name) for name in metrics]
         row += [attrs.get("diagnostics", {}).get(name) for name in diagnostics]
-        writer.writerow([*row, attrs.get("failure")])
+        writer.writerow([*row, attrs.get("failure"), *(summary.notes.get(trial.number) for _ in noted)])
     return write_whole(folder / "trials.csv", text.getvalue())
 
 

@@ -16,6 +16,7 @@ from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.trial import FrozenTrial
 
 from spaces import Space
+from studies.foreign import comparable, enqueued
 
 SAMPLERS = ("tpe", "random", "sobol", "gp")
 # Below this many finished trials a model has nothing to go on, and random settings are drawn instead.
@@ -85,13 +86,16 @@ class PhasedSampler(BaseSampler):
 
     def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Space) -> dict[str, Any]:
         number = trial.number
-        if number < len(self.starts):
-            return self.starts[number]
+        # Enqueued trials take numbers, and no points of the design.
+        earlier = study.get_trials(deepcopy=False) if number else []
+        place = number - sum(bool(enqueued(other)) for other in earlier if other.number < number)
+        if place < len(self.starts):
+            return self.starts[place]
         if self.name == "random":
             return random_point(self.space, self.seed, number)
         if number < self.explore or self.name == "sobol":
-            return design_point(self.space, self.seed, number - len(self.starts))
-        drawn = self._model(number).sample_relative(study, trial, search_space)
+            return design_point(self.space, self.seed, place - len(self.starts))
+        drawn = self._model(number).sample_relative(comparable(study, self.space), trial, search_space)
         return drawn if drawn.keys() == self.space.keys() else random_point(self.space, self.seed, number)
 
     def sample_independent(self, study: optuna.Study, trial: FrozenTrial, name: str, dist: BaseDistribution) -> Any:

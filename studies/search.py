@@ -13,10 +13,13 @@ from typing import Any
 import optuna
 import sqlalchemy
 from optuna.storages import RDBStorage
+from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from finetune.errors import UserError, first_line
+from spaces import Space
 from studies.claims import FINISHED, Claims, Lost
+from studies.foreign import enqueued, left_out, strange
 from studies.objective import Failed
 from studies.pruning import make_pruner
 from studies.sampling import PhasedSampler
@@ -54,10 +57,21 @@ def finished(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=FINISHED)
 
 
-def prepare(study: optuna.Study, options: Options, space: Any, starts: list[dict[str, Any]], start_epoch: int) -> None:
+def prepare(study: optuna.Study, options: Options, space: Space, starts: list[dict[str, Any]], start_epoch: int) -> None:
     """Give the study its sampler and pruner."""
+    declare(study, space)
     study.sampler = PhasedSampler(space, starts, options.explore, options.seed, options.sampler)
     study.pruner = make_pruner(options.pruner, options.explore, start_epoch)
+
+
+def declare(study: optuna.Study, space: Space) -> None:
+    """Let the declared space count in the study, whatever distributions trials were added with.
+
+    Optuna refuses a distribution of another kind than that of the first trial with the setting, which may be anybody's.
+    """
+    if isinstance(study._storage, _CachedStorage):
+        study.get_trials(deepcopy=False)
+        study._storage._studies[study._study_id].param_distribution.update(space)
 
 
 def run_trials(
@@ -85,6 +99,8 @@ def run_trials(
     end = float("inf") if options.timeout is None else time.monotonic() + options.timeout
     with storage_errors(str(storage.url)), terminable(), Claims(study, storage, say).held() as claims:
         for trial in trials_of(claims, options.trials, end):
+            for words in strangeness(trial, getattr(study.sampler, "space", {})):
+                say(f"trial {trial.number} was enqueued: {words}")
             try:
                 run_trial(trial, objective, claims)
             except Lost as lost:
@@ -93,6 +109,10 @@ def run_trials(
                 forget(trial, objective)
                 on_finished(storage.get_trial(trial._trial_id))
                 refuse_hopeless(study)
+        left = len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+        if left and time.monotonic() < end:
+            needed = len(finished(study)) + left
+            say(f"{left} more wait to be run, beyond --trials {options.trials}: give --trials {needed} or more")
         for done in finished(study):  # those too that were begun here and finished elsewhere
             forget(done, objective)
 
@@ -102,6 +122,13 @@ def forget(trial: Trial | FrozenTrial, objective: Callable[[Trial], float]) -> N
     clean_up = getattr(objective, "clean_up", None)
     if clean_up is not None:
         clean_up(trial)
+
+
+def strangeness(trial: Trial, space: Space) -> list[str]:
+    """What is to be said of the settings that a trial was enqueued with."""
+    frozen = trial.storage.get_trial(trial._trial_id)
+    given = enqueued(frozen) | frozen.params
+    return [*strange(given, space), *left_out(frozen, space)] if enqueued(frozen) else []
 
 
 def trials_of(claims: Claims, total: int, end: float) -> Iterator[Trial]:
@@ -167,7 +194,7 @@ def refuse_hopeless(study: optuna.Study) -> None:
     Raises:
         UserError: They did; says why.
     """
-    trials = finished(study)
+    trials = [trial for trial in finished(study) if not enqueued(trial)]
     if len(trials) == HOPELESS and all(trial.state is TrialState.FAIL for trial in trials):
         raise UserError(f"the first {HOPELESS} trials all failed; the last: {trials[-1].user_attrs.get('failure')}")
 

@@ -8,11 +8,14 @@ import optuna
 from optuna.distributions import json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
+from adv import METHODS, SettingError
+from finetune.config import Recipe, checked
 from finetune.errors import UserError
 from finetune.loop import Epoch
 from finetune.metrics import TARGET
 from spaces import Space
 from studies.digits import gained, nothing_learned, places_of, shown
+from studies.foreign import is_number, measured, notes, readable, why_foreign
 from studies.identity import KEY
 from studies.importance import FOLDS, Importance, idle_settings, importances
 
@@ -33,6 +36,7 @@ class Summary:
         baseline: Epochs of clean training with the same recipe and seed.
         importances: The largest share first; empty with few trials.
         idle: Sentences about settings that did nothing.
+        notes: Sentences about trials that were enqueued or added with something strange, by number.
     """
 
     study: optuna.Study
@@ -43,6 +47,7 @@ class Summary:
     baseline: list[Epoch]
     importances: list[Importance]
     idle: list[str]
+    notes: dict[int, str]
 
     @property
     def metric(self) -> str:
@@ -104,6 +109,10 @@ class Summary:
         names = [name for name in {**clean, **best} if name.startswith(TARGET)]
         return {name.removeprefix(TARGET): (best.get(name), clean.get(name)) for name in names}
 
+    def foreign(self, trial: FrozenTrial) -> bool:
+        """Whether a trial is outside the declared space, or has a value that was not measured here."""
+        return bool(why_foreign(trial, self.space))
+
     def count(self, state: TrialState) -> int:
         """Finished trials in that state."""
         return sum(trial.state is state for trial in self.trials)
@@ -118,6 +127,20 @@ class Summary:
 def settings_of(trial: FrozenTrial, about: dict[str, Any]) -> dict[str, Any]:
     """Fixed and searched settings of a trial."""
     return dict(about["fixed"]) | trial.params
+
+
+def runs_again(trial: FrozenTrial, about: dict[str, Any]) -> bool:
+    """Whether a complete trial was measured here and its settings can be trained again, so that it may be the best."""
+    if trial.state is not TrialState.COMPLETE or not is_number(trial.value) or not measured(trial):
+        return False
+    settings = dict(about["fixed"]) | trial.params
+    tuned = {name: settings.pop(name) for name in list(settings) if name in Recipe.model_fields}
+    try:
+        METHODS[about["method"]](**settings)
+        checked(Recipe, about["recipe"] | tuned)
+    except (SettingError, UserError, TypeError):
+        return False
+    return True
 
 
 def summarise(study: optuna.Study, folds: int = FOLDS) -> Summary:
@@ -136,10 +159,13 @@ def summarise(study: optuna.Study, folds: int = FOLDS) -> Summary:
     if baseline is None:
         raise UserError(f"study {study.study_name!r} has no baseline yet: run the search first")
     trials = sorted((t for t in study.get_trials() if t.state.is_finished()), key=lambda trial: trial.number)
+    for trial in trials:
+        trial.user_attrs = readable(trial.user_attrs)
     space = {name: json_to_distribution(json.dumps(value)) for name, value in about["space"].items()}
-    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.value is not None]
+    complete = [trial for trial in trials if runs_again(trial, about)]
     maximize = about["direction"] == "maximize"
     best = min(complete, key=lambda t: (-t.value if maximize else t.value, t.number), default=None)  # type: ignore[operator]
+    own = [trial for trial in trials if not why_foreign(trial, space)]
     return Summary(
         study=study,
         about=about,
@@ -147,6 +173,7 @@ def summarise(study: optuna.Study, folds: int = FOLDS) -> Summary:
         trials=trials,
         best=best,
         baseline=[Epoch(**epoch) for epoch in baseline],
-        importances=importances(trials, space, about["search"]["explore"], maximize, folds),
-        idle=idle_settings(trials, about["fixed"]),
+        importances=importances(own, space, about["search"]["explore"], maximize, folds),
+        idle=idle_settings(own, about["fixed"]),
+        notes=notes(trials, space, best),
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from studies.foreign import measured
 from studies.importance import valued
 from studies.summary import Summary
 
@@ -14,7 +15,9 @@ def short(value: Any) -> str:
 
 
 def phase_of(trial: FrozenTrial, summary: Summary) -> str:
-    """``explore`` or ``search``."""
+    """``explore``, ``search``, or ``foreign``: outside the searched space, or not measured by the search."""
+    if summary.foreign(trial):
+        return "foreign"
     return "explore" if trial.number < summary.explore else "search"
 
 
@@ -25,5 +28,10 @@ def value_of(trial: FrozenTrial) -> float | None:
 
 
 def complete(summary: Summary) -> list[FrozenTrial]:
-    """Complete trials with a finite value."""
-    return [t for t in summary.trials if t.state is TrialState.COMPLETE and value_of(t) is not None]
+    """Complete trials with a finite value that was measured here."""
+    return [t for t in summary.trials if t.state is TrialState.COMPLETE and measured(t) and value_of(t) is not None]
+
+
+def own(summary: Summary) -> list[FrozenTrial]:
+    """Trials that are points of the searched space and were measured here; failed ones too."""
+    return [trial for trial in summary.trials if not summary.foreign(trial)]
