@@ -30,7 +30,9 @@ def usable(distribution: BaseDistribution, value: Any) -> bool:
     """Whether a trial can run with the value: it is of the right kind, in or out of the range."""
     if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices
-    return is_number(value) and (isinstance(distribution, FloatDistribution) or value == int(value))
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    whole = isinstance(distribution, FloatDistribution) or (is_number(value) and value == int(value))
+    return is_number(value) and whole and not (distribution.log and value <= 0)
 
 
 def fits(distribution: BaseDistribution, value: Any) -> bool:
@@ -60,8 +62,8 @@ def enqueued(trial: FrozenTrial) -> dict[str, Any]:
 
 def left_out(trial: FrozenTrial, space: Space) -> list[str]:
     """Settings of a trial that are not searched, and do nothing."""
-    given = enqueued(trial) | trial.params
-    return [f"{name} {shown(value)} is not searched, and did nothing" for name, value in given.items() if name not in space]
+    given = {name: value for name, value in enqueued(trial).items() if name not in space}
+    return [f"{name} {shown(value)} is not searched, and did nothing" for name, value in given.items()]
 
 
 def strange(params: dict[str, Any], space: Space) -> list[str]:
@@ -84,8 +86,10 @@ def why_foreign(trial: FrozenTrial, space: Space) -> list[str]:
     if trial.state not in VALUED:
         return []
     missing = [f"it has no {name}" for name in space if name not in trial.params]
+    more = [f"{name} {shown(value)} is not searched" for name, value in trial.params.items() if name not in space]
     elsewhere = [] if measured(trial) else ["its value was not measured by this search"]
-    return [*missing, *strange(trial.params, space), *elsewhere]
+    infinite = [] if trial.value is None or is_number(trial.value) else [f"its value is {trial.value}"]
+    return [*missing, *strange(trial.params, space), *more, *elsewhere, *infinite]
 
 
 def notes(trials: Sequence[FrozenTrial], space: Space, best: FrozenTrial | None) -> dict[int, str]:
@@ -115,13 +119,16 @@ def is_table(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(cell, int | float) for cell in value.values())
 
 
-def comparable(study: optuna.Study, space: Space) -> optuna.Study:
-    """The study as a model sees it: itself, or a copy without trials that are outside the space or have no finite value."""
+def comparable(study: optuna.Study, trial: FrozenTrial, space: Space) -> tuple[optuna.Study, FrozenTrial]:
+    """A study and its trial under way as a model sees them.
+
+    They are themselves, or a copy without trials that are outside the space or have no finite value.
+    """
     valued = study.get_trials(deepcopy=False, states=VALUED)
     inside = [t for t in valued if all(name in t.params and fits(dist, t.params[name]) for name, dist in space.items())]
     known = [t for t in inside if t.value is None or is_number(t.value)]
     if len(known) == len(valued) and all(t.distributions[name] == dist for t in known for name, dist in space.items()):
-        return study
+        return study, trial
     copy = optuna.create_study(direction=study.direction)
     for t in known:
         params = {name: t.params[name] for name in space}
@@ -130,7 +137,8 @@ def comparable(study: optuna.Study, space: Space) -> optuna.Study:
             state=t.state, value=t.value, params=params, distributions=space, intermediate_values=reports
         )  # fmt: skip
         copy.add_trial(made)
-    return copy
+    copy.add_trial(create_trial(state=TrialState.RUNNING))  # samplers write into the trial that they draw for
+    return copy, copy.get_trials()[-1]
 
 
 @contextmanager

@@ -51,12 +51,6 @@ def position(trial: FrozenTrial, name: str, distribution: BaseDistribution) -> A
     return plain(value) if isinstance(distribution, CategoricalDistribution) else value
 
 
-def drawable(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether the axis of a setting has a place for a value, perhaps beyond its ends."""
-    log = isinstance(distribution, FloatDistribution | IntDistribution) and distribution.log
-    return usable(distribution, value) and not (log and value <= 0)
-
-
 def slices(summary: Summary) -> go.Figure | None:
     """The value against each setting."""
     names, groups = varied(summary), kinds(summary)
@@ -76,7 +70,7 @@ def slices(summary: Summary) -> go.Figure | None:
     for index, name in enumerate(names):
         place, dist = {"row": index // columns + 1, "col": index % columns + 1}, summary.space[name]
         for kind, trials in groups.items():
-            having = [trial for trial in trials if name in trial.params and drawable(dist, trial.params[name])]
+            having = [trial for trial in trials if name in trial.params and usable(dist, trial.params[name])]
             trace = marks(kind, [position(t, name, dist) for t in having], having, summary)
             figure.add_trace(trace.update(showlegend=index == 0, hovertemplate=hover(kind, name, dist, summary)), **place)
         figure.update_xaxes(title_text=plain(name), **axis(dist), **place)
