@@ -13,10 +13,13 @@ from rich.table import Table
 
 from finetune.loop import Epoch
 from studies.digits import PLACES, judged, places_of, shown
+from studies.foreign import measured
 from studies.summary import Summary, settings_of
 
 # Of more targets only the first are printed; trials.csv has all.
 MANY = 12
+# And only so many notes on trials.
+NOTES = 5
 
 
 def say(console: Console, text: str) -> None:
@@ -111,7 +114,7 @@ class Watch:
         say(self.console, line)
 
     def _better(self, trial: FrozenTrial) -> None:
-        if trial.state is not TrialState.COMPLETE or trial.value is None:
+        if trial.state is not TrialState.COMPLETE or trial.value is None or not measured(trial):
             return
         if self.best is None or ((trial.value > self.best[0]) == self.maximize and trial.value != self.best[0]):
             self.best = (trial.value, trial.number)
@@ -151,8 +154,10 @@ def print_summary(console: Console, summary: Summary) -> None:
     print_importances(console, summary)
     for line in summary.idle:
         say(console, line)
-    for line in list(summary.notes.values())[:5]:
+    for line in list(summary.notes.values())[:NOTES]:
         say(console, line)
+    if len(summary.notes) > NOTES:
+        say(console, f"and {len(summary.notes) - NOTES} more trials with a note, in trials.csv")
     for trial, reason in summary.failures[:5]:
         say(console, f"trial {trial} failed: {reason}")
 

@@ -1,18 +1,19 @@
 """Trials that the search did not make as its own: enqueued or added by plain Optuna, a dashboard, or by hand.
 
-Such a trial runs and counts where it can. What lies outside the declared space, or was not measured here, is named and kept
-apart: out of models, importances and figures over settings.
+Such a trial runs and counts where it can, and is named where it cannot. What lies outside the declared space stays out of
+models, importances and figures over settings; from a value that was not measured here only models learn.
 """
 
+import copy
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from spaces import Space
 
@@ -110,6 +111,8 @@ def readable(attrs: dict[str, Any]) -> dict[str, Any]:
         "metrics": is_table,
         "diagnostics": is_table,
         "diagnostics by epoch": lambda value: isinstance(value, list) and all(map(is_table, value)),
+        "versions": lambda value: isinstance(value, dict) and all(isinstance(cell, str) for cell in value.values()),
+        "device": lambda value: isinstance(value, str),
     }
     return {name: value for name, value in attrs.items() if name not in shapes or shapes[name](value)}
 
@@ -119,31 +122,52 @@ def is_table(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(cell, int | float) for cell in value.values())
 
 
-def comparable(study: optuna.Study, trial: FrozenTrial, space: Space) -> tuple[optuna.Study, FrozenTrial]:
-    """A study and its trial under way as a model sees them.
+class Comparable(optuna.Study):
+    """A study as a model sees it: writes go to the study, and of its trials some are read.
 
-    They are themselves, or a copy without trials that are outside the space or have no finite value.
+    Args:
+        study: The study.
+        trials: What is read.
     """
-    valued = study.get_trials(deepcopy=False, states=VALUED)
-    inside = [t for t in valued if all(name in t.params and fits(dist, t.params[name]) for name, dist in space.items())]
-    known = [t for t in inside if t.value is None or is_number(t.value)]
-    if len(known) == len(valued) and all(t.distributions[name] == dist for t in known for name, dist in space.items()):
-        return study, trial
-    copy = optuna.create_study(direction=study.direction)
-    for t in known:
-        params = {name: t.params[name] for name in space}
-        reports = {step: value for step, value in t.intermediate_values.items() if is_number(value)}
-        made = create_trial(
-            state=t.state, value=t.value, params=params, distributions=space, intermediate_values=reports
-        )  # fmt: skip
-        copy.add_trial(made)
-    copy.add_trial(create_trial(state=TrialState.RUNNING))  # samplers write into the trial that they draw for
-    return copy, copy.get_trials()[-1]
+
+    def __init__(self, study: optuna.Study, trials: list[FrozenTrial]) -> None:
+        self.__dict__.update(study.__dict__)
+        self._seen = trials
+
+    def _get_trials(
+        self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
+    ) -> list[FrozenTrial]:
+        found = [t for t in self._seen if states is None or t.state in states]
+        return copy.deepcopy(found) if deepcopy else found
+
+
+def comparable(study: optuna.Study, space: Space) -> optuna.Study:
+    """The study without trials that are outside the space, or have no finite value; itself where there are none."""
+    trials = study.get_trials(deepcopy=False, states=(*VALUED, TrialState.RUNNING))
+    known = [seen for t in trials if (seen := as_searched(t, space)) is not None]
+    same = len(known) == len(trials) and all(a is b for a, b in zip(known, trials, strict=True))
+    return study if same else Comparable(study, known)
+
+
+def as_searched(trial: FrozenTrial, space: Space) -> FrozenTrial | None:
+    """A trial with the space's distributions; None where it is no point of the space or its value is not finite."""
+    running = trial.state is TrialState.RUNNING  # one has its settings, the rest of them, or none yet
+    if not running and (trial.value is not None or trial.state is TrialState.COMPLETE) and not is_number(trial.value):
+        return None
+    if strange(trial.params, space) or (not running and not space.keys() <= trial.params.keys()):
+        return None
+    mine = {name: dist for name, dist in space.items() if name in trial.params}
+    if trial.distributions == mine:
+        return trial
+    seen = copy.copy(trial)
+    seen.params, seen.distributions = {name: trial.params[name] for name in mine}, mine
+    return seen
 
 
 @contextmanager
 def taken_as_given() -> Iterator[None]:
-    """Without Optuna's warning of a value outside its range: the search says it once, with the trial."""
+    """Without Optuna's warnings of values outside their range and of other distributions: the search says it once."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Fixed parameter")
+        warnings.filterwarnings("ignore", "Inconsistent parameter values")
         yield

@@ -40,7 +40,8 @@ def suggest(trial: Trial, space: Space) -> dict[str, Any]:
     given = enqueued(frozen) | frozen.params
     for name, dist in space.items():
         if name in given and not usable(dist, given[name]):
-            raise Failed(f"it was enqueued with {name} {shown(given[name])}, and searched is {in_words(dist)}")
+            kind = "whole numbers of " if isinstance(dist, IntDistribution) else ""
+            raise Failed(f"it was enqueued with {name} {shown(given[name])}, and searched is {kind}{in_words(dist)}")
     try:
         with taken_as_given():
             for name, dist in space.items():

@@ -95,7 +95,7 @@ class PhasedSampler(BaseSampler):
             return random_point(self.space, self.seed, number)
         if number < self.explore or self.name == "sobol":
             return design_point(self.space, self.seed, place - len(self.starts))
-        drawn = self._model(number).sample_relative(*comparable(study, trial, self.space), search_space)
+        drawn = self._model(number).sample_relative(comparable(study, self.space), trial, search_space)
         return drawn if drawn.keys() == self.space.keys() else random_point(self.space, self.seed, number)
 
     def sample_independent(self, study: optuna.Study, trial: FrozenTrial, name: str, dist: BaseDistribution) -> Any:

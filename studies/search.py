@@ -194,7 +194,8 @@ def refuse_hopeless(study: optuna.Study) -> None:
     Raises:
         UserError: They did; says why.
     """
-    trials = [trial for trial in finished(study) if not enqueued(trial)]
+    known = [trial for trial in finished(study) if not enqueued(trial)]
+    trials = [trial for trial in known if trial.state is not TrialState.FAIL or "failure" in trial.user_attrs]
     if len(trials) == HOPELESS and all(trial.state is TrialState.FAIL for trial in trials):
         raise UserError(f"the first {HOPELESS} trials all failed; the last: {trials[-1].user_attrs.get('failure')}")
 

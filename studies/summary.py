@@ -133,6 +133,8 @@ def runs_again(trial: FrozenTrial, about: dict[str, Any]) -> bool:
     """Whether a complete trial was measured here and its settings can be trained again, so that it may be the best."""
     if trial.state is not TrialState.COMPLETE or not is_number(trial.value) or not measured(trial):
         return False
+    if not about["space"].keys() <= trial.params.keys():
+        return False
     settings = dict(about["fixed"]) | trial.params
     tuned = {name: settings.pop(name) for name in list(settings) if name in Recipe.model_fields}
     try:

@@ -117,8 +117,23 @@ def test_five_bad_trials_of_a_user_do_not_end_the_search(tmp_path):
     assert study.trials[5].params == START
 
 
+def test_failures_of_others_do_not_count_among_the_first_trials(tmp_path):
+    study, storage, options = study_of(tmp_path, 6)
+    for _ in range(4):
+        study.add_trial(create_trial(state=TrialState.FAIL))
+
+    def objective(trial):
+        if trial.number == 4:
+            raise Failed("no")
+        return value(trial)
+
+    run_trials(study, storage, objective, options)
+    assert [trial.state.name for trial in study.trials] == ["FAIL"] * 5 + ["COMPLETE"]
+
+
 OTHER = {
     "linear": {"epsilon": FloatDistribution(0.0, 100.0)},
+    "wide": {"epsilon": FloatDistribution(0.001, 100.0, log=True)},
     "whole": {"epsilon": IntDistribution(0, 100)},
     "choices": {"epsilon": CategoricalDistribution((7.0, "high"))},
     "other choices": {"combine": CategoricalDistribution(("mean", "sum", "max"))},

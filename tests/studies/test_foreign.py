@@ -1,15 +1,18 @@
 """Trials that other programs put into a study: enqueued, added, or half done."""
 
 import csv
+import io
 import math
 
 import pytest
 from made import made
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
+from rich.console import Console
 
 from finetune.errors import UserError
 from spaces import space_of
+from studies.console import Watch, print_summary
 from studies.export import as_yaml, best_of
 from studies.figures import figures
 from studies.report import write_report, write_trials
@@ -22,7 +25,7 @@ INSIDE = {"adv_lr": 0.01, "adv_eps": 0.01, "adv_step": 1, "start_epoch": 0}
 ADDED = {
     "a good value that nobody measured": {"params": INSIDE, "value": 0.999},
     "an infinite value": {"params": INSIDE, "value": math.inf, "user_attrs": METRICS},
-    "a setting missing": {"params": {"adv_lr": 0.01}, "value": 0.5, "user_attrs": METRICS},
+    "a setting missing": {"params": {"adv_lr": 0.01}, "value": 0.999, "user_attrs": METRICS},
     "no settings": {"params": {}, "value": 0.5},
     "outside the space": {"params": INSIDE | {"adv_eps": 7.0}, "value": 0.5, "user_attrs": METRICS},
     "zero on a logarithmic axis": {"params": INSIDE | {"adv_eps": 0.0}, "value": 0.5, "user_attrs": METRICS},
@@ -119,3 +122,15 @@ def test_a_study_of_strangers_alone_has_no_best(tmp_path):
     write_trials(summary, tmp_path)
     with pytest.raises(UserError, match="no complete trial"):
         best_of(summary)
+
+
+def test_the_best_that_a_search_shows_was_measured():
+    strangers = with_added("a good value that nobody measured", states="").trials
+    watch = Watch(Console(file=io.StringIO()), "accuracy", maximize=True, total=9, seen=strangers)
+    assert (watch.done, watch.best) == (1, None)
+
+
+def test_notes_that_are_not_printed_are_counted():
+    text = io.StringIO()
+    print_summary(Console(file=text), summarise(with_added(*ADDED), folds=0))
+    assert f"and {len(ADDED) - 1 - 5} more trials with a note, in trials.csv" in text.getvalue()

@@ -20,13 +20,15 @@ START = {"epsilon": 1.0, "K": 3, "combine": "mean"}
 
 @pytest.mark.parametrize("name", ["tpe", "gp", "random", "sobol"])
 def test_models_see_what_is_inside_the_space(name):
-    def last(strangers):
+    def last(strangers, running=()):
         study = optuna.create_study(direction="maximize", sampler=PhasedSampler(SPACE, [START], 6, 0, name))
         for number in range(7):
             params = {"epsilon": 0.1 + number / 2, "K": 2 + number % 4, "combine": "mean"}
             study.add_trial(create_trial(params=params, distributions=SPACE, value=number / 10))
         for params, distributions, result in strangers:
             study.add_trial(create_trial(params=params, distributions=distributions, value=result))
+        for params, distributions in running:
+            study.add_trial(create_trial(state=TrialState.RUNNING, params=params, distributions=distributions))
         study.add_trial(create_trial(state=TrialState.RUNNING))
         trial = study.get_trials()[-1]
         trial.number = 20
@@ -40,6 +42,7 @@ def test_models_see_what_is_inside_the_space(name):
         (START, SPACE, math.inf),
     ]
     assert last(strangers) == last([])
+    assert last([], [({"combine": "max", "K": 3, "epsilon": 1e5}, wide), ({"rho": 1}, {"rho": wide["K"]})]) == last([])
     inside = [({"epsilon": 2.0, "K": 3, "combine": "sum"}, wide | {"combine": SPACE["combine"]}, 9.0)]
     assert (last(inside) != last([])) == (name in ("tpe", "gp"))
 
