@@ -18,8 +18,8 @@ PLACEHOLDERS = {"-1", "-1.0", "?", "-", "none", "null", "nan", "n/a", "na", "unk
 
 
 def missing(value: Any) -> bool:
-    """Whether a cell holds no label."""
-    return value is None or (isinstance(value, str) and not value.strip()) or bool(value != value)
+    """Whether a cell holds no label; "nan" is what a table without one was saved with."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in ("", "nan")) or bool(value != value)
 
 
 def number(value: Any) -> float | None:

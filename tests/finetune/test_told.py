@@ -1,0 +1,100 @@
+"""What a run says it has read, and the warnings: each from both sides of its limit."""
+
+import numpy as np
+import pytest
+
+from finetune.task import Rows, Task
+from finetune.tiny import tiny_tokenizer
+from finetune.told import reading
+
+
+def rows_of(texts, labels):
+    return Rows(list(texts), None, np.array(labels))
+
+
+def lines(train, validation=None, test=None, names=("bad", "good"), max_length=128, words=None):
+    validation = validation or rows_of(["quite another story"] * 10, [0, 1] * 5)
+    test = test or rows_of(["a third tale of it"] * 10, [0, 1] * 5)
+    task = Task("t", "classification", names, train, validation, test)
+    texts = [*train.texts, *validation.texts, *test.texts] if words is None else words
+    return reading(task, tiny_tokenizer(texts), max_length)
+
+
+def hundred(first, count, other="film number {}"):
+    """A hundred texts, ``count`` of them ``first``; their labels in turn."""
+    return rows_of([first.format(n) if n < count else other.format(n) for n in range(100)], [n % 2 for n in range(100)])
+
+
+def warnings(found):
+    return [line for line in found if line.startswith("warning: ")]
+
+
+def test_the_usual_lines(tmp_path):
+    found = lines(hundred("", 0))
+    assert found[0] == "rows: 100 train, 10 validation, 10 test"
+    assert found[1] == "2 classes in train: bad 50, good 50"
+    assert found[2].startswith(
+        "tokens of a train text: median 5, longest 5; 0 % cut off by --max-length 128; unknown tokens: 0 %"
+    )
+    assert warnings(found) == []
+
+
+def test_of_many_classes_the_largest_and_smallest_are_named():
+    labels = [n for n in range(12) for _ in range(n + 1)]
+    train = rows_of([f"film {n}" for n in range(len(labels))], labels)
+    found = lines(train, names=tuple(f"c{n}" for n in range(12)))
+    assert found[1] == "12 classes in train: c11 12, c10 11, c9 10, c8 9, c7 8, c6 7, ..., c1 2, c0 1"
+
+
+@pytest.mark.parametrize(("count", "warned"), [(20, False), (21, True)])
+def test_texts_that_are_cut(count, warned):
+    found = lines(hundred("a b c d e f g h {}", count), max_length=8)
+    assert f"{count} % cut off by --max-length 8" in found[2]
+    what = "21 % of the train texts lose their ends; --max-length 11 keeps 95 % whole, or put what matters first"
+    assert warnings(found) == ([f"warning: {what}"] if warned else [])
+
+
+@pytest.mark.parametrize(("words", "warned"), [(["film x y"], True), ([f"film number {n}" for n in range(100)], False)])
+def test_tokens_that_are_unknown(words, warned):
+    train = hundred("", 0)
+    found = lines(train, rows_of(train.texts[:1], [0]), words=[*words, "film number"])
+    assert any("of the tokens are unknown to the model" in line for line in warnings(found)) is warned
+
+
+@pytest.mark.parametrize(("known", "warned"), [(0, False), (2, False), (3, True)])
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_texts_of_train_in_another_split(split, known, warned):
+    train = hundred("", 0)
+    other = rows_of([train.texts[n].upper() + " " if n < known else f"new text {n}" for n in range(100)], [0, 1] * 50)
+    found = lines(train, **{split: other})
+    said = [line for line in found if "are train texts as well" in line]
+    assert len(said) == (known > 0)
+    assert [line.startswith(f"warning: 3 of 100 {split} texts (3 %)") for line in said] == [warned] * len(said)
+
+
+@pytest.mark.parametrize(("count", "warned"), [(4, False), (6, True)])
+def test_one_text_with_two_labels(count, warned):
+    said = [line for line in lines(hundred("the same", count)) if "another label elsewhere" in line]
+    assert [line.startswith("warning: ") for line in said] == [warned]
+    assert f"{count} train rows ({count} %)" in said[0]
+
+
+@pytest.mark.parametrize("empty", ["", "   ", "!", "x"])
+@pytest.mark.parametrize(("count", "warned"), [(0, False), (10, False), (11, True)])
+def test_texts_with_nothing_in_them(empty, count, warned):
+    said = [line for line in lines(hundred(empty, count)) if "empty or one character long" in line]
+    assert len(said) == (count > 0)
+    assert any(line.startswith(f"warning: {count} train texts ({count} %)") for line in said) is warned
+
+
+@pytest.mark.parametrize(("common", "warned"), [(90, False), (91, True)])
+def test_one_class_has_nearly_all_rows(common, warned):
+    train = rows_of([f"film {n}" for n in range(100)], [0] * common + [1] * (100 - common))
+    assert any("consider --metric macro_f1" in line for line in lines(train)) is warned
+
+
+@pytest.mark.parametrize(("names", "warned"), [(("bad", "Bad"), True), (("a b", "a  b"), True), (("bad", "good"), False)])
+def test_classes_that_differ_by_case_or_blanks(names, warned):
+    said = [line for line in lines(hundred("", 0), names=names) if "differ by case or blanks alone" in line]
+    what = f"classes differ by case or blanks alone: {names[0]!r} (50) and {names[1]!r} (50)"
+    assert said == ([f"warning: {what}"] if warned else [])
