@@ -42,6 +42,14 @@ def test_the_line_that_excel_puts_above_the_header_names_it(tmp_path):
         read_file(path)
 
 
+def test_where_two_fit_the_columns_that_are_asked_for_decide(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("text;label;note,more\n" + "".join(f"film {n};bad;a,b\n" for n in range(12)))
+    assert list(read_file(path, Data(train_file=str(path)))) == ["text", "label", "note,more"]
+    asked = Data(train_file=str(path), text_column="text;label;note", label_column=("more",))
+    assert list(read_file(path, asked)) == ["text;label;note", "more"]
+
+
 def test_a_comma_file_with_semicolons_in_its_texts_stays_one(tmp_path):
     rows = [(f"one; two; {n}", "bad", "1") for n in range(12)]
     told = []

@@ -73,6 +73,10 @@ def test_lines_are_counted_as_an_editor_does_also_after_a_cell_of_several(tmp_pa
         read(tmp_path, text)
 
 
+def test_a_header_does_not_run_over_a_line_end_of_another_kind(tmp_path):
+    assert read(tmp_path, "text,label,more\ra\n,bad,0\r") == [("a\n", "bad")]
+
+
 @pytest.mark.parametrize("header", ["text,label,", "text,label,,"])
 def test_delimiters_at_the_end_of_every_line_are_empty_columns(tmp_path, header):
     more = header.count(",") - 1

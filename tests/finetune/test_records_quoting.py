@@ -1,4 +1,4 @@
-"""Quotation marks: a cell over several lines is one cell, a stray mark swallows no row, what may be both is refused."""
+"""Quotation marks: a cell over several lines is one cell, what may be two things is refused."""
 
 import pytest
 
@@ -58,28 +58,6 @@ def test_a_csv_means_what_its_cells_show(tmp_path, cell, meaning, place):
     wanted.insert(place, (meaning, "bad"))
     found = read_file(saved(tmp_path, "t.csv", rows, ","))
     assert list(zip(found["text"], found["label"], strict=True)) == wanted
-
-
-STRAY = {
-    "two cells that begin with a mark": [2, 7],
-    "four of them": [1, 4, 8, 10],
-    "neighbours": [5, 6],
-    "the first and the last": [0, 11],
-    "a single one": [3],
-    "one in the last row": [11],
-}
-
-
-@pytest.mark.parametrize("places", STRAY.values(), ids=STRAY)
-def test_a_stray_mark_in_a_csv_swallows_no_row(tmp_path, places):
-    rows = [(f'"{text}' if n in places else text, label) for n, (text, label) in enumerate(FILLER)]
-    path = saved(tmp_path, "t.csv", rows, ",")
-    with pytest.raises(UserError) as refused:
-        read_file(path)
-    assert f"line {places[0] + 2}: a quotation mark opens a cell" in str(refused.value)
-    assert "--quoting none" in str(refused.value)
-    found = read_file(path, Data(train_file=str(path), quoting="none"))
-    assert list(zip(found["text"], found["label"], strict=True)) == rows
 
 
 def test_a_reading_that_may_be_two_is_settled_by_the_option(tmp_path):
