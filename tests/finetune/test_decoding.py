@@ -5,7 +5,7 @@ from languages import CHINESE, EURO, GERMAN, JAPANESE, KOREAN, TAIWAN
 
 from finetune.config import Data
 from finetune.errors import UserError
-from finetune.files import read_file
+from finetune.files import read_file, read_tables
 
 
 def saved(folder, texts, encoding, name="t.csv"):
@@ -89,3 +89,10 @@ def test_a_wrong_option_is_refused_with_the_line(tmp_path):
     path = saved(tmp_path, CHINESE, "gb18030")
     with pytest.raises(UserError, match="line 2 is not utf-8; give another --encoding"):
         read_file(path, Data(train_file=str(path), encoding="utf-8"))
+
+
+def test_a_file_that_says_too_little_is_read_as_the_one_beside_it(tmp_path):
+    train, dev = saved(tmp_path, GERMAN, "cp1252", "train.csv"), saved(tmp_path, ["plain", "naïf"], "cp1252", "dev.csv")
+    dev.write_bytes(dev.read_bytes().replace(b"\xef", b"i").replace(b"naif", b"na\xefve", 1))
+    found = read_tables(Data(train_file=str(train), validation_file=str(dev)))
+    assert "naïve" in found["validation"]["text"]

@@ -32,6 +32,12 @@ def test_they_end_no_row_where_nothing_is_quoted(tmp_path, inside):
     assert read(tmp_path, text, "t.tsv") == rows
 
 
+@pytest.mark.parametrize(("end", "inside"), [("\n", "\r"), ("\r\n", "\n"), ("\r\n", "\r"), ("\r", "\n")])
+def test_a_line_end_of_another_kind_ends_no_row_where_nothing_is_quoted(tmp_path, end, inside):
+    rows = [("plain", "bad"), (f"one{inside}two", "good"), *[("more", "bad")] * 6]
+    assert read(tmp_path, "".join(f"{a},{b}{end}" for a, b in [("text", "label"), *rows])) == rows
+
+
 def test_a_last_line_without_an_end_counts(tmp_path):
     assert read(tmp_path, csv_of(ROWS).rstrip("\n")) == ROWS
 

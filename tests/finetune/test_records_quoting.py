@@ -22,6 +22,7 @@ TSV = {
     "a tab in a cell": ('"left\tright"', "left\tright"),
     "a mail with its footer": ('"Hi,\n\nno.\n--\nBob\tSales"', "Hi,\n\nno.\n--\nBob\tSales"),
     "marks inside, over two lines": ('"she said ""no""\nand left"', 'she said "no"\nand left'),
+    "marks inside, in one line": ('"she said ""no"" and left"', 'she said "no" and left'),
     "a quotation at the start": ('"Hello" is all he said', '"Hello" is all he said'),
     "a mark that nothing closes": ('"Hello, she said', '"Hello, she said'),
     "inches": ('a 6" screen', 'a 6" screen'),
@@ -37,6 +38,12 @@ def test_a_tsv_means_what_its_cells_show(tmp_path, cell, meaning, place):
     wanted.insert(place, (meaning, "bad"))
     found = read_file(saved(tmp_path, "t.tsv", rows, "\t"))
     assert list(zip(found["text"], found["label"], strict=True)) == wanted
+
+
+def test_a_header_in_marks_tells_that_cells_are_too(tmp_path):
+    rows = [('"all"', "bad"), ("of it", "good")] * 6
+    (tmp_path / "t.tsv").write_text('"text"\t"label"\n' + "".join(f"{text}\t{label}\n" for text, label in rows))
+    assert read_file(tmp_path / "t.tsv") == {"text": ["all", "of it"] * 6, "label": ["bad", "good"] * 6}
 
 
 CSV = {
