@@ -53,6 +53,7 @@ def test_others_are_found_out_and_said(tmp_path, encoding, texts):
         ("cp1251", ["Отличный фильм, всем советую", "Скучно и долго"]),
         ("iso8859_7", ["Πολύ καλή ταινία", "Βαρετή και μεγάλη"]),
         ("cp874", ["หนังดีมาก", "น่าเบื่อ"]),
+        ("shift_jis", ["この映画はとても良かったです。", "つまらない映画でした。", "配送が早くて助かりました"]),
     ],
 )
 def test_what_the_bytes_do_not_tell_is_refused_and_settled_by_the_option(tmp_path, encoding, texts):

@@ -93,6 +93,13 @@ def test_a_test_file_without_labels_is_kept_and_not_scored(tmp_path, content, sa
     assert task.names == ("bad", "good")
 
 
+def test_one_class_of_train_in_all_rows_is_no_placeholder(tmp_path):
+    files = {"train.tsv": rows("a", 40).replace("bad", "-1").replace("good", "1"), "test.tsv": rows("new", 5, "-1")}
+    task = loaded(tmp_path, files)
+    assert task.test.labelled
+    assert task.test.labels.tolist() == [0] * 5
+
+
 def test_a_test_file_with_some_labels_missing_is_refused_with_its_line(tmp_path):
     content = rows("new", 6).replace("new film 4\tbad", "new film 4\t")
     with pytest.raises(UserError, match=r"row 5 of the test data has no label \(line 6 of test.tsv\)"):
