@@ -13,6 +13,8 @@ from finetune.table import Table
 LARGEST = 1e18
 # Several columns of these alone are several labels of one text.
 YES_OR_NO = {"0", "1", "0.0", "1.0", "true", "false"}
+# Signs, a point, a power of ten; no zeros in front, which make a name of a number.
+WHOLE = r"[+-]?(0|[1-9]\d*)(\.\d*)?([eE][+-]?\d{1,2})?"
 # What test files hold in place of labels that are kept back.
 PLACEHOLDERS = {"-1", "-1.0", "?", "-", "none", "null", "nan", "n/a", "na", "unknown", "unlabeled", "unlabelled"}
 
@@ -70,7 +72,7 @@ def clean(tables: Mapping[str, Table], data: Data, told: list[str]) -> None:
     """Write labels that mean the same in the same way, in all splits: changes the tables, and says so.
 
     Blanks around a label are taken off, in a column of decimal commas they become points, and where all of a column
-    are whole numbers 1.0 is 1.
+    are whole numbers 1.0 and +1 are 1.
     """
     held = list(tables.values())
     for column in data.label_column:
@@ -100,11 +102,11 @@ def commas(texts: Sequence[str]) -> bool:
 
 
 def whole(value: Any) -> Any:
-    """A whole number without ".0"; every other value as it is."""
-    if isinstance(value, float) and value == value:
+    """A whole number written as 1, where it was 1.0, +1 or 1e0; every other value as it is, 007 and 0.5 too."""
+    if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+\.0*", value):
-        return str(int(float(value)))
+    if isinstance(value, str) and re.fullmatch(WHOLE, value) and float(value).is_integer():
+        return str(int(float(value))) if re.search("[.e]", value.lower()) else value.removeprefix("+")
     return value
 
 

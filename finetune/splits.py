@@ -28,7 +28,8 @@ LIKE = {
 }
 # GLUE's name for the half of a split that is drawn as the training rows are; "mismatched" is the other half.
 MATCHED = "matched"
-SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})")
+# The hub's older files end in a hash.
+SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(?:-[0-9a-f]{16})?")
 SHOWN = 6
 
 
@@ -105,13 +106,17 @@ def files_of(folder: Path) -> dict[str, list[Path]]:
 def _tables(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.is_file() and format_of(path) in FORMATS:
+        # macOS packs a "._dev.csv" beside dev.csv.
+        if path.is_file() and format_of(path) in FORMATS and not path.name.startswith("."):
             shard = SHARD.fullmatch(stem_of(path))
             found.setdefault(path.name.replace(shard[0], shard[1]) if shard else path.name, []).append(path)
     for paths in found.values():
-        shard = SHARD.fullmatch(stem_of(paths[0]))
-        if shard and len(paths) != int(shard[3]):
-            raise UserError(f"{paths[0]}: {len(paths)} of its {int(shard[3])} parts are here; the others are missing")
+        parts = [shard for path in paths if (shard := SHARD.fullmatch(stem_of(path)))]
+        numbers, whole = [int(part[2]) for part in parts], {int(part[3]) for part in parts}
+        if len(set(numbers)) < len(numbers) or len(whole) > 1:
+            raise UserError(f"{paths[0]}: there are parts of several versions of this table; keep those of one")
+        if parts and len(numbers) != max(whole):
+            raise UserError(f"{paths[0]}: {len(paths)} of its {max(whole)} parts are here; the others are missing")
     return found
 
 
@@ -121,7 +126,8 @@ def _plain(name: str) -> str:
 
 
 def _words(name: str) -> list[str]:
-    return [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
+    """Runs of letters, also where case or a digit parts them: devSet, dev2020."""
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)]
 
 
 def _like(name: str) -> str | None:

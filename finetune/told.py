@@ -94,7 +94,7 @@ def _tokens(task: Task, tokenizer: Any, max_length: int) -> list[str]:
         f" unknown tokens: {share(unknown, 1)} in train, {share(strange, 1)} in validation"
     ]
     if cut > CUT:
-        most = int(np.quantile(lengths, 0.95))
+        most = int(np.quantile(lengths, 0.95, method="higher"))
         what = f"{share(cut, 1)} of the train texts lose their ends"
         lines.append(f"warning: {what}; --max-length {most} keeps 95 % whole, or put what matters first")
     if max(unknown, strange) > UNKNOWN:

@@ -54,6 +54,11 @@ def test_texts_that_are_cut(count, warned):
     assert warnings(found) == ([f"warning: {what}"] if warned else [])
 
 
+def test_the_length_that_is_named_keeps_what_it_promises():
+    rows = rows_of(["a b c d e f g h"] * 6 + ["a " * 20] * 3 + ["a " * 100], [0, 1] * 5)
+    assert "--max-length 102 keeps 95 % whole" in warnings(lines(rows, max_length=8))[0]
+
+
 @pytest.mark.parametrize(("words", "warned"), [(["film x y"], True), ([f"film number {n}" for n in range(100)], False)])
 def test_tokens_that_are_unknown(words, warned):
     found = lines(hundred("", 0), rows_of(["film number 0"], [0]), words=[*words, "film number"])

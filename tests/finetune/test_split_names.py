@@ -1,0 +1,71 @@
+"""Names of files in the wild: parts with a hash, words without a mark between them, hidden copies."""
+
+import pandas as pd
+import pytest
+
+from finetune.config import Data
+from finetune.errors import UserError
+from finetune.load import load_task
+
+HASHES = ("a09b74b3ef9c3b56", "c19b74b3ef9c3b56")
+
+
+def table(word, count):
+    return pd.DataFrame({"text": [f"{word} film {n}" for n in range(count)], "label": ["bad", "good"] * (count // 2)})
+
+
+def loaded(folder, **counts):
+    """A folder of train.csv and these files, with "__" for the dot."""
+    for name, count in {"train__csv": 20, **counts}.items():
+        table(name, count).to_csv(folder / name.replace("__", "."), index=False)
+    return load_task(Data(data=str(folder)))
+
+
+@pytest.mark.parametrize("inside", ["", "data/"])
+@pytest.mark.parametrize("hashed", [True, False])
+def test_parts_are_one_table_with_a_hash_or_without(tmp_path, inside, hashed):
+    (tmp_path / "data").mkdir()
+    for number, code in enumerate(HASHES):
+        end = f"-{code}" if hashed else ""
+        table(f"part {number}", 20).to_parquet(tmp_path / f"{inside}train-{number:05}-of-00002{end}.parquet")
+    table("other", 8).to_parquet(tmp_path / f"{inside}validation-00000-of-00001{end}.parquet")
+    table("third", 6).to_parquet(tmp_path / f"{inside}test-00000-of-00001{end}.parquet")
+    task = load_task(Data(data=str(tmp_path)))
+    assert (len(task.train), len(task.validation), len(task.test)) == (40, 8, 6)
+
+
+def test_a_part_that_is_gone_is_missed_with_a_hash_too(tmp_path):
+    table("part", 20).to_parquet(tmp_path / f"train-00000-of-00002-{HASHES[0]}.parquet")
+    with pytest.raises(UserError, match="1 of its 2 parts are here; the others are missing"):
+        load_task(Data(data=str(tmp_path)))
+
+
+@pytest.mark.parametrize("second", [f"00000-of-00001-{HASHES[1]}", "00000-of-00001", f"00001-of-00002-{HASHES[0]}"])
+def test_parts_of_two_versions_are_not_mixed(tmp_path, second):
+    table("part", 20).to_parquet(tmp_path / f"train-00000-of-00001-{HASHES[0]}.parquet")
+    table("other", 20).to_parquet(tmp_path / f"train-{second}.parquet")
+    with pytest.raises(UserError, match="parts of several versions of this table; keep those of one"):
+        load_task(Data(data=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    "name", ["devSet", "dev2020", "twitter-2016dev-A", "DEVset", "valData", "myValidation", "eval2", "dev数据", "2dev"]
+)
+def test_words_are_parted_by_case_and_digits(tmp_path, name):
+    task = loaded(tmp_path, **{f"{name}__csv": 30})
+    assert len(task.validation) == 30
+    assert f"{name}.csv is the validation split, by its name; --validation-file takes another" in task.notes
+
+
+@pytest.mark.parametrize("name", ["device", "protest", "Latest", "value", "contest2020", "trainer", "devil"])
+def test_a_word_inside_another_is_none(tmp_path, name):
+    task = loaded(tmp_path, **{f"{name}__csv": 30})
+    assert len(task.train) + len(task.validation) + len(task.test) == 20
+    assert not any(f"{name}.csv" in note for note in task.notes)
+
+
+@pytest.mark.parametrize("name", ["._dev.csv", ".dev.csv", "._train.csv", ".~lock.dev.csv", "._test.tsv"])
+def test_hidden_copies_are_no_tables(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\x00\x05\x16\x07 no table")
+    task = loaded(tmp_path, dev__csv=30)
+    assert (len(task.train), len(task.validation)) == (17, 30)
