@@ -81,7 +81,10 @@ def read_folder(
     found = choose(list(tables), where, told, list(given))
     if "train" not in found:
         here = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
-        raise UserError(f"{where} has no train file ({', '.join(f'train{s}' for s in FORMATS)}); it holds {here}")
+        formats = ", ".join(f"train{s}" for s in FORMATS)
+        raise UserError(
+            f"{where} has no train file ({formats}); it holds {here}. Name files with --train-file in place of --data"
+        )
     return read_files({split: tables[name] for split, name in found.items()} | dict(given), data, told)
 
 
