@@ -2,12 +2,11 @@
 
 import runpy
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from own_loop import (
+from helpers.framework_loops import (
     LOOPS,
     METHODS,
     OTHERS,
@@ -20,7 +19,8 @@ from own_loop import (
     tiny_loader,
     tiny_model,
 )
-from tiny import grads_of
+from helpers.places import ROOT
+from helpers.tiny_models import grads_of
 
 from adv import AttackError, Clean, FreeAT
 from finetune.config import Data, Recipe
@@ -28,7 +28,7 @@ from finetune.encode import train_batches
 from finetune.load import load_task
 from finetune.loop import Bench, Training
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = ROOT / "examples"
 RECIPE = Recipe(epochs=1, batch_size=8, gradient_accumulation=2)
 # A hint about speed: the examples' rows are in memory.
 pytestmark = pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from own_loop import LOOPS, METHODS, Run, tiny_loader, tiny_model
+from helpers.framework_loops import LOOPS, METHODS, Run, tiny_loader, tiny_model
+from helpers.tiny_models import grads_of
 from peft import LoraConfig, get_peft_model
-from tiny import grads_of
 
 from adv import AWP, AttackError, Clean
 

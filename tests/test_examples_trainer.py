@@ -4,7 +4,18 @@ from dataclasses import dataclass, field
 
 import pytest
 import torch
-from own_loop import METHODS, OTHERS, Run, Told, assert_same, by_group, own_loop, tiny_model, tiny_rows, trainer_of
+from helpers.framework_loops import (
+    METHODS,
+    OTHERS,
+    Run,
+    Told,
+    assert_same,
+    by_group,
+    own_loop,
+    tiny_model,
+    tiny_rows,
+    trainer_of,
+)
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from trainer_mixin import Adversarial

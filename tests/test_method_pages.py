@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.places import ROOT
 
 from adv import METHODS
 from finetune.config import Data, Recipe
@@ -14,7 +15,6 @@ from spaces import space_of
 from studies.methods import range_text, text
 from studies.plan import make_plan
 
-ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "methods"
 PAGES = sorted(FOLDER.glob("*.md"))
 MOST_LINES = 70

@@ -2,11 +2,11 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 import torch
-from tiny import batch_for, build
+from helpers.places import ROOT
+from helpers.tiny_models import batch_for, build
 from torch import nn
 
 import search
@@ -14,7 +14,7 @@ from adv import METHODS, SMART, FreeLB, Precision
 from spaces import SPACES
 from studies.methods import HEAD, readme_row, settings_of
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+README = (ROOT / "README.md").read_text()
 
 
 def test_the_table_of_methods_is_that_of_the_code(capsys: pytest.CaptureFixture[str]) -> None:

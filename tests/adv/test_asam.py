@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from byhand import bitwise, loss_at, same, slopes_of, unmasked
-from observe import gradients, watch
-from tiny import Bag, batch_for, build, trained_bag
+from helpers.by_hand import bitwise, loss_at, same, slopes_of, unmasked
+from helpers.tiny_models import Bag, batch_for, build, trained_bag
+from helpers.watched_steps import gradients, watch
 from torch import nn
 from torch.nn import functional as F
 

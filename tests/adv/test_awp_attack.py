@@ -3,9 +3,9 @@
 import pytest
 import torch
 import transformers
-from byhand import MATRICES, ascend, loss_at, moved, passes_of, same, slopes_of, unmasked, weight_step
-from observe import gradients, state_of, watch
-from tiny import Bag, batch_for, build, trained_bag
+from helpers.by_hand import MATRICES, ascend, loss_at, moved, passes_of, same, slopes_of, unmasked, weight_step
+from helpers.tiny_models import Bag, batch_for, build, trained_bag
+from helpers.watched_steps import gradients, state_of, watch
 
 from adv import ASAM, AWP, FGM, PGD, SAM, AttackError, RandomWeights
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from byhand import MATRICES, bitwise, loss_at, moved, same, slopes_of, unmasked, weight_step
-from observe import gradients, state_of, watch
-from tiny import Bag, batch_for, build
+from helpers.by_hand import MATRICES, bitwise, loss_at, moved, same, slopes_of, unmasked, weight_step
+from helpers.tiny_models import Bag, batch_for, build
+from helpers.watched_steps import gradients, state_of, watch
 
 from adv import AWP, SAM, AttackError, Clean, SettingError
 

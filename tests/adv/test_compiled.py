@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from compiled_ways import (
+from helpers.compiled_ways import (
     FEW,
     WAYS,
     a_part,
@@ -13,8 +13,8 @@ from compiled_ways import (
     settings_of,
     the_layers,
 )
-from observe import gradients, state_of
-from tiny import batch_for, build
+from helpers.tiny_models import batch_for, build
+from helpers.watched_steps import gradients, state_of
 
 from adv import METHODS, Clean
 

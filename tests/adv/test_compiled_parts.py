@@ -4,9 +4,9 @@ import warnings
 
 import pytest
 import torch
-from compiled_ways import FEW, OTHERS, WAYS, in_place
-from observe import gradients
-from tiny import batch_for, build
+from helpers.compiled_ways import FEW, OTHERS, WAYS, in_place
+from helpers.tiny_models import batch_for, build
+from helpers.watched_steps import gradients
 
 from adv import AWP, FGM, METHODS, AttackError, Clean
 from adv.modules import encoder_of, first_layer, named_module, unwrapped

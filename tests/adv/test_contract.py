@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from observe import ATTACKS, UNMOVED, gradients, having, kinds, state_of, still, watch
-from tiny import FAMILIES, batch_for, build, grads_of
+from helpers.tiny_models import FAMILIES, batch_for, build, grads_of
+from helpers.watched_steps import ATTACKS, UNMOVED, gradients, having, kinds, state_of, still, watch
 
 from adv import METHODS
 from adv.embedding import EmbeddingMethod

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from helpers.tiny_models import Bag, batch_for, build
+from helpers.watched_steps import REGULARISED, gradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from observe import REGULARISED, gradients
-from tiny import Bag, batch_for, build
 from torch.distributions import Categorical, kl_divergence
 from torch.nn import functional as F
 

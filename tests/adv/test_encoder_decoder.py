@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 import transformers
-from observe import ON_EMBEDDINGS, gradients, having, state_of
+from helpers.watched_steps import ON_EMBEDDINGS, gradients, having, state_of
 from torch.nn import functional as F
 
 from adv import AWP, METHODS, AttackError

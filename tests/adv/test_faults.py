@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from observe import ACCUMULATING, ATTACKS, ON_WEIGHTS, REGULARISED, gradients, having, made, state_of, watch
-from test_precision import INNER, scaler_of, times
-from tiny import Bag, batch_for, build
+from helpers.loss_scales import INNER, scaler_of, times
+from helpers.tiny_models import Bag, batch_for, build
+from helpers.watched_steps import ACCUMULATING, ATTACKS, ON_WEIGHTS, REGULARISED, gradients, having, made, state_of, watch
 
 from adv import METHODS, Precision
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from observe import gradients, watch
-from tiny import Bag, batch_for, build
+from helpers.tiny_models import Bag, batch_for, build
+from helpers.watched_steps import gradients, watch
 
 from adv import FGM
 

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from byhand import ascend, bitwise, inside, loss_at, passes_of, raises_loss, same, slopes_of, spoiled, unmasked
+from helpers.by_hand import ascend, bitwise, inside, loss_at, passes_of, raises_loss, same, slopes_of, spoiled, unmasked
+from helpers.tiny_models import Bag, batch_for, build, grads_of, trained_bag
+from helpers.watched_steps import gradients, watch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from observe import gradients, watch
-from tiny import Bag, batch_for, build, grads_of, trained_bag
 
 from adv import AttackError, Clean, FreeAT
 

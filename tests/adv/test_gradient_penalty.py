@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from byhand import bitwise, same
-from observe import gradients
-from tiny import Bag, batch_for, build
+from helpers.by_hand import bitwise, same
+from helpers.tiny_models import Bag, batch_for, build
+from helpers.watched_steps import gradients
 from torch.nn import functional as F
 
 from adv import Clean, GradientPenalty

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import pytest
 import torch
 import transformers
-from masked import ADDED, BATCH, IDS, LABELS, MASK, REAL, check
-from tiny import build
+from helpers.padded_batch import ADDED, BATCH, IDS, LABELS, MASK, REAL, check
+from helpers.tiny_models import build
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 import transformers
-from masked import ADDED, BATCH, IDS, LABELS, MASK, REAL, Attention, check, outside
-from observe import gradients
-from own_models import LSTM
-from tiny import FAMILIES, batch_for, build
+from helpers.own_models import LSTM
+from helpers.padded_batch import ADDED, BATCH, IDS, LABELS, MASK, REAL, Attention, check, outside
+from helpers.tiny_models import FAMILIES, batch_for, build
+from helpers.watched_steps import gradients
 from torch.nn import functional as F
 
 from adv import METHODS

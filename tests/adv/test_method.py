@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 import torch
-from observe import ATTACKS, ON_EMBEDDINGS, UNMOVED, watch
-from tiny import batch_for, build
+from helpers.tiny_models import batch_for, build
+from helpers.watched_steps import ATTACKS, ON_EMBEDDINGS, UNMOVED, watch
 
 from adv import FGM, METHODS, PGD, Cost
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from observe import gradients
-from own_models import LSTM, ManyDropouts, MeanPooled, text_batch
+from helpers.own_models import LSTM, ManyDropouts, MeanPooled, text_batch
+from helpers.watched_steps import gradients
 from torch import nn
 from torch.nn import functional as F
 from transformers import BatchEncoding

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny import FAMILIES, Bag, batch_for, build
+from helpers.tiny_models import FAMILIES, Bag, batch_for, build
 from torch import nn
 
 from adv import AttackError

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from byhand import bitwise, lengths, loss_at, passes_of, same, slopes_of
+from helpers.by_hand import bitwise, lengths, loss_at, passes_of, same, slopes_of
+from helpers.tiny_models import Bag, batch_for, build
+from helpers.watched_steps import gradients, watch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from observe import gradients, watch
-from tiny import Bag, batch_for, build
 
 from adv import Clean, NEFTune
 

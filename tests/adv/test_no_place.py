@@ -1,8 +1,8 @@
 """Where no perturbation of tokens has a place: one vector for a text, and embeddings that are computed twice."""
 
 import pytest
-from observe import state_of
-from own_models import MeanPooled, text_batch
+from helpers.own_models import MeanPooled, text_batch
+from helpers.watched_steps import state_of
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint

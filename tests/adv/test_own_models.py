@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from observe import ON_EMBEDDINGS, gradients, having, state_of
-from own_models import LSTM, OWN, of_tuple, outputs_of, own, text_batch
+from helpers.own_models import LSTM, OWN, of_tuple, outputs_of, own, text_batch
+from helpers.watched_steps import ON_EMBEDDINGS, gradients, having, state_of
 from torch import nn
 from torch.nn import functional as F
 from transformers import BertModel

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from masked import BATCH, IDS, LABELS, MASK, REAL, Attention, check, outside, shifts_of
-from observe import ON_EMBEDDINGS, state_of
-from tiny import build
+from helpers.padded_batch import BATCH, IDS, LABELS, MASK, REAL, Attention, check, outside, shifts_of
+from helpers.tiny_models import build
+from helpers.watched_steps import ON_EMBEDDINGS, state_of
 
 from adv import FGM, METHODS, AttackError
 

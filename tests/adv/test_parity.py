@@ -2,11 +2,11 @@
 
 from functools import cache
 
-import listing
 import pytest
 import torch
-from observe import gradients
-from tiny import FAMILIES, batch_for, build
+from helpers import seed_listing as listing
+from helpers.tiny_models import FAMILIES, batch_for, build
+from helpers.watched_steps import gradients
 
 from adv import AWP, FGM, PGD
 

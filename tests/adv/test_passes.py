@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from observe import ON_WEIGHTS, REGULARISED, gradients, made, state_of, watch
-from tiny import Bag, batch_for, build
+from helpers.tiny_models import Bag, batch_for, build
+from helpers.watched_steps import ON_WEIGHTS, REGULARISED, gradients, made, state_of, watch
 from torch import nn
 from torch.nn import functional as F
 from transformers.modeling_outputs import SequenceClassifierOutput

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 import torch
-from byhand import same, slope_at, slopes_of
-from observe import watch
-from tiny import Bag, batch_for
+from helpers.by_hand import same, slope_at, slopes_of
+from helpers.tiny_models import Bag, batch_for
+from helpers.watched_steps import watch
 from torch.nn import functional as F
 
 from adv import R3F, SMART, VAT, SiFT

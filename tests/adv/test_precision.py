@@ -4,7 +4,9 @@ import math
 
 import pytest
 import torch
-from observe import (
+from helpers.loss_scales import INNER, scaler_of, times
+from helpers.tiny_models import batch_for, build, grads_of
+from helpers.watched_steps import (
     ACCUMULATING,
     ASCENDING,
     ATTACKS,
@@ -15,15 +17,10 @@ from observe import (
     state_of,
     watch,
 )
-from tiny import batch_for, build, grads_of
 
 from adv import METHODS, PGD, AttackError, Precision
 
 every_attack = pytest.mark.parametrize("name", ATTACKS)
-
-
-def scaler_of(scale, **options):
-    return torch.amp.GradScaler("cpu", init_scale=scale, **options)
 
 
 def unscaled(model, method, batch, precision):
@@ -32,16 +29,6 @@ def unscaled(model, method, batch, precision):
         gradients(method, model, batch, precision=precision)
     precision.scaler.unscale_(torch.optim.SGD(model.parameters(), lr=0.1))
     return grads_of(model), seen.passes[-1]
-
-
-def times(factor):
-    """A forward whose loss is so many times as large."""
-
-    def forward(model, batch):
-        output = model(**batch)
-        return {"loss": output.loss * factor, "logits": output.logits}
-
-    return forward
 
 
 # Below 4096, fp16 itself loses the smallest gradients of this model.
@@ -109,9 +96,6 @@ def test_a_loss_too_small_for_fp16_is_scaled_in_every_pass(name):
         weights = [last.weights[key] - first.weights[key] for key in first.weights if "layer.0" in key]
         moves.append(torch.cat([last.shift.flatten(), *(weight.flatten() for weight in weights)]))
     assert (moves[1] - moves[0]).norm() < 0.3 * moves[0].norm()
-
-
-INNER = [name for name in (*ASCENDING, *ON_WEIGHTS) if name not in ("fgsm", "random", "random_weights")]
 
 
 @every_attack

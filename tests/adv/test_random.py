@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from observe import watch
-from tiny import batch_for, build, trained_bag
+from helpers.tiny_models import batch_for, build, trained_bag
+from helpers.watched_steps import watch
 
 from adv import AWP, FGM, FGSM, PGD, RandomDirection
 

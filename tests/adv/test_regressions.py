@@ -6,8 +6,8 @@ B6 (restore without attack fails): there is no pair of calls, ``backward`` does 
 
 import pytest
 import torch
-from observe import ASCENDING, ATTACKS, ON_EMBEDDINGS, UNMOVED, gradients, having, made, state_of, watch
-from tiny import FAMILIES, Bag, Conditional, batch_for, build, grads_of
+from helpers.tiny_models import FAMILIES, Bag, Conditional, batch_for, build, grads_of
+from helpers.watched_steps import ASCENDING, ATTACKS, ON_EMBEDDINGS, UNMOVED, gradients, having, made, state_of, watch
 from torch.nn import functional as F
 
 from adv import FGM, METHODS, PGD, AttackError, Clean, Precision

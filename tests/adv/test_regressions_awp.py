@@ -8,8 +8,8 @@ import gc
 
 import pytest
 import torch
-from observe import ATTACKS, gradients, state_of, watch
-from tiny import Bag, Conditional, batch_for, build, grads_of
+from helpers.tiny_models import Bag, Conditional, batch_for, build, grads_of
+from helpers.watched_steps import ATTACKS, gradients, state_of, watch
 from torch import nn
 from torch.nn import functional as F
 from transformers.modeling_outputs import SequenceClassifierOutput

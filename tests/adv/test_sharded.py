@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from observe import has, having, state_of
-from tiny import Bag, batch_for, build
+from helpers.tiny_models import Bag, batch_for, build
+from helpers.watched_steps import has, having, state_of
 from torch import distributed, nn
 from torch.distributed.fsdp import fully_shard
 

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 import torch
-from observe import ON_EMBEDDINGS, gradients, having, made, state_of, watch
-from tiny import Bag, batch_for, build
+from helpers.tiny_models import Bag, batch_for, build
+from helpers.watched_steps import ON_EMBEDDINGS, gradients, having, made, state_of, watch
 from torch import nn
 
 from adv import AWP, FGM, METHODS, PGD, AttackError

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from own_models import Siamese, outputs_of, pair_batch, text_batch
+from helpers.own_models import Siamese, outputs_of, pair_batch, text_batch
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel
 

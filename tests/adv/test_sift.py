@@ -4,11 +4,11 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from byhand import kl, logits_at, loss_at, moves_predictions, passes_of, same, slope_at, slopes_of, unmasked
+from helpers.by_hand import kl, logits_at, loss_at, moves_predictions, passes_of, same, slope_at, slopes_of, unmasked
+from helpers.tiny_models import Bag, batch_for, build, grads_of, trained_bag
+from helpers.watched_steps import gradients, watch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from observe import gradients, watch
-from tiny import Bag, batch_for, build, grads_of, trained_bag
 from torch.nn import functional as F
 
 from adv import Clean, SiFT

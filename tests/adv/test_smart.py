@@ -2,11 +2,22 @@
 
 import pytest
 import torch
-from byhand import kl, logits_at, loss_at, moves_predictions, passes_of, same, slope_at, slopes_of, spoiled, unmasked
+from helpers.by_hand import (
+    kl,
+    logits_at,
+    loss_at,
+    moves_predictions,
+    passes_of,
+    same,
+    slope_at,
+    slopes_of,
+    spoiled,
+    unmasked,
+)
+from helpers.tiny_models import Bag, batch_for, build, trained_bag
+from helpers.watched_steps import gradients, state_of, watch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from observe import gradients, state_of, watch
-from tiny import Bag, batch_for, build, trained_bag
 
 from adv import SMART, Clean
 

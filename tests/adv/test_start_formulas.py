@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from observe import watch
-from tiny import Bag, batch_for
+from helpers.tiny_models import Bag, batch_for
+from helpers.watched_steps import watch
 
 from adv import (
     R3F,

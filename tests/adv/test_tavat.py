@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from byhand import (
+from helpers.by_hand import (
     bitwise,
     inside,
     lengths,
@@ -16,10 +16,10 @@ from byhand import (
     unit,
     unmasked,
 )
+from helpers.tiny_models import Bag, batch_for, build, grads_of, trained_bag
+from helpers.watched_steps import gradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from observe import gradients
-from tiny import Bag, batch_for, build, grads_of, trained_bag
 
 from adv import TAVAT, AttackError, Clean
 

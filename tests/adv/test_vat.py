@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from byhand import (
+from helpers.by_hand import (
     kl,
     lengths,
     logits_at,
@@ -16,8 +16,8 @@ from byhand import (
     unit,
     unmasked,
 )
-from observe import gradients, watch
-from tiny import Bag, batch_for, build, grads_of, trained_bag
+from helpers.tiny_models import Bag, batch_for, build, grads_of, trained_bag
+from helpers.watched_steps import gradients, watch
 from torch.nn import functional as F
 
 from adv import VAT, AttackError, Clean

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from byhand import ascend, inside, passes_of, raises_loss, same, slopes_of, spoiled, unmasked
+from helpers.by_hand import ascend, inside, passes_of, raises_loss, same, slopes_of, spoiled, unmasked
+from helpers.tiny_models import Bag, batch_for, build, trained_bag
+from helpers.watched_steps import gradients, watch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from observe import gradients, watch
-from tiny import Bag, batch_for, build, trained_bag
 from torch import nn
 from torch.nn import functional as F
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small import assert_same_state, history_of, reviews_task, state_of, train
+from helpers.small_tasks import assert_same_state, history_of, reviews_task, state_of, train
 
 from adv import AWP, FGM, Clean
 from finetune.config import Recipe

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES, SAFE, built, configure, edit, folder_of
+from helpers.saved_families import FAMILIES, SAFE, built, configure, edit, folder_of
+from helpers.small_tasks import assert_same_state, numbers_task, reviews_task
 from safetensors.torch import load_file, save_file
-from small import assert_same_state, numbers_task, reviews_task
 from transformers import AutoModel, AutoModelForSequenceClassification, BertForSequenceClassification, BertModel
 
 from finetune.config import Recipe

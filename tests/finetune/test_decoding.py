@@ -1,7 +1,7 @@
 """Encodings: told by marks or by what the bytes are, refused where they do not tell, settled by the option."""
 
 import pytest
-from languages import CHINESE, EURO, GERMAN, JAPANESE, KOREAN, TAIWAN
+from helpers.languages import CHINESE, EURO, GERMAN, JAPANESE, KOREAN, TAIWAN
 
 from finetune.config import Data
 from finetune.errors import UserError

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from helpers.small_tasks import reviews_task
 from hypothesis import given
 from hypothesis import strategies as st
-from small import reviews_task
 
 from finetune.encode import POOL, Encoded, encode, score_batches, train_batches
 from finetune.task import Rows

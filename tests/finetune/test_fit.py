@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES, folder_of, words
-from small import numbers_task, reviews_task, train
+from helpers.saved_families import FAMILIES, folder_of, words
+from helpers.small_tasks import numbers_task, reviews_task, train
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 

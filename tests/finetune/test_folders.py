@@ -2,7 +2,7 @@
 
 import datasets
 import pytest
-from small import write_lines
+from helpers.small_tasks import write_lines
 
 from finetune.config import Data
 from finetune.errors import UserError

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from families import folder_of, words
-from small import numbers_task, reviews_task, train
+from helpers.saved_families import folder_of, words
+from helpers.small_tasks import numbers_task, reviews_task, train
 
 from adv import Clean
 from finetune.config import Recipe

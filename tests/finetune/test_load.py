@@ -3,7 +3,7 @@ import random
 import datasets
 import numpy as np
 import pytest
-from small import rows_with, write_lines
+from helpers.small_tasks import rows_with, write_lines
 
 from finetune.config import Data
 from finetune.load import classes, load_task

@@ -1,7 +1,7 @@
 """Data that cannot be used, and what is said about it."""
 
 import pytest
-from small import rows_with, write_lines
+from helpers.small_tasks import rows_with, write_lines
 
 from finetune.config import Data
 from finetune.errors import UserError

@@ -1,14 +1,15 @@
 """Runs are a function of (recipe, method, epoch), bit for bit."""
 
+import os
 import random
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from small import assert_same_state, digest_of_a_run, history_of, numbers_task, reviews_task, state_of, train
+from helpers.places import ROOT
+from helpers.small_tasks import assert_same_state, digest_of_a_run, history_of, numbers_task, reviews_task, state_of, train
 
 from adv import METHODS, Clean
 from finetune.config import Recipe
@@ -42,9 +43,9 @@ def test_two_runs_are_the_same_whatever_the_generators_before_and_between(bench,
 
 
 def test_another_process_with_other_hashes_gives_the_same(tmp_path):
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
-    program = f"import sys; sys.path[:0] = {paths}; from small import digest_of_a_run; print(digest_of_a_run())"
-    environment = {"PYTHONHASHSEED": "1", "PATH": "", "HOME": str(tmp_path)}
+    program = "from helpers.small_tasks import digest_of_a_run; print(digest_of_a_run())"
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    environment = {"PYTHONPATH": paths, "PYTHONHASHSEED": "1", "PATH": "", "HOME": str(tmp_path)}
     command = [sys.executable, "-c", program]
     other = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert other.stdout.strip() == digest_of_a_run()

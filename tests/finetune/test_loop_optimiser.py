@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from small import reviews_task
+from helpers.small_tasks import reviews_task
 from torch import nn
 
 from adv import AWP, FGM, Clean, Precision

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from helpers.small_tasks import reviews_task, train
 from hypothesis import given
 from hypothesis import strategies as st
-from small import reviews_task, train
 
 from adv import Clean
 from finetune.config import Recipe

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small import numbers_task, train
+from helpers.small_tasks import numbers_task, train
 
 from adv import FGM, Clean
 from finetune.config import Recipe

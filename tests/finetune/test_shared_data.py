@@ -1,14 +1,13 @@
 """Public data sets that lie beside the project where they are provided."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from helpers.places import ROOT
 
 from finetune.config import Data
 from finetune.load import load_task
 
-FOLDER = Path(__file__).parents[2] / "../shared/data"
+FOLDER = ROOT / "../shared/data"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the public data sets (../shared/data) are not here")
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 import torch
-from kept import FACTS, TENSORS
+from helpers.snapshot_contents import FACTS, TENSORS
 from torch import nn
 
 from finetune.snapshot import (

@@ -4,13 +4,13 @@ import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+from helpers.places import ROOT
+from helpers.snapshot_contents import FACTS, TENSORS
 from hypothesis import given
 from hypothesis import strategies as st
-from kept import FACTS, TENSORS
 from safetensors.torch import save_file
 
 from finetune.snapshot import (
@@ -97,8 +97,7 @@ except OSError as error:
 
 
 def test_a_full_disk_is_told_and_leaves_no_file(path):
-    root = Path(__file__).parents[2]
     command = [sys.executable, "-c", FULL, str(path)]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("told:")
     assert list(path.parent.iterdir()) == []

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers.small_tasks import write_lines
 from hypothesis import given
 from hypothesis import strategies as st
-from small import write_lines
 
 from finetune.config import Data
 from finetune.load import ASIDE, load_task

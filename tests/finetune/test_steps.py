@@ -5,9 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from helpers.small_tasks import assert_same_state, history_of, reviews_task, state_of, train
 from hypothesis import given
 from hypothesis import strategies as st
-from small import assert_same_state, history_of, reviews_task, state_of, train
 
 from adv import Clean
 from finetune.config import Recipe

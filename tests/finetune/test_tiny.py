@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from small import reviews_task
+from helpers.small_tasks import reviews_task
 from torch.nn.functional import cosine_similarity
 
 from finetune.tiny import EMBEDDING_STD, HIDDEN, MAX_WORDS, SPECIAL, tiny_model, tiny_tokenizer, word_vectors

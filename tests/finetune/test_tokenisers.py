@@ -5,8 +5,8 @@ import json
 
 import pytest
 import sentencepiece
-from families import folder_of
-from small import reviews_task
+from helpers.saved_families import folder_of
+from helpers.small_tasks import reviews_task
 from transformers import DebertaV2Config, DebertaV2Model
 
 from finetune.config import Recipe

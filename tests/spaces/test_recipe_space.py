@@ -1,8 +1,8 @@
 import pytest
+from helpers.points_of_spaces import ends, points
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution
-from points import ends, points
 
 from finetune.config import Recipe, checked
 from spaces import RECIPE

@@ -2,10 +2,10 @@ import dataclasses
 import importlib
 
 import pytest
+from helpers.points_of_spaces import ends, points
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from points import ends, points
 
 from adv import METHODS
 from spaces import RECIPE, SPACES, space_of

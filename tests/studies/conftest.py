@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from workers import close_all
+from helpers.worker_processes import close_all
 
 VERSIONS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 

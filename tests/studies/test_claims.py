@@ -8,7 +8,7 @@ import optuna
 import pytest
 import sqlalchemy
 from filelock import FileLock
-from workers import OPENED, found, opened, storage_of, value
+from helpers.worker_processes import OPENED, found, opened, storage_of, value
 
 from studies import search
 from studies.claims import BEAT, LEASE, Claims, Lost

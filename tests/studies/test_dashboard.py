@@ -8,9 +8,8 @@ import urllib.request
 from pathlib import Path
 
 import optuna
-from made import made
-
-ROOT = Path(__file__).parent.parent.parent
+from helpers.made_up_studies import made
+from helpers.places import ROOT
 
 
 def free_port() -> int:

@@ -5,9 +5,9 @@ import warnings
 
 import optuna
 import pytest
+from helpers.worker_processes import close_all, found, opened
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
-from workers import close_all, found, opened
 
 from studies.objective import Failed, suggest
 from studies.search import Options, prepare, run_trials

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made import CLEAN, REASON, made, summary
+from helpers.made_up_studies import CLEAN, REASON, made, summary
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from studies.drawing import log_ticks

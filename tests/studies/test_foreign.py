@@ -5,7 +5,7 @@ import io
 import math
 
 import pytest
-from made import made
+from helpers.made_up_studies import made
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 from rich.console import Console

@@ -4,7 +4,7 @@ import copy
 
 import optuna
 import pytest
-from made import made
+from helpers.made_up_studies import made
 
 from adv import METHODS
 from finetune.config import Data, Recipe

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from made import CLEAN, made
-from pages import Page
+from helpers.made_up_studies import CLEAN, made
+from helpers.report_pages import Page
 from rich.console import Console
 
 from studies.console import print_summary

@@ -5,8 +5,8 @@ import time
 
 import optuna
 import pytest
+from helpers.worker_processes import begin, found, kill, opened, storage_of, value
 from optuna.trial import TrialState
-from workers import begin, found, kill, opened, storage_of, value
 
 from finetune.errors import UserError
 from studies.search import run_trials

@@ -4,9 +4,9 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
-from made import CLEAN, EPOCHS, REASON, summary
+from helpers.made_up_studies import CLEAN, EPOCHS, REASON, summary
+from helpers.report_pages import Page
 from optuna.distributions import FloatDistribution
-from pages import Page
 
 from studies.figures import figures
 from studies.importance import Importance

@@ -6,7 +6,8 @@ from pathlib import Path
 import optuna
 import pytest
 import yaml
-from refusals import assert_said, refused, rows
+from helpers.places import ROOT
+from helpers.refusals import assert_said, refused, rows
 
 import search
 from adv import METHODS
@@ -17,7 +18,7 @@ from studies.plan import inside, make_plan
 from studies.sampling import design_point
 from studies.starts import read_starts, starts_of
 
-SHIPPED = sorted((Path(__file__).parent.parent.parent / "starts").glob("*.yaml"))
+SHIPPED = sorted((ROOT / "starts").glob("*.yaml"))
 SMALL = ["--train-file", "rows.csv", "--epochs", "1", "--pruner", "none"]
 TWO = "- {epsilon: 0.5}\n- {epsilon: 2, start_epoch: 0}\n"
 

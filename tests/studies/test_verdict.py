@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from tiny import batch_for, build
+from helpers.tiny_models import batch_for, build
 
 from adv import AWP, FGM, METHODS, AttackError, Clean, Method, Precision
 from adv.embedding import EmbeddingMethod

@@ -1,11 +1,11 @@
 """A batch with padding, and whether a method perturbs its real tokens alone."""
 
 import torch
-from tiny import batch_for, build
 from torch import nn
 from torch.nn import functional as F
 
 from adv import FGM, FreeLB, NEFTune
+from helpers.tiny_models import batch_for, build
 
 BATCH = batch_for(build("bert"))
 

@@ -3,7 +3,7 @@
 import shlex
 
 import pytest
-from refusals import SMALL, assert_said, files, refused, rows
+from helpers.refusals import SMALL, assert_said, files, refused, rows
 
 import search
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import optuna
 import pytest
+from helpers.places import ROOT
 
 import search
 
-DUMP = Path(__file__).parent / "fixtures" / "reviews_awp_0_1_0.sql"
+DUMP = ROOT / "tests" / "fixtures" / "reviews_awp_0_1_0.sql"
 SAME = ("--method", "awp", "--epochs", "3", "--max-train-rows", "80", "--set", "adv_step=1")
 # What version 0.1.0 itself went on with.
 NEXT = [

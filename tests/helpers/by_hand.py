@@ -4,9 +4,10 @@ import math
 from contextlib import contextmanager
 
 import torch
-from observe import watch
-from tiny import Bag
 from torch.nn import functional as F
+
+from helpers.tiny_models import Bag
+from helpers.watched_steps import watch
 
 MATRICES = ("embedding.weight", "output.weight")
 

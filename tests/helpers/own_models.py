@@ -1,10 +1,11 @@
 """Models as people write them around an encoder, or without one: what a competition script or a notebook has."""
 
 import torch
-from tiny import batch_for, build
 from torch import nn
 from torch.nn import functional as F
 from transformers import BertConfig, BertModel, BertPreTrainedModel, PreTrainedModel
+
+from helpers.tiny_models import batch_for, build
 
 SHAPE = {
     "vocab_size": 60,

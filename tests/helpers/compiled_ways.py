@@ -1,11 +1,11 @@
 """The ways to compile a model or its parts, and two steps of training on one beside the same on the model as it is."""
 
 import torch
-from observe import having, state_of
-from tiny import batch_for, build
 from torch import nn
 
 from adv import METHODS, Clean
+from helpers.tiny_models import batch_for, build
+from helpers.watched_steps import having, state_of
 
 
 class Wrapped(nn.Module):

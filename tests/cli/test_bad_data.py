@@ -8,7 +8,7 @@ import datasets
 import huggingface_hub
 import pandas as pd
 import pytest
-from refusals import SMALL, assert_said, refused, rows
+from helpers.refusals import SMALL, assert_said, refused, rows
 
 GOOD = rows()
 NOISE = random.Random(0).randbytes(3000)

@@ -3,29 +3,24 @@
 Dropout is 0 (frameworks draw from the generators at other places), the optimiser plain SGD (Adam blows rounding up).
 """
 
-import sys
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
-
-import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState, GradientState
-from pytorch_lightning import Trainer as Lightning
-from pytorch_lightning.plugins import MixedPrecision
-from transformers import TrainingArguments
-
-from adv import AWP, FGM, PGD, R3F, SAM, SMART, Clean, Precision
-from adv.passes import call_model
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 
 import accelerate_loop
 import hf_trainer
 import lightning_module
 import plain_pytorch
-from tiny import grads_of
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState, GradientState
+from pytorch_lightning import Trainer as Lightning
+from pytorch_lightning.plugins import MixedPrecision
 from tiny_setup import tiny_loader, tiny_model, tiny_rows
+from transformers import TrainingArguments
+
+from adv import AWP, FGM, PGD, R3F, SAM, SMART, Clean, Precision
+from adv.passes import call_model
+from helpers.tiny_models import grads_of
 
 AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 SIZE, ACCUMULATE = 8, 2

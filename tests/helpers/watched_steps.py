@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
-from tiny import grads_of
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -14,6 +13,7 @@ from adv.accumulate import AccumulatingMethod
 from adv.embedding import EmbeddingMethod
 from adv.regularised import RegularisedMethod
 from adv.weight_step import WeightMethod
+from helpers.tiny_models import grads_of
 
 # Settings that are lengths of a perturbation, or of what makes it: with all of them at zero nothing moves.
 LENGTHS = ("epsilon", "alpha", "sigma", "init_mag", "xi", "rho", "adv_lr")

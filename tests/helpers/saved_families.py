@@ -6,11 +6,11 @@ import os
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
-from small import reviews_task
 
 from finetune.config import Recipe
 from finetune.model import Models
 from finetune.tiny import tiny_tokenizer
+from helpers.small_tasks import reviews_task
 
 SAFE, BIN = "model.safetensors", "pytorch_model.bin"
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import optuna
 import pytest
 import yaml
+from helpers.places import ROOT
+from helpers.refusals import assert_said, files, refused
 from optuna.trial import TrialState, create_trial
-from refusals import assert_said, files, refused
 from safetensors.torch import load_file
 
 import search
@@ -22,7 +23,6 @@ from studies.export import read_best
 from studies.importance import importances
 from studies.sampling import design_point
 
-ROOT = Path(__file__).parent.parent
 SMALL = ["--max-train-rows", "60", "--epochs", "2", "--batch-size", "8", "--metric", "log_loss"]
 KINDS = {"ema": ["--average", "ema", "--half-life", "0.1"], "swa": ["--average", "swa", "--swa-start", "0.4"]}
 

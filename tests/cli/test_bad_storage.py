@@ -9,7 +9,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from refusals import SMALL, assert_said, dump, refused, rows
+from helpers.refusals import SMALL, assert_said, dump, refused, rows
 
 import search
 

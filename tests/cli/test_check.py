@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 import torch
-from refusals import assert_said, files, refused, rows
+from helpers.refusals import assert_said, files, refused, rows
 
 import search
 from adv import METHODS

@@ -11,12 +11,12 @@ from pathlib import Path
 import optuna
 import pytest
 import yaml
-from refusals import SMALL, assert_said, dump, refused, rows
+from helpers.places import ROOT
+from helpers.refusals import SMALL, assert_said, dump, refused, rows
 
 import search
 from studies.versions import versions
 
-ROOT = Path(__file__).parent.parent
 URL = "sqlite:///studies.db"
 SEARCH = ("--method", "fgm", "--train-file", "rows.csv", *SMALL)
 

@@ -1,7 +1,7 @@
 """The command says what it guessed and read before it trains, once for each kind of guess."""
 
 import pytest
-from refusals import SMALL, assert_said, refused, rows
+from helpers.refusals import SMALL, assert_said, refused, rows
 
 import search
 

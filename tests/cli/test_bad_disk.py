@@ -8,8 +8,8 @@ from pathlib import Path
 
 import optuna
 import pytest
+from helpers.refusals import SMALL, assert_said, files, refused, rows
 from optuna.trial import TrialState
-from refusals import SMALL, assert_said, files, refused, rows
 
 import search
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import optuna
 import pytest
 import yaml
+from helpers.places import ROOT
 from optuna.trial import TrialState
 
 import search
 from spaces import SPACES
 
-ROOT = Path(__file__).parent.parent
 SMALL = ["--max-train-rows", "60", "--epochs", "2"]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from refusals import assert_said, refused, rows, studies
+from helpers.refusals import assert_said, refused, rows, studies
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForSequenceClassification,

@@ -7,7 +7,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 import torch
-from refusals import SMALL, assert_said, refused, rows
+from helpers.refusals import SMALL, assert_said, refused, rows
 from safetensors.torch import save_file
 from transformers import BertConfig, BertForSequenceClassification
 

@@ -1,7 +1,8 @@
 """The listing in circulation (FGM, PGD, AWP on the weights themselves, plain fp32) as the oracle of the parity tests."""
 
 import torch
-from tiny import grads_of
+
+from helpers.tiny_models import grads_of
 
 
 def fgm(model, batch, matrix, epsilon):

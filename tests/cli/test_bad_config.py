@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from refusals import SMALL, assert_said, refused, rows
+from helpers.refusals import SMALL, assert_said, refused, rows
 
 import search
 

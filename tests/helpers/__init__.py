@@ -1,0 +1,1 @@
+"""What several tests need, by what it helps with."""
