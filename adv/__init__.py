@@ -2,23 +2,23 @@
 
 from adv.asam import ASAM
 from adv.awp import AWP
+from adv.core.method import Cost, Method
+from adv.core.precision import FP32, Precision
+from adv.core.settings import AttackError, SettingError
 from adv.creat import CreAT
 from adv.fgm import FGM
 from adv.fgsm import FGSM
 from adv.freeat import FreeAT
 from adv.freelb import FreeLB
 from adv.gradient_penalty import GradientPenalty
-from adv.method import Cost, Method
 from adv.mifgm import MIFGM
 from adv.neftune import NEFTune
 from adv.none import Clean
 from adv.pgd import PGD
-from adv.precision import FP32, Precision
 from adv.r3f import R3F
 from adv.random import RandomDirection
 from adv.random_weights import RandomWeights
 from adv.sam import SAM
-from adv.settings import AttackError, SettingError
 from adv.sift import SiFT
 from adv.smart import SMART
 from adv.tavat import TAVAT

@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from adv.ball import Ball
-from adv.method import Cost
-from adv.passes import Forward, Passes, call_model
-from adv.precision import FP32, Precision
-from adv.settings import setting
-from adv.shift import find_embedding, shifted_embeddings
-from adv.site import SiteMethod, first, grad_of
+from adv.core.ball import Ball
+from adv.core.method import Cost
+from adv.core.passes import Forward, Passes, call_model
+from adv.core.precision import FP32, Precision
+from adv.core.settings import setting
+from adv.core.shift import find_embedding, shifted_embeddings
+from adv.core.site import SiteMethod, first, grad_of
 
 SEPARATE = ("example", "token")
 

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from adv.core.settings import setting
+from adv.core.weights import Weights
 from adv.sam import SAM
-from adv.settings import setting
-from adv.weights import Weights
 
 
 @dataclass(kw_only=True)

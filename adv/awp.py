@@ -6,16 +6,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from adv.ball import TINY
+from adv.core.ball import TINY
+from adv.core.method import Cost
+from adv.core.passes import Passes
+from adv.core.settings import COMBINE, NORMS, AttackError, SettingError, setting
+from adv.core.shift import find_embedding
+from adv.core.weights import Weights, find_weights
 from adv.embedding import SHARES, Worst
 from adv.fgm import FGM
-from adv.method import Cost
-from adv.passes import Passes
 from adv.pgd import PGD
-from adv.settings import COMBINE, NORMS, AttackError, SettingError, setting
-from adv.shift import find_embedding
 from adv.weight_step import WeightMethod
-from adv.weights import Weights, find_weights
 
 # The listing's additive constant, in units of the unscaled gradient and of the weight.
 LISTING_E = 1e-6

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adv.ball import Ball
+from adv.core.ball import Ball
+from adv.core.mask import padding_mask
+from adv.core.modules import encoder_of
+from adv.core.passes import Forward, Passes, call_model, read_loss
+from adv.core.precision import FP32, Precision
+from adv.core.settings import setting
 from adv.embedding import EmbeddingMethod
-from adv.mask import padding_mask
-from adv.modules import encoder_of
-from adv.passes import Forward, Passes, call_model, read_loss
-from adv.precision import FP32, Precision
-from adv.settings import setting
 
 
 @dataclass(kw_only=True)

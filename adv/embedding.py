@@ -6,13 +6,13 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from adv.ball import Ball
-from adv.method import Cost
-from adv.passes import Forward, Passes, call_model
-from adv.precision import FP32, Precision
-from adv.settings import COMBINE, setting
-from adv.shift import find_embedding, shifted_embeddings
-from adv.site import SiteMethod, first, grad_of, inner_gradient
+from adv.core.ball import Ball
+from adv.core.method import Cost
+from adv.core.passes import Forward, Passes, call_model
+from adv.core.precision import FP32, Precision
+from adv.core.settings import COMBINE, setting
+from adv.core.shift import find_embedding, shifted_embeddings
+from adv.core.site import SiteMethod, first, grad_of, inner_gradient
 
 SHARES = {"mean": (0.5, 0.5), "sum": (1.0, 1.0), "replace": (0.0, 1.0)}
 

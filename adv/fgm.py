@@ -6,10 +6,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from adv.ball import Ball
+from adv.core.ball import Ball
+from adv.core.passes import Passes
+from adv.core.settings import NORMS, setting
 from adv.embedding import EmbeddingMethod
-from adv.passes import Passes
-from adv.settings import NORMS, setting
 
 
 @dataclass(kw_only=True)

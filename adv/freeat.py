@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from adv.accumulate import AccumulatingMethod
-from adv.ball import Ball
-from adv.passes import Passes
-from adv.settings import AttackError, setting
+from adv.core.ball import Ball
+from adv.core.passes import Passes
+from adv.core.settings import AttackError, setting
 
 # Micro-batches under way at the same time, at most.
 MOST = 256

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from adv.accumulate import AccumulatingMethod
-from adv.settings import setting
+from adv.core.settings import setting
 
 
 @dataclass(kw_only=True)

@@ -6,10 +6,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from adv.ball import TINY, Ball
-from adv.passes import Passes
+from adv.core.ball import TINY, Ball
+from adv.core.passes import Passes
+from adv.core.settings import setting
 from adv.pgd import PGD
-from adv.settings import setting
 
 
 @dataclass(kw_only=True)

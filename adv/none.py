@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from adv.method import Cost, Method
-from adv.passes import Forward, Passes, call_model
-from adv.precision import FP32, Precision
+from adv.core.method import Cost, Method
+from adv.core.passes import Forward, Passes, call_model
+from adv.core.precision import FP32, Precision
 
 
 @dataclass(kw_only=True)

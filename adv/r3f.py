@@ -5,10 +5,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from adv.ball import Ball
-from adv.passes import Passes
+from adv.core.ball import Ball
+from adv.core.passes import Passes
+from adv.core.settings import setting
 from adv.regularised import RegularisedMethod
-from adv.settings import setting
 
 
 @dataclass(kw_only=True)

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from adv.awp import AWP
-from adv.method import Cost
-from adv.passes import Passes
-from adv.settings import setting
-from adv.weights import Weights
+from adv.core.method import Cost
+from adv.core.passes import Passes
+from adv.core.settings import setting
+from adv.core.weights import Weights
 
 
 @dataclass(kw_only=True)

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from adv.ball import TINY
-from adv.settings import setting
+from adv.core.ball import TINY
+from adv.core.settings import setting
+from adv.core.weights import Weights
 from adv.weight_step import WeightMethod
-from adv.weights import Weights
 
 
 @dataclass(kw_only=True)

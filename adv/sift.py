@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from adv.ball import Ball, largest
-from adv.divergence import detached_pair
-from adv.modules import unwrapped
-from adv.passes import Passes
+from adv.core.ball import Ball, largest
+from adv.core.divergence import detached_pair
+from adv.core.modules import unwrapped
+from adv.core.passes import Passes
+from adv.core.settings import setting
+from adv.core.shift import members_of
 from adv.regularised import RegularisedMethod
-from adv.settings import setting
-from adv.shift import members_of
 
 
 @dataclass(kw_only=True)

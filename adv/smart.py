@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from adv.ball import Ball, largest
-from adv.divergence import detached_pair, symmetric
-from adv.method import Cost
-from adv.passes import Passes, read_logits
+from adv.core.ball import Ball, largest
+from adv.core.divergence import detached_pair, symmetric
+from adv.core.method import Cost
+from adv.core.passes import Passes, read_logits
+from adv.core.settings import setting
+from adv.core.shift import shifted_weights
 from adv.regularised import RegularisedMethod
-from adv.settings import setting
-from adv.shift import shifted_weights
 
 
 @dataclass(kw_only=True)

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from adv.accumulate import AccumulatingMethod
-from adv.ball import TINY, Ball, segment_sums
-from adv.passes import Passes
-from adv.settings import AttackError, setting
-from adv.shift import find_embedding
+from adv.core.ball import TINY, Ball, segment_sums
+from adv.core.passes import Passes
+from adv.core.settings import AttackError, setting
+from adv.core.shift import find_embedding
 
 
 @dataclass(kw_only=True)

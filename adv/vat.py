@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from adv.ball import Ball, largest
-from adv.divergence import detached_pair, divergence
-from adv.passes import Passes, read_loss
+from adv.core.ball import Ball, largest
+from adv.core.divergence import detached_pair, divergence
+from adv.core.passes import Passes, read_loss
+from adv.core.settings import AttackError, setting
 from adv.regularised import RegularisedMethod
-from adv.settings import AttackError, setting
 
 
 @dataclass(kw_only=True)

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from adv.core.method import Cost, Method
+from adv.core.passes import Forward, Passes, call_model, gradients_of
+from adv.core.precision import FP32, Precision
+from adv.core.settings import AttackError, setting
+from adv.core.shift import Site, shifted_embeddings
+from adv.core.weights import Weights, find_weights, looked_up_matrix
 from adv.embedding import SHARES, Worst
-from adv.method import Cost, Method
-from adv.passes import Forward, Passes, call_model, gradients_of
-from adv.precision import FP32, Precision
-from adv.settings import AttackError, setting
-from adv.shift import Site, shifted_embeddings
-from adv.weights import Weights, find_weights, looked_up_matrix
 
 # Diagnostics read every touched weight once more, so they are taken on one step in eight.
 LOOK_EVERY = 8

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from adv.accumulate import AccumulatingMethod
-from adv.ball import Ball
-from adv.method import Cost
-from adv.modules import first_layer
-from adv.passes import Passes
-from adv.settings import AttackError, setting
-from adv.shift import find_embedding, shifted_embeddings
-from adv.site import grad_of, inner_gradient
+from adv.core.ball import Ball
+from adv.core.method import Cost
+from adv.core.modules import first_layer
+from adv.core.passes import Passes
+from adv.core.settings import AttackError, setting
+from adv.core.shift import find_embedding, shifted_embeddings
+from adv.core.site import grad_of, inner_gradient
 
 
 @dataclass(kw_only=True)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from adv import AttackError, Clean, Method
-from adv.ball import TINY
+from adv.core.ball import TINY
 from finetune.config import Recipe
 from finetune.loop import adamw
 from finetune.steps import rate

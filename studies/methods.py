@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from adv import METHODS, Cost, Method
-from adv.settings import rule_of
+from adv.core.settings import rule_of
 from spaces import SPACES
 
 # What every method has; said once below the table.

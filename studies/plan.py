@@ -16,7 +16,7 @@ from optuna.distributions import (
 )
 
 from adv import METHODS, Method, SettingError
-from adv.settings import check, rule_of
+from adv.core.settings import check, rule_of
 from finetune.config import Data, Recipe, checked
 from finetune.errors import UserError, first_line, near
 from spaces import RECIPE, Space, space_of

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from adv import Method, Precision
-from adv.ball import TINY
-from adv.passes import Forward, call_model
+from adv.core.ball import TINY
+from adv.core.passes import Forward, call_model
 from finetune.steps import Micro
 
 # A loss scale is 2 to 65536: a gradient that arrives at a thousandth of it was not scaled.

@@ -10,7 +10,7 @@ import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from adv import METHODS, SettingError
-from adv.settings import check
+from adv.core.settings import check
 from finetune.config import Recipe, checked
 from finetune.errors import UserError, first_line, near
 from studies.plan import Plan, inside, scalar

@@ -22,7 +22,7 @@ from trainer_mixin import Adversarial
 from transformers import LlamaConfig, LlamaForCausalLM, Trainer
 
 from adv import Clean
-from adv.passes import call_model
+from adv.core.passes import call_model
 
 
 def by_items(group):

@@ -9,7 +9,7 @@ from helpers.watched_steps import ON_EMBEDDINGS, gradients, having, state_of
 from torch.nn import functional as F
 
 from adv import AWP, METHODS, AttackError
-from adv.shift import Tied, find_embedding
+from adv.core.shift import Tied, find_embedding
 
 BART = {
     "vocab_size": 60,

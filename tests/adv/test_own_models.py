@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from transformers import BertModel
 
 from adv import FGM, METHODS, AttackError
-from adv.modules import encoder_of, first_layer, unwrapped
-from adv.shift import find_embedding
+from adv.core.modules import encoder_of, first_layer, unwrapped
+from adv.core.shift import find_embedding
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:the model is compiled"),

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel
 
 from adv import FGM, AttackError
-from adv.modules import telling
-from adv.shift import find_embedding
+from adv.core.modules import telling
+from adv.core.shift import find_embedding
 
 
 def test_two_encoders_are_refused_by_name_and_one_may_be_chosen():

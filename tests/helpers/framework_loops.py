@@ -19,7 +19,7 @@ from tiny_setup import tiny_loader, tiny_model, tiny_rows
 from transformers import TrainingArguments
 
 from adv import AWP, FGM, PGD, R3F, SAM, SMART, Clean, Precision
-from adv.passes import call_model
+from adv.core.passes import call_model
 from helpers.tiny_models import grads_of
 
 AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -8,7 +8,7 @@ from torch import distributed, nn
 from torch.distributed.fsdp import fully_shard
 
 from adv import METHODS, AttackError
-from adv.sharded import sharding
+from adv.core.sharded import sharding
 
 
 def made(name, **settings):

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from adv.settings import AttackError
+from adv.core.settings import AttackError
 
 COMPILED = "_orig_mod"
 WRAPPERS = (COMPILED, "module")

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from adv.modules import named_parts, telling, unwrapped, word_embeddings
-from adv.settings import AttackError
-from adv.sharded import refuse_sharded
+from adv.core.modules import named_parts, telling, unwrapped, word_embeddings
+from adv.core.settings import AttackError
+from adv.core.sharded import refuse_sharded
 
 
 class Tied(nn.Module):

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adv.ball import Ball, segments
+from adv.core.ball import Ball, segments
 
 NORMS = ("matrix", "example", "token")
 

@@ -6,7 +6,7 @@ from helpers.tiny_models import FAMILIES, Bag, batch_for, build
 from torch import nn
 
 from adv import AttackError
-from adv.modules import encoder_of, first_layer, named_module, unwrapped
+from adv.core.modules import encoder_of, first_layer, named_module, unwrapped
 
 FIRST = {
     "bert": "bert.encoder.layer.0",

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from adv.compiled import untraced
-from adv.passes import Forward, call_model
-from adv.precision import FP32, Precision
-from adv.settings import check, setting
+from adv.core.compiled import untraced
+from adv.core.passes import Forward, call_model
+from adv.core.precision import FP32, Precision
+from adv.core.settings import check, setting
 
 
 class Cost(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from torch import nn
 
-from adv.modules import COMPILED, wrapped_in
+from adv.core.modules import COMPILED, wrapped_in
 
 P = ParamSpec("P")
 T = TypeVar("T")

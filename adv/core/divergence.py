@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adv.modules import unwrapped
-from adv.settings import AttackError
+from adv.core.modules import unwrapped
+from adv.core.settings import AttackError
 
 DISTANCES = ("auto", "kl", "bernoulli", "mse")
 PROBLEMS = {"regression": "mse", "multi_label_classification": "bernoulli", "single_label_classification": "kl"}

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from adv.ball import Ball
-from adv.mask import padding_mask
-from adv.modules import named_weights, unwrapped
-from adv.settings import AttackError
-from adv.sharded import refuse_sharded
-from adv.shift import Site, find_embedding, shifted_rows, shifted_weights
+from adv.core.ball import Ball
+from adv.core.mask import padding_mask
+from adv.core.modules import named_weights, unwrapped
+from adv.core.settings import AttackError
+from adv.core.sharded import refuse_sharded
+from adv.core.shift import Site, find_embedding, shifted_rows, shifted_weights
 
 # Turns gradients into displacements, in place: (weights as they are, gradients that become displacements).
 Rule = Callable[[list[Tensor], list[Tensor]], None]

@@ -9,9 +9,9 @@ from helpers.tiny_models import batch_for, build
 from helpers.watched_steps import gradients
 
 from adv import AWP, FGM, METHODS, AttackError, Clean
-from adv.modules import encoder_of, first_layer, named_module, unwrapped
-from adv.shift import find_embedding
-from adv.weights import find_weights
+from adv.core.modules import encoder_of, first_layer, named_module, unwrapped
+from adv.core.shift import find_embedding
+from adv.core.weights import find_weights
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:the model is compiled"),

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from adv.batch import tensors_of, turned
-from adv.mask import OTHER, fitted, named_mask
-from adv.modules import body
-from adv.settings import AttackError
-from adv.shift import members_of
+from adv.core.batch import tensors_of, turned
+from adv.core.mask import OTHER, fitted, named_mask
+from adv.core.modules import body
+from adv.core.settings import AttackError
+from adv.core.shift import members_of
 
 
 def padding_tokens(model: nn.Module, embedding: nn.Module) -> list[int]:

@@ -8,12 +8,12 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from adv.calls import Calls, looked_up_in, uncalled
-from adv.compiled import eagerly, tell_if_compiled
-from adv.misfit import fits, misfit
-from adv.precision import Precision
-from adv.settings import AttackError
-from adv.sharded import refuse_sharded
+from adv.core.calls import Calls, looked_up_in, uncalled
+from adv.core.compiled import eagerly, tell_if_compiled
+from adv.core.misfit import fits, misfit
+from adv.core.precision import Precision
+from adv.core.settings import AttackError
+from adv.core.sharded import refuse_sharded
 
 Forward = Callable[[nn.Module, Any], Any]
 RandomState = list[tuple[torch.device, Tensor]]

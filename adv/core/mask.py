@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adv.batch import tensors_of, turned
+from adv.core.batch import tensors_of, turned
 
 # Masks that say something else than which tokens are real.
 OTHER = re.compile(r"decoder|tgt|target|memory|cross|causal|head|global|special|mlm|lm_|loss|label|masked|pixel|image")

@@ -10,8 +10,8 @@ from torch.distributions import Categorical, kl_divergence
 from torch.nn import functional as F
 
 from adv import METHODS, VAT, AttackError
-from adv.ball import largest
-from adv.divergence import detached_pair, distance_of, divergence, symmetric
+from adv.core.ball import largest
+from adv.core.divergence import detached_pair, distance_of, divergence, symmetric
 
 DISTANCES = ["kl", "bernoulli", "mse"]
 

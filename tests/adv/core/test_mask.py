@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adv import AWP
-from adv.mask import padding_mask
+from adv.core.mask import padding_mask
 
 
 class Fields(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from adv.modules import unwrapped
+from adv.core.modules import unwrapped
 
 LABELS = re.compile(r"label|target|^y|score|answer|class")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from adv.modules import named_parts
-from adv.shift import members_of
+from adv.core.modules import named_parts
+from adv.core.shift import members_of
 
 
 class Calls:

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from transformers import BatchEncoding
 
 from adv import FGM, METHODS, SMART, AttackError, Precision
-from adv.modules import unwrapped
-from adv.passes import call_model
+from adv.core.modules import unwrapped
+from adv.core.passes import call_model
 
 
 class Broken(MeanPooled):

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from adv.ball import TINY, Ball
-from adv.batch import turned
-from adv.mask import own_mask
-from adv.method import Method
-from adv.padding import padding_tokens, searched_mask
-from adv.passes import NotCalled, Passes, gradients_of
-from adv.settings import AttackError, setting
-from adv.shift import Site, find_embedding
+from adv.core.ball import TINY, Ball
+from adv.core.batch import turned
+from adv.core.mask import own_mask
+from adv.core.method import Method
+from adv.core.padding import padding_tokens, searched_mask
+from adv.core.passes import NotCalled, Passes, gradients_of
+from adv.core.settings import AttackError, setting
+from adv.core.shift import Site, find_embedding
 
 
 @dataclass(kw_only=True)

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from adv.settings import AttackError
+from adv.core.settings import AttackError
 
 
 def refuse_sharded(model: nn.Module) -> None:

@@ -9,8 +9,8 @@ from helpers.watched_steps import ON_EMBEDDINGS, gradients, having, made, state_
 from torch import nn
 
 from adv import AWP, FGM, METHODS, PGD, AttackError
-from adv.batch import turned
-from adv.shift import find_embedding
+from adv.core.batch import turned
+from adv.core.shift import find_embedding
 
 # FreeAT's first step has no perturbation otherwise.
 MOVED = {"freeat": {"init_mag": 0.1}}

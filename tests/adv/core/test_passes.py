@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from adv import FP32, METHODS, AttackError
-from adv.passes import Passes, call_model, read_loss
+from adv.core.passes import Passes, call_model, read_loss
 
 every_method = pytest.mark.parametrize("name", METHODS)
 

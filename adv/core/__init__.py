@@ -1,0 +1,1 @@
+"""What touches a model, and what all methods share."""
