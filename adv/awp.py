@@ -12,10 +12,10 @@ from adv.core.passes import Passes
 from adv.core.settings import COMBINE, NORMS, AttackError, SettingError, setting
 from adv.core.shift import find_embedding
 from adv.core.weights import Weights, find_weights
-from adv.embedding import SHARES, Worst
 from adv.fgm import FGM
 from adv.pgd import PGD
-from adv.weight_step import WeightMethod
+from adv.steps.embedding import SHARES, Worst
+from adv.steps.weights import WeightMethod
 
 # The listing's additive constant, in units of the unscaled gradient and of the weight.
 LISTING_E = 1e-6

@@ -15,7 +15,7 @@ from adv.core.modules import encoder_of
 from adv.core.passes import Forward, Passes, call_model, read_loss
 from adv.core.precision import FP32, Precision
 from adv.core.settings import setting
-from adv.embedding import EmbeddingMethod
+from adv.steps.embedding import EmbeddingMethod
 
 
 @dataclass(kw_only=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 from adv.core.ball import Ball
 from adv.core.passes import Passes
 from adv.core.settings import NORMS, setting
-from adv.embedding import EmbeddingMethod
+from adv.steps.embedding import EmbeddingMethod
 
 
 @dataclass(kw_only=True)

@@ -6,10 +6,10 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from adv.accumulate import AccumulatingMethod
 from adv.core.ball import Ball
 from adv.core.passes import Passes
 from adv.core.settings import AttackError, setting
+from adv.steps.accumulating import AccumulatingMethod
 
 # Micro-batches under way at the same time, at most.
 MOST = 256

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from adv.accumulate import AccumulatingMethod
 from adv.core.settings import setting
+from adv.steps.accumulating import AccumulatingMethod
 
 
 @dataclass(kw_only=True)

@@ -8,7 +8,7 @@ from torch import Tensor
 from adv.core.ball import Ball
 from adv.core.passes import Passes
 from adv.core.settings import setting
-from adv.regularised import RegularisedMethod
+from adv.steps.regularised import RegularisedMethod
 
 
 @dataclass(kw_only=True)

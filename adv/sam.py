@@ -9,7 +9,7 @@ from torch import Tensor
 from adv.core.ball import TINY
 from adv.core.settings import setting
 from adv.core.weights import Weights
-from adv.weight_step import WeightMethod
+from adv.steps.weights import WeightMethod
 
 
 @dataclass(kw_only=True)

@@ -14,7 +14,7 @@ from adv.core.modules import unwrapped
 from adv.core.passes import Passes
 from adv.core.settings import setting
 from adv.core.shift import members_of
-from adv.regularised import RegularisedMethod
+from adv.steps.regularised import RegularisedMethod
 
 
 @dataclass(kw_only=True)

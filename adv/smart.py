@@ -12,7 +12,7 @@ from adv.core.method import Cost
 from adv.core.passes import Passes, read_logits
 from adv.core.settings import setting
 from adv.core.shift import shifted_weights
-from adv.regularised import RegularisedMethod
+from adv.steps.regularised import RegularisedMethod
 
 
 @dataclass(kw_only=True)

@@ -6,11 +6,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from adv.accumulate import AccumulatingMethod
 from adv.core.ball import TINY, Ball, segment_sums
 from adv.core.passes import Passes
 from adv.core.settings import AttackError, setting
 from adv.core.shift import find_embedding
+from adv.steps.accumulating import AccumulatingMethod
 
 
 @dataclass(kw_only=True)

@@ -10,7 +10,7 @@ from adv.core.ball import Ball, largest
 from adv.core.divergence import detached_pair, divergence
 from adv.core.passes import Passes, read_loss
 from adv.core.settings import AttackError, setting
-from adv.regularised import RegularisedMethod
+from adv.steps.regularised import RegularisedMethod
 
 
 @dataclass(kw_only=True)

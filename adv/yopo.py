@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from adv.accumulate import AccumulatingMethod
 from adv.core.ball import Ball
 from adv.core.method import Cost
 from adv.core.modules import first_layer
@@ -16,6 +15,7 @@ from adv.core.passes import Passes
 from adv.core.settings import AttackError, setting
 from adv.core.shift import find_embedding, shifted_embeddings
 from adv.core.site import grad_of, inner_gradient
+from adv.steps.accumulating import AccumulatingMethod
 
 
 @dataclass(kw_only=True)

@@ -23,7 +23,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 import search
 from adv import METHODS, Clean, Method
-from adv.weight_step import WeightMethod
+from adv.steps.weights import WeightMethod
 from finetune.config import Data, Recipe
 from finetune.load import load_task
 from finetune.loop import Bench, Training

@@ -6,8 +6,8 @@ from helpers.tiny_models import FAMILIES, batch_for, build, grads_of
 from helpers.watched_steps import ATTACKS, UNMOVED, gradients, having, kinds, state_of, still, watch
 
 from adv import METHODS
-from adv.embedding import EmbeddingMethod
-from adv.weight_step import WeightMethod
+from adv.steps.embedding import EmbeddingMethod
+from adv.steps.weights import WeightMethod
 
 # How much of the clean and of the adversarial gradient counts.
 SHARES = {"mean": (0.5, 0.5), "sum": (1.0, 1.0), "replace": (0.0, 1.0)}

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from adv import METHODS
-from adv.accumulate import AccumulatingMethod
-from adv.embedding import EmbeddingMethod
-from adv.regularised import RegularisedMethod
-from adv.weight_step import WeightMethod
+from adv.steps.accumulating import AccumulatingMethod
+from adv.steps.embedding import EmbeddingMethod
+from adv.steps.regularised import RegularisedMethod
+from adv.steps.weights import WeightMethod
 from helpers.tiny_models import grads_of
 
 # Settings that are lengths of a perturbation, or of what makes it: with all of them at zero nothing moves.

@@ -8,7 +8,7 @@ import torch
 from helpers.tiny_models import batch_for, build
 
 from adv import AWP, FGM, METHODS, AttackError, Clean, Method, Precision
-from adv.embedding import EmbeddingMethod
+from adv.steps.embedding import EmbeddingMethod
 from finetune.config import Recipe
 from finetune.steps import Micro
 from studies.facts import gather

@@ -13,7 +13,7 @@ from adv.core.precision import FP32, Precision
 from adv.core.settings import AttackError, setting
 from adv.core.shift import Site, shifted_embeddings
 from adv.core.weights import Weights, find_weights, looked_up_matrix
-from adv.embedding import SHARES, Worst
+from adv.steps.embedding import SHARES, Worst
 
 # Diagnostics read every touched weight once more, so they are taken on one step in eight.
 LOOK_EVERY = 8

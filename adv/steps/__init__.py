@@ -1,0 +1,1 @@
+"""The kinds of step that methods derive from."""
