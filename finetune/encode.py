@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from finetune.task import Rows
+from finetune.tasks.task import Rows
 
 # Rows that are sorted by length together, in batches: enough to save padding, few enough to keep the order random.
 POOL = 32

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from finetune.errors import UserError, first_line
 from finetune.model import PADS, Models
-from finetune.task import Rows
+from finetune.tasks.task import Rows
 
 # Models that look up a position for each token mostly hold 512 or 1,024 of them.
 USUAL = 1040

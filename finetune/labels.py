@@ -6,8 +6,8 @@ from typing import Any
 
 from finetune.config import Data, Kind
 from finetune.errors import UserError
-from finetune.metrics import METRICS
 from finetune.table import Table
+from finetune.tasks.metrics import METRICS
 
 # The square of a larger target is no float32.
 LARGEST = 1e18

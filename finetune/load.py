@@ -12,7 +12,7 @@ from finetune.files import read_tables
 from finetune.labels import LARGEST, classes, clean, kind_of, number, unlabelled
 from finetune.reviews import LABELS, reviews
 from finetune.table import Table
-from finetune.task import Rows, Task, split, subset
+from finetune.tasks.task import Rows, Task, split, subset
 
 TASKS = ("reviews",)
 # The share put aside for a split that the data does not bring.

@@ -17,7 +17,6 @@ from finetune.config import Recipe
 from finetune.encode import Encoded, encode, score_batches
 from finetune.errors import Diverged, UserError
 from finetune.fit import Fit, filled
-from finetune.metrics import METRICS, evaluate, find_metric
 from finetune.model import Models
 from finetune.snapshot import (
     load_model,
@@ -28,7 +27,8 @@ from finetune.snapshot import (
     write_snapshot,
 )
 from finetune.steps import epoch_steps, rate, total_steps
-from finetune.task import Rows, Task
+from finetune.tasks.metrics import METRICS, evaluate, find_metric
+from finetune.tasks.task import Rows, Task
 from finetune.told import reading
 
 AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}

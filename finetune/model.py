@@ -17,7 +17,7 @@ from finetune.checkpoint import digest, head_of, judge, old_digest, stamps, toke
 from finetune.config import TINY, Recipe
 from finetune.errors import UserError, first_line
 from finetune.head import take_over
-from finetune.task import Task
+from finetune.tasks.task import Task
 
 # Tokens that can stand for a padding token where there is none: attention masks hide them.
 PADS = ("eos_token", "sep_token", "bos_token", "cls_token", "mask_token", "unk_token")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from finetune.labels import alike
-from finetune.task import Rows, Task
+from finetune.tasks.task import Rows, Task
 
 # So many classes are listed; of more, the largest and the smallest.
 SHOWN = 8

@@ -12,7 +12,7 @@ from finetune.config import Data, Recipe
 from finetune.load import load_task
 from finetune.loop import AUTOCAST, Bench
 from finetune.steps import epoch_steps, total_steps
-from finetune.task import Task
+from finetune.tasks.task import Task
 from studies.console import number, say
 from studies.facts import Facts, gather
 from studies.meter import Spent, load, measure

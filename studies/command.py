@@ -12,8 +12,8 @@ from finetune.config import Data, Recipe
 from finetune.errors import UserError, writing
 from finetune.load import load_task, task_name
 from finetune.loop import Bench
-from finetune.metrics import constant_guess, find_metric
-from finetune.task import Task
+from finetune.tasks.metrics import constant_guess, find_metric
+from finetune.tasks.task import Task
 from studies.console import Watch, print_summary, say
 from studies.digits import nothing_learned, places_of
 from studies.estimate import estimate

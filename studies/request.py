@@ -8,8 +8,8 @@ from typing import Any
 from finetune.config import TINY, Data, Recipe, checked
 from finetune.errors import UserError, near
 from finetune.load import load_task
-from finetune.metrics import DEFAULTS, find_metric
-from finetune.task import Task
+from finetune.tasks.metrics import DEFAULTS, find_metric
+from finetune.tasks.task import Task
 from studies.pruning import PRUNERS
 from studies.sampling import SAMPLERS
 from studies.storage import refuse_storage

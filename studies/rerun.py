@@ -13,7 +13,7 @@ from finetune.errors import writing
 from finetune.keep import keep
 from finetune.load import load_task
 from finetune.loop import Bench, Epoch, Training
-from finetune.metrics import constant_guess, find_metric
+from finetune.tasks.metrics import constant_guess, find_metric
 from studies.best import Best
 from studies.digits import gained, judged, nothing_learned, places_of, shown
 from studies.recorded import differs, seed_of, verdict

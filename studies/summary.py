@@ -12,7 +12,7 @@ from adv import METHODS, SettingError
 from finetune.config import Recipe, checked
 from finetune.errors import UserError
 from finetune.loop import Epoch
-from finetune.metrics import TARGET
+from finetune.tasks.metrics import TARGET
 from spaces import Space
 from studies.digits import gained, nothing_learned, places_of, shown
 from studies.foreign import is_number, measured, notes, readable, why_foreign

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune.encode import POOL, Encoded, encode, score_batches, train_batches
-from finetune.task import Rows
+from finetune.tasks.task import Rows
 from finetune.tiny import tiny_tokenizer
 
 CPU = torch.device("cpu")

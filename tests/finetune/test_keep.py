@@ -16,7 +16,7 @@ from adv import Clean
 from finetune.config import Recipe
 from finetune.keep import difference, keep
 from finetune.loop import Bench
-from finetune.task import Rows
+from finetune.tasks.task import Rows
 
 # Nothing of this project is imported there.
 FRESH = """

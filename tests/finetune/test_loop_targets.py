@@ -11,7 +11,7 @@ from helpers.small_tasks import numbers_task, train
 from adv import FGM, Clean
 from finetune.config import Recipe
 from finetune.loop import Bench, Training
-from finetune.task import Rows
+from finetune.tasks.task import Rows
 
 RECIPE = Recipe(metric="rmse", epochs=2)
 

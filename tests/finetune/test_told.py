@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from finetune.task import Rows, Task
+from finetune.tasks.task import Rows, Task
 from finetune.tiny import tiny_tokenizer
 from finetune.told import reading
 

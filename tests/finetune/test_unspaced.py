@@ -7,7 +7,7 @@ from adv import Clean
 from finetune.config import Recipe
 from finetune.loop import Bench, Training
 from finetune.reviews import reviews
-from finetune.task import Rows, Task
+from finetune.tasks.task import Rows, Task
 from finetune.tiny import tiny_tokenizer
 
 

@@ -13,7 +13,7 @@ from finetune.config import Data, Recipe
 from finetune.load import load_task
 from finetune.loop import Bench, Training
 from finetune.snapshot import model_tensors, optimiser_tensors
-from finetune.task import Rows, Task
+from finetune.tasks.task import Rows, Task
 
 
 @cache

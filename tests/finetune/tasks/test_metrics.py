@@ -5,8 +5,8 @@ import pytest
 from helpers.small_tasks import numbers_task, reviews_task
 
 from finetune.errors import Diverged, UserError
-from finetune.metrics import DEFAULTS, METRICS, constant_guess, evaluate, find_metric
-from finetune.task import Rows, Task
+from finetune.tasks.metrics import DEFAULTS, METRICS, constant_guess, evaluate, find_metric
+from finetune.tasks.task import Rows, Task
 
 CLASSES = [name for name, metric in METRICS.items() if "classification" in metric.kinds]
 NUMBERS = [name for name, metric in METRICS.items() if "regression" in metric.kinds]

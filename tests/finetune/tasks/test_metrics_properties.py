@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import cohen_kappa_score
 
-from finetune.metrics import METRICS
+from finetune.tasks.metrics import METRICS
 
 CLASSES = [name for name, metric in METRICS.items() if "classification" in metric.kinds]
 NUMBERS = [name for name, metric in METRICS.items() if "regression" in metric.kinds]

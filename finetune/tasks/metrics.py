@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from finetune.config import Kind
 from finetune.errors import Diverged, UserError, near
-from finetune.task import Task
+from finetune.tasks.task import Task
 
 Array = NDArray[Any]
 Score = Callable[[Array, Array], float]
