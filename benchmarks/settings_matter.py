@@ -13,7 +13,7 @@ from typing import Any
 
 from adv import METHODS, Clean, Method
 from finetune.config import Data, Recipe
-from finetune.load import load_task
+from finetune.data.load import load_task
 from finetune.loop import Bench, Training
 from spaces import space_of
 from studies.sampling import design_point

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from adv import Clean, Method, Precision
 from finetune.average import Average
 from finetune.config import Recipe
-from finetune.encode import Encoded, encode, score_batches
+from finetune.data.encode import Encoded, encode, score_batches
+from finetune.data.told import reading
 from finetune.errors import Diverged, UserError
 from finetune.fit import Fit, filled
 from finetune.model import Models
@@ -29,7 +30,6 @@ from finetune.snapshot import (
 from finetune.steps import epoch_steps, rate, total_steps
 from finetune.tasks.metrics import METRICS, evaluate, find_metric
 from finetune.tasks.task import Rows, Task
-from finetune.told import reading
 
 AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 

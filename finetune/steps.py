@@ -14,7 +14,7 @@ from torch import Tensor
 
 from adv import Method
 from finetune.config import Recipe
-from finetune.encode import Encoded, train_batches
+from finetune.data.encode import Encoded, train_batches
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from adv import METHODS, AttackError, Clean, Method, Precision
 from finetune.config import Data, Recipe
-from finetune.load import load_task
+from finetune.data.load import load_task
 from finetune.loop import AUTOCAST, Bench
 from finetune.steps import epoch_steps, total_steps
 from finetune.tasks.task import Task

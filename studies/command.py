@@ -9,8 +9,8 @@ from optuna.storages import RDBStorage
 from rich.console import Console
 
 from finetune.config import Data, Recipe
+from finetune.data.load import load_task, task_name
 from finetune.errors import UserError, writing
-from finetune.load import load_task, task_name
 from finetune.loop import Bench
 from finetune.tasks.metrics import constant_guess, find_metric
 from finetune.tasks.task import Task

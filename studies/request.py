@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from finetune.config import TINY, Data, Recipe, checked
+from finetune.data.load import load_task
 from finetune.errors import UserError, near
-from finetune.load import load_task
 from finetune.tasks.metrics import DEFAULTS, find_metric
 from finetune.tasks.task import Task
 from studies.pruning import PRUNERS

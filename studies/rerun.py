@@ -9,9 +9,9 @@ from safetensors import SafetensorError
 
 from adv import METHODS, Clean
 from finetune.config import Recipe, checked
+from finetune.data.load import load_task
 from finetune.errors import writing
 from finetune.keep import keep
-from finetune.load import load_task
 from finetune.loop import Bench, Epoch, Training
 from finetune.tasks.metrics import constant_guess, find_metric
 from studies.best import Best

@@ -24,8 +24,8 @@ from helpers.tiny_models import grads_of
 
 from adv import AttackError, Clean, FreeAT
 from finetune.config import Data, Recipe
-from finetune.encode import train_batches
-from finetune.load import load_task
+from finetune.data.encode import train_batches
+from finetune.data.load import load_task
 from finetune.loop import Bench, Training
 
 EXAMPLES = ROOT / "examples"

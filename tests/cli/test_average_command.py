@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 import search
 from finetune.config import Recipe
-from finetune.load import load_task
+from finetune.data.load import load_task
 from finetune.loop import Bench
 from spaces.recipe import around
 from studies.export import read_best

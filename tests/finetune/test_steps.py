@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from adv import Clean
 from finetune.config import Recipe
-from finetune.encode import Encoded, train_batches
+from finetune.data.encode import Encoded, train_batches
 from finetune.loop import Bench, Training
 from finetune.steps import epoch_groups, epoch_steps, rate, schedule, total_steps
 

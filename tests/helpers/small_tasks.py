@@ -10,7 +10,7 @@ import torch
 
 from adv import FGM
 from finetune.config import Data, Recipe
-from finetune.load import load_task
+from finetune.data.load import load_task
 from finetune.loop import Bench, Training
 from finetune.snapshot import model_tensors, optimiser_tensors
 from finetune.tasks.task import Rows, Task

@@ -9,8 +9,8 @@ from optuna.trial import Trial
 
 from adv import METHODS, Method
 from finetune.config import Data, Recipe
+from finetune.data.load import load_task
 from finetune.errors import UserError
-from finetune.load import load_task
 from finetune.loop import Bench, Epoch
 from studies.objective import Failed, Objective
 from studies.plan import make_plan

@@ -6,7 +6,7 @@ import pytest
 from helpers.small_tasks import rows_with, write_lines
 
 from finetune.config import Data
-from finetune.load import classes, load_task
+from finetune.data.load import classes, load_task
 
 
 def load(tmp_path, rows, metric=None, **options):

@@ -6,8 +6,8 @@ import io
 import pytest
 
 from finetune.config import Data
+from finetune.data.files import read_file
 from finetune.errors import UserError
-from finetune.files import read_file
 
 ROWS = [(f"film {n}: it was fine", ("bad", "good")[n % 2], f"{n},5") for n in range(12)]
 

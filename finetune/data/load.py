@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from finetune.config import Data, Kind
+from finetune.data.files import read_tables
+from finetune.data.labels import LARGEST, classes, clean, kind_of, number, unlabelled
+from finetune.data.reviews import LABELS, reviews
+from finetune.data.table import Table
 from finetune.errors import UserError, near
-from finetune.files import read_tables
-from finetune.labels import LARGEST, classes, clean, kind_of, number, unlabelled
-from finetune.reviews import LABELS, reviews
-from finetune.table import Table
 from finetune.tasks.task import Rows, Task, split, subset
 
 TASKS = ("reviews",)

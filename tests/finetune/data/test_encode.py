@@ -5,7 +5,7 @@ from helpers.small_tasks import reviews_task
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune.encode import POOL, Encoded, encode, score_batches, train_batches
+from finetune.data.encode import POOL, Encoded, encode, score_batches, train_batches
 from finetune.tasks.task import Rows
 from finetune.tiny import tiny_tokenizer
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from finetune.decode import PACKED
+from finetune.data.decode import PACKED
 from finetune.errors import UserError
 
 FORMATS = {

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from finetune.config import Data
-from finetune.decode import encoding_of, read_bytes
-from finetune.delimited import TAB, Reading, Unfit, readings, usual
+from finetune.data.decode import encoding_of, read_bytes
+from finetune.data.delimited import TAB, Reading, Unfit, readings, usual
+from finetune.data.jsonrows import read_json
+from finetune.data.splits import FORMATS, choose, files_of, format_of
+from finetune.data.table import Table, joined
 from finetune.errors import UserError, first_line
-from finetune.jsonrows import read_json
-from finetune.splits import FORMATS, choose, files_of, format_of
-from finetune.table import Table, joined
 
 WAYS = {
     "double": "quotation marks around cells",

@@ -3,8 +3,8 @@
 import pytest
 
 from finetune.config import Data
+from finetune.data.load import load_task
 from finetune.errors import UserError
-from finetune.load import load_task
 
 HEAD = "text\tlabel\n"
 

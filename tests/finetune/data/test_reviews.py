@@ -6,8 +6,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from finetune.config import Data
-from finetune.load import REVIEWS, load_task
-from finetune.reviews import BAD, GOOD, LABELS, reviews
+from finetune.data.load import REVIEWS, load_task
+from finetune.data.reviews import BAD, GOOD, LABELS, reviews
 
 
 @pytest.fixture(scope="module")

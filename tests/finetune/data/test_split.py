@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune.config import Data
-from finetune.load import ASIDE, load_task
+from finetune.data.load import ASIDE, load_task
 from finetune.tasks.task import Rows, split, subset
 
 SHARES = {"often": 60, "sometimes": 30, "rarely": 10}

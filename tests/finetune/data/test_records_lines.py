@@ -2,8 +2,8 @@
 
 import pytest
 
+from finetune.data.files import read_file
 from finetune.errors import UserError
-from finetune.files import read_file
 
 ROWS = [(f"film {n}, quite long", ("bad", "good")[n % 2]) for n in range(12)]
 

@@ -3,8 +3,8 @@
 import pytest
 
 from finetune.config import Data
+from finetune.data.files import read_file
 from finetune.errors import UserError
-from finetune.files import read_file
 
 FILLER = [(f"a plain film number {n}", ("bad", "good")[n % 2]) for n in range(12)]
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from finetune.data.files import read_file
 from finetune.errors import UserError
-from finetune.files import read_file
 
 ROWS = [{"text": f'film "{n}",\n fine\u2028', "label": ("bad", "good")[n % 2]} for n in range(12)]
 COLUMNS = {name: [row[name] for row in ROWS] for name in ROWS[0]}

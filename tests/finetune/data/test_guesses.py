@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from finetune.config import Data
+from finetune.data.load import load_task
 from finetune.errors import UserError
-from finetune.load import load_task
 
 
 def task(folder, labels, name="t.csv", column="label", **options):

@@ -9,8 +9,8 @@ import zipfile
 import pandas as pd
 import pytest
 
+from finetune.data.files import read_file, read_folder
 from finetune.errors import UserError
-from finetune.files import read_file, read_folder
 
 TEXT = "text,label\n" + "".join(f"film {n},{('bad', 'good')[n % 2]}\n" for n in range(12))
 WANTED = {"text": [f"film {n}" for n in range(12)], "label": ["bad", "good"] * 6}

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from finetune.data.told import reading
 from finetune.tasks.task import Rows, Task
 from finetune.tiny import tiny_tokenizer
-from finetune.told import reading
 
 
 def rows_of(texts, labels):

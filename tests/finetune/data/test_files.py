@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from finetune.data.files import read_file
 from finetune.errors import UserError
-from finetune.files import read_file
 
 AWKWARD = [
     '"Hello',

@@ -5,8 +5,8 @@ import pytest
 from helpers.small_tasks import write_lines
 
 from finetune.config import Data
+from finetune.data.files import read_tables
 from finetune.errors import UserError
-from finetune.files import read_tables
 
 
 def rows(word):

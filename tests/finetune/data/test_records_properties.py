@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from finetune.config import Data
+from finetune.data.files import read_file
 from finetune.errors import UserError
-from finetune.files import read_file
 
 WORDS = [*"aü0\\'\",;|\t \n\r\u2028\x85", '""', "\r\n", "no", "film", "世界", "1.5"]
 cells = st.one_of(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune.labels import alike
+from finetune.data.labels import alike
 from finetune.tasks.task import Rows, Task
 
 # So many classes are listed; of more, the largest and the smallest.

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from finetune.config import Data
+from finetune.data.load import load_task
 from finetune.errors import UserError
-from finetune.load import load_task
 
 HASHES = ("a09b74b3ef9c3b56", "c19b74b3ef9c3b56")
 

@@ -4,8 +4,8 @@ import pytest
 from helpers.languages import CHINESE, EURO, GERMAN, JAPANESE, KOREAN, TAIWAN
 
 from finetune.config import Data
+from finetune.data.files import read_file, read_tables
 from finetune.errors import UserError
-from finetune.files import read_file, read_tables
 
 
 def saved(folder, texts, encoding, name="t.csv"):

@@ -5,7 +5,7 @@ import pytest
 from helpers.places import ROOT
 
 from finetune.config import Data
-from finetune.load import load_task
+from finetune.data.load import load_task
 
 FOLDER = ROOT / "../shared/data"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the public data sets (../shared/data) are not here")

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finetune.config import Data, Kind
+from finetune.data.table import Table
 from finetune.errors import UserError
-from finetune.table import Table
 from finetune.tasks.metrics import METRICS
 
 # The square of a larger target is no float32.

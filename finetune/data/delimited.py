@@ -16,7 +16,7 @@ from typing import Any
 from clevercsv import Detector
 
 from finetune.config import Quoting
-from finetune.quotes import ENDS, escapes, holds_rows, signs
+from finetune.data.quotes import ENDS, escapes, holds_rows, signs
 
 TAB = "\t"
 DELIMITERS = (",", ";", TAB, "|")

@@ -5,8 +5,8 @@ import pytest
 
 from adv import Clean
 from finetune.config import Recipe
+from finetune.data.reviews import reviews
 from finetune.loop import Bench, Training
-from finetune.reviews import reviews
 from finetune.tasks.task import Rows, Task
 from finetune.tiny import tiny_tokenizer
 

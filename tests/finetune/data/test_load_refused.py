@@ -4,8 +4,8 @@ import pytest
 from helpers.small_tasks import rows_with, write_lines
 
 from finetune.config import Data
+from finetune.data.load import load_task
 from finetune.errors import UserError
-from finetune.load import load_task
 
 
 def load(tmp_path, rows, metric=None, **options):
