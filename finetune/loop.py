@@ -17,8 +17,8 @@ from finetune.config import Recipe
 from finetune.data.encode import Encoded, encode, score_batches
 from finetune.data.told import reading
 from finetune.errors import Diverged, UserError
-from finetune.fit import Fit, filled
-from finetune.model import Models
+from finetune.models.fit import Fit, filled
+from finetune.models.pretrained import Models
 from finetune.snapshot import (
     load_model,
     load_optimiser,

@@ -11,8 +11,8 @@ from adv import METHODS, Clean
 from finetune.config import Recipe, checked
 from finetune.data.load import load_task
 from finetune.errors import writing
-from finetune.keep import keep
 from finetune.loop import Bench, Epoch, Training
+from finetune.models.keep import keep
 from finetune.tasks.metrics import constant_guess, find_metric
 from studies.best import Best
 from studies.digits import gained, judged, nothing_learned, places_of, shown

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from transformers import BertConfig, BertForSequenceClassification
 
 import search
-from finetune.tiny import tiny_tokenizer
+from finetune.models.tiny import tiny_tokenizer
 
 ARGUMENTS = ("--train-file", "rows.csv", "--model", "bert", "--threads", "1", *SMALL)
 WEIGHTS, CONFIG, TOKENIZER = "model.safetensors", "config.json", "tokenizer.json"

@@ -17,7 +17,7 @@ from transformers import (
 )
 
 import search
-from finetune.tiny import tiny_tokenizer
+from finetune.models.tiny import tiny_tokenizer
 
 SHAPE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 SEARCH = ("--train-file", "rows.csv", "--model", "m", "--threads", "1", "--method", "fgm", "--trials", "1", "--epochs", "1")

@@ -8,8 +8,8 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from finetune.config import Recipe
-from finetune.model import Models
-from finetune.tiny import tiny_tokenizer
+from finetune.models.pretrained import Models
+from finetune.models.tiny import tiny_tokenizer
 from helpers.small_tasks import reviews_task
 
 SAFE, BIN = "model.safetensors", "pytorch_model.bin"

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune.data.encode import POOL, Encoded, encode, score_batches, train_batches
+from finetune.models.tiny import tiny_tokenizer
 from finetune.tasks.task import Rows
-from finetune.tiny import tiny_tokenizer
 
 CPU = torch.device("cpu")
 TEXTS = ["a", "a b c d e", "a b c", "", "b c d e a b c d"]

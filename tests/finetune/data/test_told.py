@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from finetune.data.told import reading
+from finetune.models.tiny import tiny_tokenizer
 from finetune.tasks.task import Rows, Task
-from finetune.tiny import tiny_tokenizer
 
 
 def rows_of(texts, labels):

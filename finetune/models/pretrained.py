@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from finetune.checkpoint import digest, head_of, judge, old_digest, stamps, tokeniser_fault, weight_files
 from finetune.config import TINY, Recipe
 from finetune.errors import UserError, first_line
-from finetune.head import take_over
+from finetune.models.checkpoint import digest, head_of, judge, old_digest, stamps, tokeniser_fault, weight_files
+from finetune.models.head import take_over
 from finetune.tasks.task import Task
 
 # Tokens that can stand for a padding token where there is none: attention masks hide them.
@@ -66,7 +66,7 @@ class Models:
             return kept[1]
         torch.manual_seed(seed)
         if self.vectors is not None:
-            from finetune.tiny import tiny_model
+            from finetune.models.tiny import tiny_model
 
             tiny: nn.Module = tiny_model(self.vectors, len(self.names), self.problem)
             name_outputs(tiny, self.names)
@@ -142,7 +142,7 @@ class Models:
         return old if self.vectors is None and stored == old else self.fingerprint
 
     def _tiny(self, task: Task) -> Any:
-        from finetune.tiny import tiny_tokenizer, word_vectors
+        from finetune.models.tiny import tiny_tokenizer, word_vectors
 
         texts = [*task.train.texts, *(task.train.pairs or []), *task.unlabelled]
         tokenizer = tiny_tokenizer(texts)

@@ -13,7 +13,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification, BertForS
 from finetune.config import Recipe
 from finetune.errors import UserError
 from finetune.loop import Bench
-from finetune.model import Models
+from finetune.models.pretrained import Models
 
 
 @pytest.mark.parametrize("head", ["Model", "ForMaskedLM", "ForSequenceClassification"])

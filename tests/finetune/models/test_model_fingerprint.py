@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForMaskedLM
 
 from finetune.config import Recipe
 from finetune.errors import UserError
-from finetune.model import Models
+from finetune.models.pretrained import Models
 
 
 def fingerprint(folder):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from finetune.errors import UserError, first_line
-from finetune.model import PADS, Models
+from finetune.models.pretrained import PADS, Models
 from finetune.tasks.task import Rows
 
 # Models that look up a position for each token mostly hold 512 or 1,024 of them.

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from finetune.errors import first_line
-from finetune.head import in_units, near
 from finetune.loop import Bench
-from finetune.model import name_outputs, quiet
+from finetune.models.head import in_units, near
+from finetune.models.pretrained import name_outputs, quiet
 
 # Rows that the saved model is compared on.
 COMPARED = 16

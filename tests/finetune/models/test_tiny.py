@@ -4,7 +4,7 @@ import torch
 from helpers.small_tasks import reviews_task
 from torch.nn.functional import cosine_similarity
 
-from finetune.tiny import EMBEDDING_STD, HIDDEN, MAX_WORDS, SPECIAL, tiny_model, tiny_tokenizer, word_vectors
+from finetune.models.tiny import EMBEDDING_STD, HIDDEN, MAX_WORDS, SPECIAL, tiny_model, tiny_tokenizer, word_vectors
 
 SEA, LAND = [f"wave{n}" for n in range(40)], [f"field{n}" for n in range(40)]
 

@@ -9,8 +9,8 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from finetune.config import Recipe
 from finetune.errors import UserError
-from finetune.model import Models
-from finetune.tiny import tiny_tokenizer
+from finetune.models.pretrained import Models
+from finetune.models.tiny import tiny_tokenizer
 
 MODULE = """
 open({marker!r}, "w").close()

@@ -1,0 +1,1 @@
+"""Models: pretrained, built in, their heads and files."""
