@@ -26,7 +26,7 @@ from adv import METHODS, Clean, Method
 from adv.steps.weights import WeightMethod
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task
-from finetune.loop import Bench, Training
+from finetune.training.loop import Bench, Training
 from studies.console import settings_line
 from studies.export import best_of
 from studies.storage import load_study

@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 from adv import METHODS
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task
-from finetune.loop import Bench, Training
+from finetune.training.loop import Bench, Training
 from spaces import space_of
 from studies.pruning import make_pruner
 from studies.sampling import random_point

@@ -14,7 +14,7 @@ from typing import Any
 from adv import METHODS, Clean, Method
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task
-from finetune.loop import Bench, Training
+from finetune.training.loop import Bench, Training
 from spaces import space_of
 from studies.sampling import design_point
 

@@ -64,7 +64,7 @@ class Recipe(Strict):
     ``warmup`` is a share of all optimiser steps, ``batch_size`` is that of one micro-batch, ``threads`` are CPU threads
     (their number changes the rounding of sums).
 
-    ``average`` says which weights are scored and kept: the last, or their mean over the run (``finetune.average``).
+    ``average`` says which weights are scored and kept: the last, or their mean over the run (``finetune.training.average``).
     ``half_life`` acts with "ema" alone, ``swa_start`` and ``swa_lr`` with "swa" alone: the first two are shares of all
     optimiser steps, ``swa_lr`` is the constant learning rate from ``swa_start`` on, as a share of the peak.
     """

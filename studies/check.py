@@ -10,9 +10,9 @@ from rich.table import Table
 from adv import METHODS, AttackError, Clean, Method, Precision
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task
-from finetune.loop import AUTOCAST, Bench
-from finetune.steps import epoch_steps, total_steps
 from finetune.tasks.task import Task
+from finetune.training.loop import AUTOCAST, Bench
+from finetune.training.steps import epoch_steps, total_steps
 from studies.console import number, say
 from studies.facts import Facts, gather
 from studies.meter import Spent, load, measure

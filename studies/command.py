@@ -11,9 +11,9 @@ from rich.console import Console
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task, task_name
 from finetune.errors import UserError, writing
-from finetune.loop import Bench
 from finetune.tasks.metrics import constant_guess, find_metric
 from finetune.tasks.task import Task
+from finetune.training.loop import Bench
 from studies.console import Watch, print_summary, say
 from studies.digits import nothing_learned, places_of
 from studies.estimate import estimate

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from finetune.loop import Epoch
+from finetune.training.loop import Epoch
 from studies.digits import PLACES, judged, places_of, shown
 from studies.foreign import measured
 from studies.summary import Summary, settings_of

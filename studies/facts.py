@@ -10,8 +10,8 @@ from torch import nn
 from adv import AttackError, Clean, Method
 from adv.core.ball import TINY
 from finetune.config import Recipe
-from finetune.loop import adamw
-from finetune.steps import rate
+from finetune.training.loop import adamw
+from finetune.training.steps import rate
 from studies.probe import Bed, Outcome, Watch
 
 # From 65536, the scaler's first scale, down to 1.

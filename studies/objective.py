@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, Trial
 from adv import AttackError, Clean, SettingError
 from finetune.config import Recipe
 from finetune.errors import Diverged, UserError, first_line
-from finetune.loop import Bench, Epoch, Training
+from finetune.training.loop import Bench, Epoch, Training
 from spaces import Space
 from studies.foreign import enqueued, in_words, shown, taken_as_given, usable
 from studies.plan import Plan

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from adv import Method, Precision
 from adv.core.ball import TINY
 from adv.core.passes import Forward, call_model
-from finetune.steps import Micro
+from finetune.training.steps import Micro
 
 # A loss scale is 2 to 65536: a gradient that arrives at a thousandth of it was not scaled.
 UNSCALED = 1e-3

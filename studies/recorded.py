@@ -3,7 +3,7 @@
 from typing import Any
 
 from finetune.config import Data, Recipe
-from finetune.loop import Bench
+from finetune.training.loop import Bench
 from studies.best import Best, Searched
 from studies.digits import places_of, shown
 from studies.identity import defaults

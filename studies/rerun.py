@@ -11,9 +11,9 @@ from adv import METHODS, Clean
 from finetune.config import Recipe, checked
 from finetune.data.load import load_task
 from finetune.errors import writing
-from finetune.loop import Bench, Epoch, Training
 from finetune.models.keep import keep
 from finetune.tasks.metrics import constant_guess, find_metric
+from finetune.training.loop import Bench, Epoch, Training
 from studies.best import Best
 from studies.digits import gained, judged, nothing_learned, places_of, shown
 from studies.recorded import differs, seed_of, verdict

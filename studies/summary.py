@@ -11,8 +11,8 @@ from optuna.trial import FrozenTrial, TrialState
 from adv import METHODS, SettingError
 from finetune.config import Recipe, checked
 from finetune.errors import UserError
-from finetune.loop import Epoch
 from finetune.tasks.metrics import TARGET
+from finetune.training.loop import Epoch
 from spaces import Space
 from studies.digits import gained, nothing_learned, places_of, shown
 from studies.foreign import is_number, measured, notes, readable, why_foreign

@@ -26,7 +26,7 @@ from adv import AttackError, Clean, FreeAT
 from finetune.config import Data, Recipe
 from finetune.data.encode import train_batches
 from finetune.data.load import load_task
-from finetune.loop import Bench, Training
+from finetune.training.loop import Bench, Training
 
 EXAMPLES = ROOT / "examples"
 RECIPE = Recipe(epochs=1, batch_size=8, gradient_accumulation=2)

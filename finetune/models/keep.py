@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from finetune.errors import first_line
-from finetune.loop import Bench
 from finetune.models.head import in_units, near
 from finetune.models.pretrained import name_outputs, quiet
+from finetune.training.loop import Bench
 
 # Rows that the saved model is compared on.
 COMPARED = 16

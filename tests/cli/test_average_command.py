@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 import search
 from finetune.config import Recipe
 from finetune.data.load import load_task
-from finetune.loop import Bench
+from finetune.training.loop import Bench
 from spaces.recipe import around
 from studies.export import read_best
 from studies.importance import importances

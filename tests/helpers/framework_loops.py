@@ -86,7 +86,7 @@ def by_group(group):
 
 
 def own_loop(run, method, batches, shares, epochs=2, precision="fp32", forward=call_model):
-    """As finetune.loop trains: ``Method.backward`` with the share of each micro-batch, then unscale, clip, step."""
+    """As finetune.training.loop trains: ``Method.backward`` with the share of each micro-batch, then unscale, clip, step."""
     scaler = torch.amp.GradScaler("cpu", enabled=precision == "fp16")
     how = Precision(dtype=AUTOCAST[precision], scaler=scaler)
     for epoch in range(epochs):

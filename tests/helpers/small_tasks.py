@@ -11,9 +11,9 @@ import torch
 from adv import FGM
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task
-from finetune.loop import Bench, Training
-from finetune.snapshot import model_tensors, optimiser_tensors
 from finetune.tasks.task import Rows, Task
+from finetune.training.loop import Bench, Training
+from finetune.training.snapshot import model_tensors, optimiser_tensors
 
 
 @cache

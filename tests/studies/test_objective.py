@@ -11,7 +11,7 @@ from adv import METHODS, Method
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task
 from finetune.errors import UserError
-from finetune.loop import Bench, Epoch
+from finetune.training.loop import Bench, Epoch
 from studies.objective import Failed, Objective
 from studies.plan import make_plan
 

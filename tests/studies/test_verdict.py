@@ -10,7 +10,7 @@ from helpers.tiny_models import batch_for, build
 from adv import AWP, FGM, METHODS, AttackError, Clean, Method, Precision
 from adv.steps.embedding import EmbeddingMethod
 from finetune.config import Recipe
-from finetune.steps import Micro
+from finetune.training.steps import Micro
 from studies.facts import gather
 from studies.meter import pace, peak_bytes
 from studies.probe import Bed, Watch

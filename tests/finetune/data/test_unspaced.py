@@ -6,9 +6,9 @@ import pytest
 from adv import Clean
 from finetune.config import Recipe
 from finetune.data.reviews import reviews
-from finetune.loop import Bench, Training
 from finetune.models.tiny import tiny_tokenizer
 from finetune.tasks.task import Rows, Task
+from finetune.training.loop import Bench, Training
 
 
 @pytest.mark.parametrize(

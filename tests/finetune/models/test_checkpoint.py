@@ -12,8 +12,8 @@ from transformers import AutoModel, AutoModelForSequenceClassification, BertForS
 
 from finetune.config import Recipe
 from finetune.errors import UserError
-from finetune.loop import Bench
 from finetune.models.pretrained import Models
+from finetune.training.loop import Bench
 
 
 @pytest.mark.parametrize("head", ["Model", "ForMaskedLM", "ForSequenceClassification"])

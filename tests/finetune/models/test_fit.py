@@ -14,8 +14,8 @@ from transformers import PreTrainedTokenizerFast
 from adv import Clean
 from finetune.config import Recipe
 from finetune.errors import UserError
-from finetune.loop import Bench
 from finetune.tasks.task import Rows
+from finetune.training.loop import Bench
 
 LONG = " ".join(reviews_task().train.texts[:20])
 ENCODER_DECODERS = ("Bart", "MBart", "T5")

@@ -5,7 +5,7 @@ import torch
 from helpers.snapshot_contents import FACTS, TENSORS
 from torch import nn
 
-from finetune.snapshot import (
+from finetune.training.snapshot import (
     load_model,
     load_optimiser,
     model_tensors,

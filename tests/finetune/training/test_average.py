@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from finetune.average import Average
 from finetune.config import Recipe
+from finetune.training.average import Average
 
 STEPS = 20
 EMA, SWA = Recipe(average="ema", half_life=0.1), Recipe(average="swa", swa_start=0.0)

@@ -6,7 +6,7 @@ from helpers.small_tasks import assert_same_state, history_of, reviews_task, sta
 
 from adv import AWP, FGM, METHODS, Clean
 from finetune.config import Recipe
-from finetune.loop import Bench, Training
+from finetune.training.loop import Bench, Training
 
 FILE = "epoch-{}.safetensors"
 RUNS = [

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_multi_avg_fn
 
 from finetune.config import Recipe
-from finetune.steps import swa_begins
+from finetune.training.steps import swa_begins
 
 
 class Average:
@@ -43,7 +43,7 @@ class Average:
         self.count = 0
 
     def update(self, position: float) -> None:
-        """Take in the weights as they are after the optimiser step at ``position`` (``finetune.steps.Step``)."""
+        """Take in the weights as they are after the optimiser step at ``position`` (``finetune.training.steps.Step``)."""
         if self.kind == "none" or position < self.begins:
             return
         live = [value.detach() for value in self.live.values()]

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from adv import Clean
 from finetune.config import Recipe
-from finetune.loop import Bench
-from finetune.steps import schedule
+from finetune.training.loop import Bench
+from finetune.training.steps import schedule
 
 ROWS = 24
 NO_CLIPPING = 1e9

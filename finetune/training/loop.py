@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from adv import Clean, Method, Precision
-from finetune.average import Average
 from finetune.config import Recipe
 from finetune.data.encode import Encoded, encode, score_batches
 from finetune.data.told import reading
 from finetune.errors import Diverged, UserError
 from finetune.models.fit import Fit, filled
 from finetune.models.pretrained import Models
-from finetune.snapshot import (
+from finetune.tasks.metrics import METRICS, evaluate, find_metric
+from finetune.tasks.task import Rows, Task
+from finetune.training.average import Average
+from finetune.training.snapshot import (
     load_model,
     load_optimiser,
     model_tensors,
@@ -27,9 +29,7 @@ from finetune.snapshot import (
     read_snapshot,
     write_snapshot,
 )
-from finetune.steps import epoch_steps, rate, total_steps
-from finetune.tasks.metrics import METRICS, evaluate, find_metric
-from finetune.tasks.task import Rows, Task
+from finetune.training.steps import epoch_steps, rate, total_steps
 
 AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from adv import AWP, FGM, Clean, Precision
 from finetune.config import Recipe
-from finetune.loop import Bench, Training, adamw
+from finetune.training.loop import Bench, Training, adamw
 
 ROWS = 24
 NO_CLIPPING = 1e9

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from adv import Clean
 from finetune.config import Recipe
 from finetune.data.encode import Encoded, train_batches
-from finetune.loop import Bench, Training
-from finetune.steps import epoch_groups, epoch_steps, rate, schedule, total_steps
+from finetune.training.loop import Bench, Training
+from finetune.training.steps import epoch_groups, epoch_steps, rate, schedule, total_steps
 
 CPU = torch.device("cpu")
 

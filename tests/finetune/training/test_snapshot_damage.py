@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from finetune.snapshot import (
+from finetune.training.snapshot import (
     read_snapshot,
     write_snapshot,
 )
@@ -86,7 +86,7 @@ def test_an_interrupted_write_leaves_the_earlier_file_and_no_other(path, tensors
 FULL = """
 import resource, signal, sys, torch
 from pathlib import Path
-from finetune.snapshot import write_snapshot
+from finetune.training.snapshot import write_snapshot
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 try:
