@@ -68,7 +68,7 @@ def begin(method: str, set_: list[str] | None, range_: list[str] | None, **param
     unknown = [name for name in methods if name not in SPACES]
     if unknown:
         raise UserError(f"unknown method {unknown[0]!r}{near(unknown[0], SPACES)}")
-    from studies.request import Request, check_request, read_early
+    from studies.planning.request import Request, check_request, read_early
     from studies.storage import is_new
 
     data, recipe = given(of.Data, params), given(of.Recipe, params)
@@ -185,7 +185,7 @@ def check_command(
     **shared: Any,
 ) -> None:
     """Make one attacked step on your model and data: what matched, how far it moved, what it costs; exits 1 if in vain."""
-    from studies.request import check_sources, read_early
+    from studies.planning.request import check_sources, read_early
 
     params = dict(ctx.params)
     recipe = given(of.Recipe, params)

@@ -18,9 +18,9 @@ from studies.facts import Facts, gather
 from studies.meter import Spent, load, measure
 from studies.methods import passes_text
 from studies.objective import fitting
-from studies.plan import make_plan
+from studies.planning.plan import make_plan
+from studies.planning.request import cores, recipe_for, too_many_threads
 from studies.probe import Bed
-from studies.request import cores, recipe_for, too_many_threads
 from studies.verdict import Finding, judge
 
 # Plans refuse an attack that never starts; here it is made, looked at and named.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import mean, median
 
 from adv import SettingError
-from studies.plan import Plan
+from studies.planning.plan import Plan
 from studies.sampling import design_point
 
 # Settings that are drawn to see what a trial costs; the same ones that open the search.

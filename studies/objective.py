@@ -19,8 +19,8 @@ from finetune.errors import Diverged, UserError, first_line
 from finetune.training.loop import Bench, Epoch, Training
 from spaces import Space
 from studies.foreign import enqueued, in_words, shown, taken_as_given, usable
-from studies.plan import Plan
-from studies.versions import versions
+from studies.planning.plan import Plan
+from studies.planning.versions import versions
 from studies.whole import write_whole
 
 OnEpoch = Callable[[Trial | None, Epoch], None]

@@ -6,8 +6,8 @@ from finetune.config import Data, Recipe
 from finetune.training.loop import Bench
 from studies.best import Best, Searched
 from studies.digits import places_of, shown
-from studies.identity import defaults
-from studies.versions import changes, told, versions
+from studies.planning.identity import defaults
+from studies.planning.versions import changes, told, versions
 
 # More than a summary shows: two runs that agree so far are most likely one.
 PLACES = 6

@@ -16,8 +16,8 @@ from finetune.tasks.metrics import constant_guess, find_metric
 from finetune.training.loop import Bench, Epoch, Training
 from studies.best import Best
 from studies.digits import gained, judged, nothing_learned, places_of, shown
+from studies.planning.request import too_many_threads
 from studies.recorded import differs, seed_of, verdict
-from studies.request import too_many_threads
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from finetune.training.loop import Epoch
 from spaces import Space
 from studies.digits import gained, nothing_learned, places_of, shown
 from studies.foreign import is_number, measured, notes, readable, why_foreign
-from studies.identity import KEY
 from studies.importance import FOLDS, Importance, idle_settings, importances
+from studies.planning.identity import KEY
 
 BASELINE = "baseline"
 CONSTANT = "constant guess"

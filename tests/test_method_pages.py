@@ -13,7 +13,7 @@ from finetune.config import Data, Recipe
 from finetune.errors import UserError
 from spaces import space_of
 from studies.methods import range_text, text
-from studies.plan import make_plan
+from studies.planning.plan import make_plan
 
 FOLDER = ROOT / "docs" / "methods"
 PAGES = sorted(FOLDER.glob("*.md"))

@@ -15,7 +15,7 @@ from helpers.places import ROOT
 from helpers.refusals import SMALL, assert_said, dump, refused, rows
 
 import search
-from studies.versions import versions
+from studies.planning.versions import versions
 
 URL = "sqlite:///studies.db"
 SEARCH = ("--method", "fgm", "--train-file", "rows.csv", *SMALL)

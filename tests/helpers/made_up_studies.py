@@ -9,8 +9,8 @@ from optuna.trial import TrialState, create_trial
 
 from finetune.config import Data, Recipe
 from spaces import space_of
-from studies.identity import KEY
-from studies.plan import describe_space
+from studies.planning.identity import KEY
+from studies.planning.plan import describe_space
 from studies.sampling import at, design_point
 from studies.summary import BASELINE, Summary, summarise
 

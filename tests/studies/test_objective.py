@@ -13,7 +13,7 @@ from finetune.data.load import load_task
 from finetune.errors import UserError
 from finetune.training.loop import Bench, Epoch
 from studies.objective import Failed, Objective
-from studies.plan import make_plan
+from studies.planning.plan import make_plan
 
 RECIPE = Recipe(epochs=4, batch_size=16)
 

@@ -14,9 +14,9 @@ from adv import METHODS
 from finetune.config import Data, Recipe
 from finetune.errors import UserError
 from spaces import space_of
-from studies.plan import inside, make_plan
+from studies.planning.plan import inside, make_plan
+from studies.planning.starts import read_starts, starts_of
 from studies.sampling import design_point
-from studies.starts import read_starts, starts_of
 
 SHIPPED = sorted((ROOT / "starts").glob("*.yaml"))
 SMALL = ["--train-file", "rows.csv", "--epochs", "1", "--pruner", "none"]

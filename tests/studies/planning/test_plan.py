@@ -8,8 +8,8 @@ from adv import AWP, METHODS, PGD
 from finetune.config import Data, Recipe
 from finetune.errors import UserError
 from spaces import space_of
-from studies.identity import differences
-from studies.plan import Plan, describe_space, make_plan
+from studies.planning.identity import differences
+from studies.planning.plan import Plan, describe_space, make_plan
 
 
 def plan(method: str = "awp", **options: Any) -> Plan:

@@ -13,7 +13,7 @@ from adv import METHODS, SettingError
 from adv.core.settings import check
 from finetune.config import Recipe, checked
 from finetune.errors import UserError, first_line, near
-from studies.plan import Plan, inside, scalar
+from studies.planning.plan import Plan, inside, scalar
 
 
 @dataclasses.dataclass(frozen=True)

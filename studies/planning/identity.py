@@ -8,8 +8,8 @@ from adv import METHODS
 from finetune.config import Data, Recipe, Strict
 from finetune.errors import UserError
 from finetune.training.loop import Bench
-from studies.plan import Plan, describe_space
-from studies.versions import changes, told, versions, weighty
+from studies.planning.plan import Plan, describe_space
+from studies.planning.versions import changes, told, versions, weighty
 
 KEY = "identity"
 ACCEPTED = "accepted versions"

@@ -9,9 +9,9 @@ from helpers.made_up_studies import made
 from adv import METHODS
 from finetune.config import Data, Recipe
 from finetune.errors import UserError
-from studies.identity import KEY, identity, refuse_another
-from studies.plan import make_plan
-from studies.versions import changes, made_under, weighty
+from studies.planning.identity import KEY, identity, refuse_another
+from studies.planning.plan import make_plan
+from studies.planning.versions import changes, made_under, weighty
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_study_of_plain_optuna_is_not_ours():
 
 def test_trials_keep_what_is_not_the_studys_own(monkeypatch):
     here = {"torch": "2.13.0", "optuna": "5.0.0"}
-    monkeypatch.setattr("studies.versions.versions", lambda: here)
+    monkeypatch.setattr("studies.planning.versions.versions", lambda: here)
     assert made_under({"versions": dict(here), "device": "cpu"}, "cpu") == {}
     assert made_under({"versions": dict(here)}, "cuda") == {}
     assert made_under({"versions": dict(here), "device": "cpu"}, "cuda") == {"device": "cuda"}
