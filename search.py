@@ -69,7 +69,7 @@ def begin(method: str, set_: list[str] | None, range_: list[str] | None, **param
     if unknown:
         raise UserError(f"unknown method {unknown[0]!r}{near(unknown[0], SPACES)}")
     from studies.planning.request import Request, check_request, read_early
-    from studies.storage import is_new
+    from studies.running.storage import is_new
 
     data, recipe = given(of.Data, params), given(of.Recipe, params)
     request = Request(
@@ -110,7 +110,7 @@ def report(study: StudyOption = None, storage: StorageOption = STORAGE, out: Out
     from studies.console import print_summary, say
     from studies.outputs import study_folder, write_outputs
     from studies.report import write_images
-    from studies.storage import load_study
+    from studies.running.storage import load_study
     from studies.summary import summarise
 
     found = load_study(storage, study)
@@ -133,9 +133,9 @@ def export(
     """Print the best trial as a configuration or a script."""
     from finetune.errors import UserError, near, writing
     from studies.export import WRITERS, best_of
-    from studies.storage import load_study
+    from studies.running.storage import load_study
+    from studies.running.whole import write_whole
     from studies.summary import summarise
-    from studies.whole import write_whole
 
     if format_ not in WRITERS:
         raise UserError(f"unknown format {format_!r}{near(format_, WRITERS)}")

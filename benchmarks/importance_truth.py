@@ -20,10 +20,10 @@ from optuna.trial import Trial
 
 from spaces import Space
 from studies.importance import importances
-from studies.objective import suggest
-from studies.sampling import number_seed
-from studies.search import Options, prepare, run_trials
-from studies.storage import open_storage
+from studies.running.loop import Options, prepare, run_trials
+from studies.running.objective import suggest
+from studies.running.sampling import number_seed
+from studies.running.storage import open_storage
 
 EPOCHS = 6
 SPACE: Space = {

@@ -22,8 +22,8 @@ from finetune.config import Data, Recipe
 from finetune.data.load import load_task
 from finetune.training.loop import Bench, Training
 from spaces import space_of
-from studies.pruning import make_pruner
-from studies.sampling import random_point
+from studies.running.pruning import make_pruner
+from studies.running.sampling import random_point
 
 EXPLORE = 32
 Curve = tuple[int, list[float]]

@@ -16,7 +16,7 @@ from finetune.config import Data, Recipe
 from finetune.data.load import load_task
 from finetune.training.loop import Bench, Training
 from spaces import space_of
-from studies.sampling import design_point
+from studies.running.sampling import design_point
 
 
 def value(bench: Bench, recipe: Recipe, method: Method) -> float:

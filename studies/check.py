@@ -17,10 +17,10 @@ from studies.console import number, say
 from studies.facts import Facts, gather
 from studies.meter import Spent, load, measure
 from studies.methods import passes_text
-from studies.objective import fitting
 from studies.planning.plan import make_plan
 from studies.planning.request import cores, recipe_for, too_many_threads
 from studies.probe import Bed
+from studies.running.objective import fitting
 from studies.verdict import Finding, judge
 
 # Plans refuse an attack that never starts; here it is made, looked at and named.

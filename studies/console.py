@@ -13,7 +13,7 @@ from rich.table import Table
 
 from finetune.training.loop import Epoch
 from studies.digits import PLACES, judged, places_of, shown
-from studies.foreign import measured
+from studies.running.foreign import measured
 from studies.summary import Summary, settings_of
 
 # Of more targets only the first are printed; trials.csv has all.

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from finetune.errors import UserError
 from studies.console import say
-from studies.storage import existing_storage
+from studies.running.storage import existing_storage
 
 HOST = "127.0.0.1"
 

@@ -22,8 +22,8 @@ from studies.drawing import (
     styled,
     value_axis,
 )
-from studies.foreign import measured
 from studies.panels import contour, parallel, slices
+from studies.running.foreign import measured
 from studies.summary import Summary
 from studies.trials import complete, short, value_of
 

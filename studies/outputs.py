@@ -9,9 +9,9 @@ from finetune.errors import writing
 from studies.console import say
 from studies.export import as_yaml, best_of
 from studies.report import write_report, write_trials
-from studies.storage import public
+from studies.running.storage import public
+from studies.running.whole import write_whole
 from studies.summary import Summary
-from studies.whole import write_whole
 
 
 def study_folder(out: str, name: str) -> Path:

@@ -13,7 +13,7 @@ from optuna.visualization import plot_contour, plot_parallel_coordinate
 from plotly.subplots import make_subplots
 
 from studies.drawing import INK, add_baseline, baseline_name, kinds, log_ticks, marks, plain, styled, value_axis
-from studies.foreign import usable
+from studies.running.foreign import usable
 from studies.summary import Summary
 from studies.trials import complete, value_of
 

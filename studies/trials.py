@@ -4,8 +4,8 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.foreign import measured
 from studies.importance import valued
+from studies.running.foreign import measured
 from studies.summary import Summary
 
 

@@ -10,9 +10,9 @@ from finetune.data.load import load_task
 from finetune.errors import UserError, near
 from finetune.tasks.metrics import DEFAULTS, find_metric
 from finetune.tasks.task import Task
-from studies.pruning import PRUNERS
-from studies.sampling import SAMPLERS
-from studies.storage import refuse_storage
+from studies.running.pruning import PRUNERS
+from studies.running.sampling import SAMPLERS
+from studies.running.storage import refuse_storage
 
 PATHS = ("data", "train_file", "validation_file", "test_file")
 PRETRAINED = {"epochs": 3, "learning_rate": 5e-5}

@@ -21,7 +21,7 @@ from finetune.training.loop import Bench
 from spaces.recipe import around
 from studies.export import read_best
 from studies.importance import importances
-from studies.sampling import design_point
+from studies.running.sampling import design_point
 
 SMALL = ["--max-train-rows", "60", "--epochs", "2", "--batch-size", "8", "--metric", "log_loss"]
 KINDS = {"ema": ["--average", "ema", "--half-life", "0.1"], "swa": ["--average", "swa", "--swa-start", "0.4"]}

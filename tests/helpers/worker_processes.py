@@ -10,9 +10,9 @@ from pathlib import Path
 import optuna
 from optuna.distributions import FloatDistribution
 
-from studies.objective import suggest
-from studies.search import Options, prepare, run_trials
-from studies.storage import close_storage, open_storage
+from studies.running.loop import Options, prepare, run_trials
+from studies.running.objective import suggest
+from studies.running.storage import close_storage, open_storage
 
 SPACE = {"x": FloatDistribution(0, 1), "y": FloatDistribution(1e-3, 1, log=True)}
 START = {"x": 0.5, "y": 0.5}

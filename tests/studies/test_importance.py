@@ -7,7 +7,7 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
 from studies.importance import idle_settings, importances, valued
-from studies.sampling import design_point
+from studies.running.sampling import design_point
 
 SPACE = {
     "epsilon": FloatDistribution(0.05, 5.0, log=True),

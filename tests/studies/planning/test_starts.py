@@ -16,7 +16,7 @@ from finetune.errors import UserError
 from spaces import space_of
 from studies.planning.plan import inside, make_plan
 from studies.planning.starts import read_starts, starts_of
-from studies.sampling import design_point
+from studies.running.sampling import design_point
 
 SHIPPED = sorted((ROOT / "starts").glob("*.yaml"))
 SMALL = ["--train-file", "rows.csv", "--epochs", "1", "--pruner", "none"]

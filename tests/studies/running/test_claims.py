@@ -10,11 +10,11 @@ import sqlalchemy
 from filelock import FileLock
 from helpers.worker_processes import OPENED, found, opened, storage_of, value
 
-from studies import search
-from studies.claims import BEAT, LEASE, Claims, Lost
-from studies.leases import LEASES
-from studies.place import Place
-from studies.search import run_trials, trials_of
+from studies.running import loop as search
+from studies.running.claims import BEAT, LEASE, Claims, Lost
+from studies.running.leases import LEASES
+from studies.running.loop import run_trials, trials_of
+from studies.running.place import Place
 
 ELSEWHERE = Place("another-machine", "another-kernel", 1, 1)
 HERE = Place.here()

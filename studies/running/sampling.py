@@ -16,7 +16,7 @@ from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.trial import FrozenTrial
 
 from spaces import Space
-from studies.foreign import comparable, enqueued
+from studies.running.foreign import comparable, enqueued
 
 SAMPLERS = ("tpe", "random", "sobol", "gp")
 # Below this many finished trials a model has nothing to go on, and random settings are drawn instead.

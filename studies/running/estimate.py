@@ -5,7 +5,7 @@ from statistics import mean, median
 
 from adv import SettingError
 from studies.planning.plan import Plan
-from studies.sampling import design_point
+from studies.running.sampling import design_point
 
 # Settings that are drawn to see what a trial costs; the same ones that open the search.
 DRAWN = 32

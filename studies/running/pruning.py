@@ -11,7 +11,7 @@ from optuna.pruners import BasePruner, NopPruner
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.foreign import is_number
+from studies.running.foreign import is_number
 
 PRUNERS = ("median", "none")
 # Three coefficients and a spread are read from so many finished trials at least.

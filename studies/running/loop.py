@@ -18,12 +18,12 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from finetune.errors import UserError, first_line
 from spaces import Space
-from studies.claims import FINISHED, Claims, Lost
-from studies.foreign import enqueued, left_out, strange
-from studies.objective import Failed
-from studies.pruning import make_pruner
-from studies.sampling import PhasedSampler
-from studies.storage import storage_errors
+from studies.running.claims import FINISHED, Claims, Lost
+from studies.running.foreign import enqueued, left_out, strange
+from studies.running.objective import Failed
+from studies.running.pruning import make_pruner
+from studies.running.sampling import PhasedSampler
+from studies.running.storage import storage_errors
 
 # When the first so many trials all fail, the next will too.
 HOPELESS = 5

@@ -2,7 +2,7 @@ import json
 import os
 from dataclasses import replace
 
-from studies.place import Place
+from studies.running.place import Place
 
 HERE = Place.here()
 

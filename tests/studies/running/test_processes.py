@@ -9,7 +9,7 @@ from helpers.worker_processes import begin, found, kill, opened, storage_of, val
 from optuna.trial import TrialState
 
 from finetune.errors import UserError
-from studies.search import run_trials
+from studies.running.loop import run_trials
 
 
 def elsewhere(url, act):

@@ -5,8 +5,8 @@ from optuna.distributions import IntDistribution
 
 from adv import METHODS
 from finetune.config import Data, Recipe
-from studies.estimate import duration, estimate, seconds_of
 from studies.planning.plan import Plan, make_plan
+from studies.running.estimate import duration, estimate, seconds_of
 
 
 def plan_of(method, *sets, epochs=4, tune=()):

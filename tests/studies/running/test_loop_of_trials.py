@@ -13,9 +13,9 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import Trial, TrialState
 
 from finetune.errors import UserError
-from studies.objective import Failed, suggest
-from studies.search import Options, prepare, run_trials
-from studies.storage import open_storage
+from studies.running.loop import Options, prepare, run_trials
+from studies.running.objective import Failed, suggest
+from studies.running.storage import open_storage
 
 SPACE = {"x": FloatDistribution(0, 1)}
 

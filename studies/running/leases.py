@@ -16,8 +16,8 @@ from optuna.trial import TrialState
 from sqlalchemy.orm import Session
 
 from finetune.errors import UserError
-from studies.place import Place
-from studies.storage import schema_lock
+from studies.running.place import Place
+from studies.running.storage import schema_lock
 
 LEASES = sql.Table(
     "advsearch_leases",

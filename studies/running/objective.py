@@ -18,10 +18,10 @@ from finetune.config import Recipe
 from finetune.errors import Diverged, UserError, first_line
 from finetune.training.loop import Bench, Epoch, Training
 from spaces import Space
-from studies.foreign import enqueued, in_words, shown, taken_as_given, usable
 from studies.planning.plan import Plan
 from studies.planning.versions import versions
-from studies.whole import write_whole
+from studies.running.foreign import enqueued, in_words, shown, taken_as_given, usable
+from studies.running.whole import write_whole
 
 OnEpoch = Callable[[Trial | None, Epoch], None]
 

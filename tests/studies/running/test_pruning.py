@@ -1,7 +1,7 @@
 import optuna
 import pytest
 
-from studies.pruning import AT_LEAST, make_pruner
+from studies.running.pruning import AT_LEAST, make_pruner
 
 EXPLORE = 20
 EPOCHS = 6

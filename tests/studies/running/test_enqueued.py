@@ -9,9 +9,9 @@ from helpers.worker_processes import close_all, found, opened
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from studies.objective import Failed, suggest
-from studies.search import Options, prepare, run_trials
-from studies.storage import open_storage
+from studies.running.loop import Options, prepare, run_trials
+from studies.running.objective import Failed, suggest
+from studies.running.storage import open_storage
 
 SPACE = {
     "epsilon": FloatDistribution(0.05, 5.0, log=True),

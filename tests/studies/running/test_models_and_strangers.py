@@ -7,8 +7,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from studies.pruning import ForecastPruner
-from studies.sampling import PhasedSampler
+from studies.running.pruning import ForecastPruner
+from studies.running.sampling import PhasedSampler
 
 SPACE = {
     "epsilon": FloatDistribution(0.05, 5.0, log=True),

@@ -19,9 +19,9 @@ from optuna.trial import Trial, TrialState
 from sqlalchemy.orm import Session
 
 from finetune.errors import UserError
-from studies.leases import LEASES, Leases
-from studies.lockfile import left_by_old_version
-from studies.place import Place
+from studies.running.leases import LEASES, Leases
+from studies.running.lockfile import left_by_old_version
+from studies.running.place import Place
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 # Five signs of life may be missed, to a busy database or a stalled interpreter, before a trial is trained twice; the trial

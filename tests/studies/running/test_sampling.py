@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from spaces import SPACES, space_of
-from studies.sampling import SAMPLERS, PhasedSampler, at, design_point, random_point
+from studies.running.sampling import SAMPLERS, PhasedSampler, at, design_point, random_point
 
 SPACE = {
     "epsilon": FloatDistribution(0.05, 5.0, log=True),

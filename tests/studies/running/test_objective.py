@@ -12,8 +12,8 @@ from finetune.config import Data, Recipe
 from finetune.data.load import load_task
 from finetune.errors import UserError
 from finetune.training.loop import Bench, Epoch
-from studies.objective import Failed, Objective
 from studies.planning.plan import make_plan
+from studies.running.objective import Failed, Objective
 
 RECIPE = Recipe(epochs=4, batch_size=16)
 

@@ -1,0 +1,1 @@
+"""The life of a study: storage, claims, sampling, pruning, trials."""
