@@ -110,8 +110,8 @@ def report(study: StudyOption = None, storage: StorageOption = STORAGE, out: Out
     from studies.console import print_summary, say
     from studies.outputs import study_folder, write_outputs
     from studies.report import write_images
+    from studies.results.summary import summarise
     from studies.running.storage import load_study
-    from studies.summary import summarise
 
     found = load_study(storage, study)
     summary = summarise(found)
@@ -132,10 +132,10 @@ def export(
 ) -> None:
     """Print the best trial as a configuration or a script."""
     from finetune.errors import UserError, near, writing
-    from studies.export import WRITERS, best_of
+    from studies.results.export import WRITERS, best_of
+    from studies.results.summary import summarise
     from studies.running.storage import load_study
     from studies.running.whole import write_whole
-    from studies.summary import summarise
 
     if format_ not in WRITERS:
         raise UserError(f"unknown format {format_!r}{near(format_, WRITERS)}")
@@ -156,8 +156,8 @@ def train(
     """Train an exported configuration once, say whether it reproduces, and save the model."""
     from finetune.errors import UserError
     from studies.console import say
-    from studies.export import read_best
-    from studies.rerun import rerun
+    from studies.results.export import read_best
+    from studies.results.rerun import rerun
 
     best, console = read_best(config), Console()
     metric = best.recipe.metric

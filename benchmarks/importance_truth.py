@@ -19,7 +19,7 @@ from optuna.importance import get_param_importances
 from optuna.trial import Trial
 
 from spaces import Space
-from studies.importance import importances
+from studies.results.importance import importances
 from studies.running.loop import Options, prepare, run_trials
 from studies.running.objective import suggest
 from studies.running.sampling import number_seed

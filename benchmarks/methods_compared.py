@@ -28,9 +28,9 @@ from finetune.config import Data, Recipe
 from finetune.data.load import load_task
 from finetune.training.loop import Bench, Training
 from studies.console import settings_line
-from studies.export import best_of
+from studies.results.export import best_of
+from studies.results.summary import summarise
 from studies.running.storage import load_study
-from studies.summary import summarise
 
 CONTROLS = ("random", "random_weights")
 

@@ -15,18 +15,18 @@ from finetune.tasks.metrics import constant_guess, find_metric
 from finetune.tasks.task import Task
 from finetune.training.loop import Bench
 from studies.console import Watch, print_summary, say
-from studies.digits import nothing_learned, places_of
 from studies.outputs import study_folder, write_outputs
 from studies.planning.identity import ACCEPTED, KEY, identity, refuse_another
 from studies.planning.plan import Plan, make_plan
 from studies.planning.request import Request, lasting, recipe_for, too_many_threads
 from studies.planning.starts import read_starts, starts_of
 from studies.planning.versions import changes, made_under, versions
+from studies.results.digits import nothing_learned, places_of
+from studies.results.summary import BASELINE, CONSTANT, summarise
 from studies.running.estimate import estimate
 from studies.running.loop import Options, finished, prepare, run_trials
 from studies.running.objective import Objective
 from studies.running.storage import close_storage, database_file, open_storage, public, storage_errors
-from studies.summary import BASELINE, CONSTANT, summarise
 
 # The first phase: enough for importances (32 Sobol points), never more than half of a small search.
 EXPLORE = 32

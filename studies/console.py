@@ -12,9 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from finetune.training.loop import Epoch
-from studies.digits import PLACES, judged, places_of, shown
+from studies.results.digits import PLACES, judged, places_of, shown
+from studies.results.summary import Summary, settings_of
 from studies.running.foreign import measured
-from studies.summary import Summary, settings_of
 
 # Of more targets only the first are printed; trials.csv has all.
 MANY = 12

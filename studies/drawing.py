@@ -9,8 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.summary import Summary
-from studies.trials import complete, own, phase_of, value_of
+from studies.results.summary import Summary
+from studies.results.trials import complete, own, phase_of, value_of
 
 FONT = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
 INK, QUIET, BEST = "#222222", "#9a9a9a", "#009e73"

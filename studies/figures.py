@@ -23,9 +23,9 @@ from studies.drawing import (
     value_axis,
 )
 from studies.panels import contour, parallel, slices
+from studies.results.summary import Summary
+from studies.results.trials import complete, short, value_of
 from studies.running.foreign import measured
-from studies.summary import Summary
-from studies.trials import complete, short, value_of
 
 
 def figures(summary: Summary) -> dict[str, go.Figure]:

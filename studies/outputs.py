@@ -7,11 +7,11 @@ from rich.console import Console
 
 from finetune.errors import writing
 from studies.console import say
-from studies.export import as_yaml, best_of
 from studies.report import write_report, write_trials
+from studies.results.export import as_yaml, best_of
+from studies.results.summary import Summary
 from studies.running.storage import public
 from studies.running.whole import write_whole
-from studies.summary import Summary
 
 
 def study_folder(out: str, name: str) -> Path:

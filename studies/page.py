@@ -6,12 +6,12 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from studies.digits import judged, places_of
-from studies.digits import shown as shown_value
 from studies.drawing import one_in
-from studies.importance import AT_LEAST, valued
-from studies.summary import Summary, settings_of
-from studies.trials import complete, own, phase_of, short, value_of
+from studies.results.digits import judged, places_of
+from studies.results.digits import shown as shown_value
+from studies.results.importance import AT_LEAST, valued
+from studies.results.summary import Summary, settings_of
+from studies.results.trials import complete, own, phase_of, short, value_of
 
 TOP = 20
 CAPTIONS = {

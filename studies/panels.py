@@ -13,9 +13,9 @@ from optuna.visualization import plot_contour, plot_parallel_coordinate
 from plotly.subplots import make_subplots
 
 from studies.drawing import INK, add_baseline, baseline_name, kinds, log_ticks, marks, plain, styled, value_axis
+from studies.results.summary import Summary
+from studies.results.trials import complete, value_of
 from studies.running.foreign import usable
-from studies.summary import Summary
-from studies.trials import complete, value_of
 
 # Optuna's contour holds a cell for each pair of distinct values: 200 trials are 40,000 cells.
 MOST = 200

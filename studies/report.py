@@ -16,9 +16,9 @@ from plotly.offline import get_plotlyjs
 
 from studies.figures import figures
 from studies.page import CAPTIONS, page
+from studies.results.summary import Summary, settings_of
+from studies.results.trials import phase_of, value_of
 from studies.running.whole import write_whole
-from studies.summary import Summary, settings_of
-from studies.trials import phase_of, value_of
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 # plotly.js has a button that hands the data to its maker's server, and shows it unless told not to.

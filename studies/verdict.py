@@ -8,8 +8,8 @@ import torch
 
 from adv import Clean, Method
 from studies.facts import Facts
-from studies.importance import FREE, FULL
 from studies.probe import Outcome
+from studies.results.importance import FREE, FULL
 
 # fp32 rounds smaller changes away.
 SWALLOWED = 1e-7

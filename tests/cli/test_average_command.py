@@ -19,8 +19,8 @@ from finetune.config import Recipe
 from finetune.data.load import load_task
 from finetune.training.loop import Bench
 from spaces.recipe import around
-from studies.export import read_best
-from studies.importance import importances
+from studies.results.export import read_best
+from studies.results.importance import importances
 from studies.running.sampling import design_point
 
 SMALL = ["--max-train-rows", "60", "--epochs", "2", "--batch-size", "8", "--metric", "log_loss"]

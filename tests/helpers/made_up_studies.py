@@ -11,8 +11,8 @@ from finetune.config import Data, Recipe
 from spaces import space_of
 from studies.planning.identity import KEY
 from studies.planning.plan import describe_space
+from studies.results.summary import BASELINE, Summary, summarise
 from studies.running.sampling import at, design_point
-from studies.summary import BASELINE, Summary, summarise
 
 EPOCHS = 4
 CLEAN = 0.8125

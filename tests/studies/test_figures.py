@@ -7,8 +7,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from studies.drawing import log_ticks
 from studies.figures import figures
-from studies.importance import Importance
-from studies.summary import summarise
+from studies.results.importance import Importance
+from studies.results.summary import summarise
 
 ALL = ["history", "importances", "slices", "contour", "parallel", "epochs", "timeline"]
 MIXED = "C" * 12 + "PFCPC"

@@ -9,9 +9,9 @@ from helpers.report_pages import Page
 from optuna.distributions import FloatDistribution
 
 from studies.figures import figures
-from studies.importance import Importance
 from studies.page import CAPTIONS, number, page
 from studies.report import write_images, write_report, write_trials
+from studies.results.importance import Importance
 
 MIXED = "C" * 12 + "PFCPC"
 EPSILON = {"epsilon": FloatDistribution(0.05, 5.0, log=True)}

@@ -13,10 +13,10 @@ from rich.console import Console
 from finetune.errors import UserError
 from spaces import space_of
 from studies.console import Watch, print_summary
-from studies.export import as_yaml, best_of
 from studies.figures import figures
 from studies.report import write_report, write_trials
-from studies.summary import summarise
+from studies.results.export import as_yaml, best_of
+from studies.results.summary import summarise
 
 METRICS = {"metrics": {"accuracy": 0.99}, "seconds": 1.0}
 INSIDE = {"adv_lr": 0.01, "adv_eps": 0.01, "adv_step": 1, "start_epoch": 0}

@@ -14,10 +14,10 @@ from finetune.errors import writing
 from finetune.models.keep import keep
 from finetune.tasks.metrics import constant_guess, find_metric
 from finetune.training.loop import Bench, Epoch, Training
-from studies.best import Best
-from studies.digits import gained, judged, nothing_learned, places_of, shown
 from studies.planning.request import too_many_threads
-from studies.recorded import differs, seed_of, verdict
+from studies.results.best import Best
+from studies.results.digits import gained, judged, nothing_learned, places_of, shown
+from studies.results.recorded import differs, seed_of, verdict
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import yaml
 from adv import METHODS, SettingError
 from finetune.config import Data, Recipe, checked
 from finetune.errors import UserError, first_line, near
-from studies.best import FORMAT, Best, Recorded
-from studies.recorded import asked_of
-from studies.snippet import as_python
-from studies.summary import Summary, settings_of
+from studies.results.best import FORMAT, Best, Recorded
+from studies.results.recorded import asked_of
+from studies.results.snippet import as_python
+from studies.results.summary import Summary, settings_of
 
 
 def best_of(summary: Summary) -> Best:

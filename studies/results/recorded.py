@@ -4,10 +4,10 @@ from typing import Any
 
 from finetune.config import Data, Recipe
 from finetune.training.loop import Bench
-from studies.best import Best, Searched
-from studies.digits import places_of, shown
 from studies.planning.identity import defaults
 from studies.planning.versions import changes, told, versions
+from studies.results.best import Best, Searched
+from studies.results.digits import places_of, shown
 
 # More than a summary shows: two runs that agree so far are most likely one.
 PLACES = 6

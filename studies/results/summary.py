@@ -14,9 +14,9 @@ from finetune.errors import UserError
 from finetune.tasks.metrics import TARGET
 from finetune.training.loop import Epoch
 from spaces import Space
-from studies.digits import gained, nothing_learned, places_of, shown
-from studies.importance import FOLDS, Importance, idle_settings, importances
 from studies.planning.identity import KEY
+from studies.results.digits import gained, nothing_learned, places_of, shown
+from studies.results.importance import FOLDS, Importance, idle_settings, importances
 from studies.running.foreign import is_number, measured, notes, readable, why_foreign
 
 BASELINE = "baseline"

@@ -6,7 +6,7 @@ import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from studies.importance import idle_settings, importances, valued
+from studies.results.importance import idle_settings, importances, valued
 from studies.running.sampling import design_point
 
 SPACE = {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.digits import gained, judged, nothing_learned, places_of, shown
+from studies.results.digits import gained, judged, nothing_learned, places_of, shown
 
 
 @pytest.mark.parametrize(

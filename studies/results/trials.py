@@ -4,9 +4,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.importance import valued
+from studies.results.importance import valued
+from studies.results.summary import Summary
 from studies.running.foreign import measured
-from studies.summary import Summary
 
 
 def short(value: Any) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from adv import METHODS
-from studies.best import Best
+from studies.results.best import Best
 
 TEMPLATE = Path(__file__).with_name("snippet.py.jinja")
 

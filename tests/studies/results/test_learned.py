@@ -9,7 +9,7 @@ from rich.console import Console
 
 from studies.console import print_summary
 from studies.report import write_report
-from studies.summary import BASELINE, CONSTANT, summarise
+from studies.results.summary import BASELINE, CONSTANT, summarise
 
 
 def test_small_errors_keep_four_digits_everywhere(tmp_path, monkeypatch):
