@@ -109,7 +109,7 @@ def report(study: StudyOption = None, storage: StorageOption = STORAGE, out: Out
     from finetune.errors import writing
     from studies.console import print_summary, say
     from studies.outputs import study_folder, write_outputs
-    from studies.report import write_images
+    from studies.report.files import write_images
     from studies.results.summary import summarise
     from studies.running.storage import load_study
 

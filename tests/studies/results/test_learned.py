@@ -8,7 +8,7 @@ from helpers.report_pages import Page
 from rich.console import Console
 
 from studies.console import print_summary
-from studies.report import write_report
+from studies.report.files import write_report
 from studies.results.summary import BASELINE, CONSTANT, summarise
 
 

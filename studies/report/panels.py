@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.visualization import plot_contour, plot_parallel_coordinate
 from plotly.subplots import make_subplots
 
-from studies.drawing import INK, add_baseline, baseline_name, kinds, log_ticks, marks, plain, styled, value_axis
+from studies.report.drawing import INK, add_baseline, baseline_name, kinds, log_ticks, marks, plain, styled, value_axis
 from studies.results.summary import Summary
 from studies.results.trials import complete, value_of
 from studies.running.foreign import usable

@@ -8,9 +8,9 @@ from helpers.made_up_studies import CLEAN, EPOCHS, REASON, summary
 from helpers.report_pages import Page
 from optuna.distributions import FloatDistribution
 
-from studies.figures import figures
-from studies.page import CAPTIONS, number, page
-from studies.report import write_images, write_report, write_trials
+from studies.report.figures import figures
+from studies.report.files import write_images, write_report, write_trials
+from studies.report.page import CAPTIONS, number, page
 from studies.results.importance import Importance
 
 MIXED = "C" * 12 + "PFCPC"

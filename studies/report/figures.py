@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial
 
-from studies.drawing import (
+from studies.report.drawing import (
     BEST,
     INK,
     LOOKS,
@@ -22,7 +22,7 @@ from studies.drawing import (
     styled,
     value_axis,
 )
-from studies.panels import contour, parallel, slices
+from studies.report.panels import contour, parallel, slices
 from studies.results.summary import Summary
 from studies.results.trials import complete, short, value_of
 from studies.running.foreign import measured

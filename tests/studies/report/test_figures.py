@@ -5,8 +5,8 @@ import pytest
 from helpers.made_up_studies import CLEAN, REASON, made, summary
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from studies.drawing import log_ticks
-from studies.figures import figures
+from studies.report.drawing import log_ticks
+from studies.report.figures import figures
 from studies.results.importance import Importance
 from studies.results.summary import summarise
 

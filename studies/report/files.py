@@ -14,8 +14,8 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from studies.figures import figures
-from studies.page import CAPTIONS, page
+from studies.report.figures import figures
+from studies.report.page import CAPTIONS, page
 from studies.results.summary import Summary, settings_of
 from studies.results.trials import phase_of, value_of
 from studies.running.whole import write_whole

@@ -6,7 +6,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from studies.drawing import one_in
+from studies.report.drawing import one_in
 from studies.results.digits import judged, places_of
 from studies.results.digits import shown as shown_value
 from studies.results.importance import AT_LEAST, valued
