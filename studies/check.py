@@ -13,15 +13,15 @@ from finetune.data.load import load_task
 from finetune.tasks.task import Task
 from finetune.training.loop import AUTOCAST, Bench
 from finetune.training.steps import epoch_steps, total_steps
+from studies.checking.facts import Facts, gather
+from studies.checking.meter import Spent, load, measure
+from studies.checking.probe import Bed
+from studies.checking.verdict import Finding, judge
 from studies.console import number, say
-from studies.facts import Facts, gather
-from studies.meter import Spent, load, measure
 from studies.methods import passes_text
 from studies.planning.plan import make_plan
 from studies.planning.request import cores, recipe_for, too_many_threads
-from studies.probe import Bed
 from studies.running.objective import fitting
-from studies.verdict import Finding, judge
 
 # Plans refuse an attack that never starts; here it is made, looked at and named.
 FOREVER = 10**6

@@ -69,7 +69,7 @@ def test_an_attack_on_weights_counts_and_names_them(capsys):
 
 @pytest.mark.parametrize("busy", [True, False])
 def test_times_of_a_busy_machine_are_no_cost(busy, capsys, monkeypatch):
-    monkeypatch.setattr("studies.meter.SPREAD", float("inf"))
+    monkeypatch.setattr("studies.checking.meter.SPREAD", float("inf"))
     monkeypatch.setattr("os.getloadavg", lambda: (50.0 if busy else 0.0, 0.0, 0.0))
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     _, out = checked(capsys, "--method", "fgm")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from studies.meter import Spent, compared, load, measure
+from studies.checking.meter import Spent, compared, load, measure
 
 
 def spent(spread=0.0, load=0.0):

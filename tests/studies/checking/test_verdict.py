@@ -11,10 +11,10 @@ from adv import AWP, FGM, METHODS, AttackError, Clean, Method, Precision
 from adv.steps.embedding import EmbeddingMethod
 from finetune.config import Recipe
 from finetune.training.steps import Micro
-from studies.facts import gather
-from studies.meter import pace, peak_bytes
-from studies.probe import Bed, Watch
-from studies.verdict import judge
+from studies.checking.facts import gather
+from studies.checking.meter import pace, peak_bytes
+from studies.checking.probe import Bed, Watch
+from studies.checking.verdict import judge
 
 
 def bed_for(model, precision="fp32", scale=2.0**16):

@@ -12,7 +12,7 @@ from adv.core.ball import TINY
 from finetune.config import Recipe
 from finetune.training.loop import adamw
 from finetune.training.steps import rate
-from studies.probe import Bed, Outcome, Watch
+from studies.checking.probe import Bed, Outcome, Watch
 
 # From 65536, the scaler's first scale, down to 1.
 HALVINGS = 16

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from adv import Clean, Method
-from studies.facts import Facts
-from studies.probe import Outcome
+from studies.checking.facts import Facts
+from studies.checking.probe import Outcome
 from studies.results.importance import FREE, FULL
 
 # fp32 rounds smaller changes away.
