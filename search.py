@@ -85,7 +85,7 @@ def begin(method: str, set_: list[str] | None, range_: list[str] | None, **param
     source = check_request(request)
     # Where studies are known, another study is refused before data are read.
     task = read_early(source, recipe.get("metric")) if is_new(request.storage) else None
-    from studies.command import search  # seconds of imports, for what stands the first look
+    from studies.commands.command import search  # seconds of imports, for what stands the first look
 
     search(request, source, Console(), task)
 
@@ -107,8 +107,8 @@ def names_in(text: str) -> tuple[str, ...]:
 def report(study: StudyOption = None, storage: StorageOption = STORAGE, out: OutOption = "runs") -> None:
     """Write report.html, trials.csv, best.yaml (and PNGs, where kaleido and a Chrome are installed) again."""
     from finetune.errors import writing
-    from studies.console import print_summary, say
-    from studies.outputs import study_folder, write_outputs
+    from studies.commands.console import print_summary, say
+    from studies.commands.outputs import study_folder, write_outputs
     from studies.report.files import write_images
     from studies.results.summary import summarise
     from studies.running.storage import load_study
@@ -155,7 +155,7 @@ def train(
 ) -> None:
     """Train an exported configuration once, say whether it reproduces, and save the model."""
     from finetune.errors import UserError
-    from studies.console import say
+    from studies.commands.console import say
     from studies.results.export import read_best
     from studies.results.rerun import rerun
 
@@ -191,7 +191,7 @@ def check_command(
     recipe = given(of.Recipe, params)
     source = check_sources(given(of.Data, params), recipe)
     task = read_early(source, recipe.get("metric"))
-    from studies.check import check
+    from studies.commands.check import check
 
     if not check(method, source, recipe, tuple(set_ or ()), Console(), task):
         raise typer.Exit(IN_VAIN)
@@ -200,7 +200,7 @@ def check_command(
 @app.command()
 def methods(markdown: Annotated[bool, opt("as the table of the README", "--markdown")] = False) -> None:
     """List every method: paper, settings with ranges and defaults, passes."""
-    from studies.methods import print_markdown, print_methods
+    from studies.commands.methods import print_markdown, print_methods
 
     (print_markdown if markdown else print_methods)(Console())
 
@@ -211,7 +211,7 @@ def dashboard(
     port: Annotated[int, opt("port on 127.0.0.1 (8080)")] = 8080,
 ) -> None:
     """Open the studies in optuna-dashboard, on 127.0.0.1 only: it has no login."""
-    from studies.dashboard import serve
+    from studies.commands.dashboard import serve
 
     serve(storage, port, Console())
 

@@ -27,7 +27,7 @@ from adv.steps.weights import WeightMethod
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task
 from finetune.training.loop import Bench, Training
-from studies.console import settings_line
+from studies.commands.console import settings_line
 from studies.results.export import best_of
 from studies.results.summary import summarise
 from studies.running.storage import load_study

@@ -12,7 +12,7 @@ from adv import METHODS
 from finetune.config import Data, Recipe
 from finetune.errors import UserError
 from spaces import space_of
-from studies.methods import range_text, text
+from studies.commands.methods import range_text, text
 from studies.planning.plan import make_plan
 
 FOLDER = ROOT / "docs" / "methods"

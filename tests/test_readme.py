@@ -12,7 +12,7 @@ from torch import nn
 import search
 from adv import METHODS, SMART, FreeLB, Precision
 from spaces import SPACES
-from studies.methods import HEAD, readme_row, settings_of
+from studies.commands.methods import HEAD, readme_row, settings_of
 
 README = (ROOT / "README.md").read_text()
 

@@ -7,7 +7,7 @@ from helpers.made_up_studies import CLEAN, made
 from helpers.report_pages import Page
 from rich.console import Console
 
-from studies.console import print_summary
+from studies.commands.console import print_summary
 from studies.report.files import write_report
 from studies.results.summary import BASELINE, CONSTANT, summarise
 

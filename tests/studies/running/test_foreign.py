@@ -12,7 +12,7 @@ from rich.console import Console
 
 from finetune.errors import UserError
 from spaces import space_of
-from studies.console import Watch, print_summary
+from studies.commands.console import Watch, print_summary
 from studies.report.figures import figures
 from studies.report.files import write_report, write_trials
 from studies.results.export import as_yaml, best_of

@@ -14,8 +14,8 @@ from finetune.errors import UserError, writing
 from finetune.tasks.metrics import constant_guess, find_metric
 from finetune.tasks.task import Task
 from finetune.training.loop import Bench
-from studies.console import Watch, print_summary, say
-from studies.outputs import study_folder, write_outputs
+from studies.commands.console import Watch, print_summary, say
+from studies.commands.outputs import study_folder, write_outputs
 from studies.planning.identity import ACCEPTED, KEY, identity, refuse_another
 from studies.planning.plan import Plan, make_plan
 from studies.planning.request import Request, lasting, recipe_for, too_many_threads

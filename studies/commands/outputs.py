@@ -6,7 +6,7 @@ from optuna.trial import TrialState
 from rich.console import Console
 
 from finetune.errors import writing
-from studies.console import say
+from studies.commands.console import say
 from studies.report.files import write_report, write_trials
 from studies.results.export import as_yaml, best_of
 from studies.results.summary import Summary

@@ -17,8 +17,8 @@ from studies.checking.facts import Facts, gather
 from studies.checking.meter import Spent, load, measure
 from studies.checking.probe import Bed
 from studies.checking.verdict import Finding, judge
-from studies.console import number, say
-from studies.methods import passes_text
+from studies.commands.console import number, say
+from studies.commands.methods import passes_text
 from studies.planning.plan import make_plan
 from studies.planning.request import cores, recipe_for, too_many_threads
 from studies.running.objective import fitting
