@@ -230,7 +230,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if hasattr(error, "format_message"):
             message = usage(error)
         elif type(error).__name__ in ("UserError", "AttackError", "SettingError", "Diverged"):
-            message = str(error)
+            from finetune.arguments import as_options
+
+            message = as_options(getattr(error, "text", str(error)))
         else:
             raise
         print(f"error: {message}", file=sys.stderr)

@@ -5,12 +5,26 @@ import errno
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from finetune.arguments import as_arguments
+
 # More choices than this make no message.
 CHOICES = 20
 
 
 class UserError(Exception):
-    """Bad input. The message says what, where, the value, and what would be right."""
+    """Bad input. The message says what, where, the value, and what would be right.
+
+    Written with ``arg(name)`` where it names an argument: ``str(error)`` speaks to people who call Python, and
+    ``as_options(error.text)`` to those who type commands.
+    """
+
+    @property
+    def text(self) -> str:
+        """The message with its marks, to be rendered or taken into another message."""
+        return str(self.args[0]) if self.args else ""
+
+    def __str__(self) -> str:
+        return as_arguments(self.text)
 
 
 class Diverged(ArithmeticError):
@@ -43,7 +57,7 @@ def writing(what: str) -> Iterator[None]:
     """Turn a failure to write into one line that says what to do.
 
     Args:
-        what: The option and its value, "--out runs".
+        what: The argument and its value, ``arg("out", "runs")``, or a file.
 
     Raises:
         UserError: An ``OSError`` came.

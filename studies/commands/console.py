@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from finetune.arguments import as_options
 from finetune.training.loop import Epoch
 from studies.results.digits import PLACES, judged, places_of, shown
 from studies.results.summary import Summary, settings_of
@@ -23,8 +24,8 @@ NOTES = 5
 
 
 def say(console: Console, text: str) -> None:
-    """Print a line as it is: names from data are never taken for markup, long lines are not cut."""
-    console.print(text, highlight=False, soft_wrap=True, markup=False)
+    """Print a line: arguments as options; names from data are never taken for markup, long lines are not cut."""
+    console.print(as_options(text), highlight=False, soft_wrap=True, markup=False)
 
 
 def number(value: Any) -> str:

@@ -1,0 +1,44 @@
+"""One message, read as Python's arguments or as options."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finetune.arguments import arg, as_arguments, as_options
+from finetune.errors import UserError
+
+CASES = [
+    (arg("label_column"), "label_column", "--label-column"),
+    (arg("label_column", "y"), "label_column='y'", "--label-column y"),
+    (arg("label_column", ("a", "b")), "label_column=['a', 'b']", "--label-column a,b"),
+    (arg("text_column", "my text"), "text_column='my text'", "--text-column 'my text'"),
+    (arg("max_length", 64), "max_length=64", "--max-length 64"),
+    (arg("accept_versions", True), "accept_versions=True", "--accept-versions"),
+    (arg("prefix_reuse", False), "prefix_reuse=False", "--no-prefix-reuse"),
+    (arg("set", {"K": 3}), "set={'K': 3}", "--set K=3"),
+    (arg("space", {"adv_eps": (0.1, 1, "log")}), "space={'adv_eps': [0.1, 1, 'log']}", "--range adv_eps=0.1:1:log"),
+    (arg("space", "more.yaml"), "space='more.yaml'", "--space more.yaml"),
+]
+
+
+@pytest.mark.parametrize(("marked", "argument", "option"), CASES)
+def test_a_message_speaks_to_who_reads_it(marked, argument, option):
+    assert as_arguments(f"give {marked}, or nothing") == f"give {argument}, or nothing"
+    assert as_options(f"give {marked}, or nothing") == f"give {option}, or nothing"
+
+
+@given(st.text(st.characters(exclude_characters="\x1f", codec="utf-8")))
+def test_a_text_without_marks_stays_as_it_is(text):
+    assert as_arguments(text) == as_options(text) == text
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_any_value_comes_through(value):
+    assert as_arguments(f"[{arg('data', value)}]") == f"[data={value!r}]"
+
+
+def test_an_error_taken_into_another_keeps_its_marks():
+    first = UserError(f"{arg('epochs')} is 0")
+    second = UserError(f"best.yaml: {first.text}")
+    assert str(second) == "best.yaml: epochs is 0"
+    assert as_options(second.text) == "best.yaml: --epochs is 0"
