@@ -26,7 +26,8 @@ from adv import METHODS, Clean, Method
 from adv.steps.weights import WeightMethod
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task
-from finetune.training.loop import Bench, Training
+from finetune.training.bench import Bench
+from finetune.training.loop import Training
 from studies.commands.console import settings_line
 from studies.results.export import best_of
 from studies.results.summary import summarise

@@ -20,7 +20,8 @@ from optuna.trial import TrialState
 from adv import METHODS
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task
-from finetune.training.loop import Bench, Training
+from finetune.training.bench import Bench
+from finetune.training.loop import Training
 from spaces import space_of
 from studies.running.pruning import make_pruner
 from studies.running.sampling import random_point

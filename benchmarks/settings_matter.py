@@ -14,7 +14,8 @@ from typing import Any
 from adv import METHODS, Clean, Method
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task
-from finetune.training.loop import Bench, Training
+from finetune.training.bench import Bench
+from finetune.training.loop import Training
 from spaces import space_of
 from studies.running.sampling import design_point
 

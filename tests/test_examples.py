@@ -26,7 +26,8 @@ from adv import AttackError, Clean, FreeAT
 from finetune.config import Data, Recipe
 from finetune.data.encode import train_batches
 from finetune.data.load import load_task
-from finetune.training.loop import Bench, Training
+from finetune.training.bench import Bench
+from finetune.training.loop import Training
 
 EXAMPLES = ROOT / "examples"
 RECIPE = Recipe(epochs=1, batch_size=8, gradient_accumulation=2)

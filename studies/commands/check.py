@@ -11,7 +11,7 @@ from adv import METHODS, AttackError, Clean, Method, Precision
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task
 from finetune.tasks.task import Task
-from finetune.training.loop import AUTOCAST, Bench
+from finetune.training.bench import AUTOCAST, Bench
 from finetune.training.steps import epoch_steps, total_steps
 from studies.checking.facts import Facts, gather
 from studies.checking.meter import Spent, load, measure

@@ -13,7 +13,7 @@ from finetune.data.load import load_task, task_name
 from finetune.errors import UserError, writing
 from finetune.tasks.metrics import constant_guess, find_metric
 from finetune.tasks.task import Task
-from finetune.training.loop import Bench
+from finetune.training.bench import Bench
 from studies.commands.console import Watch, print_summary, say
 from studies.commands.outputs import study_folder, write_outputs
 from studies.planning.identity import ACCEPTED, KEY, identity, refuse_another

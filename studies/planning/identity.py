@@ -7,7 +7,7 @@ import optuna
 from adv import METHODS
 from finetune.config import Data, Recipe, Strict
 from finetune.errors import UserError
-from finetune.training.loop import Bench
+from finetune.training.bench import Bench
 from studies.planning.plan import Plan, describe_space
 from studies.planning.versions import changes, told, versions, weighty
 

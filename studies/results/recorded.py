@@ -3,7 +3,7 @@
 from typing import Any
 
 from finetune.config import Data, Recipe
-from finetune.training.loop import Bench
+from finetune.training.bench import Bench
 from studies.planning.identity import defaults
 from studies.planning.versions import changes, told, versions
 from studies.results.best import Best, Searched

@@ -11,9 +11,10 @@ from adv import METHODS, Clean
 from finetune.config import Recipe, checked
 from finetune.data.load import load_task
 from finetune.errors import writing
-from finetune.models.keep import keep
 from finetune.tasks.metrics import constant_guess, find_metric
-from finetune.training.loop import Bench, Epoch, Training
+from finetune.training.bench import Bench
+from finetune.training.keep import keep
+from finetune.training.loop import Epoch, Training
 from studies.planning.request import too_many_threads
 from studies.results.best import Best
 from studies.results.digits import gained, judged, nothing_learned, places_of, shown

@@ -16,7 +16,8 @@ from optuna.trial import FrozenTrial, Trial
 from adv import AttackError, Clean, SettingError
 from finetune.config import Recipe
 from finetune.errors import Diverged, UserError, first_line
-from finetune.training.loop import Bench, Epoch, Training
+from finetune.training.bench import Bench
+from finetune.training.loop import Epoch, Training
 from spaces import Space
 from studies.planning.plan import Plan
 from studies.planning.versions import versions

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 import search
 from finetune.config import Recipe
 from finetune.data.load import load_task
-from finetune.training.loop import Bench
+from finetune.training.bench import Bench
 from spaces.recipe import around
 from studies.results.export import read_best
 from studies.results.importance import importances

@@ -12,7 +12,8 @@ from adv import FGM
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task
 from finetune.tasks.task import Rows, Task
-from finetune.training.loop import Bench, Training
+from finetune.training.bench import Bench
+from finetune.training.loop import Training
 from finetune.training.snapshot import model_tensors, optimiser_tensors
 
 

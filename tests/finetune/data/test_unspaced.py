@@ -8,7 +8,8 @@ from finetune.config import Recipe
 from finetune.data.reviews import reviews
 from finetune.models.tiny import tiny_tokenizer
 from finetune.tasks.task import Rows, Task
-from finetune.training.loop import Bench, Training
+from finetune.training.bench import Bench
+from finetune.training.loop import Training
 
 
 @pytest.mark.parametrize(

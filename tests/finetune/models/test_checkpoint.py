@@ -13,7 +13,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification, BertForS
 from finetune.config import Recipe
 from finetune.errors import UserError
 from finetune.models.pretrained import Models
-from finetune.training.loop import Bench
+from finetune.training.bench import Bench
 
 
 @pytest.mark.parametrize("head", ["Model", "ForMaskedLM", "ForSequenceClassification"])

@@ -15,7 +15,7 @@ from adv import Clean
 from finetune.config import Recipe
 from finetune.errors import UserError
 from finetune.tasks.task import Rows
-from finetune.training.loop import Bench
+from finetune.training.bench import Bench
 
 LONG = " ".join(reviews_task().train.texts[:20])
 ENCODER_DECODERS = ("Bart", "MBart", "T5")

@@ -12,7 +12,7 @@ from transformers import DebertaV2Config, DebertaV2Model
 from finetune.config import Recipe
 from finetune.errors import UserError
 from finetune.models.pretrained import Models
-from finetune.training.loop import Bench
+from finetune.training.bench import Bench
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
 

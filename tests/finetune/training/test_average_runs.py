@@ -6,7 +6,8 @@ from helpers.small_tasks import assert_same_state, history_of, reviews_task, sta
 
 from adv import AWP, FGM, Clean
 from finetune.config import Recipe
-from finetune.training.loop import Bench, Training
+from finetune.training.bench import Bench
+from finetune.training.loop import Training
 
 FILE = "epoch-{}.safetensors"
 OPTIONS = {"ema": {"average": "ema", "half_life": 0.1}, "swa": {"average": "swa", "swa_start": 0.4}}

@@ -14,7 +14,8 @@ from helpers.small_tasks import assert_same_state, digest_of_a_run, history_of, 
 from adv import METHODS, Clean
 from finetune.config import Recipe
 from finetune.errors import Diverged, UserError
-from finetune.training.loop import Bench, Training
+from finetune.training.bench import Bench
+from finetune.training.loop import Training
 from finetune.training.steps import step_seed
 
 RECIPE = Recipe(epochs=2)

@@ -8,7 +8,8 @@ from torch import nn
 
 from adv import AWP, FGM, Clean, Precision
 from finetune.config import Recipe
-from finetune.training.loop import Bench, Training, adamw
+from finetune.training.bench import Bench
+from finetune.training.loop import Training, adamw
 
 ROWS = 24
 NO_CLIPPING = 1e9

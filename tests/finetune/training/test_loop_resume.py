@@ -6,7 +6,8 @@ from helpers.small_tasks import assert_same_state, history_of, reviews_task, sta
 
 from adv import AWP, FGM, METHODS, Clean
 from finetune.config import Recipe
-from finetune.training.loop import Bench, Training
+from finetune.training.bench import Bench
+from finetune.training.loop import Training
 
 FILE = "epoch-{}.safetensors"
 RUNS = [

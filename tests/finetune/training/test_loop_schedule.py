@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from adv import Clean
 from finetune.config import Recipe
-from finetune.training.loop import Bench
+from finetune.training.bench import Bench
 from finetune.training.steps import schedule
 
 ROWS = 24

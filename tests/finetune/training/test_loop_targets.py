@@ -11,7 +11,8 @@ from helpers.small_tasks import numbers_task, train
 from adv import FGM, Clean
 from finetune.config import Recipe
 from finetune.tasks.task import Rows
-from finetune.training.loop import Bench, Training
+from finetune.training.bench import Bench
+from finetune.training.loop import Training
 
 RECIPE = Recipe(metric="rmse", epochs=2)
 

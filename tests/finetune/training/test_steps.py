@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from adv import Clean
 from finetune.config import Recipe
 from finetune.data.encode import Encoded, train_batches
-from finetune.training.loop import Bench, Training
+from finetune.training.bench import Bench
+from finetune.training.loop import Training
 from finetune.training.steps import epoch_groups, epoch_steps, rate, schedule, total_steps
 
 CPU = torch.device("cpu")

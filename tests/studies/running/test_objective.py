@@ -11,7 +11,8 @@ from adv import METHODS, Method
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task
 from finetune.errors import UserError
-from finetune.training.loop import Bench, Epoch
+from finetune.training.bench import Bench
+from finetune.training.loop import Epoch
 from studies.planning.plan import make_plan
 from studies.running.objective import Failed, Objective
 

@@ -14,9 +14,9 @@ from helpers.small_tasks import numbers_task, reviews_task, train
 
 from adv import Clean
 from finetune.config import Recipe
-from finetune.models.keep import difference, keep
 from finetune.tasks.task import Rows
-from finetune.training.loop import Bench
+from finetune.training.bench import Bench
+from finetune.training.keep import difference, keep
 
 # Nothing of this project is imported there.
 FRESH = """

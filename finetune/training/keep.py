@@ -12,7 +12,7 @@ from torch import nn
 from finetune.errors import first_line
 from finetune.models.head import in_units, near
 from finetune.models.pretrained import name_outputs, quiet
-from finetune.training.loop import Bench
+from finetune.training.bench import Bench
 
 # Rows that the saved model is compared on.
 COMPARED = 16
