@@ -75,6 +75,7 @@ def begin(method: str, set_: list[str] | None, range_: list[str] | None, **param
     request = Request(
         methods=methods,
         data=data,
+        metric=recipe.pop("metric", None),
         recipe=recipe,
         sets=tuple(set_ or ()),
         ranges=tuple(range_ or ()),
@@ -84,7 +85,7 @@ def begin(method: str, set_: list[str] | None, range_: list[str] | None, **param
     )
     source = check_request(request)
     # Where studies are known, another study is refused before data are read.
-    task = read_early(source, recipe.get("metric")) if is_new(request.storage) else None
+    task = read_early(source, request.metric) if is_new(request.storage) else None
     from studies.commands.command import search  # seconds of imports, for what stands the first look
 
     search(request, source, Console(), task)
@@ -160,7 +161,7 @@ def train(
     from studies.results.rerun import rerun
 
     best, console = read_best(config), Console()
-    metric = best.recipe.metric
+    metric = best.metric
 
     def line(who: str, epoch: Any) -> None:
         say(console, f"{who}, epoch {epoch.number + 1}: {metric} {epoch.metrics[metric]:.4f}, loss {epoch.loss:.4f}")
@@ -189,11 +190,12 @@ def check_command(
 
     params = dict(ctx.params)
     recipe = given(of.Recipe, params)
-    source = check_sources(given(of.Data, params), recipe)
-    task = read_early(source, recipe.get("metric"))
+    metric = recipe.pop("metric", None)
+    source = check_sources(given(of.Data, params), recipe, metric)
+    task = read_early(source, metric)
     from studies.commands.check import check
 
-    if not check(method, source, recipe, tuple(set_ or ()), Console(), task):
+    if not check(method, source, recipe, tuple(set_ or ()), Console(), metric, task):
         raise typer.Exit(IN_VAIN)
 
 

@@ -70,7 +70,6 @@ class Recipe(Strict):
     """
 
     model: str = TINY
-    metric: str = "accuracy"
     epochs: int = Field(6, ge=1)
     batch_size: int = Field(16, ge=1)
     learning_rate: float = Field(4e-3, gt=0)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from finetune.arguments import arg
 from finetune.config import Kind
 from finetune.errors import Diverged, UserError, near
 from finetune.tasks.task import Task
@@ -108,6 +109,8 @@ AGREEMENT = ("mcc", "qwk", "pearson", "spearman")
 # Of several targets, before the name of one.
 TARGET = "rmse "
 DEFAULTS: dict[Kind, str] = {"classification": "accuracy", "regression": "rmse"}
+# For several targets.
+SEVERAL = "mcrmse"
 
 
 def find_metric(name: str) -> Metric:
@@ -119,6 +122,19 @@ def find_metric(name: str) -> Metric:
     if name not in METRICS:
         raise UserError(f"unknown metric {name!r}{near(name, METRICS)}")
     return METRICS[name]
+
+
+def metric_for(task: Task, asked: str | None = None) -> str:
+    """The name of the metric to optimise: the one asked for, or the usual one of the task.
+
+    Raises:
+        UserError: The one asked for is not defined for the task.
+    """
+    name = asked or (SEVERAL if task.kind == "regression" and len(task.names) > 1 else DEFAULTS[task.kind])
+    if task.kind not in find_metric(name).kinds:
+        fitting = ", ".join(name for name, metric in METRICS.items() if task.kind in metric.kinds)
+        raise UserError(f"{arg('metric', name)} is not for {task.kind}; choose from {fitting}")
+    return name
 
 
 def evaluate(task: Task, labels: Array, output: Array) -> dict[str, float]:

@@ -9,10 +9,9 @@ from adv import Precision
 from finetune.config import Recipe
 from finetune.data.encode import Encoded, encode, score_batches
 from finetune.data.told import reading
-from finetune.errors import UserError
 from finetune.models.fit import Fit, filled
 from finetune.models.pretrained import Models
-from finetune.tasks.metrics import METRICS, evaluate, find_metric
+from finetune.tasks.metrics import evaluate
 from finetune.tasks.task import Rows, Task
 
 AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -22,13 +21,10 @@ class Bench:
     """What all trials of a study share: the task as tensors, the source of models, the device.
 
     Raises:
-        UserError: Model or metric do not fit the task.
+        UserError: The model does not fit the task.
     """
 
     def __init__(self, task: Task, recipe: Recipe) -> None:
-        if task.kind not in find_metric(recipe.metric).kinds:
-            fitting = ", ".join(name for name, metric in METRICS.items() if task.kind in metric.kinds)
-            raise UserError(f"--metric {recipe.metric} is not for {task.kind}; choose from {fitting}")
         torch.set_num_threads(recipe.threads)
         self.task, self.models = task, Models(recipe, task)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

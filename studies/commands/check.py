@@ -10,6 +10,7 @@ from rich.table import Table
 from adv import METHODS, AttackError, Clean, Method, Precision
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task
+from finetune.tasks.metrics import metric_for
 from finetune.tasks.task import Task
 from finetune.training.bench import AUTOCAST, Bench
 from finetune.training.steps import epoch_steps, total_steps
@@ -35,6 +36,7 @@ def check(
     recipe: dict[str, Any],
     sets: tuple[str, ...],
     console: Console,
+    metric: str | None = None,
     task: Task | None = None,
 ) -> bool:
     """Make the step, print what it did, and say whether it is healthy.
@@ -45,8 +47,9 @@ def check(
     plan = make_plan(method, source, recipe_for(recipe).model_copy(update={"epochs": FOREVER}), sets)
     settings = plan.fixed
     built = METHODS[method](**settings)  # refused before data and model are read
-    task = task or load_task(source, recipe.get("metric"))
-    full = recipe_for(recipe, task)
+    task = task or load_task(source, metric)
+    metric_for(task, metric)
+    full = recipe_for(recipe)
     if many := too_many_threads(full.threads):
         say(console, many)
     say(console, f"{method} ({built.paper}): {settings_text(built)}")

@@ -11,12 +11,12 @@ from rich.console import Console
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task, task_name
 from finetune.errors import UserError, writing
-from finetune.tasks.metrics import constant_guess, find_metric
+from finetune.tasks.metrics import DEFAULTS, constant_guess, metric_for
 from finetune.tasks.task import Task
 from finetune.training.bench import Bench
 from studies.commands.console import Watch, print_summary, say
 from studies.commands.outputs import study_folder, write_outputs
-from studies.planning.identity import ACCEPTED, KEY, identity, refuse_another
+from studies.planning.identity import ACCEPTED, KEY, identity, identity_of, refuse_another
 from studies.planning.plan import Plan, make_plan
 from studies.planning.request import Request, lasting, recipe_for, too_many_threads
 from studies.planning.starts import read_starts, starts_of
@@ -56,8 +56,8 @@ def search(request: Request, data: Data, console: Console, task: Task | None = N
         given, lines = request.recipe, list[str]()
         if storage is not None:
             given, lines = taken_up(request, data, wanted, storage)
-        task = task or load_task(data, request.recipe.get("metric"))
-        recipe = recipe_for(given, task)
+        task = task or load_task(data, request.metric)
+        recipe, metric = recipe_for(given), metric_for(task, request.metric)
         bench = Bench(task, recipe)
         storage = storage or open_storage(request.storage)
         for line in [*lines, too_many_threads(recipe.threads), *bench.read, *bench.notes]:
@@ -65,7 +65,9 @@ def search(request: Request, data: Data, console: Console, task: Task | None = N
                 say(console, line)
         for plan, starts in plans(request, data, lasting(recipe)):
             with writing(f"--out {request.out}"):
-                search_one(request, plan, starts, bench, storage, request.study_name(task.name, plan.method), console)
+                search_one(
+                    request, plan, metric, starts, bench, storage, request.study_name(task.name, plan.method), console
+                )
     finally:
         if storage is not None:
             close_storage(storage)
@@ -114,24 +116,31 @@ def taken_up(
                 here = f"the default here is {plan.recipe.threads}; --threads asks for another number"
                 lines.append(f"study {there.study_name} was begun with --threads {threads}, and goes on with it ({here})")
         recipe = plan.recipe.model_copy(update={"threads": given["threads"]})
-        about(request, replace(plan, recipe=recipe), starts, there)
+        about(request, replace(plan, recipe=recipe), request.metric, starts, there)
     return given, lines
 
 
 def search_one(
-    request: Request, plan: Plan, starts: Starts, bench: Bench, storage: RDBStorage, name: str, console: Console
+    request: Request,
+    plan: Plan,
+    metric: str,
+    starts: Starts,
+    bench: Bench,
+    storage: RDBStorage,
+    name: str,
+    console: Console,
 ) -> None:
     """One study: make it or take it up, run what is left of it, print its summary, write its files."""
     total = trials_of(request, plan)
     with storage_errors(request.storage):
         there = find_study(storage, name)
-        mine, lines = about(request, plan, starts, there, bench)
+        mine, lines = about(request, plan, metric, starts, there, bench)
         done = [] if there is None else finished(there)
     folder = study_folder(request.out, name)
-    metric, maximize = plan.recipe.metric, mine["direction"] == "maximize"
+    maximize = mine["direction"] == "maximize"
     guess = constant_guess(bench.task)
     watch = Watch(console, metric, maximize, total, done, places_of(maximize, guess[metric]))
-    objective = Objective(plan, bench, folder, Path(request.out) / "prefix", watch.on_epoch, request.prefix_reuse)
+    objective = Objective(plan, metric, bench, folder, Path(request.out) / "prefix", watch.on_epoch, request.prefix_reuse)
     left = max(0, total - len(done))
     rows = f"{len(bench.train)} train and {len(bench.validation)} validation rows"
     say(console, f"study {name} in {public(request.storage)}: {len(done)} trials finished, {left} to go")
@@ -186,7 +195,12 @@ def find_study(storage: RDBStorage, name: str) -> optuna.Study | None:
 
 
 def about(
-    request: Request, plan: Plan, starts: Starts, there: optuna.Study | None, bench: Bench | None = None
+    request: Request,
+    plan: Plan,
+    metric: str | None,
+    starts: Starts,
+    there: optuna.Study | None,
+    bench: Bench | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     """The identity of the study that is asked for; first phase and starts that are not given are the study's own.
 
@@ -198,20 +212,19 @@ def about(
     Raises:
         UserError: A study of that name is about something else.
     """
-    direction = find_metric(plan.recipe.metric).direction
     explore = max(len(starts) + 1, min(EXPLORE, trials_of(request, plan) // 2))
-    known = {} if there is None else there.user_attrs.get(KEY, {}).get("search", {})
+    begun = (identity_of(there) if there is not None else None) or {}
+    known = begun.get("search", {})
     explore = known.get("explore", explore) if request.explore is None else request.explore
     starts = starts if request.start else known.get("starts", [])
-    mine = identity(plan, direction, explore, request.sampler, request.pruner, starts, bench)
+    mine = identity(plan, metric or DEFAULTS["classification"], explore, request.sampler, request.pruner, starts, bench)
     if bench is not None:
-        begun = {} if there is None else there.user_attrs.get(KEY, {})
         mine["model fingerprint"] = bench.models.fingerprint_like(begun.get("model fingerprint"))
-    if bench is None and "metric" not in request.recipe:  # the kind of the labels will tell
-        del mine["direction"], mine["recipe"]["metric"]
+    if metric is None:  # the labels will tell
+        del mine["direction"], mine["metric"]
     lines: list[str] = []
     # One without identity and trials is ours, and was stopped in its making.
-    if there is not None and (KEY in there.user_attrs or there.trials or there.direction.name.lower() != direction):
+    if there is not None and (begun or there.trials or there.direction.name.lower() != mine.get("direction")):
         lines = refuse_another(there, mine, request.accept_versions)
     return mine, lines
 

@@ -7,6 +7,7 @@ import optuna
 from adv import METHODS
 from finetune.config import Data, Recipe, Strict
 from finetune.errors import UserError
+from finetune.tasks.metrics import find_metric
 from finetune.training.bench import Bench
 from studies.planning.plan import Plan, describe_space
 from studies.planning.versions import changes, told, versions, weighty
@@ -17,7 +18,7 @@ ACCEPTED = "accepted versions"
 
 def identity(
     plan: Plan,
-    direction: str,
+    metric: str,
     explore: int,
     sampler: str,
     pruner: str,
@@ -34,7 +35,8 @@ def identity(
         "space": describe_space(plan.space),
         "data": plan.data.model_dump(mode="json"),
         "recipe": plan.recipe.model_dump(mode="json"),
-        "direction": direction,
+        "metric": metric,
+        "direction": find_metric(metric).direction,
         "search": {"explore": explore, "sampler": sampler, "pruner": pruner} | ({"starts": starts} if starts else {}),
         "versions": versions(),
     }
@@ -77,6 +79,18 @@ def range_of(distribution: dict[str, Any]) -> str:
     return f"{facts['low']:g}:{facts['high']:g}{':log' if facts['log'] else ''}"
 
 
+def identity_of(study: optuna.Study) -> dict[str, Any] | None:
+    """What a study was begun as; None where this program did not make it, or was stopped before it knew.
+
+    Version 0.1.0 kept the metric in the recipe.
+    """
+    found: dict[str, Any] | None = study.user_attrs.get(KEY)
+    if found is None or "metric" in found:
+        return found
+    recipe = dict(found["recipe"])
+    return found | {"metric": recipe.pop("metric"), "recipe": recipe}
+
+
 def completed(there: dict[str, Any]) -> dict[str, Any]:
     """A stored identity with the defaults of fields that are younger than it."""
     return there | {"data": defaults(Data) | there["data"], "recipe": defaults(Recipe) | there["recipe"]}
@@ -101,14 +115,12 @@ def refuse_another(study: optuna.Study, mine: dict[str, Any], accept: bool = Fal
     Raises:
         UserError: It is about something else; shows where.
     """
-    there, name = study.user_attrs.get(KEY), study.study_name
+    there, name = identity_of(study), study.study_name
     if there is None:
         raise UserError(f"study {name!r} was not made by this program; choose another --study name")
     apart = {"versions", "device", "formula"}
     stored = {key: value for key, value in readable(completed(there)).items() if key in mine.keys() - apart}
     asked = {key: value for key, value in readable(mine).items() if key in stored}
-    if "metric" not in mine["recipe"]:  # the data decides, and is not read yet
-        stored["recipe"] = {key: value for key, value in stored["recipe"].items() if key != "metric"}
     found = differences(stored, asked)
     if found:
         more = f" (and {len(found) - 4} more)" if len(found) > 4 else ""

@@ -8,7 +8,7 @@ from typing import Any
 from finetune.config import TINY, Data, Recipe, checked
 from finetune.data.load import load_task
 from finetune.errors import UserError, near
-from finetune.tasks.metrics import DEFAULTS, find_metric
+from finetune.tasks.metrics import find_metric
 from finetune.tasks.task import Task
 from studies.running.pruning import PRUNERS
 from studies.running.sampling import SAMPLERS
@@ -25,6 +25,7 @@ class Request:
     methods: tuple[str, ...]
     data: dict[str, Any]
     recipe: dict[str, Any]
+    metric: str | None
     sets: tuple[str, ...]
     ranges: tuple[str, ...]
     tune: tuple[str, ...]
@@ -53,17 +54,15 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def recipe_for(given: dict[str, Any], task: Task | None = None) -> Recipe:
+def recipe_for(given: dict[str, Any]) -> Recipe:
     """Fill in what was not given: the built-in encoder and pretrained ones want different rates.
 
     Raises:
         UserError: A value is outside its domain.
     """
-    kind = "classification" if task is None else task.kind
-    metric = "mcrmse" if task is not None and kind == "regression" and len(task.names) > 1 else DEFAULTS[kind]
     pretrained = given.get("model", TINY) != TINY
     defaults = PRETRAINED | {"threads": cores()} if pretrained else {}
-    return checked(Recipe, {"metric": metric} | defaults | given)
+    return checked(Recipe, defaults | given)
 
 
 def lasting(recipe: Recipe) -> Recipe:
@@ -96,18 +95,18 @@ def check_request(request: Request) -> Data:
     if request.timeout is not None and not request.timeout > 0:
         raise UserError(f"--timeout is {request.timeout:g}; seconds above 0 are needed")
     refuse_storage(request.storage)
-    return check_sources(request.data, request.recipe)
+    return check_sources(request.data, request.recipe, request.metric)
 
 
-def check_sources(data: dict[str, Any], recipe: dict[str, Any]) -> Data:
+def check_sources(data: dict[str, Any], recipe: dict[str, Any], metric: str | None) -> Data:
     """Refuse what the options of data and recipe alone, and the names of files, tell.
 
     Raises:
         UserError: An option is empty or outside its domain, or a file or folder is not there.
     """
     refuse_empty(data | recipe)
-    if "metric" in recipe:
-        find_metric(recipe["metric"])
+    if metric is not None:
+        find_metric(metric)
     source = source_of(data)
     refuse_missing(source, recipe_for(recipe).model)
     return source

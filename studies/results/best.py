@@ -14,6 +14,7 @@ class Searched(Strict):
     settings: dict[str, Any]
     data: dict[str, Any]
     recipe: Recipe
+    metric: str
 
 
 class Recorded(Strict):
@@ -41,4 +42,5 @@ class Best(Strict):
     settings: dict[str, Any]
     data: Data
     recipe: Recipe
+    metric: str
     recorded: Recorded

@@ -2,12 +2,14 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from adv import METHODS, SettingError
 from finetune.config import Data, Recipe, checked
 from finetune.errors import UserError, first_line, near
+from finetune.tasks.metrics import METRICS
 from studies.results.best import FORMAT, Best, Recorded
 from studies.results.recorded import asked_of
 from studies.results.snippet import as_python
@@ -32,6 +34,7 @@ def best_of(summary: Summary) -> Best:
         settings=settings,
         data=checked(Data, about["data"] | {"label_column": tuple(about["data"]["label_column"])}),
         recipe=recipe.model_copy(update=tuned),
+        metric=about["metric"],
         recorded=Recorded(
             study=summary.study.study_name,
             trial=best.number,
@@ -49,7 +52,7 @@ def best_of(summary: Summary) -> Best:
 
 def as_yaml(best: Best) -> str:
     """The file that ``search.py train`` takes."""
-    head = f"# {best.recorded.study}: {best.recipe.metric} {best.recorded.value:.6g}, clean {best.recorded.clean:.6g}\n"
+    head = f"# {best.recorded.study}: {best.metric} {best.recorded.value:.6g}, clean {best.recorded.clean:.6g}\n"
     return head + yaml.safe_dump(best.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
@@ -59,6 +62,15 @@ def as_json(best: Best) -> str:
 
 
 WRITERS = {"yaml": as_yaml, "json": as_json, "python": as_python}
+
+
+def upgraded(content: dict[str, Any]) -> dict[str, Any]:
+    """The same in today's shape: version 0.1.0 kept the metric in the recipe, wherever there is one."""
+    found = {name: upgraded(value) if isinstance(value, dict) else value for name, value in content.items()}
+    recipe = found.get("recipe")
+    if isinstance(recipe, dict) and "metric" in recipe and "metric" not in found:
+        found["metric"] = recipe.pop("metric")
+    return found
 
 
 def read_best(path: str) -> Best:
@@ -78,6 +90,7 @@ def read_best(path: str) -> Best:
         raise UserError(f"{path} is no exported configuration: it has no method; a search writes one as best.yaml")
     if content.get("format") != FORMAT:
         raise UserError(f"{path} has format {content.get('format')!r}, this version reads {FORMAT}; export it again")
+    content = upgraded(content)
     for name, kind in (("data", Data), ("recipe", Recipe), ("recorded", Recorded)):
         if not isinstance(content.get(name), dict):
             raise UserError(f"{path}: {name} is missing")
@@ -86,6 +99,8 @@ def read_best(path: str) -> Best:
             values = values | {"label_column": tuple(values["label_column"])}
         content[name] = checked(kind, values, f"{path}: {name}")
     best = checked(Best, content, path)
+    if best.metric not in METRICS:
+        raise UserError(f"{path}: unknown metric {best.metric!r}{near(best.metric, METRICS)}")
     if best.method not in METHODS:
         raise UserError(f"{path}: unknown method {best.method!r}{near(best.method, METHODS)}")
     try:

@@ -16,7 +16,7 @@ PLACES = 6
 def asked_of(best: Best) -> Searched:
     """What a file asks for, to be kept beside what was measured."""
     data = best.data.model_dump(mode="json")
-    return Searched(method=best.method, settings=best.settings, data=data, recipe=best.recipe)
+    return Searched(method=best.method, settings=best.settings, data=data, recipe=best.recipe, metric=best.metric)
 
 
 def edited(there: Any, here: Any, name: str = "") -> list[str]:
@@ -60,7 +60,7 @@ def differs(best: Best, bench: Bench, recipe: Recipe) -> list[str]:
 def verdict(best: Best, value: float, different: list[str], seed: int, maximize: bool) -> str:
     """Whether the value is the recorded one, and if not, all that differs."""
     recorded, places = best.recorded, max(PLACES, places_of(maximize, best.recorded.value))
-    text = f"{best.recipe.metric} {shown(value, places)}; recorded {shown(recorded.value, places)}"
+    text = f"{best.metric} {shown(value, places)}; recorded {shown(recorded.value, places)}"
     why = "; ".join(different)
     if seed != seed_of(best):
         more = f"; {why}" if len(different) > 1 else ""

@@ -48,7 +48,7 @@ def rerun(
         Diverged: It no longer trains.
     """
     recipe = best.recipe if seed is None else checked(Recipe, best.recipe.model_dump() | {"seed": seed})
-    bench = Bench(load_task(best.data, recipe.metric), recipe)
+    bench = Bench(load_task(best.data, best.metric), recipe)
     different = differs(best, bench, recipe)
     changed = f"not as recorded: {'; '.join(different)}" if different else None
     for line in filter(None, (*bench.read, too_many_threads(recipe.threads), changed)):
@@ -66,9 +66,9 @@ def rerun(
             raise OSError(str(error)) from None
         for path in Path(whole).iterdir():
             path.replace(out / path.name)
-    value = training.history[-1].metrics[recipe.metric]
+    value = training.history[-1].metrics[best.metric]
     del training
-    maximize = find_metric(recipe.metric).direction == "maximize"
+    maximize = find_metric(best.metric).direction == "maximize"
     lines = [verdict(best, value, different, recipe.seed, maximize)]
     lines += beside(best, bench, recipe, value, maximize, different, on_epoch)
     return Rerun(value, value == best.recorded.value, lines, [*bench.notes, *notes])
@@ -84,7 +84,7 @@ def beside(
     on_epoch: Callable[[str, Epoch], None],
 ) -> list[str]:
     """Lines about clean training with the same seed, trained where the file does not know it, and the constant guess."""
-    metric, guess = recipe.metric, constant_guess(bench.task)[recipe.metric]
+    metric, guess = best.metric, constant_guess(bench.task)[best.metric]
     places, lines = places_of(maximize, guess), list[str]()
     clean, how = best.recorded.clean, "recorded"
     if recipe.seed != seed_of(best) and best.method != "none":

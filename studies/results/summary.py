@@ -14,7 +14,7 @@ from finetune.errors import UserError
 from finetune.tasks.metrics import TARGET
 from finetune.training.loop import Epoch
 from spaces import Space
-from studies.planning.identity import KEY
+from studies.planning.identity import identity_of
 from studies.results.digits import gained, nothing_learned, places_of, shown
 from studies.results.importance import FOLDS, Importance, idle_settings, importances
 from studies.running.foreign import is_number, measured, notes, readable, why_foreign
@@ -51,7 +51,7 @@ class Summary:
 
     @property
     def metric(self) -> str:
-        return str(self.about["recipe"]["metric"])
+        return str(self.about["metric"])
 
     @property
     def maximize(self) -> bool:
@@ -155,7 +155,7 @@ def summarise(study: optuna.Study, folds: int = FOLDS) -> Summary:
     Raises:
         UserError: It was not made by this program, or was stopped before its baseline was known.
     """
-    about, baseline = study.user_attrs.get(KEY), study.user_attrs.get(BASELINE)
+    about, baseline = identity_of(study), study.user_attrs.get(BASELINE)
     if about is None:
         raise UserError(f"study {study.study_name!r} was not made by this program")
     if baseline is None:

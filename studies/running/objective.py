@@ -71,6 +71,7 @@ class Objective:
 
     Args:
         plan: What is searched.
+        metric: Whose value is the trial's.
         bench: Data and models.
         folder: For the trials' own snapshots.
         prefixes: For the clean epochs that all trials and methods share.
@@ -82,9 +83,10 @@ class Objective:
     """
 
     def __init__(
-        self, plan: Plan, bench: Bench, folder: Path, prefixes: Path, on_epoch: OnEpoch, reuse: bool = True
+        self, plan: Plan, metric: str, bench: Bench, folder: Path, prefixes: Path, on_epoch: OnEpoch, reuse: bool = True
     ) -> None:
-        self.plan, self.bench, self.folder, self.on_epoch, self.reuse = plan, bench, folder, on_epoch, reuse
+        self.plan, self.metric, self.bench = plan, metric, bench
+        self.folder, self.on_epoch, self.reuse = folder, on_epoch, reuse
         self.prefix = prefixes / prefix_key(bench, plan.recipe)
         self.made_under: dict[str, Any] = {}
 
@@ -104,7 +106,7 @@ class Objective:
         known = set(trial.storage.get_trial(trial._trial_id).intermediate_values)
         try:
             for epoch in training.epochs():
-                value = epoch.metrics[recipe.metric]
+                value = epoch.metrics[self.metric]
                 if epoch.number not in known:
                     trial.report(value, epoch.number)
                     self.on_epoch(trial, epoch)
@@ -197,5 +199,5 @@ def means(rows: list[dict[str, float]]) -> dict[str, float]:
 
 def prefix_key(bench: Bench, recipe: Recipe) -> str:
     """16 hex digits of all that clean training depends on."""
-    parts = [bench.task.fingerprint, bench.models.fingerprint, recipe.model_dump_json(exclude={"metric"}), versions()]
+    parts = [bench.task.fingerprint, bench.models.fingerprint, recipe.model_dump_json(), versions()]
     return hashlib.sha256(json.dumps([*parts, str(bench.device)]).encode()).hexdigest()[:16]

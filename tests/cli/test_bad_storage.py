@@ -153,7 +153,7 @@ def test_a_study_that_plain_optuna_made_is_left_alone(command, direction, trials
         (["--tune", "warmup"], ["space.warmup", "there None", "here '0:0.3'"]),
         (["--epochs", "2"], ["recipe.epochs", "there 1", "here 2"]),
         (["--learning-rate", "0.001"], ["recipe.learning_rate", "there 0.004", "here 0.001"]),
-        (["--metric", "mcc"], ["recipe.metric", "there 'accuracy'", "here 'mcc'"]),
+        (["--metric", "mcc"], ["metric: there 'accuracy'", "here 'mcc'"]),
         (["--metric", "log_loss"], ["direction", "there 'maximize'", "here 'minimize'"]),
         (["--seed", "1"], ["recipe.seed", "there 0", "here 1"]),
         (["--sampler", "random"], ["search.sampler", "there 'tpe'", "here 'random'"]),

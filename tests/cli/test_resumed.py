@@ -112,7 +112,7 @@ def test_a_patch_goes_on_with_a_line(here, capsys):
         (["--seed", "1"], ["recipe.seed: there 0, here 1"]),
         (["--set", "epsilon=1"], ["fixed.epsilon"]),
         (["--text-column", "txt"], ["data.text_column"]),
-        (["--metric", "mcc"], ["recipe.metric"]),
+        (["--metric", "mcc"], ["metric: there 'accuracy', here 'mcc'"]),
         (["--model", "bert-base-uncased"], ["recipe.model"]),
     ],
 )

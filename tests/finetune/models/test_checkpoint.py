@@ -148,7 +148,7 @@ def test_a_head_with_the_classes_in_another_order_is_turned(tmp_path):
 def test_a_head_in_units_of_the_targets_is_standardised_as_they_are(tmp_path, family):
     folder = folder_of(tmp_path / "m", family, "ForSequenceClassification", num_labels=2, pad_token_id=0)
     task = numbers_task(2)
-    bench = Bench(task, Recipe(model=str(folder), metric="rmse"))
+    bench = Bench(task, Recipe(model=str(folder)))
     saved = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     with torch.no_grad():
         expected = saved(**bench.models.tokenizer(task.validation.texts, padding=True, return_tensors="pt")).logits

@@ -73,7 +73,7 @@ def test_the_average_is_that_of_the_weights_after_each_step_and_training_knows_n
 
 @KINDS
 def test_metrics_are_those_of_the_average(bench, kind):
-    recipe = Recipe(epochs=2, metric="log_loss", **OPTIONS[kind])
+    recipe = Recipe(epochs=2, **OPTIONS[kind])
     training = train(bench, recipe, Clean())
     last = bench.score(training.model, bench.validation, bench.task.validation, recipe)
     with training.average.swapped():
@@ -130,6 +130,6 @@ def test_a_step_that_the_scaler_skipped_is_not_averaged(bench):
 def test_an_average_tells_apart_runs_that_differ_in_it_alone(bench):
     losses = set()
     for options in ({}, *OPTIONS.values(), {"average": "ema", "half_life": 0.5}):
-        training = train(bench, Recipe(epochs=2, metric="log_loss", **options), Clean())
+        training = train(bench, Recipe(epochs=2, **options), Clean())
         losses.add(training.history[-1].metrics["log_loss"])
     assert len(losses) == 4

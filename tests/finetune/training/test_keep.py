@@ -75,8 +75,7 @@ def test_a_fresh_process_predicts_what_was_trained(tmp_path):
         for name, plain in tasks.items():
             for pairs in (False, True):
                 task = shaped(plain, pairs)
-                metric = "rmse" if task.kind == "regression" else "accuracy"
-                recipe = Recipe(model=model, epochs=1, metric=metric, max_length=48, average="ema" if pairs else "none")
+                recipe = Recipe(model=model, epochs=1, max_length=48, average="ema" if pairs else "none")
                 bench = Bench(task, recipe)
                 training = train(bench, recipe, Clean())
                 out = tmp_path / f"{source}-{name}-{pairs}"
@@ -112,7 +111,7 @@ def test_heads_of_every_family_take_the_units_of_the_targets(tmp_path, family, t
 
     folder = folder_of(tmp_path / "m", family)
     task = numbers_task(targets)
-    bench = Bench(task, Recipe(model=str(folder), metric="rmse", max_length=64))
+    bench = Bench(task, Recipe(model=str(folder), max_length=64))
     model = bench.models.build(0)
     torch.manual_seed(1)
     for name, value in model.named_parameters():
@@ -139,7 +138,7 @@ def test_heads_of_every_family_take_the_units_of_the_targets(tmp_path, family, t
 
 def test_a_head_that_cannot_take_a_mean_says_how_to_read_its_predictions(tmp_path):
     folder = folder_of(tmp_path / "m", "Llama")  # no bias, neither in the head nor in the norm before it
-    bench = Bench(numbers_task(), Recipe(model=str(folder), metric="rmse"))
+    bench = Bench(numbers_task(), Recipe(model=str(folder)))
     model, out = bench.models.build(0), tmp_path / "out"
     lines = keep(bench, model, out)
     assert len(lines) == 1
@@ -164,7 +163,7 @@ def test_units_of_any_size(tmp_path, mean, std):
         return Rows(rows.texts, None, (values * std + mean).astype(np.float32))
 
     task = replace(task, train=put(task.train), validation=put(task.validation))
-    bench = Bench(task, Recipe(metric="rmse"))
+    bench = Bench(task, Recipe())
     assert keep(bench, bench.models.build(0), tmp_path / "out") == []
 
 
@@ -186,7 +185,7 @@ def test_what_a_tokeniser_was_told_is_saved(tmp_path):
 def test_a_saved_model_that_predicts_something_else_is_said(tmp_path):
     from safetensors.torch import load_file, save_file
 
-    bench = Bench(numbers_task(), Recipe(metric="rmse"))
+    bench = Bench(numbers_task(), Recipe())
     model, out = bench.models.build(0), tmp_path / "out"
     assert keep(bench, model, out) == []
     weights = out / "model.safetensors"

@@ -14,7 +14,7 @@ from finetune.tasks.task import Rows
 from finetune.training.bench import Bench
 from finetune.training.loop import Training
 
-RECIPE = Recipe(metric="rmse", epochs=2)
+RECIPE = Recipe(epochs=2)
 
 
 def silent(bench):
@@ -53,7 +53,7 @@ def test_predictions_are_mapped_back(targets, shift):
 
 def test_training_beats_the_mean_of_every_target():
     bench = Bench(numbers_task(), RECIPE)
-    recipe = Recipe(metric="rmse", epochs=12)
+    recipe = Recipe(epochs=12)
     training = train(bench, recipe, FGM(epsilon=0.1))
     constant = bench.score(silent(bench), bench.validation, bench.task.validation, recipe)
     last = training.history[-1].metrics

@@ -13,7 +13,7 @@ from studies.results.summary import BASELINE, CONSTANT, summarise
 
 
 def test_small_errors_keep_four_digits_everywhere(tmp_path, monkeypatch):
-    monkeypatch.setattr("made.CLEAN", 3.14159e-5)
+    monkeypatch.setattr("helpers.made_up_studies.CLEAN", 3.14159e-5)
     study = made("CCC", maximize=False, metric="rmse", gain=0)
     study.set_user_attr(CONSTANT, {"rmse": 4.5e-5})
     found = summarise(study, folds=10)

@@ -27,7 +27,7 @@ def bench() -> Bench:
 def objective(bench: Bench, folder: Path, method: str = "fgm", **options: Any) -> Objective:
     plan = make_plan(method, Data(task="reviews"), options.pop("recipe", RECIPE), sets=options.pop("sets", ()))
     seen: list[Epoch] = options.pop("seen", [])
-    return Objective(plan, bench, folder, folder / "prefix", lambda trial, epoch: seen.append(epoch), **options)
+    return Objective(plan, "accuracy", bench, folder, folder / "prefix", lambda trial, epoch: seen.append(epoch), **options)
 
 
 def trial_with(start: int, study: optuna.Study | None = None, **params: Any) -> Trial:
@@ -165,7 +165,7 @@ def test_a_pruned_trial_keeps_what_it_measured(bench: Bench, tmp_path: Path) -> 
 
 def test_searched_recipe_parameters_reach_the_training(bench: Bench, tmp_path: Path) -> None:
     plan = make_plan("fgm", Data(task="reviews"), RECIPE, tune=["learning_rate"])
-    made = Objective(plan, bench, tmp_path, tmp_path / "prefix", lambda trial, epoch: None)
+    made = Objective(plan, "accuracy", bench, tmp_path, tmp_path / "prefix", lambda trial, epoch: None)
     made.baseline()
     assert not made.epoch_file(1).exists()
     slow, fast = (made(trial_with(0, epsilon=0.1, learning_rate=rate)) for rate in (0.0013, 0.0126))
