@@ -30,6 +30,21 @@ def arg(name: str, *value: Any) -> str:
     return MARK + json.dumps([name, *value], default=str) + MARK
 
 
+class Line(str):
+    """A printed line: reads as Python's arguments do; ``as_options`` finds the marks in its ``text``.
+
+    Args:
+        text: As it was written, with marks.
+    """
+
+    text: str
+
+    def __new__(cls, text: str) -> "Line":
+        made = super().__new__(cls, as_arguments(text))
+        made.text = getattr(text, "text", text)
+        return made
+
+
 def as_arguments(text: str) -> str:
     """A message for people who call Python."""
 
@@ -53,7 +68,7 @@ def as_options(text: str) -> str:
             return flag(f"no_{name}")
         return " ".join([flag(name), *(shlex.quote(joined(part, ",")) for part in value if part is not True)])
 
-    return MARKED.sub(one, text)
+    return MARKED.sub(one, getattr(text, "text", text))
 
 
 def flag(name: str) -> str:

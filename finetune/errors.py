@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from finetune.arguments import as_arguments
-
-# More choices than this make no message.
-CHOICES = 20
+from finetune.words import choices
 
 
 class UserError(Exception):
@@ -37,13 +35,7 @@ def near(word: str, words: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, known, 1, 0.6)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; choose from {listing(known)}" if known else ""
-
-
-def listing(words: Iterable[str]) -> str:
-    """Words with commas; of many only the first."""
-    known = sorted(words)
-    return ", ".join([*known[:CHOICES], *(["..."] if len(known) > CHOICES else [])])
+    return f"; choose from {choices(known)}" if known else ""
 
 
 def first_line(error: BaseException) -> str:

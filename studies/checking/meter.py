@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from finetune.words import counted
+
 # Timed steps of each kind, and seconds after which no further round begins.
 ROUNDS, SECONDS = 7, 20.0
 # Of the median ratio: the middle half of the rounds lies within this, or the times say nothing.
@@ -44,8 +46,7 @@ class Spent:
     def doubt(self, threads: int, cores: int) -> str:
         """Why the times say nothing of what a step costs; empty where they do."""
         if self.load is not None and self.load + threads > cores + SLACK:
-            have = f"{cores} core{'s' * (cores > 1)}"
-            ours = f"{threads} thread{'s' * (threads > 1)} of ours"
+            have, ours = counted(cores, "core"), f"{counted(threads, 'thread')} of ours"
             return f"the machine has more work than cores (load {self.load:.1f} before, {ours}, {have})"
         return f"the rounds differ too much (by {self.spread:.0%})" if self.spread > SPREAD else ""
 

@@ -1,6 +1,7 @@
 """The check command: one attacked step on the user's model and data, and whether it does what it says."""
 
 import dataclasses
+import os
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from finetune.tasks.metrics import metric_for
 from finetune.tasks.task import Task
 from finetune.training.bench import AUTOCAST, Bench
 from finetune.training.steps import epoch_steps, total_steps
+from finetune.words import counted, some
 from studies.checking.facts import Facts, gather
 from studies.checking.meter import Spent, load, measure
 from studies.checking.probe import Bed
@@ -21,7 +23,7 @@ from studies.checking.verdict import Finding, judge
 from studies.commands.console import number, say
 from studies.commands.methods import passes_text
 from studies.planning.plan import make_plan
-from studies.planning.request import cores, recipe_for, too_many_threads
+from studies.planning.request import recipe_for, too_many_threads
 from studies.running.objective import fitting
 
 # Plans refuse an attack that never starts; here it is made, looked at and named.
@@ -84,7 +86,7 @@ def look(bench: Bench, recipe: Recipe, name: str, settings: dict[str, Any], cons
     console.print(about(facts, bed, recipe.model))
     attacked = facts.method
     spent = measure([lambda: bed.run(Clean()), lambda: bed.run(attacked)], bed.device, bed.model.zero_grad, before)
-    doubt = spent.doubt(recipe.threads, cores())
+    doubt = spent.doubt(recipe.threads, os.cpu_count() or 1)
     console.print(beside(facts, spent, doubt))
     say(console, clocked(facts, spent, doubt))
     return judge(facts)
@@ -129,9 +131,10 @@ def matched(facts: Facts) -> list[str]:
         lines.append(text + (f", {shape}, {size:,} parameters)" if shape else f", {size:,} parameters)"))
     if watch.weights:
         names = list(watch.weights)
-        some = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
         held, changed = sum(parameters[name].numel() for name in names), sum(watch.weights.values())
-        lines.append(f"{len(names)} weight tensor{'s' * (len(names) > 1)} ({held:,} parameters, {changed:,} moved): {some}")
+        lines.append(
+            f"{counted(len(names), 'weight tensor')} ({held:,} parameters, {changed:,} moved): {some(names, NAMED)}"
+        )
     return lines or ["-"]
 
 
@@ -157,4 +160,5 @@ def clocked(facts: Facts, spent: Spent, doubt: str) -> str:
     load = "unknown" if spent.load is None else f"{spent.load:.1f}"
     if doubt:
         return f"time: not measured: {doubt}; by passes {facts.method.cost().relative:.2f}x"
-    return f"time: the median of steps that took turns; load of the machine {load} before, {cores()} cores"
+    machine = f"load of the machine {load} before, {counted(os.cpu_count() or 1, 'core')}"
+    return f"time: the median of steps that took turns; {machine}"

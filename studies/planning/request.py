@@ -1,6 +1,5 @@
 """What one command asks for, as typed, and what of it can be refused before anything heavy is imported or read."""
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,10 @@ from typing import Any
 from finetune.config import TINY, Data, Recipe, checked
 from finetune.data.load import load_task
 from finetune.errors import UserError, near
+from finetune.machine import cores
 from finetune.tasks.metrics import find_metric
 from finetune.tasks.task import Task
+from finetune.words import counted
 from studies.running.pruning import PRUNERS
 from studies.running.sampling import SAMPLERS
 from studies.running.storage import refuse_storage
@@ -49,11 +50,6 @@ class Request:
         return f"{self.study}-{method}" if len(self.methods) > 1 else self.study
 
 
-def cores() -> int:
-    """CPU cores of this machine."""
-    return os.cpu_count() or 1
-
-
 def recipe_for(given: dict[str, Any]) -> Recipe:
     """Fill in what was not given: the built-in encoder and pretrained ones want different rates.
 
@@ -74,8 +70,8 @@ def too_many_threads(threads: int) -> str | None:
     """A line where there are more threads than cores to run them."""
     if threads <= cores():
         return None
-    have = f"{cores()} core{'s' * (cores() > 1)}"
-    return f"--threads {threads}: this machine has {have}, and more threads than cores are slower, not faster"
+    have = counted(cores(), "core")
+    return f"--threads {threads}: this process may use {have}, and more threads than cores are slower, not faster"
 
 
 def check_request(request: Request) -> Data:

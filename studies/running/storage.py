@@ -11,7 +11,8 @@ import sqlalchemy
 from filelock import FileLock
 from optuna.storages import RDBStorage
 
-from finetune.errors import UserError, first_line, listing, near
+from finetune.errors import UserError, first_line, near
+from finetune.words import choices
 
 # SQLite waits this long for another process's lock, instead of failing with "database is locked".
 WAIT_SECONDS = 60
@@ -199,7 +200,7 @@ def load_study(url: str, name: str | None) -> optuna.Study:
         if not names:
             raise UserError(f"--storage {public(url)} holds no study yet")
         if name is None and len(names) > 1:
-            raise UserError(f"--study is needed: {public(url)} holds {listing(names)}")
+            raise UserError(f"--study is needed: {public(url)} holds {choices(names)}")
         chosen = names[0] if name is None else name
         if chosen not in names:
             raise UserError(f"there is no study {chosen!r} in {public(url)}{near(chosen, names)}")

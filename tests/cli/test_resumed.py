@@ -74,7 +74,7 @@ def test_another_number_that_is_asked_for_is_refused(here, capsys):
 def test_more_threads_than_cores_are_said(here, capsys, monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     assert search.run(list(SEARCH)) == 0
-    assert "--threads 2: this machine has 1 core," in capsys.readouterr().out
+    assert "--threads 2: this process may use 1 core," in capsys.readouterr().out
 
 
 def test_another_minor_version_is_refused_before_data_is_read(here, capsys):

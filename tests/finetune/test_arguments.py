@@ -1,10 +1,12 @@
 """One message, read as Python's arguments or as options."""
 
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune.arguments import arg, as_arguments, as_options
+from finetune.arguments import Line, arg, as_arguments, as_options
 from finetune.errors import UserError
 
 CASES = [
@@ -42,3 +44,11 @@ def test_an_error_taken_into_another_keeps_its_marks():
     second = UserError(f"best.yaml: {first.text}")
     assert str(second) == "best.yaml: epochs is 0"
     assert as_options(second.text) == "best.yaml: --epochs is 0"
+
+
+def test_a_printed_line_speaks_to_both():
+    line = Line(f"give {arg('max_length', 64)}, or nothing")
+    assert line == f"{line}" == "give max_length=64, or nothing"
+    assert as_options(line) == "give --max-length 64, or nothing"
+    assert as_options(Line(line)) == as_options(pickle.loads(pickle.dumps(line))) == as_options(line)
+    assert as_options(Line("no argument")) == "no argument"
