@@ -169,7 +169,7 @@ def train(
     try:
         result = rerun(best, seed, Path(out), line, lambda text: say(console, text))
     except UserError as error:
-        raise UserError(f"{config}: {error}") from None
+        raise UserError(f"{config}: {error.text}") from None
     for sentence in result.verdict:
         say(console, sentence)
     for note in result.notes:

@@ -5,12 +5,14 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from finetune.arguments import arg
 from finetune.errors import UserError, near
 
 TINY = "tiny"
 # double: "..." with "" inside; backslash: "..." with \\" inside; single: '...' with '' inside; none: marks are text.
 Quoting: TypeAlias = Literal["double", "backslash", "single", "none"]
-Kind: TypeAlias = Literal["classification", "regression"]
+# Kinds of task: each is the file of that name in finetune/tasks. Where labels may be of several, the first is taken.
+KindName: TypeAlias = Literal["classification", "regression"]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -34,7 +36,7 @@ class Data(Strict):
     text_column: str = "text"
     pair_column: str | None = None
     label_column: tuple[str, ...] = Field(("label",), min_length=1)
-    kind: Kind | None = None
+    kind: KindName | None = None
     delimiter: str | None = None
     quoting: Quoting | None = None
     encoding: str | None = None
@@ -91,17 +93,17 @@ def checked(kind: type[Model], values: dict[str, Any], where: str = "") -> Model
     """Build a configuration.
 
     Raises:
-        UserError: Something in ``values`` is unknown or outside its domain; names the option or the file.
+        UserError: Something in ``values`` is unknown or outside its domain; names the argument or the file.
     """
     try:
         return kind(**values)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else ""
-        place = f"{where}: {name}" if where else "--" + name.replace("_", "-")
+        place = f"{where}: {name}" if where else arg(name)
         if first["type"] == "missing":
             raise UserError(f"{place} is missing") from None
         if first["type"] == "extra_forbidden":
-            raise UserError(f"{place} is no setting{near(name, kind.model_fields)}") from None
+            raise UserError(f"{place} is not a setting{near(name, kind.model_fields)}") from None
         said = first["msg"].removeprefix("Value error, ")
         raise UserError(f"{place} is {first['input']!r}: {said[0].lower()}{said[1:]}") from None

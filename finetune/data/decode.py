@@ -8,7 +8,9 @@ from pathlib import Path
 import fsspec
 from charset_normalizer import from_bytes
 
+from finetune.arguments import arg
 from finetune.errors import UserError, first_line
+from finetune.words import counted
 
 PACKED = (".gz", ".bz2", ".xz", ".zip")
 MARKS = (
@@ -48,14 +50,14 @@ def read_bytes(path: Path) -> bytes:
             with zipfile.ZipFile(path) as archive:
                 names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
                 if len(names) != 1:
-                    raise UserError(f"{path} holds {len(names)} files; unpack it and name one")
+                    raise UserError(f"{path} holds {counted(len(names), 'file')}; unpack it and name one")
                 return archive.read(names[0])
         with fsspec.open(str(path), "rb", compression="infer") as file:
             content: bytes = file.read()
             return content
     except UserError:
         raise
-    except Exception as error:  # unpackers raise many unrelated types; all mean: not readable
+    except Exception as error:  # many unrelated types, which all mean: not readable
         raise UserError(f"{path} cannot be unpacked: {first_line(error)[:160]}") from None
 
 
@@ -83,7 +85,7 @@ def encoding_of(raw: bytes, name: str, known: Sequence[str] = ()) -> str:
     loose = raw.decode("utf-8", "replace")
     if loose.count("\ufffd") < sum(not letter.isascii() for letter in loose) / 2:
         line = loose[: loose.index("\ufffd")].count("\n") + 1
-        raise UserError(f"{name}: line {line} is not utf-8, the rest is; mend that line, or give --encoding")
+        raise UserError(f"{name}: line {line} is not utf-8, the rest is; correct that line, or give {arg('encoding')}")
     return _rated(raw, name)
 
 
@@ -96,12 +98,12 @@ def _rated(raw: bytes, name: str) -> str:
             rated.append((match.coherence, encoding, sample.decode(encoding)))
     if not rated:
         guess = from_bytes(sample).best()
-        way = f"--encoding {guess.encoding} or another" if guess else "--encoding"
-        raise UserError(f"{name}: it is not utf-8, and no other encoding surely fits; give {way}, or convert it to utf-8")
+        way = f"{arg('encoding', guess.encoding)} or another" if guess else arg("encoding")
+        raise UserError(f"{name}: it is not utf-8, and no other encoding clearly fits; give {way}, or convert it to utf-8")
     best, first, text = max(rated, key=lambda one: one[0])
     if sum(byte > 127 for byte in raw[:SAMPLE]) < EVIDENCE and b"\x1b$" not in raw:
-        what = "it is not utf-8, and too little of it shows what else"
-        raise UserError(f"{name}: {what}; give --encoding {first} or another")
+        what = "it is not utf-8, and too little of it shows what it is"
+        raise UserError(f"{name}: {what}; give {arg('encoding', first)} or another")
     others = [(encoding, other) for lead, encoding, other in rated if other != text and lead > best - LEAD]
     if not others:
         return first
@@ -109,7 +111,7 @@ def _rated(raw: bytes, name: str) -> str:
     at = next(place for place, (one, two) in enumerate(zip(text, other, strict=False)) if one != two)
     here = [" ".join(whole[max(0, at - 8) : at + 8].split()) for whole in (text, other)]
     what = f"it may be {first} ({here[0]!r}) or {encoding} ({here[1]!r})"
-    raise UserError(f"{name}: it is not utf-8; {what}: give --encoding {first} or another")
+    raise UserError(f"{name}: it is not utf-8; {what}; give {arg('encoding', first)} or another")
 
 
 def _decodes(raw: bytes, encoding: str) -> bool:

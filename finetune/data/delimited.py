@@ -15,12 +15,14 @@ from typing import Any
 
 from clevercsv import Detector
 
+from finetune.arguments import arg
 from finetune.config import Quoting
 from finetune.data.quotes import ENDS, escapes, holds_rows, signs
+from finetune.words import counted
 
 TAB = "\t"
 DELIMITERS = (",", ";", TAB, "|")
-# The options of Python's reader for each --quoting.
+# The options of Python's reader for each way of quoting.
 READERS: dict[Quoting, dict[str, Any]] = {
     "double": {"quotechar": '"', "doublequote": True},
     "backslash": {"quotechar": '"', "doublequote": False, "escapechar": "\\"},
@@ -90,7 +92,7 @@ def readings(text: str, delimiter: str | None, quoting: Quoting | None, suffix: 
     if hint := re.match("sep=(.)(\r\n|\r|\n)", source.text):  # Excel's own line, above the header
         delimiter, source = delimiter or hint[1], Text(source.text[hint.end() :], 1)
     if not source.text.strip():
-        raise Unfit("No columns in it")
+        raise Unfit("it has no columns")
     found, reasons = [], []
     for one in [delimiter] if delimiter else delimiters(source.text, suffix):
         try:
@@ -104,7 +106,9 @@ def readings(text: str, delimiter: str | None, quoting: Quoting | None, suffix: 
     if not found:
         raise Unfit(reasons[0])
     if len(found) > 1 and found[0][0].delimiter != suffix:
-        raise Unfit(f"its cells may end at {' or at '.join(repr(one[0].delimiter) for one in found)}; give --delimiter")
+        raise Unfit(
+            f"its cells may end at {' or at '.join(repr(one[0].delimiter) for one in found)}; give {arg('delimiter')}"
+        )
     return found[0]
 
 
@@ -166,7 +170,7 @@ def fitting(source: Text, delimiter: str, quoting: Quoting | None) -> list[Readi
     if single and any(reading.quoting == "single" for reading in fits) and not marked:
         fits = [reading for reading in fits if reading.quoting == "single"]
     if not fits:
-        way = "; --quoting none takes quotation marks as part of the text" if plain is not None else ""
+        way = f"; {arg('quoting', 'none')} takes quotation marks as part of the text" if plain is not None else ""
         raise Unfit((reasons.get(usual(delimiter)) or next(iter(reasons.values()))) + way)
     return [one for n, one in enumerate(fits) if all(not _same(one, other) for other in fits[:n])]
 
@@ -190,8 +194,7 @@ def parse(source: Text, delimiter: str, quoting: Quoting) -> Reading:
             if len(record) < 2 and not "".join(record).strip():
                 continue
             if header and len(record) != len(header):
-                cells = f"{len(record)} cell{'s' * (len(record) != 1)}"
-                raise Unfit(f"line {here} has {cells}, which does not match the {len(header)} of the header")
+                raise Unfit(f"line {here} has {counted(len(record), 'cell')}, but the header has {len(header)}")
             if not header:
                 header = [source.shown(cell) for cell in record]
                 continue
@@ -199,7 +202,7 @@ def parse(source: Text, delimiter: str, quoting: Quoting) -> Reading:
             lines.append(here)
     except csv.Error as error:
         last = source.skipped + reader.line_num
-        what = "that nothing closes" if "end of data" in str(error) else f"that closes before other text in line {last}"
+        what = "that is never closed" if "end of data" in str(error) else f"that is closed before other text in line {last}"
         raise Unfit(f"line {line}: a quotation mark opens a cell there {what}") from None
     names = [name.strip() for name in header]
     return Reading(delimiter, quoting, names if len(set(names)) == len(set(header)) else header, records, lines)

@@ -1,6 +1,6 @@
 """Rows as tensors, padded once; batches cut to the longest text that they hold."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,11 @@ POOL = 32
 
 @dataclass(frozen=True)
 class Encoded:
-    """One split: inputs (n, longest) each, lengths (n,), labels (n,) or (n, targets), and the side of the padding."""
+    """One split: inputs (n, longest) each, lengths (n,), labels (n, ...), and the side of the padding.
+
+    Labels are class numbers (n,), numbers (n, outputs), or class numbers of every token (n, longest), which are cut as
+    inputs are.
+    """
 
     inputs: dict[str, Tensor]
     lengths: NDArray[np.int64]
@@ -33,15 +37,24 @@ class Encoded:
         rows = torch.from_numpy(index)
         cut = slice(-longest, None) if self.left else slice(longest)
         batch = {name: values[rows][:, cut] for name, values in self.inputs.items()}
-        batch["labels"] = self.labels[rows]
+        labels = self.labels[rows]
+        batch["labels"] = labels if labels.dim() == 1 or labels.is_floating_point() else labels[:, cut]
         return {name: values.to(device, non_blocking=True) for name, values in batch.items()}
 
 
-def encode(rows: Rows, tokenizer: Any, max_length: int, labels: Tensor) -> Encoded:
-    """Tokenise one split."""
+def encode(rows: Rows, tokenizer: Any, max_length: int, targets: Callable[[Any], NDArray[Any]]) -> Encoded:
+    """Tokenise one split.
+
+    Args:
+        rows: Its texts.
+        tokenizer: The model's.
+        max_length: Tokens of a text that the model sees.
+        targets: Gives the labels (n, ...) for what the tokeniser gave.
+    """
     texts = (rows.texts,) if rows.pairs is None else (rows.texts, rows.pairs)
     encoded = tokenizer(*texts, truncation=True, max_length=max_length, padding=True, return_tensors="pt")
     lengths = encoded["attention_mask"].sum(1).numpy()
+    labels = torch.from_numpy(np.ascontiguousarray(targets(encoded)))
     return Encoded(dict(encoded), lengths, labels, tokenizer.padding_side == "left")
 
 

@@ -1,43 +1,28 @@
 """Rows from local files, a folder, or a hub id."""
 
-import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from finetune.arguments import arg
 from finetune.config import Data
 from finetune.data.decode import encoding_of, read_bytes
 from finetune.data.delimited import TAB, Reading, Unfit, readings, usual
+from finetune.data.hub import read_hub, read_parquet, read_saved
 from finetune.data.jsonrows import read_json
 from finetune.data.splits import FORMATS, choose, files_of, format_of
-from finetune.data.table import Table, joined
-from finetune.errors import UserError, first_line
+from finetune.errors import UserError
+from finetune.tasks.table import Table, joined
+from finetune.words import listed
 
 WAYS = {
     "double": "quotation marks around cells",
     "single": "single quotation marks around cells",
-    "backslash": "backslashes before what is no mark",
+    "backslash": "backslashes before quotation marks",
     "none": "quotation marks as text",
 }
 SUFFIXES = {".csv": ",", ".tsv": TAB}
 ANYTHING = Data(task="reviews")
-
-
-@contextmanager
-def quiet_datasets() -> Iterator[Any]:
-    """The ``datasets`` package without its progress bars, and without its log: what fails is raised as well."""
-    import datasets
-
-    hidden, level = datasets.are_progress_bars_disabled(), datasets.logging.get_verbosity()
-    datasets.disable_progress_bars()
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
-    try:
-        yield datasets
-    finally:
-        datasets.logging.set_verbosity(level)
-        if not hidden:
-            datasets.enable_progress_bars()
 
 
 def read_tables(data: Data, told: list[str] | None = None) -> dict[str, Table]:
@@ -45,7 +30,7 @@ def read_tables(data: Data, told: list[str] | None = None) -> dict[str, Table]:
 
     Args:
         data: Where they are, and how they are read.
-        told: Lines to print: what was found out, and how to say otherwise, is added.
+        told: Lines to print, added to: what was found out, and how to change it.
 
     Raises:
         UserError: A file or folder is missing, empty or unreadable.
@@ -57,12 +42,12 @@ def read_tables(data: Data, told: list[str] | None = None) -> dict[str, Table]:
     assert data.data is not None
     folder = Path(data.data).expanduser()
     if folder.is_file():
-        raise UserError(f"--data {data.data} is a file; give it as --train-file")
+        raise UserError(f"{arg('data', data.data)} is a file; give it as {arg('train_file')}")
     given = {split: [_beside(folder, name)] for split, name in named.items() if name}
     if folder.is_dir():
         return read_folder(folder, data, told, given)
     if data.data.startswith((".", "/", "~")) or data.data.count("/") > 1:
-        raise UserError(f"--data {data.data}: there is no such folder")
+        raise UserError(f"{arg('data', data.data)}: there is no such folder")
     return _splits(read_hub(data.data), data.data, told, given) | read_files(given, data, told)
 
 
@@ -74,7 +59,7 @@ def read_folder(
     Raises:
         UserError: It holds no training split.
     """
-    told, given, where = [] if told is None else told, given or {}, f"--data {folder}"
+    told, given, where = [] if told is None else told, given or {}, arg("data", str(folder))
     if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
         return _splits(read_saved(folder), str(folder), told, given) | read_files(given, data, told)
     tables = files_of(folder)
@@ -82,46 +67,16 @@ def read_folder(
     if "train" not in found:
         here = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
         formats = ", ".join(f"train{s}" for s in FORMATS)
-        raise UserError(
-            f"{where} has no train file ({formats}); it holds {here}. Name files with --train-file in place of --data"
-        )
+        way = f"name the files with {arg('train_file')} in place of {arg('data')}"
+        raise UserError(f"{where} has no train file ({formats}); it holds {here}; {way}")
     return read_files({split: tables[name] for split, name in found.items()} | dict(given), data, told)
 
 
-def read_saved(folder: Path) -> dict[str, Table]:
-    """What ``datasets.save_to_disk`` wrote: several splits, or one, which is the training split.
-
-    Raises:
-        UserError: It is damaged.
-    """
-    with quiet_datasets() as datasets:
-        try:
-            saved = datasets.load_from_disk(str(folder))
-        except Exception as error:  # many unrelated types; all mean: not readable
-            raise UserError(f"--data {folder} is no whole data set: {first_line(error)[:160]}") from None
-        splits = saved if isinstance(saved, dict) else {"train": saved}
-        return {str(name): with_names(table.to_dict(), table.features) for name, table in splits.items()}
-
-
-def read_hub(name: str) -> dict[str, Table]:
-    """A data set of that id from the hub (or from the local cache, offline).
-
-    Raises:
-        UserError: It cannot be had.
-    """
-    with quiet_datasets() as datasets:
-        try:
-            loaded = datasets.load_dataset(name)
-        except Exception as error:  # the client raises many unrelated types; all mean: not available
-            raise UserError(f"--data {name} is no folder here, and the hub does not give it: {first_line(error)}") from None
-        return {str(split): with_names(table.to_dict(), table.features) for split, table in loaded.items()}
-
-
 def read_file(path: Path, data: Data = ANYTHING, told: list[str] | None = None) -> Table:
-    """One table; the suffix tells the format. Cells of .csv and .tsv stay text, so that a label "007" survives.
+    """One table; its suffix gives the format. Cells of .csv and .tsv stay text, so that a label "007" survives.
 
     Raises:
-        UserError: The file is missing, empty, of another format, or not read with certainty.
+        UserError: The file is missing, empty, of another format, or can be read in several ways.
     """
     return read_files({"train": [path]}, data, [] if told is None else told)["train"]
 
@@ -130,7 +85,7 @@ def read_files(splits: Mapping[str, Sequence[Path]], data: Data, told: list[str]
     """Tables of files; those of one split follow each other. Files that one person wrote are read in one way.
 
     Raises:
-        UserError: A file is missing, empty, of another format, or not read with certainty.
+        UserError: A file is missing, empty, of another format, or can be read in several ways.
     """
     paths = [path for group in splits.values() for path in group]
     texts: dict[Path, str] = {}
@@ -148,7 +103,7 @@ def read_files(splits: Mapping[str, Sequence[Path]], data: Data, told: list[str]
             tables[path] = read_json(texts.pop(path), what, columns_of(data))
         if not data.encoding and not encoding.startswith("utf-"):
             known.append(encoding)
-            told.append(f"{path.name} is read as {encoding}, by its bytes; --encoding says otherwise")
+            told.append(f"{path.name} is read as {encoding}, by its bytes; {arg('encoding')} changes that")
     tables |= read_delimited(texts, data, told)
     for path, table in tables.items():
         if not table.rows:
@@ -161,13 +116,13 @@ def read_files(splits: Mapping[str, Sequence[Path]], data: Data, told: list[str]
 
 
 def check_file(path: Path) -> None:
-    """Refuse what is no file that can be read.
+    """Refuse what cannot be read as a table.
 
     Raises:
-        UserError: It is not; says what it is.
+        UserError: It is a folder, missing, empty or of another format.
     """
     if path.is_dir():
-        raise UserError(f"{path} is a folder; give it as --data")
+        raise UserError(f"{path} is a folder; give it as {arg('data')}")
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     if format_of(path) not in FORMATS:
@@ -177,7 +132,7 @@ def check_file(path: Path) -> None:
 
 
 def columns_of(data: Data) -> list[str]:
-    """The columns that are asked for."""
+    """The columns that the data names."""
     return [data.text_column, *([data.pair_column] if data.pair_column else []), *data.label_column]
 
 
@@ -185,22 +140,22 @@ def decoded(raw: bytes, encoding: str, what: str) -> str:
     """The text of a file.
 
     Raises:
-        UserError: It is of another encoding; names the line.
+        UserError: It has another encoding; names the line.
     """
     try:
         return raw.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise UserError(f"{what}: line {line} is not {encoding}; give another --encoding") from None
+        raise UserError(f"{what}: line {line} is not {encoding}; give another {arg('encoding')}") from None
     except LookupError:
-        raise UserError(f"--encoding {encoding} is no encoding of text") from None
+        raise UserError(f"{arg('encoding', encoding)} is not an encoding of text") from None
 
 
 def read_delimited(texts: Mapping[Path, str], data: Data, told: list[str]) -> dict[Path, Table]:
     """Tables of .csv and .tsv files. Where one can be read in two ways, the files beside it decide.
 
     Raises:
-        UserError: A file cannot be read whole, or in two ways; names the line and the option.
+        UserError: A file cannot be read as a whole, or can be read in two ways; names the line and the argument.
     """
     found: dict[Path, list[Reading]] = {}
     for path, text in texts.items():
@@ -216,12 +171,12 @@ def read_delimited(texts: Mapping[Path, str], data: Data, told: list[str]) -> di
         way = beside[0] if len(beside) == 1 else ways[0]
         if len(ways) > 1 and len(beside) != 1:
             raise UserError(f"{path} can be read in two ways: {_difference(*ways[:2])}")
-        said = [f"cells that end at {way.delimiter!r} (--delimiter)"]
+        said = [f"cells that end at {way.delimiter!r} ({arg('delimiter')})"]
         said = [] if data.delimiter or way.delimiter == SUFFIXES[format_of(path)] else said
         if not data.quoting and way.quoting != usual(way.delimiter):
-            said.append(f"{WAYS[way.quoting]} (--quoting)")
+            said.append(f"{WAYS[way.quoting]} ({arg('quoting')})")
         if said:
-            told.append(f"{path.name} is read with {' and '.join(said)}, by what it holds")
+            told.append(f"{path.name} is read with {listed(said)}, by what it holds")
         tables[path] = _table(way, path, data)
     return tables
 
@@ -238,34 +193,8 @@ def _difference(one: Reading, other: Reading) -> str:
     pairs = zip(one.records, other.records, strict=False)
     row = next((n for n, (a, b) in enumerate(pairs) if a != b), 0)
     line = one.lines[row] if row < len(one.lines) else 1
-    options = f"give --quoting {one.quoting} or --quoting {other.quoting}"
+    options = f"give {arg('quoting', one.quoting)} or {arg('quoting', other.quoting)}"
     return f"from line {line} on the quotation marks or backslashes may be part of the text; {options}"
-
-
-def read_parquet(raw: bytes, what: str) -> Table:
-    """A Parquet file.
-
-    Raises:
-        UserError: It is none.
-    """
-    from pyarrow import parquet
-
-    with quiet_datasets() as datasets:
-        try:
-            table = parquet.read_table(io.BytesIO(raw))
-            features = datasets.Features.from_arrow_schema(table.schema)
-        except Exception as error:  # many unrelated types; all mean: not readable
-            raise UserError(f"{what}: {first_line(error)[:160]}") from None
-        return with_names(table.to_pydict(), features)
-
-
-def with_names(columns: dict[str, list[Any]], features: Mapping[str, Any]) -> Table:
-    """Columns, with class names in place of class numbers where the data set brings them; -1 is no class."""
-    classes = {str(key): tuple(kind.names) for key, kind in features.items() if getattr(kind, "names", None)}
-    found = {str(key): values for key, values in columns.items()}
-    for key, names in classes.items():
-        found[key] = [names[value] if value is not None and 0 <= value < len(names) else None for value in found[key]]
-    return Table(found, classes=classes)
 
 
 def _beside(folder: Path, name: str) -> Path:
@@ -275,7 +204,7 @@ def _beside(folder: Path, name: str) -> Path:
 
 
 def _splits(tables: dict[str, Table], where: str, told: list[str], given: Mapping[str, Any]) -> dict[str, Table]:
-    found = choose(list(tables), f"--data {where}", told, list(given))
+    found = choose(list(tables), arg("data", where), told, list(given))
     if "train" not in found:
-        raise UserError(f"--data {where} has no train split; it has {', '.join(tables)}")
+        raise UserError(f"{arg('data', where)} has no train split; it has {', '.join(tables)}")
     return {split: tables[name] for split, name in found.items()}

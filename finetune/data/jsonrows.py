@@ -5,8 +5,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from finetune.data.table import Table
 from finetune.errors import UserError
+from finetune.tasks.table import Table
 
 BLANK = " \t\r\n"
 

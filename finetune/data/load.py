@@ -2,25 +2,25 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from finetune.config import Data, Kind
+from finetune.arguments import Line, arg
+from finetune.config import Data
 from finetune.data.files import read_tables
-from finetune.data.labels import LARGEST, classes, clean, kind_of, number, unlabelled
+from finetune.data.labels import clean, keep_for_prediction, kind_of
+from finetune.data.parts import put_aside, subset
 from finetune.data.reviews import LABELS, reviews
-from finetune.data.table import Table
 from finetune.errors import UserError, near
-from finetune.tasks.task import Rows, Task, split, subset
+from finetune.tasks.cells import text
+from finetune.tasks.kind import Kind, Labels, refuse_several
+from finetune.tasks.table import Table
+from finetune.tasks.task import Rows, Task
+from finetune.words import counted
 
 TASKS = ("reviews",)
-# The share put aside for a split that the data does not bring.
-ASIDE = 0.15
 # Fewer rows make no train, validation and test split.
 FEWEST = 10
-# More classes than this, and than half of the rows, are texts or numbers in the wrong column.
-MANY = 20
 REVIEWS = {"train": 600, "validation": 600, "test": 1000, "unlabelled": 6000}
 
 
@@ -29,39 +29,35 @@ def load_task(data: Data, metric: str | None = None) -> Task:
 
     Args:
         data: Where the rows come from, and how they are read.
-        metric: Its kind decides between classes and numbers where the labels leave it open.
+        metric: Decides between kinds of task where the labels leave it open.
 
     Raises:
         UserError: The data cannot be used; says which file, column or value.
     """
     if sum(source is not None for source in (data.task, data.data, data.train_file)) != 1:
-        raise UserError("give exactly one of task, data and train_file")
+        raise UserError(f"give exactly one of {arg('task')}, {arg('data')} and {arg('train_file')}")
     if data.task is not None:
         if data.task not in TASKS:
-            raise UserError(f"unknown task {data.task!r}{near(data.task, TASKS)}; for your own data use --data")
+            raise UserError(f"unknown task {data.task!r}{near(data.task, TASKS)}; for your own data use {arg('data')}")
         return built_in(data)
     told: list[str] = []
     tables = read_tables(data, told)
     without = keep_for_prediction(tables, data.label_column, None, told)
     check_columns(tables, data, without)
-    rows = len(tables["train"][data.text_column])
+    rows = tables["train"].rows
     if rows < FEWEST:
-        raise UserError(f"the train data has {rows} row{'s' * (rows != 1)}; at least {FEWEST} are needed")
-    kind, names = labels_of(tables, data, metric, without, told)
-    parts = {name: rows_of(table, data, kind, names, name, name not in without) for name, table in tables.items()}
-    for column, target in zip(names, parts["train"].labels.T, strict=True) if kind == "regression" else ():
-        if np.ptp(target) == 0:
-            raise UserError(f"--label-column {column}: every target in the train data is {target[0]:g}; nothing to learn")
-    put_aside(parts, kind, told)
-    train = subset(parts["train"], kind, data.max_train_rows)
-    validation = subset(parts["validation"], kind, data.max_validation_rows)
-    return Task(task_name(data), kind, names, train, validation, parts["test"], notes=tuple(told))
+        raise UserError(f"the train data has {counted(rows, 'row')}; at least {FEWEST} are needed")
+    kind = labels_of(tables, data, metric, without, told)
+    labels = kind.read(tables, data, without)
+    parts = {name: rows_of(table, data, kind, labels, name, name not in without) for name, table in tables.items()}
+    put_aside(parts, kind.name, told)
+    train = subset(parts["train"], kind.name, data.max_train_rows)
+    validation = subset(parts["validation"], kind.name, data.max_validation_rows)
+    return Task(task_name(data), kind.name, labels.names, train, validation, parts["test"], notes=tuple(map(Line, told)))
 
 
-def labels_of(
-    tables: dict[str, Table], data: Data, metric: str | None, without: set[str], told: list[str]
-) -> tuple[Kind, tuple[str, ...]]:
-    """Kind of task, and names of classes or targets; labels are written in one way.
+def labels_of(tables: dict[str, Table], data: Data, metric: str | None, without: set[str], told: list[str]) -> Kind:
+    """The kind of task, with labels that are written in one way.
 
     Args:
         tables: Changed: labels that mean the same become the same.
@@ -71,54 +67,18 @@ def labels_of(
         told: Lines to print, added to.
 
     Raises:
-        UserError: A label is missing, or labels and kind do not fit.
+        UserError: The labels are of no known kind, or the metric's kind takes other columns.
     """
     labelled = {name: table for name, table in tables.items() if name not in without}
     clean(labelled, data, told)
     kind = kind_of(tables["train"], data.label_column, data, metric, told)
-    if kind == "regression":
-        return kind, data.label_column
-    column = data.label_column[0]
-    if len(data.label_column) > 1:
-        why = f"--metric {metric}" if data.kind is None else f"--kind {kind}"
-        raise UserError(f"--label-column {','.join(data.label_column)}: {why} takes one column of classes")
-    without |= keep_for_prediction(labelled, data.label_column, kind, told)
-    names = classes({name: table for name, table in labelled.items() if name not in without}, column)
-    rows = tables["train"].rows
-    if len(names) > max(MANY, rows / 2):
-        way = "choose another column, or --kind regression (or --metric rmse) if these are numbers"
-        raise UserError(f"--label-column {column}: {len(names)} classes in {rows} rows; {way}")
-    return kind, names
-
-
-def keep_for_prediction(tables: dict[str, Table], columns: tuple[str, ...], kind: Kind | None, told: list[str]) -> set[str]:
-    """The test split, where it has no labels: it is read, and not scored, which is said."""
-    if "test" not in tables:
-        return set()
-    reason = unlabelled(tables["test"], tables["train"], columns, kind)
-    if reason:
-        source = tables["test"].file or "the test split"
-        told.append(f"{source} {reason}: it is kept for prediction and not scored; --test-file takes another")
-    return {"test"} if reason else set()
-
-
-def put_aside(parts: dict[str, Rows], kind: Kind, told: list[str]) -> None:
-    """Cut the splits that the data does not bring from the training rows, and say so: changes ``parts``."""
-    rows = parts["train"]
-    aside, cut = max(2, round(len(rows) * ASIDE)), []
-    for name in ("test", "validation"):
-        if name not in parts:
-            parts["train"], parts[name] = split(parts["train"], kind, aside)
-            cut.append(name)
-    if cut:
-        options = " and ".join(f"--{name}-file" for name in reversed(cut))
-        one = "brings" if len(cut) == 1 else "bring"
-        what = f"{aside} of the {len(rows)} train rows are put aside for {' and as many for '.join(reversed(cut))}"
-        told.append(f"{what}; {options} {one} your own")
+    if kind.named:
+        without |= keep_for_prediction(labelled, data.label_column, kind, told)
+    return kind
 
 
 def check_columns(tables: dict[str, Table], data: Data, without: set[str]) -> None:
-    """Refuse columns that are missing, named twice, or hold more than one value in a cell.
+    """Refuse columns that are missing or named twice.
 
     Args:
         tables: All splits.
@@ -126,26 +86,23 @@ def check_columns(tables: dict[str, Table], data: Data, without: set[str]) -> No
         without: Splits that need no labels.
 
     Raises:
-        UserError: One does; names the option and what is there.
+        UserError: One is; names the argument and what is there.
     """
-    named = [("text", data.text_column), *([("pair", data.pair_column)] if data.pair_column is not None else [])]
-    named += [("label", column) for column in data.label_column]
+    named = [
+        ("text_column", data.text_column),
+        *([("pair_column", data.pair_column)] if data.pair_column is not None else []),
+    ]
+    named += [("label_column", column) for column in data.label_column]
     seen: dict[str, str] = {}
-    for option, column in named:
-        where = f"--{option}-column {column}"
+    for name, column in named:
+        where = arg(name, column)
         if column in seen:
-            raise UserError(f"{where} is the --{seen[column]}-column already; name another")
-        seen[column] = option
-        for name, table in tables.items():
-            if option == "label" and name in without:
-                continue
-            if column not in table:
+            raise UserError(f"{where} is the {arg(seen[column])} already; name another")
+        seen[column] = name
+        for split, table in tables.items():
+            if column not in table and not (name == "label_column" and split in without):
                 way = headless(table) or near(column, map(str, table))
-                raise UserError(f"{where}: no such column in the {name} data{way}")
-            for row, value in enumerate(table[column]):
-                if isinstance(value, list | dict | bytes):
-                    what = f"row {row + 1} of the {name} data is {str(value)[:40]}"
-                    raise UserError(f"{where}: {what}, not a single value{table.place(row)}")
+                raise UserError(f"{where}: no such column in the {split} data{way}")
 
 
 def headless(table: Table) -> str:
@@ -178,32 +135,14 @@ def task_name(data: Data) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", source).strip("-.") or "data"
 
 
-def rows_of(table: Table, data: Data, kind: Kind, names: tuple[str, ...], name: str, labelled: bool = True) -> Rows:
-    """Check one split and turn labels into numbers; without labels they are -1, or not a number.
+def rows_of(table: Table, data: Data, kind: Kind, labels: Labels, split: str, labelled: bool) -> Rows:
+    """The rows of one split.
 
     Raises:
-        UserError: Texts are all empty, or a target is no number; names the row.
+        UserError: Texts are all empty, or a cell holds several values.
     """
-    texts = [_text(value) for value in table[data.text_column]]
-    if not any(text.strip() for text in texts):
-        raise UserError(f"--text-column {data.text_column}: every text in the {name} data is empty")
-    pairs = [_text(value) for value in table[data.pair_column]] if data.pair_column else None
-    if kind == "classification":
-        numbers = {label: number for number, label in enumerate(names)}
-        found = [numbers[str(value)] for value in table[data.label_column[0]]] if labelled else [-1] * len(texts)
-        return Rows(texts, pairs, np.array(found), labelled)
-    targets = []
-    for column in data.label_column:
-        values = [number(value) for value in table[column]] if labelled else [float("nan")] * len(texts)
-        if None in values:
-            row = next(row for row, value in enumerate(values) if value is None)
-            value = table[column][row]
-            none = value is None or value != value
-            what = "has no label" if none else f"is {value!r}, not a finite number below {LARGEST:g}"
-            raise UserError(f"--label-column {column}: row {row + 1} of the {name} data {what}{table.place(row)}")
-        targets.append(values)
-    return Rows(texts, pairs, np.array(targets, dtype=np.float32).T.copy(), labelled)
-
-
-def _text(value: Any) -> str:
-    return "" if value is None or value != value else str(value)
+    texts, pairs = kind.texts(table, data.text_column, split), None
+    if data.pair_column:
+        refuse_several(table, arg("pair_column", data.pair_column), data.pair_column, split)
+        pairs = [text(value) for value in table[data.pair_column]]
+    return Rows(texts, pairs, labels.splits[split], labelled)

@@ -4,8 +4,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from finetune.arguments import arg
 from finetune.data.decode import PACKED
 from finetune.errors import UserError
+from finetune.words import listed
 
 FORMATS = {
     ".csv": "csv",
@@ -45,6 +47,11 @@ def stem_of(path: Path) -> str:
     return inner.stem
 
 
+def another(split: str) -> str:
+    """The end of a line about the file that was taken for a split."""
+    return f"{arg(f'{split}_file')} takes another"
+
+
 def choose(names: Sequence[str], where: str, told: list[str], given: Sequence[str] = ()) -> dict[str, str]:
     """The name for each split that has one.
 
@@ -71,16 +78,16 @@ def choose(names: Sequence[str], where: str, told: list[str], given: Sequence[st
         matched = [name for name in like if _words(_plain(name))[1:] == [MATCHED]]
         chosen = exact[:1] or (like if len(like) == 1 else matched if len(matched) == 1 else [])
         if not chosen and like:
-            option = f"--{split}-file"
-            raise UserError(f"{where}: {', '.join(like[:SHOWN])} may each be the {split} split; choose one with {option}")
+            what = f"{listed(like[:SHOWN], 'or')} may be the {split} split"
+            raise UserError(f"{where}: {what}; choose one with {arg(f'{split}_file')}")
         left = [name for name in (*exact, *like) if name not in chosen]
         if chosen:
             found[split] = chosen[0]
             if not exact:
-                told.append(f"{chosen[0]} is the {split} split, by its name; --{split}-file takes another")
+                told.append(f"{chosen[0]} is the {split} split, by its name; {another(split)}")
         if left:
             one = "looks like a split and is" if len(left) == 1 else "look like splits and are"
-            told.append(f"{', '.join(left[:SHOWN])} {one} not used; --{split}-file takes another file")
+            told.append(f"{', '.join(left[:SHOWN])} {one} not used; {another(split)}")
     return found
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from finetune.data.labels import alike
+from finetune.arguments import Line, arg
+from finetune.tasks import KINDS
 from finetune.tasks.task import Rows, Task
+from finetune.words import counted, listed, share
 
-# So many classes are listed; of more, the largest and the smallest.
-SHOWN = 8
 # So many texts of a split are tokenised for these lines, evenly chosen: shares are then right to a point or two.
 SAMPLE = 2000
 # Above this share of cut texts the model does not see what many labels depend on.
@@ -24,8 +24,6 @@ CONTRADICTED = 0.05
 # A text with at most one letter or digit says nothing, except where a character is a word.
 LETTERS = 1
 EMPTY = 0.1
-# Predicting one class is then right in 9 of 10 rows, and accuracy hardly moves.
-MAJORITY = 0.9
 
 
 def reading(task: Task, tokenizer: Any, max_length: int) -> list[str]:
@@ -36,7 +34,9 @@ def reading(task: Task, tokenizer: Any, max_length: int) -> list[str]:
         tokenizer: The model's.
         max_length: Tokens of a text that the model sees.
     """
-    return [_rows(task), *_labels(task), *_tokens(task, tokenizer, max_length), *_doubles(task), *_near_empty(task)]
+    labels = KINDS[task.kind].describe(task.train, task.names)
+    lines = [_rows(task), *labels, *_tokens(task, tokenizer, max_length), *_doubles(task), *_near_empty(task)]
+    return [Line(line) for line in lines]
 
 
 def splits(task: Task) -> dict[str, Rows]:
@@ -44,44 +44,9 @@ def splits(task: Task) -> dict[str, Rows]:
     return {"train": task.train, "validation": task.validation, "test": task.test}
 
 
-def share(part: float, whole: float) -> str:
-    """A share in per cent, never rounded to nothing or all."""
-    value = 100 * part / max(whole, 1)
-    if 0 < value < 0.1:
-        return "under 0.1 %"
-    return f"{min(value, 99.9) if part < whole else value:.3g} %"
-
-
 def _rows(task: Task) -> str:
     counts = [f"{len(rows)} {name}{'' if rows.labelled else ' (no labels)'}" for name, rows in splits(task).items()]
     return f"rows: {', '.join(counts)}"
-
-
-def _labels(task: Task) -> list[str]:
-    if task.kind == "regression":
-        parts = [
-            f"{name} {column.mean():.4g} +- {column.std():.3g} ({column.min():.4g} to {column.max():.4g})"
-            for name, column in zip(task.names, np.asarray(task.train.labels, np.float64).T, strict=True)
-        ]
-        return [f"targets, mean +- sd (range): {', '.join(parts)}"]
-    tally = np.bincount(task.train.labels.astype(np.int64), minlength=len(task.names))
-    counts = dict(zip(task.names, tally.tolist(), strict=True))
-    lines = [f"{len(counts)} classes in train: {_listed(counts)}"]
-    if same := alike(task.names, counts):
-        lines.append(f"warning: classes differ by case or blanks alone: {same}")
-    if without := [name for name, count in counts.items() if not count]:
-        lines.append(f"warning: no train row has the class {', '.join(map(repr, without[:SHOWN]))}")
-    most = max(counts, key=lambda name: counts[name])
-    if counts[most] > MAJORITY * len(task.train):
-        what = f"{share(counts[most], len(task.train))} of the train rows are {most!r}"
-        lines.append(f"warning: {what}: always saying so is as accurate; consider --metric macro_f1 or mcc")
-    return lines
-
-
-def _listed(counts: dict[str, int]) -> str:
-    ordered = sorted(counts, key=lambda name: -counts[name]) if len(counts) > SHOWN else list(counts)
-    named = [f"{name!r} {counts[name]}" if name != name.strip() else f"{name} {counts[name]}" for name in ordered]
-    return ", ".join([*named[: SHOWN - 2], "...", *named[-2:]] if len(named) > SHOWN else named)
 
 
 def _tokens(task: Task, tokenizer: Any, max_length: int) -> list[str]:
@@ -90,16 +55,17 @@ def _tokens(task: Task, tokenizer: Any, max_length: int) -> list[str]:
     cut = float(np.mean(lengths > max_length))
     parts = f"tokens of a train text: median {int(np.median(lengths))}, longest {lengths.max()}"
     lines = [
-        f"{parts}; {share(cut, 1)} cut off by --max-length {max_length};"
+        f"{parts}; {share(cut, 1)} cut off by {arg('max_length', max_length)};"
         f" unknown tokens: {share(unknown, 1)} in train, {share(strange, 1)} in validation"
     ]
     if cut > CUT:
         most = int(np.quantile(lengths, 0.95, method="higher"))
         what = f"{share(cut, 1)} of the train texts lose their ends"
-        lines.append(f"warning: {what}; --max-length {most} keeps 95 % whole, or put what matters first")
+        way = f"{arg('max_length', most)} keeps 95 % whole, or put what matters first"
+        lines.append(f"warning: {what}; {way}")
     if max(unknown, strange) > UNKNOWN:
         what = f"{share(max(unknown, strange), 1)} of the tokens are unknown to the model, and all alike to it"
-        lines.append(f"warning: {what}; choose a --model for the language of these texts")
+        lines.append(f"warning: {what}; choose a {arg('model')} for the language of these texts")
     return lines
 
 
@@ -123,15 +89,16 @@ def _doubles(task: Task) -> list[str]:
     for name, rows in [(name, rows) for name, rows in splits(task).items() if name != "train" and rows.labelled]:
         known = sum(key in seen for key in _keys(rows))
         if known:
-            found[name] = f"{known} of {len(rows)} {name} texts ({share(known, len(rows))})"
+            found[name] = f"{known} of {counted(len(rows), f'{name} text')} ({share(known, len(rows))})"
         if known > KNOWN * len(rows):
             what = f"{found.pop(name)} are train texts as well"
             lines.append(f"warning: {what}: the score on {name} is too good; take them out of one of the two")
     if found:
-        lines.insert(0, f"{' and '.join(found.values())} are train texts as well")
+        lines.insert(0, f"{listed(list(found.values()))} are train texts as well")
     torn = sum(len(seen[key]) > 1 for key in _keys(task.train))
-    if torn and task.kind == "classification":
-        what = f"{torn} train rows ({share(torn, len(task.train))}) have a text that has another label elsewhere in train"
+    if torn and KINDS[task.kind].named:
+        some = f"{counted(torn, 'train row')} ({share(torn, len(task.train))})"
+        what = f"{some} {'has' if torn == 1 else 'have'} a text that has another label elsewhere in train"
         lines.append(f"warning: {what}; no model can learn them" if torn > CONTRADICTED * len(task.train) else what)
     return lines
 
@@ -147,6 +114,8 @@ def _near_empty(task: Task) -> list[str]:
     for name, rows in splits(task).items():
         bare = sum(sum(letter.isalnum() for letter in text) <= LETTERS for text in rows.texts)
         if bare:
-            what = f"{bare} {name} texts ({share(bare, len(rows))}) are empty or one character long"
-            lines.append(f"warning: {what}; nothing can be learned from them" if bare > EMPTY * len(rows) else what)
+            some = f"{counted(bare, f'{name} text')} ({share(bare, len(rows))})"
+            what = f"{some} {'is' if bare == 1 else 'are'} empty or one character long"
+            rest = f"nothing can be learned from {'it' if bare == 1 else 'them'}"
+            lines.append(f"warning: {what}; {rest}" if bare > EMPTY * len(rows) else what)
     return lines

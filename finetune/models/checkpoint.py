@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from finetune.arguments import arg
 from finetune.errors import UserError, first_line
+from finetune.words import counted, some
 
 # In the order in which transformers takes them.
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -29,14 +31,14 @@ def weight_files(folder: Path, source: str) -> list[Path]:
     first = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
     if first is None:
         others = sorted(path.name for path in folder.iterdir() if path.suffix in (".safetensors", ".bin", ".h5", ".msgpack"))
-        there = f"; there is {', '.join(others[:NAMED])}, which is not read" if others else " (others are not read)"
-        raise UserError(
-            f"--model {source}: the folder has no *.safetensors or *.bin weights as {WEIGHTS[0]} or {WEIGHTS[2]}{there}"
-        )
+        there = f"; it holds {some(others, NAMED)}, which is not read" if others else " (others are not read)"
+        what = f"the folder has no *.safetensors or *.bin weights as {WEIGHTS[0]} or {WEIGHTS[2]}{there}"
+        raise UserError(f"{arg('model', source)}: {what}")
     files = [first, *_shards(first, source)]
     for path in files:
         if not path.is_file():
-            raise UserError(f"--model {source}: {path.name} is missing, one of the {len(files) - 1} shards in {first.name}")
+            what = f"{path.name} is missing, one of the {counted(len(files) - 1, 'shard')} in {first.name}"
+            raise UserError(f"{arg('model', source)}: {what}")
         refuse_pointer(path, source)
     return files
 
@@ -49,7 +51,9 @@ def refuse_pointer(path: Path, source: str) -> None:
     """
     with path.open("rb") as file:
         if file.read(len(POINTER)) == POINTER:
-            raise UserError(f"--model {source}: {path.name} is only a pointer of Git LFS; fetch it with `git lfs pull`")
+            raise UserError(
+                f"{arg('model', source)}: {path.name} is only a pointer of Git LFS; fetch it with `git lfs pull`"
+            )
 
 
 def tokeniser_fault(folder: Path, source: str, error: Exception) -> str:
@@ -68,7 +72,7 @@ def tokeniser_fault(folder: Path, source: str, error: Exception) -> str:
             try:
                 SentencePieceProcessor(model_file=str(path))
             except Exception:  # it raises bare RuntimeErrors and OSErrors
-                return f"{path.name} is damaged: it is no sentencepiece model"
+                return f"{path.name} is damaged: it is not a sentencepiece model"
     return first_line(error)[:200]
 
 
@@ -79,10 +83,10 @@ def _shards(index: Path, source: str) -> list[Path]:
         content = json.loads(index.read_bytes())
         missing = [key for key in ("metadata", "weight_map") if key not in content]
         if missing:
-            raise UserError(f"--model {source}: {index.name} has no {missing[0]!r}")
+            raise UserError(f"{arg('model', source)}: {index.name} has no {missing[0]!r}")
         return sorted({index.parent / name for name in content["weight_map"].values()})
     except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"--model {source}: {index.name} cannot be read: {first_line(error)[:200]}") from None
+        raise UserError(f"{arg('model', source)}: {index.name} cannot be read: {first_line(error)[:200]}") from None
 
 
 def stamps(folder: Path, source: str) -> list[tuple[str, int, int]]:
@@ -126,7 +130,7 @@ def judge(model: Any, found: dict[str, Any], source: str, file: str) -> list[str
     Args:
         model: As it was built.
         found: transformers' loading info.
-        source: ``--model``.
+        source: The model, as it was named.
         file: Where the weights came from.
 
     Raises:
@@ -138,18 +142,20 @@ def judge(model: Any, found: dict[str, Any], source: str, file: str) -> list[str
     absent = sorted(name for name in found["missing_keys"] if name.startswith(prefix))
     missing = [name for name in absent if "pooler" not in name.split(".")]
     if other or missing:
-        wrong = f"have another size: {_some(other)}" if other else f"are missing in {file}: {_some(missing)}"
+        wrong = f"have another size: {some(other, NAMED)}" if other else f"are missing in {file}: {some(missing, NAMED)}"
         what = f"{len(other or missing)} of the encoder's {len(mine)} weights {wrong}"
         if len(missing) > len(mine) / 2 and found["unexpected_keys"]:
-            what += f"; it has {_some(sorted(found['unexpected_keys'])[:1])} and others that the model has not"
+            what += f"; it has {min(found['unexpected_keys'])} and others that the model does not have"
         kind = "safetensors" if "safetensors" in file else file
-        raise UserError(f"--model {source}: {what}; do config.json and {kind} belong together?")
+        raise UserError(f"{arg('model', source)}: {what}; do config.json and {kind} belong together?")
     lines = []
     if absent:
-        lines.append(f"its pooler is not in {file}: it is drawn at random, as a new head is")
+        lines.append(f"{file} has no pooler: it is drawn at random, as a new head is")
     left = _left_out(found["unexpected_keys"], mine, prefix)
     if left:
-        what = f"{len(left)} weights of {file} have no place in the model of config.json and are left out: {_some(left)}"
+        have = f"{counted(len(left), 'weight')} of {file} {'has' if len(left) == 1 else 'have'}"
+        what = f"{have} no place in the model of config.json and {'is' if len(left) == 1 else 'are'} left out"
+        what = f"{what}: {some(left, NAMED)}"
         lines.append(f"{what}; is that the right config.json?")
     return lines
 
@@ -173,7 +179,3 @@ def _left_out(unexpected: Iterable[str], mine: list[str], prefix: str) -> list[s
     parts = {name.removeprefix(prefix).split(".")[0] for name in mine} - {"pooler"}
     bare = ((name, re.sub(r"^(model\.|module\.)?", "", name).removeprefix(prefix)) for name in sorted(unexpected))
     return [name for name, short in bare if short.split(".")[0] in parts and short.split(".")[-1] not in TABLES]
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")

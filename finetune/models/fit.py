@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from finetune.arguments import Line, arg
 from finetune.errors import UserError, first_line
 from finetune.models.pretrained import PADS, Models
 from finetune.tasks.task import Rows
@@ -37,7 +38,7 @@ class Fit:
         models: Where it comes from; its tokeniser is put right.
         seed: Of the model that training begins with, so that it is built once.
         parts: All rows.
-        asked: ``--max-length``.
+        asked: The recipe's ``max_length``.
 
     Raises:
         UserError: It cannot read the texts.
@@ -52,7 +53,7 @@ class Fit:
             own = self.tokenizer.model_max_length = UNLIMITED
         self.max_length = int(min(own, asked))
         if self.max_length < asked:
-            self._say(f"texts are cut at {self.max_length} tokens, what its tokeniser takes, not --max-length {asked}")
+            self._cut("its tokeniser", asked)
         self._refuse_unknown_tokens(parts)
         texts = [tuple(text[: asked * WIDE] for text in row) for row in longest_texts(parts)]
         self._choose_inputs(texts)
@@ -61,10 +62,14 @@ class Fit:
         self._choose_side(texts)
 
     def _say(self, line: str) -> None:
-        self.models.notes.append(f"model {self.models.source}: {line}")
+        self.models.notes.append(Line(f"model {self.models.source}: {line}"))
+
+    def _cut(self, who: str, asked: int) -> None:
+        most = f"the most that {who} takes"
+        self._say(f"texts are cut at {self.max_length} tokens, {most}, not {arg('max_length', asked)}")
 
     def _refuse(self, what: str) -> UserError:
-        return UserError(f"--model {self.models.source}: {what}")
+        return UserError(f"{arg('model', self.models.source)}: {what}")
 
     def encoded(self, texts: Sequence[tuple[str, ...]], length: int) -> dict[str, Tensor]:
         """Texts, or pairs of texts, as the model is given them."""
@@ -91,7 +96,7 @@ class Fit:
             known = (getattr(self.tokenizer, name, None) for name in PADS)
             other = next((token for token in known if token and self.tokenizer.convert_tokens_to_ids(token) < size), None)
             if other is None:
-                raise self._refuse(f"its tokeniser pads with {pad}, which its embedding of {size} rows has not")
+                raise self._refuse(f"its tokeniser pads with {pad}, which is not among the {size} rows of its embedding")
             self.tokenizer.pad_token = other
             self.model.config.pad_token_id = self.tokenizer.pad_token_id
             self._say(f"its embedding of {size} rows has no {pad}, so {other} pads")
@@ -118,7 +123,7 @@ class Fit:
             inputs = [name for name in self.tokenizer.model_input_names if name != "token_type_ids"]
             self.tokenizer.model_input_names = inputs
             self.tokenizer.init_kwargs["model_input_names"] = inputs
-            self._say("it knows no first and second texts, as its tokeniser does: token_type_ids are left out")
+            self._say("it has no token types, although its tokeniser gives some: token_type_ids are left out")
         empty = self.encoded([("",) * len(texts[0])], self.max_length)
         if empty["input_ids"].shape[1] and self.logits(empty) is None:
             raise self._refuse(f"it cannot read an empty text: {self._reason()}")
@@ -146,9 +151,9 @@ class Fit:
             if found is None:
                 raise self._refuse(f"it cannot read texts of {FEWEST} tokens: {self._reason()}")
             self.max_length = good
-            self._say(f"texts are cut at {good} tokens, what the model takes, not --max-length {asked}")
+            self._cut("the model", asked)
         if not torch.isfinite(found).all():
-            raise self._refuse("it answers with what is no number; are its weights damaged?")
+            raise self._refuse("its answers are not finite numbers; are its weights damaged?")
 
     def _choose_padding(self, texts: list[tuple[str, ...]]) -> None:
         """Keep the configuration's padding token, from which some count positions, unless the model pools by it."""
@@ -169,18 +174,24 @@ class Fit:
         if self._padded_alike(texts):
             self.tokenizer.init_kwargs["padding_side"] = other
             self._say(
-                f"texts are padded on the {other}: with padding on the {side}, as its tokeniser has it, answers change"
+                f"texts are padded on the {other}: padding on the {side}, as its tokeniser has it, changes its answers"
             )
         else:
             self.tokenizer.padding_side = side
 
     def _padded_alike(self, texts: list[tuple[str, ...]]) -> bool:
         both = [tuple(" ".join([text or "a"] * FEW)[:many] for text in texts[0]) for many in (FEW, FEW * FEW)]
-        alone = self.logits(self.encoded(both[:1], self.max_length))
-        padded = self.logits(self.encoded(both, self.max_length))
+        alone, padded = (self._first(self.encoded(texts, self.max_length)) for texts in (both[:1], both))
         if alone is None or padded is None:
             return False
-        return bool((alone[0] - padded[0]).abs().max() <= ALIKE * alone[0].abs().max())
+        return bool((alone - padded).abs().max() <= ALIKE * alone.abs().max())
+
+    def _first(self, inputs: dict[str, Tensor]) -> Tensor | None:
+        """The answer for the first text, or for each token of it."""
+        found = self.logits(inputs)
+        if found is None or found.dim() < 3:
+            return None if found is None else found[0]
+        return found[0][inputs["attention_mask"][0].bool()]
 
 
 def longest_texts(parts: Sequence[Rows]) -> list[tuple[str, ...]]:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from finetune.tasks.kind import Scale
+
 # How far two predictions may be apart that are the same: in standard deviations or logits, and as a share of a large mean.
 CLOSE = 1e-3
 ROUNDING = 1e-6
@@ -56,13 +58,11 @@ def in_units(
     changed = {key: value.to(known[key]) for key, value in changed.items()}
     with torch.no_grad():
         found = functional_call(model, changed, kwargs=batch).logits.double().cpu()
-    expected = before.double().cpu()[:, take] * scale + shift
+    expected = before.double().cpu()[..., take] * scale + shift
     return (changed, used) if near(found.numpy(), expected.numpy(), mean, std) else ({}, "")
 
 
-def take_over(
-    model: Any, batch: dict[str, Tensor], was: dict[int, str], names: dict[int, str], units: tuple[Any, Any] | None
-) -> str:
+def take_over(model: Any, batch: dict[str, Tensor], was: dict[int, str], names: dict[int, str], scale: Scale | None) -> str:
     """Make a loaded head answer as training has it: standardised, or with its classes in the order of the data.
 
     Args:
@@ -70,15 +70,15 @@ def take_over(
         batch: A text that it can read.
         was: Its outputs' names.
         names: What they are named in the data.
-        units: Mean and standard deviation (targets) each, of targets; None for classes.
+        scale: Mean and standard deviation of the targets; None where labels have no units.
 
     Returns:
         What was done, to be added to a sentence.
     """
     try:
-        if units is not None:
-            mean, std = units
-            changed, done = in_units(model, batch, -mean / std, 1 / std)[0], "its answers standardised as the targets are"
+        if scale is not None:
+            changed = in_units(model, batch, -scale.mean / scale.std, 1 / scale.std)[0]
+            done = "its answers standardised as the targets are"
         elif was != names and sorted(was.values()) == sorted(names.values()):
             where = {name: number for number, name in was.items()}
             order = [where[names[i]] for i in sorted(names)]

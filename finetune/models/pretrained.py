@@ -8,15 +8,15 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from finetune.arguments import Line, arg
 from finetune.config import TINY, Recipe
 from finetune.errors import UserError, first_line
 from finetune.models.checkpoint import digest, head_of, judge, old_digest, stamps, tokeniser_fault, weight_files
 from finetune.models.head import take_over
+from finetune.tasks import KINDS
 from finetune.tasks.task import Task
 
 # Tokens that can stand for a padding token where there is none: attention masks hide them.
@@ -40,13 +40,14 @@ class Models:
         folder = Path(recipe.model).expanduser()
         self.folder = folder if folder.is_dir() and recipe.model != TINY else None
         self.source = recipe.model if self.folder is None else str(folder)
-        self.names = dict(enumerate(task.names))
-        self.problem = "single_label_classification" if task.kind == "classification" else "regression"
-        self.notes: list[str] = []
+        self.kind = KINDS[task.kind]
+        self.names = dict(enumerate(self.kind.outputs(task.names)))
+        self.where = arg("model", self.source)
+        self.notes: list[Line] = []
         self.vectors: Tensor | None = None
         self.commit: str | None = None
-        # Mean and standard deviation of the targets, that a loaded head answers in.
-        self.units: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+        # The units that a loaded head answers in.
+        self.scale = self.kind.scale(task.train.labels)
         # The padding token of its configuration, and whether that stays where the tokeniser has another.
         self.own_pad: int | None = None
         self.keep_pad = False
@@ -68,12 +69,12 @@ class Models:
         if self.vectors is not None:
             from finetune.models.tiny import tiny_model
 
-            tiny: nn.Module = tiny_model(self.vectors, len(self.names), self.problem)
+            tiny: nn.Module = tiny_model(self.vectors, len(self.names), self.kind)
             name_outputs(tiny, self.names)
             return tiny
         if self.folder is not None and stamps(self.folder, self.source) != self._stamps:
             what = "its files have changed since this run began; the same command takes up what is there now"
-            raise UserError(f"--model {self.source}: {what}")
+            raise UserError(f"{self.where}: {what}")
         model, found, was = self._load()
         file = weight_files(self.folder, self.source)[0].name if self.folder else "its weights"
         lines = judge(model, found, self.source, file)
@@ -82,9 +83,9 @@ class Models:
             lines.append(f"the head in {file} has {outputs} outputs, the data {len(self.names)}: a new one is drawn")
         elif head == "taken":
             batch = dict(self.tokenizer("a", return_tensors="pt"))
-            how = take_over(model, batch, was or {}, self.names, self.units)
+            how = take_over(model, batch, was or {}, self.names, self.scale)
             lines.append(f"the head in {file} has {outputs} outputs, as the data, and is taken over{how}")
-        said = [f"model {self.source}: {line}" for line in lines]
+        said = [Line(f"model {self.source}: {line}") for line in lines]
         self.notes += [line for line in said if line not in self.notes]
         self.own_pad = model.config.pad_token_id
         if self.tokenizer.pad_token_id is not None and not (self.keep_pad and self.own_pad is not None):
@@ -99,20 +100,21 @@ class Models:
         return model
 
     def _load(self) -> tuple[Any, dict[str, Any], dict[int, str] | None]:
-        from transformers import AutoConfig, AutoModelForSequenceClassification
+        import transformers
 
         quiet()
         # Else transformers asks the hub, from a thread of its own, to convert weights that are no safetensors.
         os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
         try:
-            config = AutoConfig.from_pretrained(self.source, revision=self.commit, trust_remote_code=False)
+            config = transformers.AutoConfig.from_pretrained(self.source, revision=self.commit, trust_remote_code=False)
             with warnings.catch_warnings(action="ignore"):  # torch's, about files that it then refuses
-                model, found = AutoModelForSequenceClassification.from_pretrained(
+                family = getattr(transformers, f"AutoModelFor{self.kind.architecture}")
+                model, found = family.from_pretrained(
                     self.source,
                     revision=self.commit,
                     id2label=dict(self.names),
                     label2id={name: number for number, name in self.names.items()},
-                    problem_type=self.problem,
+                    problem_type=self.kind.problem,
                     use_safetensors=None,
                     weights_only=True,
                     trust_remote_code=False,
@@ -120,11 +122,11 @@ class Models:
                     ignore_mismatched_sizes=True,
                     output_loading_info=True,
                 )
-        except Exception as error:  # loaders raise many unrelated types; all mean: not readable
+        except Exception as error:  # many unrelated types, which all mean: not readable
             why = first_line(error)[:200]
             if isinstance(error, UnpicklingError) or "weights_only" in str(error):
-                why = "its *.bin weights hold more than tensors, and nothing else is unpickled: that could run code"
-            raise UserError(f"--model {self.source} cannot be loaded: {why}") from None
+                why = "its *.bin weights hold more than tensors; nothing else is unpickled, because that could run code"
+            raise UserError(f"{self.where} cannot be loaded: {why}") from None
         return model, found, getattr(config, "id2label", None)
 
     @cached_property
@@ -153,12 +155,12 @@ class Models:
     def _pretrained(self) -> Any:
         if self.folder is not None:
             if (self.folder / "adapter_config.json").exists():
-                raise UserError(f"--model {self.source} is an adapter; merge it into its model first, and name the result")
+                raise UserError(f"{self.where} is an adapter; merge it into its model first, and name the result")
             if not (self.folder / "config.json").exists():
-                raise UserError(f"--model {self.source}: the folder has no config.json; a model in the hub's layout has")
+                raise UserError(f"{self.where}: the folder has no config.json; models in the hub's layout have one")
             self._stamps = stamps(self.folder, self.source)
         elif self.source.startswith((".", "/", "~")) or self.source.count("/") > 1:
-            raise UserError(f"--model {self.source}: there is no such folder")
+            raise UserError(f"{self.where}: there is no such folder")
         from transformers import AutoTokenizer
         from transformers.utils import cached_file
 
@@ -167,20 +169,20 @@ class Models:
             if self.folder is None:  # the commit of now, for everything that is read
                 self.commit = Path(cached_file(self.source, "config.json")).parent.name
             tokenizer = AutoTokenizer.from_pretrained(self.source, revision=self.commit, trust_remote_code=False)
-        except Exception as error:  # loaders raise many unrelated types; all mean: not readable
+        except Exception as error:  # many unrelated types, which all mean: not readable
             if self.folder is None:
-                what = f"is no folder here and cannot be had: {first_line(error)[:200]}"
+                what = f"there is no such folder, and it cannot be loaded from the hub: {first_line(error)[:200]}"
             else:
                 what = f"config.json or tokeniser cannot be read: {tokeniser_fault(self.folder, self.source, error)}"
-            raise UserError(f"--model {self.source}: {what}") from None
+            raise UserError(f"{self.where}: {what}") from None
         if len(tokenizer) <= len(tokenizer.all_special_tokens):
-            raise UserError(f"--model {self.source} has no tokeniser; add its tokenizer.json")
+            raise UserError(f"{self.where} has no tokeniser; add its tokenizer.json")
         if tokenizer.pad_token is None:
             tokenizer.pad_token = next((token for name in PADS if (token := getattr(tokenizer, name, None))), None)
             if tokenizer.pad_token is None:
                 what = 'its tokeniser has no token to pad with; name one in its tokenizer_config.json: "pad_token"'
-                raise UserError(f"--model {self.source}: {what}")
-            self.notes.append(f"model {self.source}: no padding token, so {tokenizer.pad_token} pads")
+                raise UserError(f"{self.where}: {what}")
+            self.notes.append(Line(f"model {self.source}: it has no padding token, so {tokenizer.pad_token} pads"))
         return tokenizer
 
 

@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers
 from scipy.sparse import csr_matrix
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import Tensor
-from transformers import ModernBertConfig, ModernBertForSequenceClassification, PreTrainedTokenizerFast
+from transformers import ModernBertConfig, PreTrainedTokenizerFast
+
+from finetune.tasks.kind import Kind
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 HIDDEN = 32
@@ -67,8 +70,8 @@ def word_vectors(encoded: Sequence[Sequence[int]], size: int) -> Tensor:
     return torch.tensor(vectors * EMBEDDING_STD, dtype=torch.float32)
 
 
-def tiny_model(vectors: Tensor, labels: int, problem: str) -> Any:
-    """A classifier or regressor of about 18,000 weights; draws its other weights from torch's generator."""
+def tiny_model(vectors: Tensor, outputs: int, kind: Kind) -> Any:
+    """A model of about 18,000 weights with a new head; draws its other weights from torch's generator."""
     config = ModernBertConfig(
         vocab_size=len(vectors),
         hidden_size=HIDDEN,
@@ -86,10 +89,10 @@ def tiny_model(vectors: Tensor, labels: int, problem: str) -> Any:
         sep_token_id=3,
         bos_token_id=2,
         eos_token_id=3,
-        num_labels=labels,
-        problem_type=problem,
+        num_labels=outputs,
+        problem_type=kind.problem,
     )
-    model = ModernBertForSequenceClassification(config)
+    model = getattr(transformers, f"ModernBertFor{kind.architecture}")(config)
     with torch.no_grad():
         model.get_input_embeddings().weight.copy_(vectors)
     return model

@@ -6,17 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from finetune.config import Kind
-
-# The split belongs to the data, not to a run: it is the same for every seed.
-SPLIT_SEED = 0
+from finetune.config import KindName
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Texts (n), second texts (n) or None, labels: class numbers (n,) int64, or targets (n, targets) float32.
+    """Texts (n), second texts (n) or None, labels (n, ...) as their kind of task has them.
 
-    Rows that are not ``labelled`` hold -1, or not a number, in place of labels: they can be predicted, not scored.
+    Labels are class numbers (n,) int64, or targets (n, targets) float32. Rows that are not ``labelled`` hold a placeholder:
+    they can be predicted, not scored.
     """
 
     texts: list[str]
@@ -39,7 +37,7 @@ class Task:
 
     Args:
         name: For file and study names.
-        kind: "classification" or "regression".
+        kind: Its name, as "classification".
         names: Class names, or names of the targets.
         train: What is trained on.
         validation: What the search sees.
@@ -49,7 +47,7 @@ class Task:
     """
 
     name: str
-    kind: Kind
+    kind: KindName
     names: tuple[str, ...]
     train: Rows
     validation: Rows
@@ -65,21 +63,3 @@ class Task:
             digest.update(repr((rows.texts, rows.pairs)).encode())
             digest.update(np.ascontiguousarray(rows.labels).tobytes())
         return digest.hexdigest()[:16]
-
-
-def split(rows: Rows, kind: Kind, aside: int) -> tuple[Rows, Rows]:
-    """Put ``aside`` rows aside, stratified by class where every class has two; (rest, aside)."""
-    from sklearn.model_selection import train_test_split  # a second of imports that a refusal need not wait for
-
-    strata = None
-    if kind == "classification":
-        counts = np.unique(rows.labels, return_counts=True)[1]
-        if counts.min() >= 2 and min(aside, len(rows) - aside) >= len(counts):
-            strata = rows.labels
-    rest, out = train_test_split(np.arange(len(rows)), test_size=aside, random_state=SPLIT_SEED, stratify=strata)
-    return rows.take(np.sort(rest)), rows.take(np.sort(out))
-
-
-def subset(rows: Rows, kind: Kind, count: int | None) -> Rows:
-    """``count`` of the rows, stratified where possible, the same ones every time; all of them without a count."""
-    return rows if count is None or count >= len(rows) else split(rows, kind, count)[1]

@@ -1,16 +1,21 @@
 """What all trials of a study share: the task as tensors, the source of models, the device."""
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from adv import Precision
+from finetune.arguments import Line
 from finetune.config import Recipe
 from finetune.data.encode import Encoded, encode, score_batches
 from finetune.data.told import reading
 from finetune.models.fit import Fit, filled
 from finetune.models.pretrained import Models
+from finetune.tasks import KINDS
 from finetune.tasks.metrics import evaluate
 from finetune.tasks.task import Rows, Task
 
@@ -26,12 +31,9 @@ class Bench:
 
     def __init__(self, task: Task, recipe: Recipe) -> None:
         torch.set_num_threads(recipe.threads)
-        self.task, self.models = task, Models(recipe, task)
+        self.task, self.kind, self.models = task, KINDS[task.kind], Models(recipe, task)
+        self.scale = self.models.scale
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        targets = task.train.labels if task.kind == "regression" else np.zeros((1, 1), np.float32)
-        self.mean, self.std = targets.mean(0), np.maximum(targets.std(0), 1e-6)
-        if task.kind == "regression":
-            self.models.units = self.mean, self.std
         self.max_length = recipe.max_length
         if self.models.vectors is None:
             self.max_length = Fit(
@@ -42,7 +44,7 @@ class Bench:
     @property
     def notes(self) -> list[str]:
         """A line for everything that was chosen or left out so that model and data fit."""
-        return self.models.notes
+        return [*self.models.notes]
 
     @property
     def read(self) -> list[str]:
@@ -50,21 +52,18 @@ class Bench:
         return [*self.task.notes, *reading(self.task, self.models.tokenizer, self.max_length)]
 
     def encode(self, rows: Rows) -> Encoded:
-        """Rows as tensors; regression targets standardised by the training split."""
-        labels = rows.labels if self.task.kind == "classification" else (rows.labels - self.mean) / self.std
-        tensor, tokenizer = torch.from_numpy(np.ascontiguousarray(labels)), self.models.tokenizer
-        encoded = encode(rows, tokenizer, self.max_length, tensor)
+        """Rows as tensors; targets are standardised by the training split."""
+        tokenizer, targets = self.models.tokenizer, partial(self.kind.targets, rows.labels, self.scale)
+        encoded = encode(rows, tokenizer, self.max_length, targets)
         if encoded.lengths.all():
             return encoded
         rows, token = filled(rows, encoded.lengths == 0, tokenizer)
-        line = f"model {self.models.source}: texts without a token are read as {token}"
+        line = Line(f"model {self.models.source}: texts without a token are read as {token}")
         self.models.notes += [line] * (line not in self.models.notes)
-        return encode(rows, tokenizer, self.max_length, tensor)
+        return encode(rows, tokenizer, self.max_length, targets)
 
-    def predict(
-        self, model: nn.Module, data: Encoded, size: int = 64, dtype: torch.dtype | None = None
-    ) -> NDArray[np.float32]:
-        """Logits (rows, classes), or targets (rows, targets) in their own units.
+    def predict(self, model: nn.Module, data: Encoded, size: int = 64, dtype: torch.dtype | None = None) -> NDArray[Any]:
+        """Predictions as the kind of task has them: logits (rows, classes), or targets (rows, targets) in their own units.
 
         Args:
             model: It; left in evaluation mode.
@@ -72,17 +71,19 @@ class Bench:
             size: Rows at a time.
             dtype: Of autocast; None for none.
         """
-        output = np.zeros((len(data), len(self.task.names)), np.float32)
+        logits: list[NDArray[Any]] = [np.empty(0)] * len(data)
+        targets = list(logits)
         precision = Precision(dtype=dtype)
         model.eval()
         with torch.no_grad():
             for index in score_batches(data, size):
                 batch = data.batch(index, self.device)
-                del batch["labels"]
+                labels = batch.pop("labels")
                 with precision.autocast(self.device):
-                    logits = model(**batch).logits
-                output[index] = logits.float().cpu().numpy().reshape(len(index), -1)
-        return output * self.std + self.mean if self.task.kind == "regression" else output
+                    answers = model(**batch).logits
+                for place, answer, target in zip(index, answers.float().cpu().numpy(), labels.cpu().numpy(), strict=True):
+                    logits[place], targets[place] = answer, target
+        return self.kind.predictions(logits, targets, self.scale)
 
     def score(self, model: nn.Module, data: Encoded, rows: Rows, recipe: Recipe) -> dict[str, float]:
         """Every metric of the task on one split.

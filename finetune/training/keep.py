@@ -12,6 +12,7 @@ from torch import nn
 from finetune.errors import first_line
 from finetune.models.head import in_units, near
 from finetune.models.pretrained import name_outputs, quiet
+from finetune.tasks.kind import Scale
 from finetune.training.bench import Bench
 
 # Rows that the saved model is compared on.
@@ -53,25 +54,25 @@ def keep(bench: Bench, model: nn.Module, folder: Path) -> list[str]:
     batch = bench.validation.batch(np.arange(min(COMPARED, len(bench.validation))), bench.device)
     del batch["labels"]
     weights, notes, standardised = saved.state_dict(), [], False
-    if bench.task.kind == "regression":
-        folded, norm = in_units(model, batch, bench.mean, bench.std)
+    if bench.scale is not None:
+        folded, norm = in_units(model, batch, bench.scale.mean, bench.scale.std)
         weights, standardised = weights | folded, not folded
         if standardised:
             notes.append(STANDARDISED)
         elif norm:
             notes.append(f"the head has no bias: the mean of the targets went into {norm}, before it")
     saved.save_pretrained(folder, state_dict=weights)
-    if standardised:
-        _explain(bench, folder)
+    if bench.scale is not None and standardised:
+        _explain(bench.scale, folder)
     bench.models.tokenizer.model_max_length = bench.max_length
     bench.models.tokenizer.save_pretrained(folder)
     wrong = difference(bench, model, folder, standardised)
     return [*notes, *([wrong] if wrong else [])]
 
 
-def _explain(bench: Bench, folder: Path) -> None:
+def _explain(scale: Scale, folder: Path) -> None:
     """Write mean and standard deviation where a reader of the folder finds them."""
-    mean, std = ([float(value) for value in values] for values in (bench.mean, bench.std))
+    mean, std = ([float(value) for value in values] for values in (scale.mean, scale.std))
     config = folder / "config.json"
     values = json.loads(config.read_text(encoding="utf-8")) | {"target_mean": mean, "target_std": std}
     config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -83,23 +84,24 @@ def difference(bench: Bench, model: nn.Module, folder: Path, standardised: bool)
 
     Compared are a few validation rows: their texts as the saved tokeniser cuts and pads them, in one batch.
     """
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    import transformers
 
     rows = bench.task.validation.take(np.arange(min(COMPARED, len(bench.task.validation))))
     rows = replace(rows, texts=[text or " " for text in rows.texts])
-    expected = bench.predict(model, bench.encode(rows))
+    encoded = bench.encode(rows)
+    expected = bench.predict(model, encoded)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        plain = AutoModelForSequenceClassification.from_pretrained(folder).to(bench.device).eval()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        family = getattr(transformers, f"AutoModelFor{bench.kind.architecture}")
+        plain = family.from_pretrained(folder).to(bench.device).eval()
         texts = [rows.texts] if rows.pairs is None else [rows.texts, rows.pairs]
         inputs = tokenizer(*texts, truncation=True, padding=True, return_tensors="pt").to(bench.device)
         with torch.no_grad():
-            found = plain(**inputs).logits.float().cpu().numpy()
+            logits = list(plain(**inputs).logits.float().cpu().numpy())
     except Exception as error:  # loaders raise many unrelated types; all mean: others cannot read it
         return f"the saved model cannot be used in plain transformers: {first_line(error)[:200]}"
-    mean, std = (bench.mean, bench.std) if bench.task.kind == "regression" else (0.0, 1.0)
-    if standardised:
-        found = found * std + mean
+    found = bench.kind.predictions(logits, list(encoded.labels.numpy()), bench.scale if standardised else None)
+    mean, std = (0.0, 1.0) if bench.scale is None else (bench.scale.mean, bench.scale.std)
     if near(found, expected, mean, std):
         return None
     gap = np.abs(found - expected).max()

@@ -11,7 +11,7 @@ from rich.console import Console
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task, task_name
 from finetune.errors import UserError, writing
-from finetune.tasks.metrics import DEFAULTS, constant_guess, metric_for
+from finetune.tasks.metrics import constant_guess, metric_for
 from finetune.tasks.task import Task
 from finetune.training.bench import Bench
 from studies.commands.console import Watch, print_summary, say
@@ -217,7 +217,7 @@ def about(
     known = begun.get("search", {})
     explore = known.get("explore", explore) if request.explore is None else request.explore
     starts = starts if request.start else known.get("starts", [])
-    mine = identity(plan, metric or DEFAULTS["classification"], explore, request.sampler, request.pruner, starts, bench)
+    mine = identity(plan, metric or "accuracy", explore, request.sampler, request.pruner, starts, bench)
     if bench is not None:
         mine["model fingerprint"] = bench.models.fingerprint_like(begun.get("model fingerprint"))
     if metric is None:  # the labels will tell

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from adv import METHODS, SettingError
 from finetune.config import Recipe, checked
 from finetune.errors import UserError
-from finetune.tasks.metrics import TARGET
+from finetune.tasks.metrics import part_of
 from finetune.training.loop import Epoch
 from spaces import Space
 from studies.planning.identity import identity_of
@@ -106,8 +106,8 @@ class Summary:
         """The error of each of several targets: of the best trial and of clean training."""
         best = {} if self.best is None else self.best.user_attrs.get("metrics", {})
         clean = self.baseline[-1].metrics
-        names = [name for name in {**clean, **best} if name.startswith(TARGET)]
-        return {name.removeprefix(TARGET): (best.get(name), clean.get(name)) for name in names}
+        names = [name for name in {**clean, **best} if part_of(name)]
+        return {part_of(name): (best.get(name), clean.get(name)) for name in names}
 
     def foreign(self, trial: FrozenTrial) -> bool:
         """Whether a trial is outside the declared space, or has a value that was not measured here."""

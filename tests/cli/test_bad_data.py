@@ -35,7 +35,7 @@ def lines(**columns):
     ("name", "content", "words"),
     [
         ("t.csv", "", ["is empty"]),
-        ("t.csv", " \n", ["cannot be read as csv", "No columns"]),
+        ("t.csv", " \n", ["cannot be read as csv", "it has no columns"]),
         ("t.csv", "text,label\n", ["has no rows"]),
         ("t.tsv", "text\tlabel\n", ["has no rows"]),
         ("t.csv", rows(1), ["the train data has 1 row;", "at least 10"]),
@@ -53,11 +53,11 @@ def lines(**columns):
         ("t.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "label"\n', ["cannot be read as jsonl", "line 3"]),
         ("t.jsonl", "no json\n" * 20, ["cannot be read as jsonl", "line 1"]),
         ("t.csv", GOOD + "one,two,three,four\n", ["cannot be read as csv", "line 42"]),
-        ("t.csv", GOOD + "lonely\n", ["line 42 has 1 cell", "the 2 of the header"]),
+        ("t.csv", GOOD + "lonely\n", ["line 42 has 1 cell", "the header has 2"]),
         (
             "t.csv",
             GOOD + '"never closed,good\nmore,bad\n',
-            ["line 42", "nothing closes", "--quoting none"],
+            ["line 42", "never closed", "--quoting none"],
         ),
         ("t.tsv", GOOD.replace(",", "\t") + "a\tb\tc\n", ["cannot be read as tsv", "line 42"]),
         ("t.jsonl", lines(text=["a"], label=[[1, 2]]), ["--label-column label", "row 1", "[1, 2]", "not a single value"]),
@@ -82,7 +82,7 @@ def test_a_file_that_cannot_be_used(name, content, words, capsys):
         (GOOD, ["--label-column", "text"], ["--label-column text", "the --text-column already"]),
         (GOOD, ["--pair-column", "text"], ["--pair-column text", "the --text-column already"]),
         (GOOD, ["--label-column", "label,label"], ["--label-column label", "already"]),
-        (rows(labels=["good"]), [], ["--label-column label", "one class only ('good')"]),
+        (rows(labels=["good"]), [], ["--label-column label", "there is only one class ('good')"]),
         ("text,label\n" + ",a\n ,b\n" * 20, [], ["--text-column text", "every text in the train data is empty"]),
         (GOOD.replace(",good", ",", 1), [], ["row 2 of the train data has no label"]),
         (GOOD, ["--metric", "rmse"], ["--label-column label", "row 1 of the train data is 'bad'", "not a finite number"]),
@@ -109,10 +109,13 @@ def test_a_column_that_cannot_be_used(content, arguments, words, capsys):
         (None, ["v.csv", "there is no such file"]),
         ("", ["v.csv", "is empty"]),
         ("text,label\n", ["v.csv", "has no rows"]),
-        (GOOD + "a film,mixed\n", ["--label-column label", "the validation data has 'mixed'"]),
+        (
+            GOOD + "a film,mixed\n",
+            ["--label-column label", "does not have: 'mixed'"],
+        ),
         (rows(header="txt,label"), ["--text-column text", "validation data", "did you mean 'txt'?"]),
         ("text,label\n,good\n,bad\n", ["--text-column text", "every text in the validation data is empty"]),
-        (GOOD + "a film\n", ["line 42 has 1 cell", "the 2 of the header"]),
+        (GOOD + "a film\n", ["line 42 has 1 cell", "the header has 2"]),
     ],
 )
 def test_a_validation_file_that_cannot_be_used(content, words, capsys):
@@ -140,8 +143,8 @@ def test_what_is_not_there_or_is_something_else(capsys):
         ({"train.txt": GOOD}, ["has no train file", "it holds train.txt"]),
         ({"train.csv": GOOD, "train.tsv": GOOD}, ["both train.csv and train.tsv", "keep one"]),
         ({"train.csv": GOOD, "dev.csv": ""}, ["dev.csv", "is empty"]),
-        ({"dataset_dict.json": "{"}, ["is no whole data set"]),
-        ({"dataset_dict.json": '{"splits": ["train"]}'}, ["is no whole data set"]),
+        ({"dataset_dict.json": "{"}, ["is not a complete data set"]),
+        ({"dataset_dict.json": '{"splits": ["train"]}'}, ["is not a complete data set"]),
         ({"dataset_dict.json": '{"splits": []}'}, ["has no train split"]),
     ],
 )
@@ -164,4 +167,4 @@ def test_a_hub_id_without_network_is_answered_at_once(capsys, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     said = refused(capsys, "--data", "no_such_owner/no_such_data", *SMALL)
-    assert_said(said, "--data no_such_owner/no_such_data is no folder here", "the hub does not give it")
+    assert_said(said, "--data no_such_owner/no_such_data: there is no such folder", "it cannot be loaded from the hub")

@@ -103,7 +103,7 @@ def test_a_folder_that_is_not_there(source, capsys):
 def test_a_hub_id_without_network_is_answered_at_once(source, capsys, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     said = refused(capsys, *ARGUMENTS, "--model", source)
-    assert_said(said, f"--model {source}", "is no folder here and cannot be had")
+    assert_said(said, f"--model {source}", "there is no such folder, and it cannot be loaded from the hub")
 
 
 def test_the_same_command_searches_once_the_model_is_whole_and_says_nothing_on_stderr(capfd):

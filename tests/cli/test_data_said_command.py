@@ -50,7 +50,9 @@ def test_a_run_begins_with_what_it_read(tmp_path, capsys, files, arguments, said
 def test_two_files_for_one_split_are_settled_by_the_option(tmp_path, capsys):
     for name in ("train.csv", "eval.csv", "dev2.csv"):
         (tmp_path / name).write_text(rows())
-    assert_said(refused(capsys, "--data", ".", *SMALL), "dev2.csv, eval.csv may each be", "--validation-file")
+    assert_said(
+        refused(capsys, "--data", ".", *SMALL), "dev2.csv or eval.csv may be the validation split", "--validation-file"
+    )
 
 
 @pytest.mark.parametrize("value", ["", "nan"])

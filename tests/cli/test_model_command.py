@@ -42,8 +42,8 @@ def _here(tmp_path, monkeypatch):
 def test_texts_beyond_the_positions_are_cut_in_a_line(command, capsys):
     assert search.run(list(command)) == 0
     said = capsys.readouterr().out
-    assert_said(said, "texts are cut at 20 tokens, what the model takes, not --max-length 128")
-    assert_said(said, "its pooler is not in model.safetensors")
+    assert_said(said, "texts are cut at 20 tokens, the most that the model takes, not --max-length 128")
+    assert_said(said, "model.safetensors has no pooler")
 
 
 @pytest.mark.parametrize("command", [SEARCH, CHECK])
@@ -97,7 +97,7 @@ def test_a_regression_model_that_was_trained_predicts_in_units_elsewhere(capsys)
     assert search.run(arguments) == 0
     assert search.run(["train", "runs/rows-none/best.yaml", "--out", "saved"]) == 0
     said = capsys.readouterr().out
-    assert_said(said, ": the same", "its pooler is not in model.safetensors")
+    assert_said(said, ": the same", "model.safetensors has no pooler")
     assert "does NOT" not in said
     model, tokenizer = AutoModelForSequenceClassification.from_pretrained("saved"), AutoTokenizer.from_pretrained("saved")
     with torch.no_grad():

@@ -3,6 +3,7 @@
 import pytest
 from helpers.languages import CHINESE, EURO, GERMAN, JAPANESE, KOREAN, TAIWAN
 
+from finetune.arguments import as_arguments
 from finetune.config import Data
 from finetune.data.files import read_file, read_tables
 from finetune.errors import UserError
@@ -43,7 +44,7 @@ def test_others_are_found_out_and_said(tmp_path, encoding, texts):
     assert found["text"] == [texts[n % len(texts)] for n in range(24)]
     assert len(told) == 1
     assert told[0].startswith("t.tsv is read as ")
-    assert told[0].endswith(", by its bytes; --encoding says otherwise")
+    assert as_arguments(told[0]).endswith(", by its bytes; encoding changes that")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_others_are_found_out_and_said(tmp_path, encoding, texts):
 )
 def test_what_the_bytes_do_not_tell_is_refused_and_settled_by_the_option(tmp_path, encoding, texts):
     path, wanted = saved(tmp_path, texts, encoding), [texts[n % len(texts)] for n in range(24)]
-    with pytest.raises(UserError, match="--encoding"):
+    with pytest.raises(UserError, match="encoding"):
         read_file(path)
     assert read_file(path, Data(train_file=str(path), encoding=encoding))["text"] == wanted
 
@@ -68,14 +69,14 @@ def test_one_damaged_line_in_utf_8_is_named(tmp_path):
     lines = path.read_bytes().split(b"\n")
     lines[7] = b"caf\xe9\tbad"
     path.write_bytes(b"\n".join(lines))
-    with pytest.raises(UserError, match="line 8 is not utf-8, the rest is; mend that line, or give --encoding"):
+    with pytest.raises(UserError, match="line 8 is not utf-8, the rest is; correct that line, or give encoding"):
         read_file(path)
 
 
 def test_a_single_letter_is_no_evidence(tmp_path):
     path = saved(tmp_path, ["a plain film", "another"], "ascii")
     path.write_bytes(path.read_bytes().replace(b"plain", b"na\xefve", 1))
-    with pytest.raises(UserError, match="too little of it shows what else; give --encoding cp1252 or another"):
+    with pytest.raises(UserError, match="too little of it shows what it is; give encoding='cp1252' or another"):
         read_file(path)
     assert read_file(path, Data(train_file=str(path), encoding="cp1252"))["text"][0] == "a naïve film"
 
@@ -88,7 +89,7 @@ def test_an_encoding_that_is_none_is_refused(given):
 
 def test_a_wrong_option_is_refused_with_the_line(tmp_path):
     path = saved(tmp_path, CHINESE, "gb18030")
-    with pytest.raises(UserError, match="line 2 is not utf-8; give another --encoding"):
+    with pytest.raises(UserError, match="line 2 is not utf-8; give another encoding"):
         read_file(path, Data(train_file=str(path), encoding="utf-8"))
 
 

@@ -20,7 +20,7 @@ def tokenizer(side="right"):
 
 
 def encoded(texts, side="right", pairs=None, max_length=16):
-    return encode(Rows(texts, pairs, np.arange(len(texts))), tokenizer(side), max_length, torch.arange(len(texts)))
+    return encode(Rows(texts, pairs, np.arange(len(texts))), tokenizer(side), max_length, lambda _: np.arange(len(texts)))
 
 
 def of_lengths(lengths):
@@ -107,3 +107,13 @@ def test_scoring_sees_every_row_once_the_longest_first(lengths, size):
     assert sorted(rows) == list(range(len(lengths)))
     assert [lengths[row] for row in rows] == sorted(lengths, reverse=True)
     assert max(map(len, batches)) <= size
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_labels_of_tokens_are_cut_as_the_tokens_are(side):
+    rows, made = Rows(["a b", "a b c d"], None, np.arange(2)), tokenizer(side)
+    batch = encode(rows, made, 16, lambda encoded: encoded["input_ids"].numpy()).batch(np.array([0]), CPU)
+    assert torch.equal(batch["labels"], batch["input_ids"])
+    assert batch["labels"].shape == (1, 4)
+    numbers = encode(rows, made, 16, lambda _: np.ones((2, 6), np.float32)).batch(np.array([0]), CPU)
+    assert numbers["labels"].shape == (1, 6)

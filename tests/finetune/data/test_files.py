@@ -124,7 +124,7 @@ def test_reading_twice_sees_what_changed(tmp_path):
         ("a.tsv", b"text\tlabel\n", "a.tsv"),
         ("a.tsv", b"text\tlabel\ncaf\xe9\tx\n", "utf-8"),
         ("a.tsv", b"text\tlabel\na\tx\nb\tx\tmore\n", "line 3"),
-        ("a.tsv", b"text\tlabel\na\tx\t\nb\tx\t\n", "does not match"),
+        ("a.tsv", b"text\tlabel\na\tx\t\nb\tx\t\n", "line 2 has 3 cells, but the header has 2"),
         ("a.csv", b'text,label\n"never closed,x\n', "a.csv"),
         ("a.jsonl", b'{"text": "a", "label"\n', "cannot be read as jsonl"),
         ("a.parquet", b"this is no parquet", "cannot be read as parquet"),

@@ -77,15 +77,15 @@ def test_a_saved_data_set_that_is_not_whole(tmp_path):
     datasets.DatasetDict({"train": datasets.Dataset.from_list(rows("a"))}).save_to_disk(str(tmp_path / "saved"))
     for path in (tmp_path / "saved" / "train").glob("*.arrow"):
         path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(UserError, match="no whole data set"):
+    with pytest.raises(UserError, match="is not a complete data set"):
         read_tables(Data(data=str(tmp_path / "saved")))
 
 
 def test_a_file_given_as_folder_and_a_folder_that_is_not_there(tmp_path):
     path = write_lines(tmp_path / "train.jsonl", rows("a"))
-    with pytest.raises(UserError, match="--train-file"):
+    with pytest.raises(UserError, match="train_file"):
         read_tables(Data(data=path))
-    with pytest.raises(UserError, match="is a folder; give it as --data"):
+    with pytest.raises(UserError, match="is a folder; give it as data"):
         read_tables(Data(train_file=str(tmp_path)))
     for missing in (str(tmp_path / "none"), "./none", "a/b/c"):
         with pytest.raises(UserError, match="no such folder"):

@@ -24,8 +24,8 @@ def task(folder, labels, name="t.csv", column="label", **options):
     return load_task(Data(train_file=str(path), label_column=(column,), **options))
 
 
-WHOLE = "whole numbers are read as {} classes; --kind regression takes them as numbers"
-FRACTIONS = "fractions are read as numbers; --kind classification takes them as classes"
+WHOLE = "whole numbers are read as {} classes; kind='regression' takes them as numbers"
+FRACTIONS = "fractions are read as numbers; kind='classification' takes them as classes"
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.parquet"])
@@ -42,11 +42,11 @@ FRACTIONS = "fractions are read as numbers; --kind classification takes them as 
 def test_whole_numbers_are_classes_however_they_are_written(tmp_path, labels, classes, name):
     found = task(tmp_path, labels, name)
     assert (found.kind, found.names) == ("classification", classes)
-    assert f"--label-column label: {WHOLE.format(len(classes))}" in found.notes
+    assert f"label_column='label': {WHOLE.format(len(classes))}" in found.notes
     numbers = task(tmp_path, labels, name, kind="regression")
     assert (numbers.kind, numbers.names) == ("regression", ("label",))
     assert sorted(set(numbers.train.labels[:, 0].tolist())) == sorted(map(float, labels))
-    assert not any("--kind" in note for note in numbers.notes)
+    assert not any("kind=" in note for note in numbers.notes)
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.parquet"])
@@ -54,7 +54,7 @@ def test_whole_numbers_are_classes_however_they_are_written(tmp_path, labels, cl
 def test_fractions_are_numbers_unless_asked_for(tmp_path, labels, name):
     found = task(tmp_path, labels, name)
     assert found.kind == "regression"
-    assert f"--label-column label: {FRACTIONS}" in found.notes
+    assert f"label_column='label': {FRACTIONS}" in found.notes
     assert task(tmp_path, labels, name, kind="classification").kind == "classification"
 
 
@@ -105,7 +105,7 @@ def test_columns_of_yes_and_no_are_refused_with_the_way_on(tmp_path, values):
         "text,a,b,c\n" + "".join(f"film {n},{values[n % 2]},{values[n % 3 == 0]},{values[0]}\n" for n in range(20))
     )
     with pytest.raises(
-        UserError, match=r"several labels of one text, which cannot be trained yet; give one column, or --kind"
+        UserError, match=r"several labels of one text, which cannot be trained yet; give one column, or kind='regression'"
     ):
         load_task(Data(train_file=str(path), label_column=("a", "b", "c")))
     assert load_task(Data(train_file=str(path), label_column=("a",))).kind == "classification"

@@ -51,5 +51,5 @@ def test_more_classes_than_half_of_the_rows_are_another_column(tmp_path, count, 
     if not refused:
         assert len(loaded(tmp_path, train=labels, dev=labels, test=labels).names) == 20
         return
-    with pytest.raises(UserError, match="21 classes in 40 rows; choose another column, or --kind regression"):
+    with pytest.raises(UserError, match="21 classes in 40 rows; choose another column, or kind='regression'"):
         loaded(tmp_path, train=labels, dev=labels, test=labels)

@@ -6,7 +6,9 @@ import pytest
 from helpers.small_tasks import rows_with, write_lines
 
 from finetune.config import Data
-from finetune.data.load import classes, load_task
+from finetune.data.load import load_task
+from finetune.tasks.classification import classes
+from finetune.tasks.table import Table
 
 
 def load(tmp_path, rows, metric=None, **options):
@@ -83,7 +85,9 @@ def test_whole_number_classes_keep_their_order(tmp_path):
 def test_order_of_equal_numbers_does_not_depend_on_the_order_of_a_set():
     names = [form.format(n) for n in range(20) for form in ("0{}", "{}", "{}.0")]
     shuffled = random.Random(0).sample(names, len(names))
-    assert classes({"train": {"label": shuffled}}, "label") == tuple(sorted(names, key=lambda name: (float(name), name)))
+    assert classes({"train": Table({"label": shuffled})}, "label") == tuple(
+        sorted(names, key=lambda name: (float(name), name))
+    )
 
 
 def test_saved_data_set_with_class_numbers(tmp_path):

@@ -15,10 +15,10 @@ def load(tmp_path, rows, metric=None, **options):
 @pytest.mark.parametrize(
     ("rows", "options", "reason"),
     [
-        (rows_with(["a", "b"] * 9, lable=1), {"label_column": ("lable2",)}, "--label-column lable2: .*did you mean 'lable'"),
-        (rows_with(["a", "b"] * 9), {"text_column": "txt"}, "--text-column txt: .*did you mean 'text'"),
-        (rows_with(["a", "b"] * 9), {"pair_column": "other"}, "--pair-column other"),
-        (rows_with(["a"] * 18), {}, "one class only .'a'."),
+        (rows_with(["a", "b"] * 9, lable=1), {"label_column": ("lable2",)}, "label_column='lable2': .*did you mean 'lable'"),
+        (rows_with(["a", "b"] * 9), {"text_column": "txt"}, "text_column='txt': .*did you mean 'text'"),
+        (rows_with(["a", "b"] * 9), {"pair_column": "other"}, "pair_column='other'"),
+        (rows_with(["a"] * 18), {}, "there is only one class .'a'."),
         (rows_with(["a", "b", None] * 6), {}, "row 3 of the train data has no label"),
         (rows_with(["a", "", "b"] * 6), {}, "row 2 of the train data has no label"),
         (rows_with([0.5, 1.5, None] * 6), {}, "row 3 of the train data has no label"),
@@ -28,13 +28,13 @@ def load(tmp_path, rows, metric=None, **options):
         (rows_with([2.5] * 18), {}, "every target in the train data is 2.5"),
         (rows_with(range(22)), {}, "22 classes in 22 rows"),
         (rows_with([["a"], ["b"]] * 9), {}, "not a single value"),
-        (rows_with(["a", "b"] * 9), {"label_column": ("text",)}, "is the --text-column already"),
+        (rows_with(["a", "b"] * 9), {"label_column": ("text",)}, "is the text_column already"),
         (rows_with(["a", "b", "a"]), {}, "3 rows; at least 10"),
         ([{"text": " ", "label": n % 2} for n in range(20)], {}, "every text in the train data is empty"),
         (
             rows_with(["a", "b"] * 9, c=1),
             {"label_column": ("label", "c"), "metric": "accuracy"},
-            "accuracy takes one column",
+            "metric='accuracy' takes one column",
         ),
     ],
 )
@@ -46,7 +46,7 @@ def test_what_is_wrong_with_the_data_is_said_in_its_words(tmp_path, rows, option
 def test_a_class_that_training_does_not_have(tmp_path):
     train = write_lines(tmp_path / "train.jsonl", rows_with(["a", "b"] * 9))
     other = write_lines(tmp_path / "dev.jsonl", rows_with(["a", "c"]))
-    with pytest.raises(UserError, match="the validation data has 'c'"):
+    with pytest.raises(UserError, match="the validation data has a class that the train data does not have: 'c'"):
         load_task(Data(train_file=train, validation_file=other))
 
 

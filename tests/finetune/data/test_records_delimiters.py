@@ -5,6 +5,7 @@ import io
 
 import pytest
 
+from finetune.arguments import as_arguments
 from finetune.config import Data
 from finetune.data.files import read_file
 from finetune.errors import UserError
@@ -24,7 +25,8 @@ def test_another_delimiter_is_found_and_said(tmp_path, delimiter):
     told = []
     found = read_file(saved(tmp_path, delimiter), told=told)
     assert list(zip(*found.values(), strict=True)) == ROWS
-    assert told == [f"t.csv is read with cells that end at {delimiter!r} (--delimiter), by what it holds"]
+    said = f"t.csv is read with cells that end at {delimiter!r} (delimiter), by what it holds"
+    assert list(map(as_arguments, told)) == [said]
 
 
 def test_semicolons_with_commas_as_decimal_points_everywhere(tmp_path):
@@ -63,7 +65,7 @@ def test_a_tsv_of_commas_is_found_out_too(tmp_path):
     found = read_file(saved(tmp_path, ",", name="t.tsv"), told=told)
     assert list(zip(*found.values(), strict=True)) == ROWS
     assert len(told) == 1
-    assert "cells that end at ',' (--delimiter)" in told[0]
+    assert "cells that end at ',' (delimiter)" in as_arguments(told[0])
 
 
 def test_the_option_decides_and_nothing_is_said(tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from finetune.arguments import as_arguments
 from finetune.config import Data
 from finetune.data.files import read_file
 from finetune.errors import UserError
@@ -72,11 +73,11 @@ def test_a_reading_that_may_be_two_is_settled_by_the_option(tmp_path):
     plain = read_file(path, Data(train_file=str(path), quoting="none"))
     quoted = read_file(path, Data(train_file=str(path), quoting="double"))
     assert (plain["text"][0], quoted["text"][0]) == ('"all"', "all")
-    with pytest.raises(UserError, match=r"can be read in two ways: from line 2 on .* --quoting none or --quoting double"):
+    with pytest.raises(UserError, match=r"can be read in two ways: from line 2 on .* quoting='none' or quoting='double'"):
         read_file(path)
 
 
 def test_what_was_found_out_is_said_with_its_option(tmp_path):
     told = []
     read_file(saved(tmp_path, "t.tsv", [*FILLER, ('"one\ntwo"', "bad")], "\t"), told=told)
-    assert told == ["t.tsv is read with quotation marks around cells (--quoting), by what it holds"]
+    assert list(map(as_arguments, told)) == ["t.tsv is read with quotation marks around cells (quoting), by what it holds"]

@@ -32,7 +32,7 @@ def test_a_stray_mark_in_a_csv_swallows_no_row(tmp_path, places):
     with pytest.raises(UserError) as refused:
         read_file(path)
     assert f"line {places[0] + 2}: a quotation mark opens a cell" in str(refused.value)
-    assert "--quoting none" in str(refused.value)
+    assert "quoting='none'" in str(refused.value)
     found = read_file(path, Data(train_file=str(path), quoting="none"))
     assert list(zip(found["text"], found["label"], strict=True)) == rows
 

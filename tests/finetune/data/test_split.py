@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune.config import Data
-from finetune.data.load import ASIDE, load_task
-from finetune.tasks.task import Rows, split, subset
+from finetune.data.load import load_task
+from finetune.data.parts import ASIDE, split, subset
+from finetune.tasks.task import Rows
 
 SHARES = {"often": 60, "sometimes": 30, "rarely": 10}
 

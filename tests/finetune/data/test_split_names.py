@@ -54,7 +54,7 @@ def test_parts_of_two_versions_are_not_mixed(tmp_path, second):
 def test_words_are_parted_by_case_and_digits(tmp_path, name):
     task = loaded(tmp_path, **{f"{name}__csv": 30})
     assert len(task.validation) == 30
-    assert f"{name}.csv is the validation split, by its name; --validation-file takes another" in task.notes
+    assert f"{name}.csv is the validation split, by its name; validation_file takes another" in task.notes
 
 
 @pytest.mark.parametrize("name", ["device", "protest", "Latest", "value", "contest2020", "trainer", "devil"])

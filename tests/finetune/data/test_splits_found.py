@@ -37,7 +37,7 @@ def test_a_file_that_is_clearly_the_validation_split_is_it(tmp_path, name):
     task = loaded(tmp_path, {"train.tsv": rows("one"), name: rows("two", 30)})
     assert len(task.validation) == 30
     exact = name.lower() in ("valid.tsv", "validation.tsv", "dev.tsv")
-    said = f"{name} is the validation split, by its name; --validation-file takes another"
+    said = f"{name} is the validation split, by its name; validation_file takes another"
     assert (said in task.notes) is not exact
 
 
@@ -45,7 +45,7 @@ def test_the_matched_half_is_taken_and_the_other_named(tmp_path):
     files = {"train.tsv": rows("a"), "dev_matched.tsv": rows("b", 30), "dev_mismatched.tsv": rows("c", 40)}
     task = loaded(tmp_path, files)
     assert len(task.validation) == 30
-    assert "dev_mismatched.tsv looks like a split and is not used; --validation-file takes another file" in task.notes
+    assert "dev_mismatched.tsv looks like a split and is not used; validation_file takes another" in task.notes
     other = loaded(tmp_path, files, validation_file="dev_mismatched.tsv")
     assert len(other.validation) == 40
 
@@ -53,7 +53,7 @@ def test_the_matched_half_is_taken_and_the_other_named(tmp_path):
 @pytest.mark.parametrize("names", [("val_a.tsv", "val_b.tsv"), ("eval.tsv", "dev_2.tsv")])
 def test_two_that_may_be_it_are_refused_until_one_is_named(tmp_path, names):
     files = {"train.tsv": rows("a"), names[0]: rows("b", 30), names[1]: rows("c", 40)}
-    with pytest.raises(UserError, match="may each be the validation split; choose one with --validation-file"):
+    with pytest.raises(UserError, match="may be the validation split; choose one with validation_file"):
         loaded(tmp_path, files)
     assert len(loaded(tmp_path, files, validation_file=names[1]).validation) == 40
 
@@ -67,9 +67,7 @@ def test_what_looks_like_no_split_is_left_alone(tmp_path, name):
 
 def test_what_is_cut_from_train_is_said(tmp_path):
     task = loaded(tmp_path, {"train.tsv": rows("a", 100)})
-    said = (
-        "15 of the 100 train rows are put aside for validation and as many for test; --validation-file and --test-file bring"
-    )
+    said = "15 of the 100 train rows are put aside for validation and as many for test; validation_file and test_file take"
     assert any(note.startswith(said) for note in task.notes)
     assert (len(task.train), len(task.validation), len(task.test)) == (70, 15, 15)
 
@@ -87,7 +85,7 @@ def test_what_is_cut_from_train_is_said(tmp_path):
 )
 def test_a_test_file_without_labels_is_kept_and_not_scored(tmp_path, content, said):
     task = loaded(tmp_path, {"train.tsv": rows("a", 40), "test.tsv": content})
-    assert f"test.tsv {said}: it is kept for prediction and not scored; --test-file takes another" in task.notes
+    assert f"test.tsv {said}: it is kept for prediction and not scored; test_file takes another" in task.notes
     assert not task.test.labelled
     assert task.test.texts[0].startswith("new")
     assert task.names == ("bad", "good")

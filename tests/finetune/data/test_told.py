@@ -34,7 +34,7 @@ def test_the_usual_lines():
     assert found[0] == "rows: 100 train, 10 validation, 10 test"
     assert found[1] == "2 classes in train: bad 50, good 50"
     assert found[2].startswith(
-        "tokens of a train text: median 5, longest 5; 0 % cut off by --max-length 128; unknown tokens: 0 %"
+        "tokens of a train text: median 5, longest 5; 0 % cut off by max_length=128; unknown tokens: 0 %"
     )
     assert warnings(found) == []
 
@@ -49,14 +49,14 @@ def test_of_many_classes_the_largest_and_smallest_are_named():
 @pytest.mark.parametrize(("count", "warned"), [(20, False), (21, True)])
 def test_texts_that_are_cut(count, warned):
     found = lines(hundred("a b c d e f g h {}", count), max_length=8)
-    assert f"{count} % cut off by --max-length 8" in found[2]
-    what = "21 % of the train texts lose their ends; --max-length 11 keeps 95 % whole, or put what matters first"
+    assert f"{count} % cut off by max_length=8" in found[2]
+    what = "21 % of the train texts lose their ends; max_length=11 keeps 95 % whole, or put what matters first"
     assert warnings(found) == ([f"warning: {what}"] if warned else [])
 
 
 def test_the_length_that_is_named_keeps_what_it_promises():
     rows = rows_of(["a b c d e f g h"] * 6 + ["a " * 20] * 3 + ["a " * 100], [0, 1] * 5)
-    assert "--max-length 102 keeps 95 % whole" in warnings(lines(rows, max_length=8))[0]
+    assert "max_length=102 keeps 95 % whole" in warnings(lines(rows, max_length=8))[0]
 
 
 @pytest.mark.parametrize(("words", "warned"), [(["film x y"], True), ([f"film number {n}" for n in range(100)], False)])
@@ -94,11 +94,11 @@ def test_texts_with_nothing_in_them(empty, count, warned):
 @pytest.mark.parametrize(("common", "warned"), [(90, False), (91, True)])
 def test_one_class_has_nearly_all_rows(common, warned):
     found = lines(rows_of([f"film {n}" for n in range(100)], [0] * common + [1] * (100 - common)))
-    assert any("consider --metric macro_f1" in line for line in found) is warned
+    assert any("consider metric='macro_f1'" in line for line in found) is warned
 
 
 @pytest.mark.parametrize(("names", "warned"), [(("bad", "Bad"), True), (("a b", "a  b"), True), (("bad", "good"), False)])
 def test_classes_that_differ_by_case_or_blanks(names, warned):
-    said = [line for line in lines(hundred("", 0), names=names) if "differ by case or blanks alone" in line]
-    what = f"classes differ by case or blanks alone: {names[0]!r} (50) and {names[1]!r} (50)"
+    said = [line for line in lines(hundred("", 0), names=names) if "differ only by case or blanks" in line]
+    what = f"some classes differ only by case or blanks: {names[0]!r} (50) and {names[1]!r} (50)"
     assert said == ([f"warning: {what}"] if warned else [])

@@ -36,7 +36,7 @@ def test_an_encoder_weight_that_is_missing_is_named(tmp_path, head, gone):
     with pytest.raises(UserError) as caught:
         built(folder)
     said = str(caught.value)
-    assert f"--model {folder}: " in said
+    assert f"model='{folder}': " in said
     assert "of the encoder's" in said
     assert "weights are missing" in said
     assert gone in said
@@ -64,7 +64,7 @@ def test_a_whole_encoder_of_any_family_is_read_and_one_without_words_is_refused(
 def test_a_pooler_that_is_missing_is_said_and_drawn_from_the_seed(tmp_path):
     folder = folder_of(tmp_path / "m", head="ForMaskedLM")
     model, lines = built(folder)
-    assert lines == ["its pooler is not in model.safetensors: it is drawn at random, as a new head is"]
+    assert lines == ["model.safetensors has no pooler: it is drawn at random, as a new head is"]
     assert torch.equal(built(folder)[0].bert.pooler.dense.weight, model.bert.pooler.dense.weight)
 
 
@@ -166,7 +166,7 @@ def test_files_that_are_not_there_are_named(tmp_path):
     with pytest.raises(UserError, match=r"model\.safetensors is only a pointer of Git LFS"):
         built(folder)
     (folder / SAFE).rename(folder / "adapter.safetensors")
-    with pytest.raises(UserError, match=r"no \*\.safetensors or \*\.bin weights.*there is adapter\.safetensors"):
+    with pytest.raises(UserError, match=r"no \*\.safetensors or \*\.bin weights.*it holds adapter\.safetensors"):
         built(folder)
     (folder / "model.safetensors.index.json").write_text("{")
     with pytest.raises(UserError, match=r"model\.safetensors\.index\.json cannot be read"):

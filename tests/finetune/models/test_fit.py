@@ -68,7 +68,7 @@ def test_texts_are_cut_at_the_positions_that_a_model_has(tmp_path, family, shape
     folder = folder_of(tmp_path / "m", family, **shape)
     bench, lines = bench_of(folder)
     assert bench.max_length == limit
-    assert lines == [f"texts are cut at {limit} tokens, what the model takes, not --max-length 128"]
+    assert lines == [f"texts are cut at {limit} tokens, the most that the model takes, not max_length=128"]
     assert bench.train.inputs["input_ids"].shape[1] == limit
     trains(bench, folder)
     assert bench_of(folder, max_length=limit)[1] == []
@@ -96,7 +96,9 @@ def test_the_length_of_a_tokeniser_counts_and_is_said(tmp_path, own, asked, used
     folder = folder_of(tmp_path / "m", tokenizer=words(model_max_length=own))
     bench, lines = bench_of(folder, max_length=asked)
     assert bench.max_length == used
-    assert lines == [f"texts are cut at {used} tokens, what its tokeniser takes, not --max-length {asked}"] * (used < asked)
+    assert lines == [f"texts are cut at {used} tokens, the most that its tokeniser takes, not max_length={asked}"] * (
+        used < asked
+    )
 
 
 def test_pairs_are_cut_together(tmp_path):
@@ -135,7 +137,7 @@ def test_empty_texts_without_tokens_are_read_as_one(tmp_path, family, side):
     folder = folder_of(tmp_path / "m", family, tokenizer=tokenizer, **({"pad_token_id": None} if family == "GPT2" else {}))
     texts = ["" if i % 3 else text for i, text in enumerate(reviews_task().train.texts)]
     bench, lines = bench_of(folder, with_texts([""] * 40 + texts[40:]), max_length=64)
-    assert "no padding token, so <end> pads" in lines
+    assert "it has no padding token, so <end> pads" in lines
     assert "texts without a token are read as <end>" in lines
     assert bench.train.lengths.min() == 1
     order = np.flatnonzero(bench.train.lengths == 1)
@@ -164,7 +166,7 @@ def test_an_existing_token_pads_where_there_is_none(tmp_path, family, token):
     setattr(tokenizer, token, "[SEP]")
     folder = folder_of(tmp_path / "m", family, tokenizer=tokenizer)
     bench, lines = bench_of(folder)
-    assert lines[0] == "no padding token, so [SEP] pads"
+    assert lines[0] == "it has no padding token, so [SEP] pads"
     assert len(lines) == 1 + (family == "XLNet")
     # A short text is read the same alone and padded.
     model = bench.models.build(0).eval()
@@ -214,7 +216,7 @@ def test_numbers_of_first_and_second_texts_are_left_out_where_a_model_has_none(t
     folder = folder_of(tmp_path / "m", family, tokenizer=tokenizer, **shape)
     bench, lines = bench_of(folder, with_texts(["one"], pairs=["two"]))
     trains(bench, folder)
-    dropped = "it knows no first and second texts, as its tokeniser does: token_type_ids are left out"
+    dropped = "it has no token types, although its tokeniser gives some: token_type_ids are left out"
     assert (dropped in lines) is ("token_type_ids" not in bench.train.inputs)
     if family in ("Roberta", "Bert"):
         assert dropped in lines
@@ -233,7 +235,7 @@ def test_padding_that_changes_answers_is_moved_to_the_other_side(tmp_path, famil
     folder = folder_of(tmp_path / "m", family, tokenizer=words(padding_side=side))
     bench, lines = bench_of(folder)
     other = "right" if side == "left" else "left"
-    assert lines == [f"texts are padded on the {other}: with padding on the {side}, as its tokeniser has it, answers change"]
+    assert lines == [f"texts are padded on the {other}: padding on the {side}, as its tokeniser has it, changes its answers"]
     assert bench.train.left is (other == "left")
     assert not bench_of(folder_of(tmp_path / "other", family, tokenizer=words(padding_side=other)))[1]
 
@@ -245,13 +247,13 @@ def test_answers_that_are_no_numbers_are_refused(tmp_path):
     tensors = load_file(folder / "model.safetensors")
     tensors["encoder.layer.0.output.dense.weight"][3, 3] = float("nan")
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(UserError, match="what is no number; are its weights damaged"):
+    with pytest.raises(UserError, match="not finite numbers; are its weights damaged"):
         bench_of(folder)
 
 
 def test_a_model_that_fails_on_every_text_is_refused_with_its_reason(tmp_path):
     folder = folder_of(tmp_path / "m", "Bart", eos_token_id=5)  # its head reads at the end token, and there is none
-    with pytest.raises(UserError, match=f"--model {folder}: it cannot read a text: "):
+    with pytest.raises(UserError, match=f"model='{folder}': it cannot read a text: "):
         bench_of(folder)
 
 

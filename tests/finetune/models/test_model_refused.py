@@ -54,7 +54,7 @@ def test_code_in_a_folder_is_not_run_even_where_the_user_would_agree(bert, tmp_p
         auto = {"AutoTokenizer": [None, "code.Tokenizer"]}
         edit(bert / "tokenizer_config.json", auto_map=auto, tokenizer_class="Tokenizer")
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))
-    with pytest.raises(UserError, match="--model"):
+    with pytest.raises(UserError, match="model="):
         build(bert)
     assert not marker.exists()
     assert "run the custom code" not in capfd.readouterr().out
@@ -63,10 +63,10 @@ def test_code_in_a_folder_is_not_run_even_where_the_user_would_agree(bert, tmp_p
 def test_damaged_weights_and_settings_are_the_users_to_mend(bert):
     weights = (bert / "model.safetensors").read_bytes()
     (bert / "model.safetensors").write_bytes(weights[: len(weights) // 2])
-    with pytest.raises(UserError, match=f"--model {bert}"):
+    with pytest.raises(UserError, match=f"model='{bert}'"):
         build(bert)
     (bert / "config.json").write_text("{")
-    with pytest.raises(UserError, match=f"--model {bert}"):
+    with pytest.raises(UserError, match=f"model='{bert}'"):
         build(bert)
 
 

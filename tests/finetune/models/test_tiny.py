@@ -5,6 +5,7 @@ from helpers.small_tasks import reviews_task
 from torch.nn.functional import cosine_similarity
 
 from finetune.models.tiny import EMBEDDING_STD, HIDDEN, MAX_WORDS, SPECIAL, tiny_model, tiny_tokenizer, word_vectors
+from finetune.tasks import KINDS
 
 SEA, LAND = [f"wave{n}" for n in range(40)], [f"field{n}" for n in range(40)]
 
@@ -75,11 +76,11 @@ def test_hardly_any_text_gives_vectors_too(texts):
     assert (vectors.norm(dim=1) > 0).all()
 
 
-@pytest.mark.parametrize(("labels", "problem"), [(3, "single_label_classification"), (2, "regression"), (1, "regression")])
-def test_model_starts_with_the_vectors_and_does_not_see_padding(company, labels, problem):
+@pytest.mark.parametrize(("labels", "kind"), [(3, "classification"), (2, "regression"), (1, "regression")])
+def test_model_starts_with_the_vectors_and_does_not_see_padding(company, labels, kind):
     tokenizer, vectors = company
     torch.manual_seed(0)
-    model = tiny_model(vectors, labels, problem).eval()
+    model = tiny_model(vectors, labels, KINDS[kind]).eval()
     assert torch.equal(model.get_input_embeddings().weight, vectors)
     texts = tokenizer(["the wave1", "the field1 field2 wave2"], padding=True, return_tensors="pt")
     alone = tokenizer(["the wave1"], return_tensors="pt")
@@ -93,7 +94,7 @@ def test_model_starts_with_the_vectors_and_does_not_see_padding(company, labels,
 def test_model_is_small_and_drops_out_in_training(company):
     tokenizer, vectors = company
     torch.manual_seed(0)
-    model = tiny_model(vectors, 2, "single_label_classification")
+    model = tiny_model(vectors, 2, KINDS["classification"])
     assert sum(p.numel() for p in model.parameters()) - vectors.numel() < 20_000
     texts = tokenizer(["the wave1 wave2"], return_tensors="pt")
     assert not torch.equal(model.train()(**texts).logits, model(**texts).logits)

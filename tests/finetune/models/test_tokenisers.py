@@ -55,7 +55,7 @@ def test_pieces_are_those_of_sentencepiece_itself(deberta):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("spm.model", b"junk", "spm.model is damaged: it is no sentencepiece model"),
+        ("spm.model", b"junk", "spm.model is damaged: it is not a sentencepiece model"),
         ("spm.model", b"", r"tokeniser cannot be read: .*vocabulary is empty"),
         ("spm.model", POINTER, "spm.model is only a pointer of Git LFS"),
         ("tokenizer.json", POINTER, "tokenizer.json is only a pointer of Git LFS"),

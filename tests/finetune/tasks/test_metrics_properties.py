@@ -29,21 +29,22 @@ def better(name, one, other):
 @given(ratings)
 def test_kappa_agrees_with_the_weights_over_all_classes(pairs):
     one, other = np.array(pairs).T
-    found = METRICS["qwk"].score(one, np.eye(5)[other])
+    by_class, by_number = (METRICS["qwk"].kinds[kind].score for kind in ("classification", "regression"))
+    found = by_class(one, np.eye(5)[other])
     if len(set(one) | set(other)) == 1:
         assert found == 0
     else:
         assert found == pytest.approx(cohen_kappa_score(one, other, labels=np.arange(5), weights="quadratic"))
     clipped = other.clip(one.min(), one.max())
-    as_numbers = METRICS["qwk"].score(one[:, None], other[:, None])
-    assert as_numbers == pytest.approx(METRICS["qwk"].score(one, np.eye(5)[clipped]))
+    as_numbers = by_number(one[:, None], other[:, None])
+    assert as_numbers == pytest.approx(by_class(one, np.eye(5)[clipped]))
 
 
 @given(arrays(np.float64, (12, 2), elements=st.floats(-5, 5, width=16)))
 def test_correlations_agree_with_numpy(predictions):
     targets = np.arange(24.0).reshape(12, 2) ** 2
     both = [np.corrcoef(t, p)[0, 1] if np.ptp(p) > 0 else 0 for t, p in zip(targets.T, predictions.T, strict=True)]
-    assert METRICS["pearson"].score(targets, predictions) == pytest.approx(np.mean(both))
+    assert METRICS["pearson"].kinds["regression"].score(targets, predictions) == pytest.approx(np.mean(both))
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -51,7 +52,7 @@ def test_correlations_agree_with_numpy(predictions):
 def test_perfect_classes_are_best(name, data):
     logits = data.draw(some_logits(9))
     labels = np.array([0, 1, 2, *data.draw(st.lists(st.integers(0, 2), min_size=6, max_size=6))])
-    score = METRICS[name].score
+    score = METRICS[name].kinds["classification"].score
     perfect = score(labels, 50 * np.eye(3)[labels])
     assert perfect == pytest.approx(1 if METRICS[name].direction == "maximize" else 0)
     assert better(name, perfect, score(labels, logits))
@@ -61,7 +62,7 @@ def test_perfect_classes_are_best(name, data):
 @given(data=st.data())
 def test_perfect_predictions_are_best(name, data):
     targets, predictions = data.draw(some_targets(6)), data.draw(some_targets(6))
-    score = METRICS[name].score
+    score = METRICS[name].kinds["regression"].score
     assert better(name, score(targets, targets), score(targets, predictions))
 
 
@@ -73,5 +74,5 @@ def test_order_of_rows_does_not_matter(name, data):
         labels, output = np.array(data.draw(st.lists(st.integers(0, 2), min_size=7, max_size=7))), data.draw(some_logits(7))
     else:
         labels, output = data.draw(some_targets(7)), data.draw(some_targets(7))
-    score = METRICS[name].score
+    score = METRICS[name].kinds["classification" if name in CLASSES else "regression"].score
     assert score(labels[order], output[order]) == pytest.approx(score(labels, output), abs=1e-9)

@@ -1,0 +1,50 @@
+"""Cells of a table: texts, numbers, and what is missing."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from finetune.arguments import arg
+
+# The square of a larger target is no float32.
+LARGEST = 1e18
+# Signs, a point, a power of ten; no zeros in front, which make a name of a number.
+WHOLE = r"[+-]?(0|[1-9]\d*)(\.\d*)?([eE][+-]?\d{1,2})?"
+
+
+def text(value: Any) -> str:
+    """A cell as a text; empty where there is nothing in it."""
+    return "" if value is None or value != value else str(value)
+
+
+def missing(value: Any) -> bool:
+    """Whether a cell holds no label; "nan" is what a table without one was saved with."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in ("", "nan")) or bool(value != value)
+
+
+def number(value: Any) -> float | None:
+    """A finite number below ``LARGEST``; None where it is none."""
+    return float(value) if is_number(value) and abs(float(value)) < LARGEST else None
+
+
+def is_number(value: Any) -> bool:
+    """Whether it reads as a number; "1_000" does not, and "nan" does."""
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return "_" not in str(value)
+
+
+def whole(value: Any) -> Any:
+    """A whole number written as 1, where it was 1.0, +1 or 1e0; every other value as it is, 007 and 0.5 too."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and re.fullmatch(WHOLE, value) and float(value).is_integer():
+        return str(int(float(value))) if re.search("[.e]", value.lower()) else value.removeprefix("+")
+    return value
+
+
+def label_columns(columns: Sequence[str]) -> str:
+    """The argument that names one label column, or several."""
+    return arg("label_column", columns[0] if len(columns) == 1 else list(columns))

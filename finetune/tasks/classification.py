@@ -1,0 +1,141 @@
+"""Classification: one class for each text, or for each pair of texts."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from finetune.arguments import arg
+from finetune.config import Data
+from finetune.errors import UserError
+from finetune.tasks.cells import is_number, label_columns, missing, number
+from finetune.tasks.kind import Array, Kind, Labels, Measure, refuse_several
+from finetune.tasks.scores import by_class, kappa_of_classes, log_loss, mcc
+from finetune.tasks.table import Table
+from finetune.tasks.task import Rows, Task
+from finetune.words import counted, share
+
+# More classes than this, and than half of the rows, are texts or numbers in the wrong column.
+MANY = 20
+# So many classes are listed; of more, the largest and the smallest.
+SHOWN = 8
+# Predicting one class is then right in 9 of 10 rows, and accuracy hardly moves.
+MAJORITY = 0.9
+
+
+class Classification(Kind):
+    """Labels are class numbers (rows,) int64, predictions are logits (rows, classes)."""
+
+    name = "classification"
+    problem = "single_label_classification"
+    several = False
+    named = True
+    measures: ClassVar = {
+        "accuracy": Measure(by_class("accuracy_score"), "maximize"),
+        "macro_f1": Measure(by_class("f1_score", average="macro", zero_division=0.0), "maximize"),
+        "micro_f1": Measure(by_class("f1_score", average="micro", zero_division=0.0), "maximize"),
+        "mcc": Measure(mcc, "maximize", agreement=True),
+        "log_loss": Measure(log_loss, "minimize"),
+        "qwk": Measure(kappa_of_classes, "maximize", agreement=True),
+    }
+
+    def recognise(self, table: Table, columns: Sequence[str]) -> str | None:
+        """Words and whole numbers are classes, also where they are written 0.0 and 1.0."""
+        values = {str(value).strip().lower() for value in table[columns[0]] if not missing(value)}
+        if not values or not all(is_number(value) for value in values):
+            return ""
+        if not all(float(value).is_integer() for value in values):
+            return None
+        way = arg("kind", "regression")
+        return f"whole numbers are read as {counted(len(values), 'class', 'classes')}; {way} takes them as numbers"
+
+    def read(self, tables: Mapping[str, Table], data: Data, unlabelled: set[str]) -> Labels:
+        """Class numbers; -1 without labels."""
+        column = data.label_column[0]
+        labelled = {name: table for name, table in tables.items() if name not in unlabelled}
+        for name, table in labelled.items():
+            refuse_several(table, label_columns([column]), column, name)
+        names = classes(labelled, column)
+        rows = tables["train"].rows
+        if len(names) > max(MANY, rows / 2):
+            ways = f"{arg('kind', 'regression')} (or {arg('metric', 'rmse')})"
+            what = f"{len(names)} classes in {rows} rows; choose another column, or {ways} if these are numbers"
+            raise UserError(f"{label_columns([column])}: {what}")
+        numbers = {label: number for number, label in enumerate(names)}
+        found = {name: np.array([numbers[str(value)] for value in table[column]]) for name, table in labelled.items()}
+        return Labels(names, found | {name: np.full(tables[name].rows, -1) for name in unlabelled})
+
+    def strata(self, labels: Array) -> Array:
+        """Rows of one class are spread evenly."""
+        return labels
+
+    def guess(self, task: Task) -> Array:
+        """Every class has its share of the training rows, so that the most frequent one is predicted."""
+        labels = task.train.labels
+        counts = np.bincount(labels.astype(np.int64), minlength=len(task.names))
+        # A class that a part of the rows has lost is not ruled out.
+        return np.tile(np.log(np.maximum(counts, 0.5) / len(labels)), (len(task.validation), 1))
+
+    def usual(self, names: tuple[str, ...]) -> str:
+        """The share of right predictions."""
+        return "accuracy"
+
+    def describe(self, train: Rows, names: tuple[str, ...]) -> list[str]:
+        """Classes with their rows; warnings of classes alike, empty, or with nearly all rows."""
+        tally = np.bincount(train.labels.astype(np.int64), minlength=len(names))
+        counts = dict(zip(names, tally.tolist(), strict=True))
+        lines = [f"{len(counts)} classes in train: {_listed(counts)}"]
+        if same := alike(names, counts):
+            lines.append(f"warning: some classes differ only by case or blanks: {same}")
+        if without := [name for name, count in counts.items() if not count]:
+            lines.append(f"warning: no train row has the class {', '.join(map(repr, without[:SHOWN]))}")
+        most = max(counts, key=lambda name: counts[name])
+        if counts[most] > MAJORITY * len(train):
+            what = f"{share(counts[most], len(train))} of the train rows are {most!r}"
+            lines.append(f"warning: {what}: always saying so is as accurate; consider {arg('metric', 'macro_f1')} or mcc")
+        return lines
+
+
+def classes(tables: Mapping[str, Table], column: str) -> tuple[str, ...]:
+    """Class names of the training split: in the data set's own order, or whole numbers in theirs.
+
+    Raises:
+        UserError: A row has no label, there is only one class, or another split has one that is not among them.
+    """
+    where = label_columns([column])
+    for name, table in tables.items():
+        for row, value in enumerate(table[column]):
+            if missing(value):
+                raise UserError(f"{where}: row {row + 1} of the {name} data has no label{table.place(row)}")
+    found = {str(value) for value in tables["train"][column]}
+    if len(found) < 2:
+        raise UserError(f"{where}: there is only one class ({next(iter(found))!r}); two are needed")
+    for name, table in tables.items():
+        labels = [str(value) for value in table[column]]
+        if strange := sorted(set(labels) - found):
+            row = labels.index(strange[0])
+            what = f"the {name} data has a class that the train data does not have: {strange[0]!r}"
+            raise UserError(f"{where}: {what}, in row {row + 1}{table.place(row)}")
+    own = tables["train"].classes.get(column, ())
+    if found <= set(own):
+        return tuple(name for name in own if name in found)
+    numbers = all(number(value) is not None for value in found)
+    return tuple(sorted(found, key=lambda label: (float(label) if numbers else 0.0, label)))
+
+
+def alike(names: Sequence[str], counts: Mapping[str, int]) -> str:
+    """Classes whose names differ by case or blanks alone, with their rows; empty where there are none."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(" ".join(name.casefold().split()), []).append(name)
+    same = [" and ".join(f"{name!r} ({counts[name]})" for name in group) for group in groups.values() if len(group) > 1]
+    return ", ".join(same)
+
+
+def _listed(counts: dict[str, int]) -> str:
+    ordered = sorted(counts, key=lambda name: -counts[name]) if len(counts) > SHOWN else list(counts)
+    named = [f"{name!r} {counts[name]}" if name != name.strip() else f"{name} {counts[name]}" for name in ordered]
+    return ", ".join([*named[: SHOWN - 2], "...", *named[-2:]] if len(named) > SHOWN else named)
+
+
+KIND = Classification()

@@ -1,0 +1,113 @@
+"""Regression: one number for each text, or several."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from finetune.arguments import arg
+from finetune.config import Data
+from finetune.errors import UserError
+from finetune.tasks.cells import LARGEST, is_number, label_columns, missing, number
+from finetune.tasks.kind import Array, Kind, Labels, Measure, Scale, refuse_several
+from finetune.tasks.scores import correlation, kappa_of_numbers, mcrmse, rmse
+from finetune.tasks.table import Table
+from finetune.tasks.task import Rows, Task
+
+# Several columns of these alone are several labels of one text.
+YES_OR_NO = {"0", "1", "0.0", "1.0", "true", "false"}
+# A target that does not vary is not divided by nothing.
+LEAST = 1e-6
+
+
+class Regression(Kind):
+    """Labels are targets (rows, targets) float32 in the units of the data, and so are predictions."""
+
+    name = "regression"
+    problem = "regression"
+    several = True
+    named = False
+    measures: ClassVar = {
+        "qwk": Measure(kappa_of_numbers, "maximize", agreement=True),
+        "rmse": Measure(rmse, "minimize"),
+        "mcrmse": Measure(mcrmse, "minimize"),
+        "pearson": Measure(correlation("pearsonr"), "maximize", agreement=True),
+        "spearman": Measure(correlation("spearmanr"), "maximize", agreement=True),
+    }
+
+    def recognise(self, table: Table, columns: Sequence[str]) -> str | None:
+        """Fractions are numbers, and so are several columns, unless all of them say yes or no."""
+        values = {str(value).strip().lower() for column in columns for value in table[column] if not missing(value)}
+        if len(columns) > 1:
+            what = f"read as {len(columns)} columns of numbers; {arg('kind', 'classification')} takes one column"
+            return None if values <= YES_OR_NO else what
+        if not values or not all(is_number(value) for value in values):
+            return None
+        if all(float(value).is_integer() for value in values):
+            return None
+        return f"fractions are read as numbers; {arg('kind', 'classification')} takes them as classes"
+
+    def read(self, tables: Mapping[str, Table], data: Data, unlabelled: set[str]) -> Labels:
+        """Numbers; "not a number" without labels."""
+        columns, found = data.label_column, {}
+        for name, table in tables.items():
+            if name in unlabelled:
+                found[name] = np.full((table.rows, len(columns)), np.nan, np.float32)
+            else:
+                targets = [_targets(table, column, name) for column in columns]
+                found[name] = np.array(targets, dtype=np.float32).T.copy()
+        for column, target in zip(columns, found["train"].T, strict=True):
+            if np.ptp(target) == 0:
+                what = f"every target in the train data is {target[0]:g}; there is nothing to learn"
+                raise UserError(f"{label_columns([column])}: {what}")
+        return Labels(columns, found)
+
+    def scale(self, labels: Array) -> Scale:
+        """Of the training targets."""
+        return Scale(labels.mean(0), np.maximum(labels.std(0), LEAST))
+
+    def targets(self, labels: Array, scale: Scale | None, encoded: Any) -> Array:
+        """Standardised."""
+        return labels if scale is None else (labels - scale.mean) / scale.std
+
+    def predictions(self, logits: Sequence[Array], targets: Sequence[Array], scale: Scale | None) -> Array:
+        """In the units of the data."""
+        output = np.stack(logits)
+        return output if scale is None else output * scale.std + scale.mean
+
+    def guess(self, task: Task) -> Array:
+        """The mean of each target over the training rows."""
+        return np.tile(task.train.labels.mean(0, dtype=np.float64), (len(task.validation), 1))
+
+    def details(self, names: tuple[str, ...], labels: Array, output: Array) -> dict[str, float]:
+        """The error of each of several targets, "rmse valence"."""
+        several = enumerate(names) if len(names) > 1 else ()
+        return {f"rmse {name}": rmse(labels[:, i], output[:, i]) for i, name in several}
+
+    def usual(self, names: tuple[str, ...]) -> str:
+        """The error, or the mean of the errors of several targets."""
+        return "mcrmse" if len(names) > 1 else "rmse"
+
+    def describe(self, train: Rows, names: tuple[str, ...]) -> list[str]:
+        """Mean, deviation and range of each target."""
+        parts = [
+            f"{name} {column.mean():.4g} +- {column.std():.3g} ({column.min():.4g} to {column.max():.4g})"
+            for name, column in zip(names, np.asarray(train.labels, np.float64).T, strict=True)
+        ]
+        return [f"targets, mean +- sd (range): {', '.join(parts)}"]
+
+
+def _targets(table: Table, column: str, split: str) -> list[float]:
+    refuse_several(table, label_columns([column]), column, split)
+    found = []
+    for row, value in enumerate(table[column]):
+        read = number(value)
+        if read is None:
+            none = value is None or value != value
+            what = "has no label" if none else f"is {value!r}, not a finite number below {LARGEST:g}"
+            raise UserError(f"{label_columns([column])}: row {row + 1} of the {split} data {what}{table.place(row)}")
+        found.append(read)
+    return found
+
+
+KIND = Regression()

@@ -1,0 +1,81 @@
+"""Scores that kinds of task share.
+
+scikit-learn and scipy are imported where a score is taken: a refusal need not wait for them.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Score = Callable[[Array, Array], float]
+
+
+def by_class(name: str, **options: Any) -> Score:
+    """A score of scikit-learn's, of class numbers (n,) and logits (n, classes)."""
+
+    def score(labels: Array, logits: Array) -> float:
+        from sklearn import metrics
+
+        return float(getattr(metrics, name)(labels, logits.argmax(1), **options))
+
+    return score
+
+
+def log_loss(labels: Array, logits: Array) -> float:
+    """The mean negative log-likelihood of the labels (n,) under logits (n, classes)."""
+    from scipy.special import softmax
+    from sklearn import metrics
+
+    return float(metrics.log_loss(labels, softmax(logits.astype(np.float64), 1), labels=np.arange(logits.shape[1])))
+
+
+def mcc(labels: Array, logits: Array) -> float:
+    """Matthews' coefficient; 0 where there is one class only, of which scikit-learn warns."""
+    from sklearn.metrics import matthews_corrcoef
+
+    return float(matthews_corrcoef(labels, logits.argmax(1))) if np.ptp(labels) > 0 else 0.0
+
+
+def kappa(one: Array, other: Array) -> float:
+    """Quadratic weighted kappa of two ratings (n,).
+
+    One minus the mean squared difference over that of rows paired by chance: a rating nobody gave keeps its distance.
+    """
+    chance = one.var() + other.var() + (one.mean() - other.mean()) ** 2
+    return float(1 - np.mean((one - other) ** 2) / chance) if chance > 0 else 0.0
+
+
+def kappa_of_classes(labels: Array, logits: Array) -> float:
+    """Kappa of class numbers (n,), in their order, and logits (n, classes)."""
+    return kappa(labels, logits.argmax(1))
+
+
+def kappa_of_numbers(targets: Array, predictions: Array) -> float:
+    """The mean over the targets of the kappa of whole numbers; predictions (n, targets) are rounded and kept in range."""
+    rounded = [(np.rint(t), np.rint(p)) for t, p in zip(targets.T, predictions.T, strict=True)]
+    return float(np.mean([kappa(t, np.clip(p, t.min(), t.max())) for t, p in rounded]))
+
+
+def correlation(name: str) -> Score:
+    """A correlation of scipy's, the mean over the targets; 0 for a constant prediction, which explains nothing."""
+
+    def mean(targets: Array, predictions: Array) -> float:
+        from scipy import stats
+
+        score, pairs = getattr(stats, name), zip(targets.T, predictions.T, strict=True)
+        return float(np.mean([score(t, p).statistic if np.ptp(p) > 0 and np.ptp(t) > 0 else 0.0 for t, p in pairs]))
+
+    return mean
+
+
+def rmse(targets: Array, predictions: Array) -> float:
+    """The root of the mean squared error over all rows and targets."""
+    return float(np.sqrt(np.mean((targets - predictions) ** 2)))
+
+
+def mcrmse(targets: Array, predictions: Array) -> float:
+    """The mean over the targets of their root mean squared errors."""
+    return float(np.sqrt(np.mean((targets - predictions) ** 2, axis=0)).mean())
