@@ -38,7 +38,7 @@ class Encoded:
         cut = slice(-longest, None) if self.left else slice(longest)
         batch = {name: values[rows][:, cut] for name, values in self.inputs.items()}
         labels = self.labels[rows]
-        batch["labels"] = labels if labels.dim() == 1 or labels.is_floating_point() else labels[:, cut]
+        batch["labels"] = labels if labels.dim() == 1 or labels.is_floating_point() else labels[:, cut].contiguous()
         return {name: values.to(device, non_blocking=True) for name, values in batch.items()}
 
 

@@ -114,11 +114,12 @@ class Kind(ABC):
         """How training labels are standardised; None where they are not."""
         return None
 
-    def targets(self, labels: Array, scale: Scale | None, encoded: Any) -> Array:
+    def targets(self, labels: Array, names: tuple[str, ...], scale: Scale | None, encoded: Any) -> Array:
         """The labels as the loss takes them: one for each row, or for each token of each row.
 
         Args:
             labels: As ``read`` gave them.
+            names: Of classes or targets.
             scale: As ``scale`` gave it for the training split.
             encoded: The tokeniser's answer, padded.
         """

@@ -66,7 +66,7 @@ class Regression(Kind):
         """Of the training targets."""
         return Scale(labels.mean(0), np.maximum(labels.std(0), LEAST))
 
-    def targets(self, labels: Array, scale: Scale | None, encoded: Any) -> Array:
+    def targets(self, labels: Array, names: tuple[str, ...], scale: Scale | None, encoded: Any) -> Array:
         """Standardised."""
         return labels if scale is None else (labels - scale.mean) / scale.std
 

@@ -53,7 +53,7 @@ class Bench:
 
     def encode(self, rows: Rows) -> Encoded:
         """Rows as tensors; targets are standardised by the training split."""
-        tokenizer, targets = self.models.tokenizer, partial(self.kind.targets, rows.labels, self.scale)
+        tokenizer, targets = self.models.tokenizer, partial(self.kind.targets, rows.labels, self.task.names, self.scale)
         encoded = encode(rows, tokenizer, self.max_length, targets)
         if encoded.lengths.all():
             return encoded

@@ -115,5 +115,6 @@ def test_labels_of_tokens_are_cut_as_the_tokens_are(side):
     batch = encode(rows, made, 16, lambda encoded: encoded["input_ids"].numpy()).batch(np.array([0]), CPU)
     assert torch.equal(batch["labels"], batch["input_ids"])
     assert batch["labels"].shape == (1, 4)
+    assert batch["labels"].is_contiguous()
     numbers = encode(rows, made, 16, lambda _: np.ones((2, 6), np.float32)).batch(np.array([0]), CPU)
     assert numbers["labels"].shape == (1, 6)

@@ -99,7 +99,7 @@ def test_rows_without_labels_have_a_placeholder_that_no_label_has():
 def test_targets_are_standardised_and_come_back_in_their_units():
     kind, labels = KINDS["regression"], np.array([[1.0, 10], [3, 10], [8, 10]], np.float32)
     scale = kind.scale(labels)
-    targets = kind.targets(labels, scale, None)
+    targets = kind.targets(labels, ("a", "b"), scale, None)
     np.testing.assert_allclose(targets[:, 0], (labels[:, 0] - 4) / np.sqrt(26 / 3), rtol=1e-6)
     assert targets[:, 1].tolist() == [0, 0, 0]
     np.testing.assert_allclose(kind.predictions(list(targets), list(targets), scale), labels, rtol=1e-6)
