@@ -22,6 +22,8 @@ IN_VAIN = 1
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
+studies_app = typer.Typer(help="List the studies of a database, or delete one.")
+app.add_typer(studies_app, name="studies")
 
 StorageOption = Annotated[str, opt("Optuna storage URL (sqlite:///studies.db)")]
 StudyOption = Annotated[Text, opt("study name (<task>-<method>)")]
@@ -216,6 +218,30 @@ def dashboard(
     from studies.commands.dashboard import serve
 
     serve(storage, port, Console())
+
+
+@studies_app.callback(invoke_without_command=True)
+def studies_command(ctx: typer.Context, storage: StorageOption = STORAGE, out: OutOption = "runs") -> None:
+    """List the studies of a database: method, trials, best, clean, disk; `studies delete NAME` deletes one."""
+    if ctx.invoked_subcommand is None:
+        from studies.commands.studies import print_studies
+
+        print_studies(storage, out, Console())
+
+
+@studies_app.command("delete")
+def delete_command(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="of the study")],
+    storage: Annotated[Text, opt("Optuna storage URL (sqlite:///studies.db)")] = None,
+    out: Annotated[Text, opt("folder for results (runs)")] = None,
+    yes: Annotated[bool, opt("delete without asking", "--yes")] = False,
+) -> None:
+    """Delete a study: its rows, its files and snapshots, and clean epochs that no other study uses; asks first."""
+    from studies.commands.studies import print_deletion
+
+    listed = ctx.parent.params if ctx.parent else {}
+    print_deletion(storage or listed["storage"], name, out or listed["out"], yes, Console())
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

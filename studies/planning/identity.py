@@ -91,6 +91,13 @@ def identity_of(study: optuna.Study) -> dict[str, Any] | None:
     return found | {"metric": recipe.pop("metric"), "recipe": recipe}
 
 
+def known_identity(study: optuna.Study) -> dict[str, Any] | None:
+    """The same; None too where another program keeps something else under that name."""
+    found = study.user_attrs.get(KEY)
+    whole = isinstance(found, dict) and {"method", "space", "search", "versions"} <= found.keys()
+    return identity_of(study) if whole else None
+
+
 def completed(there: dict[str, Any]) -> dict[str, Any]:
     """A stored identity with the defaults of fields that are younger than it."""
     return there | {"data": defaults(Data) | there["data"], "recipe": defaults(Recipe) | there["recipe"]}

@@ -175,6 +175,16 @@ class Claims:
         unsure = (lease for lease in self.leases.under_way() if not alive(lease.place))
         return not [lease for lease in unsure if self._looked.setdefault(lease.trial_id, lease) == lease]
 
+    def busy(self, session: Session) -> list[tuple[int, str]]:
+        """Number of each trial that a process may be at work on, and which process."""
+        self._sweep(session)
+        running = sql.select(TrialModel.number, LEASES.c.place).join(LEASES, LEASES.c.trial_id == TrialModel.trial_id)
+        mine = (TrialModel.study_id == self.leases.id) & (TrialModel.state == TrialState.RUNNING)
+        found = session.execute(running.where(mine).order_by(TrialModel.number)).all()
+        unknown = f"whether its process lives is known in {self.lease.total_seconds():.0f} s"
+        places = [(number, Place.read(place)) for number, place in found]
+        return [(number, f"{place.name} works on it" if place else unknown) for number, place in places]
+
     def _sweep(self, session: Session) -> None:
         """Let the trials of dead processes wait to be taken up: same number, same settings, from their last epoch."""
         now: Any = session.scalar(sql.select(sql.func.now()))

@@ -16,6 +16,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState
 
 from spaces import Space
+from studies.planning.words import quoted, wide
 
 VALUED = (TrialState.COMPLETE, TrialState.PRUNED)
 # Where Optuna keeps the settings of an enqueued trial.
@@ -41,20 +42,6 @@ def fits(distribution: BaseDistribution, value: Any) -> bool:
     return usable(distribution, value) and distribution._contains(distribution.to_internal_repr(value))
 
 
-def in_words(distribution: BaseDistribution) -> str:
-    """LOW:HIGH[:log], or the choices."""
-    if isinstance(distribution, CategoricalDistribution):
-        return ", ".join(map(str, distribution.choices))
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
-    return f"{distribution.low:g}:{distribution.high:g}{':log' if distribution.log else ''}"
-
-
-def shown(value: Any) -> str:
-    """A value for people; never long."""
-    text = f"{value:.6g}" if isinstance(value, float) else repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
 def enqueued(trial: FrozenTrial) -> dict[str, Any]:
     """The settings with which a trial was enqueued; none for one of the search's own."""
     found = trial.system_attrs.get(FIXED)
@@ -64,13 +51,13 @@ def enqueued(trial: FrozenTrial) -> dict[str, Any]:
 def left_out(trial: FrozenTrial, space: Space) -> list[str]:
     """Settings of a trial that are not searched, and do nothing."""
     given = {name: value for name, value in enqueued(trial).items() if name not in space}
-    return [f"{name} {shown(value)} is not searched, and did nothing" for name, value in given.items()]
+    return [f"{name} {quoted(value)} is not searched, and did nothing" for name, value in given.items()]
 
 
 def strange(params: dict[str, Any], space: Space) -> list[str]:
     """Settings that the space does not have, each with its range."""
     return [
-        f"{name} {shown(params[name])} is outside the searched {in_words(dist)}"
+        f"{name} {quoted(params[name])} is outside the searched {wide(dist)}"
         for name, dist in space.items()
         if name in params and not fits(dist, params[name])
     ]
@@ -87,7 +74,7 @@ def why_foreign(trial: FrozenTrial, space: Space) -> list[str]:
     if trial.state not in VALUED:
         return []
     missing = [f"it has no {name}" for name in space if name not in trial.params]
-    more = [f"{name} {shown(value)} is not searched" for name, value in trial.params.items() if name not in space]
+    more = [f"{name} {quoted(value)} is not searched" for name, value in trial.params.items() if name not in space]
     elsewhere = [] if measured(trial) else ["its value was not measured by this search"]
     infinite = [] if trial.value is None or is_number(trial.value) else [f"its value is {trial.value}"]
     return [*missing, *strange(trial.params, space), *more, *elsewhere, *infinite]

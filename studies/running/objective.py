@@ -1,6 +1,5 @@
 """One trial: build, take up what is there, train, report, prune; and the clean baseline that all share."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,14 +13,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, Trial
 
 from adv import AttackError, Clean, SettingError
-from finetune.config import Recipe
 from finetune.errors import Diverged, UserError, first_line
 from finetune.training.bench import Bench
 from finetune.training.loop import Epoch, Training
 from spaces import Space
 from studies.planning.plan import Plan
-from studies.planning.versions import versions
-from studies.running.foreign import enqueued, in_words, shown, taken_as_given, usable
+from studies.planning.words import quoted, wide
+from studies.running.foreign import enqueued, taken_as_given, usable
+from studies.running.prefix import prefix_key
 from studies.running.whole import write_whole
 
 OnEpoch = Callable[[Trial | None, Epoch], None]
@@ -42,7 +41,7 @@ def suggest(trial: Trial, space: Space) -> dict[str, Any]:
     for name, dist in space.items():
         if name in given and not usable(dist, given[name]):
             kind = "whole numbers of " if isinstance(dist, IntDistribution) else ""
-            raise Failed(f"it was enqueued with {name} {shown(given[name])}, and searched is {kind}{in_words(dist)}")
+            raise Failed(f"it was enqueued with {name} {quoted(given[name])}, and searched is {kind}{wide(dist)}")
     try:
         with taken_as_given():
             for name, dist in space.items():
@@ -195,9 +194,3 @@ def means(rows: list[dict[str, float]]) -> dict[str, float]:
         return {}
     totals = {name: sum(row.get(name, 0.0) for row in rows) for name in rows[0]}
     return {name: total if name in ("nonfinite", "attacked") else total / len(rows) for name, total in totals.items()}
-
-
-def prefix_key(bench: Bench, recipe: Recipe) -> str:
-    """16 hex digits of all that clean training depends on."""
-    parts = [bench.task.fingerprint, bench.models.fingerprint, recipe.model_dump_json(), versions()]
-    return hashlib.sha256(json.dumps([*parts, str(bench.device)]).encode()).hexdigest()[:16]

@@ -11,6 +11,7 @@ import sqlalchemy
 from filelock import FileLock
 from optuna.storages import RDBStorage
 
+from finetune.arguments import arg
 from finetune.errors import UserError, first_line, near
 from finetune.words import choices
 
@@ -19,12 +20,13 @@ WAIT_SECONDS = 60
 # What processes that make tables meet at on a server: any number that no other program takes.
 SCHEMA_KEY = 5_270_915
 EXAMPLE = "write for example sqlite:///studies.db"
+ELSEWHERE = f"choose another {arg('storage')}"
 HINTS = {
     "is full": "free some space and run the same command again",
-    "malformed": "it is damaged: restore a copy of it, or choose another --storage",
-    "not a database": "choose another --storage",
-    "readonly": "make it and its folder writable, or choose another --storage",
-    "unable to open": "make its folder writable, or choose another --storage",
+    "malformed": f"it is damaged: restore a copy of it, or {ELSEWHERE}",
+    "not a database": ELSEWHERE,
+    "readonly": f"make it and its folder writable, or {ELSEWHERE}",
+    "unable to open": f"make its folder writable, or {ELSEWHERE}",
 }
 
 
@@ -110,16 +112,16 @@ def database_file(url: str) -> Path | None:
     try:
         parsed = sqlalchemy.make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):
-        raise UserError(f"--storage {url!r} is no URL; {EXAMPLE}") from None
+        raise UserError(f"{arg('storage')} {url!r} is no URL; {EXAMPLE}") from None
     if parsed.get_backend_name() != "sqlite":
         return None
     if parsed.database in (None, "", ":memory:"):
-        raise UserError(f"--storage {url}: a database in memory is lost with the program; {EXAMPLE}")
+        raise UserError(f"{arg('storage', url)}: a database in memory is lost with the program; {EXAMPLE}")
     file = Path(str(parsed.database))
     if file.is_dir():
-        raise UserError(f"--storage {url}: {file} is a folder; name a file in it")
+        raise UserError(f"{arg('storage', url)}: {file} is a folder; name a file in it")
     if not file.parent.is_dir():
-        raise UserError(f"--storage {url}: there is no folder {file.parent}")
+        raise UserError(f"{arg('storage', url)}: there is no folder {file.parent}")
     return file
 
 
@@ -164,16 +166,16 @@ def storage_errors(url: str) -> Iterator[None]:
     except sqlalchemy.exc.NoSuchModuleError:
         kind = sqlalchemy.make_url(url).get_backend_name()
         known = near(kind, ("sqlite", "postgresql", "mysql"))
-        raise UserError(f"--storage {public(url)}: unknown kind of database {kind!r}{known}") from None
+        raise UserError(f"{arg('storage', public(url))}: unknown kind of database {kind!r}{known}") from None
     except (sqlalchemy.exc.ArgumentError, ImportError) as error:
         reason = first_line(error.__cause__ or error)
-        raise UserError(f"--storage {public(url)}: {reason}; install the database's Python driver") from None
+        raise UserError(f"{arg('storage', public(url))}: {reason}; install the database's Python driver") from None
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "storage" not in str(error) and "optuna" not in str(error).lower():
             raise
         reason = first_line(error.__cause__ or error)
         hint = next((f"; {hint}" for words, hint in HINTS.items() if words in reason), "")
-        raise UserError(f"--storage {public(url)} cannot be used: {reason}{hint}") from None
+        raise UserError(f"{arg('storage', public(url))} cannot be used: {reason}{hint}") from None
 
 
 def existing_storage(url: str) -> RDBStorage:
@@ -184,8 +186,13 @@ def existing_storage(url: str) -> RDBStorage:
     """
     file = database_file(url)
     if file is not None and not file.exists():
-        raise UserError(f"--storage {url}: there is no such database; a search makes it")
+        raise UserError(f"{arg('storage', url)}: there is no such database; a search makes it")
     return open_storage(url)
+
+
+def holds_none(url: str) -> str:
+    """What to say of a database without studies."""
+    return f"{arg('storage', public(url))} holds no study yet; a search makes one"
 
 
 def load_study(url: str, name: str | None) -> optuna.Study:
@@ -198,9 +205,9 @@ def load_study(url: str, name: str | None) -> optuna.Study:
     with storage_errors(url):
         names = optuna.get_all_study_names(storage)
         if not names:
-            raise UserError(f"--storage {public(url)} holds no study yet")
+            raise UserError(holds_none(url))
         if name is None and len(names) > 1:
-            raise UserError(f"--study is needed: {public(url)} holds {choices(names)}")
+            raise UserError(f"{arg('study')} is needed: {public(url)} holds {choices(names)}")
         chosen = names[0] if name is None else name
         if chosen not in names:
             raise UserError(f"there is no study {chosen!r} in {public(url)}{near(chosen, names)}")

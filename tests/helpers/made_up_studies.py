@@ -125,3 +125,9 @@ def near_good(params, space, rng):
     """What a model that has learnt would draw: most settings from around the good place."""
     drawn = {name: float(np.clip(0.4 + 0.12 * rng.standard_normal(), 0, 0.999)) for name in space}
     return {name: at(space[name], drawn[name]) if rng.random() < 0.7 else params[name] for name in space}
+
+
+def stored(study, storage):
+    """The study, copied into a database."""
+    optuna.copy_study(from_study_name=study.study_name, from_storage=study._storage, to_storage=storage)
+    return optuna.load_study(study_name=study.study_name, storage=storage)

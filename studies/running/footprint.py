@@ -1,0 +1,69 @@
+"""What a study keeps on disk. Links are never followed, and files with other names than ours are not ours."""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+# What a search writes into the folder of its study.
+WRITTEN = re.compile(r"report\.html|trials\.csv|best\.yaml|\.writable|\.writing-.*")
+# What it keeps there of a trial that is not finished.
+UNFINISHED = re.compile(r"trial-\d+(\.safetensors)?")
+FIGURES = "figures"
+FIGURE = re.compile(r".*\.(png|svg)|\.writing-.*")
+CLEAN = re.compile(r"clean-\d+\.safetensors|clean\.json|\.writing-.*")
+
+
+def own_files(folder: Path) -> list[Path]:
+    """What a search wrote into the folder of a study; folders of a trial count as one."""
+    figures = folder / FIGURES
+    return [*named(folder, WRITTEN), *snapshots(folder), *(named(figures, FIGURE) if is_folder(figures) else [])]
+
+
+def snapshots(folder: Path) -> list[Path]:
+    """States of trials that are not finished."""
+    return named(folder, UNFINISHED)
+
+
+def clean_files(folder: Path) -> list[Path]:
+    """What a folder of shared clean epochs holds."""
+    return named(folder, CLEAN)
+
+
+def named(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
+    """Files and folders in a folder whose whole name fits; no links, and nothing where the folder is one."""
+    if not is_folder(folder):
+        return []
+    return sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name) and is_plain(path))
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder, and no link to one."""
+    return not path.is_symlink() and path.is_dir()
+
+
+def is_plain(path: Path) -> bool:
+    """Whether it is a file or a folder, and no link."""
+    try:
+        kind = path.lstat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISREG(kind) or stat.S_ISDIR(kind)
+
+
+def bytes_of(*paths: Path) -> int:
+    """Bytes of files and folders; what vanishes meanwhile counts nothing."""
+    return sum(size for path in paths for size in sizes(path))
+
+
+def sizes(path: Path) -> Iterator[int]:
+    """Bytes of each file below a path."""
+    files = [Path(top, name) for top, _, names in os.walk(path) for name in names] if is_folder(path) else [path]
+    for file in files:
+        try:
+            facts = file.lstat()
+        except OSError:
+            continue
+        if stat.S_ISREG(facts.st_mode):
+            yield facts.st_size

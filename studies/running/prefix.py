@@ -1,0 +1,54 @@
+"""Shared clean epochs: which folder a study keeps them in."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from finetune.config import Recipe, checked
+from finetune.errors import UserError
+from finetune.training.bench import Bench
+from studies.planning.versions import versions
+
+# The folder in ``out`` that all studies share.
+SHARED = "prefix"
+
+
+def prefix_key(bench: Bench, recipe: Recipe) -> str:
+    """16 hex digits of all that clean training depends on."""
+    return key_of(bench.task.fingerprint, bench.models.fingerprint, recipe, versions(), str(bench.device))
+
+
+def key_of(data: str, model: str, recipe: Recipe, under: dict[str, str], device: str) -> str:
+    """The same from its parts: fingerprints, recipe, versions and device."""
+    parts = [data, model, recipe.model_dump_json(), under]
+    return hashlib.sha256(json.dumps([*parts, device]).encode()).hexdigest()[:16]
+
+
+def prefix_keys(about: dict[str, Any], accepted: Iterable[dict[str, str]] = ()) -> set[str]:
+    """Keys of the clean epochs that a study may have used.
+
+    Args:
+        about: Its identity.
+        accepted: Versions under which it went on.
+
+    Returns:
+        One key for each set of versions; none where the identity does not tell.
+    """
+    try:
+        recipe = checked(Recipe, about["recipe"])
+        facts = about["data fingerprint"], about["model fingerprint"], recipe
+        return {key_of(*facts, under, about["device"]) for under in (about["versions"], *accepted)}
+    except (KeyError, TypeError, UserError):
+        return set()
+
+
+def complete(about: dict[str, Any]) -> bool:
+    """Whether the recipe was kept with all fields that the key is made of; an older program may have had fewer."""
+    return set(Recipe.model_fields) <= set(about.get("recipe", {}))
+
+
+def shared_folder(out: str) -> Path:
+    """Where all studies keep their clean epochs."""
+    return Path(out).expanduser() / SHARED

@@ -1,0 +1,176 @@
+"""Delete a study with all that it left: rows, folder, snapshots, and shared clean epochs that no other study uses."""
+
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy as sql
+from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import StudyModel, TrialModel
+from sqlalchemy.orm import Session
+
+from finetune.errors import UserError, first_line, near
+from finetune.words import counted, listed
+from studies.planning.identity import ACCEPTED, known_identity
+from studies.planning.words import size
+from studies.running.claims import Claims
+from studies.running.folder import folder_of
+from studies.running.footprint import bytes_of, clean_files, is_folder, own_files
+from studies.running.leases import LEASES, OF
+from studies.running.prefix import complete, prefix_keys, shared_folder
+from studies.running.storage import holds_none, public
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What goes with a study.
+
+    Args:
+        study: The study.
+        folder: Of its files.
+        files: Its files in that folder.
+        clean: Folders of shared clean epochs that no other study of the database uses.
+        kept: Sentences about what stays, each with its reason.
+    """
+
+    study: optuna.Study
+    folder: Path
+    files: list[Path]
+    clean: list[Path]
+    kept: list[str]
+
+    @property
+    def lines(self) -> list[str]:
+        """What will be deleted, and what will not."""
+        trials = counted(len(self.study.get_trials(deepcopy=False)), "trial")
+        rows = [f"study {self.study.study_name} with {trials} in the database"]
+        if self.files:
+            rows.append(f"{counted(len(self.files), 'file')} in {self.folder} ({size(bytes_of(*self.files))})")
+        rows += [f"clean epochs in {path} ({size(bytes_of(*clean_files(path)))})" for path in self.clean]
+        return rows
+
+
+def plan_removal(storage: RDBStorage, name: str, out: str) -> Removal:
+    """Look what deleting a study would take.
+
+    Args:
+        storage: Its database.
+        name: Its name.
+        out: The folder for results that it was searched with.
+
+    Raises:
+        UserError: There is none of that name, or another program made it.
+    """
+    everyone = {other: optuna.load_study(study_name=other, storage=storage) for other in optuna.get_all_study_names(storage)}
+    if name not in everyone:
+        where = public(str(storage.url))
+        raise UserError(
+            f"there is no study {name!r} in {where}{near(name, everyone)}" if everyone else holds_none(str(storage.url))
+        )
+    study = everyone.pop(name)
+    if known_identity(study) is None and (study.get_trials(deepcopy=False) or study.user_attrs):
+        raise UserError(f"study {name!r} was not made by this program, which deletes its own alone")
+    folder, kept = folder_of(out, name), list[str]()
+    same = [other for other in everyone if folder_of(out, other) == folder]
+    files = own_files(folder)
+    if same and files:
+        kept.append(f"the files in {folder} stay: study {same[0]} has the same folder")
+        files = []
+    elif folder.is_symlink():
+        kept.append(f"{folder} stays: it is a link")
+    clean, doubts = unshared(study, list(everyone.values()), shared_folder(out))
+    return Removal(study, folder, files, clean, kept + doubts)
+
+
+def unshared(study: optuna.Study, others: list[optuna.Study], shared: Path) -> tuple[list[Path], list[str]]:
+    """Folders of clean epochs that are this study's alone; sentences about its others."""
+    mine, keys = known_identity(study) or {}, keys_of(study)
+    folders = [shared / key for key in sorted(keys) if is_folder(shared) and is_folder(shared / key)]
+    users: dict[Path, list[str]] = {path: [] for path in folders}
+    for other in others:
+        about = known_identity(other)
+        theirs = keys_of(other)
+        for path in folders:
+            if path.name in theirs or (about and not theirs & keys and maybe(mine, about)):
+                users[path].append(other.study_name)
+    kept = [f"the clean epochs in {path} stay: {used(names)}" for path, names in users.items() if names]
+    return [path for path, names in users.items() if not names], kept
+
+
+def used(names: list[str]) -> str:
+    """Who uses, or may use, clean epochs."""
+    return f"study {names[0]} uses them" if len(names) == 1 else f"studies {listed(names[:5])} use them"
+
+
+def maybe(mine: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether a study of an older program may use the same clean epochs: what it kept does not tell."""
+    same = all(mine.get(key) == other.get(key) for key in ("data fingerprint", "model fingerprint"))
+    return same and not complete(other)
+
+
+def keys_of(study: optuna.Study) -> set[str]:
+    """Keys of the clean epochs that a study may have used."""
+    return prefix_keys(known_identity(study) or {}, study.user_attrs.get(ACCEPTED, []))
+
+
+def remove(removal: Removal, storage: RDBStorage) -> list[str]:
+    """Delete it: the rows in one transaction, then the files.
+
+    Returns:
+        Sentences about what could not be deleted, and what is left in the study's folder.
+
+    Raises:
+        UserError: A trial is under way in a living process; nothing is deleted.
+    """
+    claims = Claims(removal.study, storage, lambda line: None)
+    with claims.leases.alone() as session:
+        busy = claims.busy(session)
+        if not busy:
+            delete_rows(session, claims.leases.id)
+    if busy:
+        raise UserError(under_way(removal.study.study_name, busy))
+    failures = [line for path in removal.files if (line := delete(path))]
+    for folder in removal.clean:
+        failures += [line for path in clean_files(folder) if (line := delete(path))]
+    for folder in (removal.folder / "figures", removal.folder, *removal.clean, *{path.parent for path in removal.clean}):
+        if is_folder(folder):
+            with suppress(OSError):  # not empty: what is left is not ours
+                folder.rmdir()
+    return failures + left_in(removal)
+
+
+def under_way(name: str, busy: list[tuple[int, str]]) -> str:
+    """Why a study cannot be deleted now."""
+    number, who = busy[0]
+    more = f" (and {counted(len(busy) - 1, 'more trial')})" if len(busy) > 1 else ""
+    return f"study {name!r} has trial {number} under way{more}: {who}; stop that search first"
+
+
+def delete_rows(session: Session, study_id: int) -> None:
+    """Delete a study's rows in Optuna's tables and ours."""
+    trials = sql.select(TrialModel.trial_id).where(TrialModel.study_id == study_id)
+    session.execute(sql.delete(LEASES).where(OF.trial_id.in_(trials)))
+    session.delete(StudyModel.find_or_raise_by_id(study_id, session))
+
+
+def delete(path: Path) -> str | None:
+    """Delete a file, or a folder with what it holds; a sentence where that fails."""
+    try:
+        if is_folder(path):
+            shutil.rmtree(path)  # links in it go, what they lead to stays
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        return f"{path} could not be deleted: {error.strerror or first_line(error)}"
+    return None
+
+
+def left_in(removal: Removal) -> list[str]:
+    """What else lies in the folder."""
+    if not removal.files or not is_folder(removal.folder):
+        return []
+    names = sorted(path.name for path in removal.folder.iterdir())
+    return [f"{removal.folder} stays: it holds {listed(names[:3])}" + (", ..." if len(names) > 3 else "")]

@@ -1,0 +1,99 @@
+"""The command that lists studies, and deletes one."""
+
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from helpers.made_up_studies import made, stored
+from helpers.refusals import assert_said, files, refused, studies
+
+import search
+from studies.running.storage import close_storage, open_storage
+
+URL = "sqlite:///studies.db"
+
+
+@pytest.fixture(autouse=True)
+def _two_studies(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    storage = open_storage(URL)
+    for name in ("one", "two"):
+        stored(made("CCPF", name=name), storage)
+        folder = Path("runs", name)
+        folder.mkdir(parents=True)
+        (folder / "report.html").write_text("x" * 1000)
+    close_storage(storage)
+
+
+class Keys(StringIO):
+    """What somebody types at a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_a_table_of_studies(capsys):
+    assert search.run(["studies"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert lines[0] == ["study", "method", "trials", "metric", "best", "clean", "disk", "last", "change"]
+    assert lines[2][:2] == ["one", "awp"]
+    assert " ".join(lines[2]).startswith("one awp 4 finished (2 complete, 1 pruned, 1 failed) accuracy 0.")
+    assert " ".join(lines[3]).endswith("0.8125 1.0 kB 2030-01-01 09:00")
+
+
+def test_one_is_deleted_with_its_files_and_no_question(capsys):
+    Path("runs/two/trial-4.safetensors").write_text("x" * 2000)
+    assert search.run(["studies", "delete", "two", "--yes"]) == 0
+    said = capsys.readouterr().out
+    assert_said(said, "study two with 4 trials", "2 files in runs/two (3.0 kB)", "deleted: study two")
+    assert studies() == ["one"]
+    assert sorted(Path("runs").iterdir()) == [Path("runs/one")]
+    assert search.run(["studies", "delete", "one", "--yes"]) == 0
+    capsys.readouterr()
+    assert search.run(["studies"]) == 0
+    assert capsys.readouterr().out == f"--storage {URL} holds no study yet; a search makes one\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "left"), [("y\n", ["one"]), ("YES\n", ["one"]), ("n\n", 2), ("\n", 2), ("", 2), ("yep\n", 2)]
+)
+def test_a_terminal_is_asked(typed, left, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", Keys(typed))
+    assert search.run(["studies", "delete", "two"]) == 0
+    assert studies() == (["one", "two"] if left == 2 else left)
+    assert_said(
+        capsys.readouterr().out, "to delete: study two", "delete this? [y/N]", *(["nothing was deleted"] * (left == 2))
+    )
+    assert Path("runs/two/report.html").exists() == (left == 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (["delete", "two"], ["this would delete study two with 4 trials", "1 file in runs/two", "--yes"]),
+        (["delete", "tow", "--yes"], ["there is no study 'tow'", "did you mean 'two'?"]),
+        (["delete", "--yes"], ["Missing argument"]),
+        (["delete", "two", "--yes", "--storage", "sqlite:///nowhere.db"], ["there is no such database"]),
+        (["--storage", "sqlite:///nowhere.db", "delete", "two", "--yes"], ["nowhere.db", "there is no such database"]),
+        (["--storage", "sqlite:///nowhere.db"], ["there is no such database", "a search makes it"]),
+        (["--storage", "studies.db"], ["is no URL", "sqlite:///studies.db"]),
+        (["remove", "two"], ["No such command 'remove'"]),
+        (["delete", "two", "--yes", "--force"], ["No such option", "--force"]),
+    ],
+    ids=" ".join,
+)
+def test_refusals_delete_nothing(line, words, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", StringIO("y\n"))
+    before = files()
+    assert_said(refused(capsys, "studies", *line), *words)
+    assert {name for name in files() if "db-" not in name} == before.keys()
+    assert studies() == ["one", "two"]
+
+
+def test_another_out_folder_and_database(capsys):
+    Path("elsewhere/two").mkdir(parents=True)
+    Path("elsewhere/two/best.yaml").write_text("x")
+    assert search.run(["studies", "delete", "two", "--yes", "--out", "elsewhere"]) == 0
+    assert not Path("elsewhere/two").exists()
+    assert Path("runs/two/report.html").exists()
