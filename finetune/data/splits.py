@@ -22,6 +22,8 @@ SPLITS = {
     "validation": ("validation", "valid", "dev", "val"),
     "test": ("test",),
 }
+# What the training split is called, and what else where nothing is called that.
+TRAIN = (SPLITS["train"], ("training",))
 # Names that say the same less strictly, alone or as a part: development.csv, testing.csv, eval_v2.csv.
 LIKE = {
     "train": ("train", "training"),
@@ -73,8 +75,8 @@ def choose(names: Sequence[str], where: str, told: list[str], given: Sequence[st
         twice = [name for name in exact if _plain(name).lower() == _plain(exact[0]).lower()]
         if len(twice) > 1:
             raise UserError(f"{where} has both {twice[0]} and {twice[1]}; keep one")
-        if not exact and split == "train":
-            continue
+        if not exact and split == "train":  # parts of a name do not say which rows to train on
+            like = [name for name in like if _plain(name).lower() in TRAIN[1]]
         matched = [name for name in like if _words(_plain(name))[1:] == [MATCHED]]
         chosen = exact[:1] or (like if len(like) == 1 else matched if len(matched) == 1 else [])
         if not chosen and like:
@@ -99,15 +101,16 @@ def files_of(folder: Path) -> dict[str, list[Path]]:
     Raises:
         UserError: A part of a table is missing.
     """
-    for root in (folder, folder / "data"):
-        tables = _tables(root)
-        if any(_plain(name).lower() in SPLITS["train"] for name in tables):
-            return tables
+    roots = [_tables(root) for root in (folder, folder / "data")]
     inside = {path.name: path for path in sorted(folder.iterdir()) if path.is_dir()}
-    if any(name.lower() in SPLITS["train"] for name in inside):
-        held = {name: [path for paths in _tables(root).values() for path in paths] for name, root in inside.items()}
-        return {name: paths for name, paths in held.items() if paths}
-    return _tables(folder)
+    for called in TRAIN:
+        for tables in roots:
+            if any(_plain(name).lower() in called for name in tables):
+                return tables
+        if any(name.lower() in called for name in inside):
+            held = {name: [path for paths in _tables(root).values() for path in paths] for name, root in inside.items()}
+            return {name: paths for name, paths in held.items() if paths}
+    return roots[0]
 
 
 def _tables(folder: Path) -> dict[str, list[Path]]:

@@ -58,8 +58,8 @@ def test_home_is_expanded(tmp_path, monkeypatch):
 
 
 def test_what_a_folder_holds_is_said_where_it_has_no_training_split(tmp_path):
-    write_lines(tmp_path / "training.jsonl", rows("a"))
-    with pytest.raises(UserError, match=r"no train file .*training\.jsonl"):
+    write_lines(tmp_path / "learned.jsonl", rows("a"))
+    with pytest.raises(UserError, match=r"no train file .*learned\.jsonl"):
         read_tables(Data(data=str(tmp_path)))
     datasets.DatasetDict({"test": datasets.Dataset.from_list(rows("a"))}).save_to_disk(str(tmp_path / "saved"))
     with pytest.raises(UserError, match="no train split; it has test"):

@@ -69,3 +69,36 @@ def test_hidden_copies_are_no_tables(tmp_path, name):
     (tmp_path / name).write_bytes(b"\x00\x05\x16\x07 no table")
     task = loaded(tmp_path, dev__csv=30)
     assert (len(task.train), len(task.validation)) == (17, 30)
+
+
+@pytest.mark.parametrize("name", ["training.csv", "Training.csv", "TRAINING.tsv", "data/training.csv", "training/rows.csv"])
+def test_training_is_the_train_split_where_nothing_is_called_train(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    between = "\t" if name.endswith("tsv") else ","
+    rows = "".join(f"film {n}{between}{'good' if n % 2 else 'bad'}\n" for n in range(20))
+    (tmp_path / name).write_text(f"text{between}label\n{rows}")
+    task = load_task(Data(data=str(tmp_path)))
+    assert len(task.train) == 14
+    called = "training" if "/rows" in name else name.removeprefix("data/")
+    assert f"{called} is the train split, by its name; train_file takes another" in task.notes
+
+
+def test_training_beside_train_is_not_used(tmp_path):
+    task = loaded(tmp_path, training__csv=30)
+    assert len(task.train) == 14
+    assert "training.csv looks like a split and is not used; train_file takes another" in task.notes
+
+
+@pytest.mark.parametrize("names", [("training_v2.csv",), ("my_training.csv",), ("trainer.csv",), ("test.csv",)])
+def test_other_names_do_not_say_what_to_train_on(tmp_path, names):
+    for name in names:
+        (tmp_path / name).write_text("text,label\na,b\n")
+    with pytest.raises(UserError, match="has no train file"):
+        load_task(Data(data=str(tmp_path)))
+
+
+def test_two_files_called_training_are_refused(tmp_path):
+    for name in ("training.csv", "training.tsv"):
+        (tmp_path / name).write_text("text,label\na,b\n")
+    with pytest.raises(UserError, match=r"training.csv or training.tsv may be the train split; choose one with train_file"):
+        load_task(Data(data=str(tmp_path)))
