@@ -1,4 +1,4 @@
-"""What a run is about: its data and its recipe. Checked on construction, written to and read from best.yaml."""
+"""What a run needs: its data and its recipe. They are checked on construction and stored in best.yaml."""
 
 import codecs
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -25,7 +25,7 @@ class Strict(BaseModel):
 class Data(Strict):
     """Where the rows come from, and how they are read. Exactly one of ``task``, ``data``, ``train_file`` is given.
 
-    ``kind``, ``delimiter``, ``quoting`` and ``encoding`` are found out where they are None, and what was found is said.
+    ``kind``, ``delimiter``, ``quoting`` and ``encoding`` are detected where they are None, and what was detected is printed.
     """
 
     task: str | None = None
@@ -57,7 +57,7 @@ class Data(Strict):
         try:
             return value if value is None else codecs.lookup(value).name
         except LookupError:
-            raise ValueError("Python has no such encoding; give utf-8, utf-16, cp1252, gb18030, shift_jis, ...") from None
+            raise ValueError("there is no such encoding; give utf-8, utf-16, cp1252, gb18030, shift_jis, ...") from None
 
 
 class Recipe(Strict):
@@ -93,7 +93,7 @@ def checked(kind: type[Model], values: dict[str, Any], where: str = "") -> Model
     """Build a configuration.
 
     Raises:
-        UserError: Something in ``values`` is unknown or outside its domain; names the argument or the file.
+        UserError: A value is unknown, missing or outside its domain; names the argument or the file.
     """
     try:
         return kind(**values)

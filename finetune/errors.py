@@ -1,4 +1,4 @@
-"""Errors that a user can mend: one or two lines, no traceback."""
+"""Errors that a user can correct: one or two lines, no traceback."""
 
 import difflib
 import errno
@@ -26,11 +26,11 @@ class UserError(Exception):
 
 
 class Diverged(ArithmeticError):
-    """Training left the finite numbers: information about a setting, not a fault of the program."""
+    """Training gave values that are not finite: that is the fault of a setting, not of the program."""
 
 
 def near(word: str, words: Iterable[str]) -> str:
-    """The end of a message: a question with the nearest word, or the choices where none is near."""
+    """The end of a message: the nearest word as a question, or all choices where none is near."""
     known = sorted(words)
     close = difflib.get_close_matches(word, known, 1, 0.6)
     if close:
@@ -46,13 +46,13 @@ def first_line(error: BaseException) -> str:
 
 @contextmanager
 def writing(what: str) -> Iterator[None]:
-    """Turn a failure to write into one line that says what to do.
+    """Turn a failed write into one line that says what to do.
 
     Args:
         what: The argument and its value, ``arg("out", "runs")``, or a file.
 
     Raises:
-        UserError: An ``OSError`` came.
+        UserError: An ``OSError`` was raised.
     """
     try:
         yield

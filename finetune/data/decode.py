@@ -20,17 +20,17 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# What files are found in that are not UTF-8. Each is rated alone: asked for the best of all it knows, the detector takes
-# "it's" of Windows for Korean and French for Central European. Korean is known by its common syllables: those that cp949
-# adds are what Japanese bytes come out as.
+# Common encodings other than UTF-8. Each is rated alone: if the detector chooses from all that it knows, it takes "it's"
+# of Windows for Korean, and French for Central European. Korean is euc_kr alone: the syllables that cp949 adds are what
+# Japanese bytes turn into.
 ENCODINGS = ("gb18030", "big5", "cp932", "euc_jp", "iso2022_jp", "euc_kr", "cp1252", "cp1250", "cp1251", "koi8_r")
-# So many bytes rate an encoding; all of them are decoded.
+# An encoding is rated on this many bytes; all bytes are decoded.
 SAMPLE = 2**20
-# The detector's mess of a right reading of a few dozen rows lies below; that of a wrong one of another script above 0.1.
+# The detector's "mess" of a right reading of a few dozen rows lies below this; that of a wrong script lies above 0.1.
 MESS = 0.05
-# Two readings are told apart where the letters of one are those of a language so much more often.
+# One reading wins if its letters fit a language better than those of the other by this much.
 LEAD = 0.1
-# Fewer bytes above ASCII than this say nothing about the rest.
+# Fewer bytes above ASCII than this are no evidence.
 EVIDENCE = 10
 # UTF-16 of mostly Latin text has a zero in every second byte; nothing else has so many.
 ZEROS = 0.2
@@ -67,10 +67,10 @@ def encoding_of(raw: bytes, name: str, known: Sequence[str] = ()) -> str:
     Args:
         raw: All of it.
         name: Of the file, for the message.
-        known: Encodings of the files beside it, taken first where it is not UTF-8.
+        known: Encodings of the files beside it, tried first if it is not UTF-8.
 
     Raises:
-        UserError: None is clearly right; says which may be.
+        UserError: No encoding clearly fits; names those that may.
     """
     for mark, encoding in MARKS:
         if raw.startswith(mark):

@@ -29,7 +29,7 @@ READERS: dict[Quoting, dict[str, Any]] = {
     "single": {"quotechar": "'", "doublequote": True},
     "none": {"quoting": csv.QUOTE_NONE, "quotechar": None},
 }
-# So many lines show a rare delimiter; the whole file is read strictly with it.
+# A rare delimiter is looked for in this many lines; then the whole file is read strictly with it.
 SNIFFED = 50
 
 
@@ -45,7 +45,7 @@ class Reading:
 
 
 class Unfit(Exception):
-    """A way to read a file that it does not fit; the text says what is wrong, and in which line."""
+    """A file cannot be read in some way; the text says why, and in which line."""
 
 
 @dataclass(frozen=True)
@@ -76,17 +76,17 @@ def usual(delimiter: str) -> Quoting:
 
 
 def readings(text: str, delimiter: str | None, quoting: Quoting | None, suffix: str, named: Sequence[str]) -> list[Reading]:
-    """The ways in which a file can be read whole: one where it is clear, several where they differ.
+    """All ways in which the whole file can be read: one if it is clear, several if they give different rows.
 
     Args:
         text: All of it.
-        delimiter: What is between cells; found out where it is None.
-        quoting: How cells are quoted; found out where it is None.
+        delimiter: What is between cells; detected where it is None.
+        quoting: How cells are quoted; detected where it is None.
         suffix: The delimiter that the file's name stands for.
-        named: Columns that are asked for; they tell delimiters apart.
+        named: Columns that are asked for; they show which delimiter is right.
 
     Raises:
-        Unfit: There is none.
+        Unfit: It cannot be read.
     """
     source = Text(text.removesuffix("\x1a"))
     if hint := re.match("sep=(.)(\r\n|\r|\n)", source.text):  # Excel's own line, above the header
@@ -142,7 +142,7 @@ def _whole(source: Text, delimiter: str, quoting: Quoting | None) -> list[Readin
 
 
 def fitting(source: Text, delimiter: str, quoting: Quoting | None) -> list[Reading]:
-    """What the file can mean with one delimiter; readings that come to the same are one.
+    """All readings of a file with one delimiter; equal ones are given once.
 
     Raises:
         Unfit: No way of quoting fits all of it.
@@ -217,7 +217,7 @@ def _try(source: Text, delimiter: str, quoting: Quoting, reasons: dict[Quoting, 
 
 
 def _swallows(reading: Reading, plain: Reading | None) -> str:
-    """Why a quoted cell over several lines is taken for a stray quotation mark and the rows behind it; else nothing."""
+    """Why a quoted cell over several lines seems to be a stray quotation mark and the rows after it; else empty."""
     found = holds_rows(reading.records, reading.delimiter)
     if found:
         line, ends = reading.lines[found[0]], len(ENDS.findall(found[1]))

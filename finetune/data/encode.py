@@ -11,7 +11,7 @@ from torch import Tensor
 
 from finetune.tasks.task import Rows
 
-# Rows that are sorted by length together, in batches: enough to save padding, few enough to keep the order random.
+# This many batches are sorted by length together: enough to save padding, few enough to keep the order random.
 POOL = 32
 
 

@@ -30,7 +30,7 @@ def read_tables(data: Data, told: list[str] | None = None) -> dict[str, Table]:
 
     Args:
         data: Where they are, and how they are read.
-        told: Lines to print, added to: what was found out, and how to change it.
+        told: Lines to print, added to: what was detected, and how to change it.
 
     Raises:
         UserError: A file or folder is missing, empty or unreadable.
@@ -82,7 +82,7 @@ def read_file(path: Path, data: Data = ANYTHING, told: list[str] | None = None) 
 
 
 def read_files(splits: Mapping[str, Sequence[Path]], data: Data, told: list[str]) -> dict[str, Table]:
-    """Tables of files; those of one split follow each other. Files that one person wrote are read in one way.
+    """Tables of files; those of one split follow each other. Files that lie together are read in one way.
 
     Raises:
         UserError: A file is missing, empty, of another format, or can be read in several ways.
@@ -152,7 +152,7 @@ def decoded(raw: bytes, encoding: str, what: str) -> str:
 
 
 def read_delimited(texts: Mapping[Path, str], data: Data, told: list[str]) -> dict[Path, Table]:
-    """Tables of .csv and .tsv files. Where one can be read in two ways, the files beside it decide.
+    """Tables of .csv and .tsv files. If one can be read in two ways, the files beside it decide.
 
     Raises:
         UserError: A file cannot be read as a whole, or can be read in two ways; names the line and the argument.

@@ -75,7 +75,7 @@ def read_parquet(raw: bytes, what: str) -> Table:
 
 
 def with_names(columns: dict[str, list[Any]], features: Mapping[str, Any]) -> Table:
-    """Columns, with class names in place of class numbers where the data set brings them; -1 is no class."""
+    """Columns, with class names in place of class numbers where the data set brings them; -1 is a missing one."""
     classes = {str(key): tuple(kind.names) for key, kind in features.items() if getattr(kind, "names", None)}
     found = {str(key): values for key, values in columns.items()}
     for key, names in classes.items():

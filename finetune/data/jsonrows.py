@@ -24,7 +24,7 @@ def read_json(text: str, name: str, named: Sequence[str]) -> Table:
         named: Columns that are asked for; they tell an object of columns from one of rows.
 
     Raises:
-        UserError: It is no JSON, or holds no rows.
+        UserError: It is not JSON, or holds no rows.
     """
     values, lines = _values(text, name)
     if len(values) == 1 and isinstance(values[0], list):
@@ -59,7 +59,7 @@ def _values(text: str, name: str) -> tuple[list[Any], list[int]]:
     except Twice as error:
         raise UserError(f"{name}: the object that begins in line {line} {error}") from None
     except RecursionError:
-        raise UserError(f"{name}: line {line} is nested too deep") from None
+        raise UserError(f"{name}: line {line} is nested too deeply") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the labels are: their kind, by their values, and said; written in one way; or none at all."""
+"""Labels: their kind, detected by their values; written in one way; or missing altogether."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ PLACEHOLDERS = {"-1", "-1.0", "?", "-", "none", "null", "nan", "n/a", "na", "unk
 
 
 def kind_of(table: Table, columns: Sequence[str], data: Data, metric: str | None, told: list[str]) -> Kind:
-    """The kind of task: the one asked for, the only one that has the metric, or what the labels look like, which is said.
+    """The kind of task: the one asked for, the only one with the metric, or else what the labels look like (printed).
 
     Raises:
         UserError: The kind takes one label column, or the labels look like those of no kind.
@@ -78,7 +78,7 @@ def commas(texts: Sequence[str]) -> bool:
 
 
 def keep_for_prediction(tables: dict[str, Table], columns: Sequence[str], kind: Kind | None, told: list[str]) -> set[str]:
-    """The test split, where it has no labels: it is read, and not scored, which is said."""
+    """The test split, if it has no labels: it is read but not scored, and a line says so."""
     if "test" not in tables:
         return set()
     reason = unlabelled(tables["test"], tables["train"], columns, kind is not None and kind.named)

@@ -1,4 +1,4 @@
-"""Evidence for and against a way to read quotation marks: what a file's own cells say."""
+"""Evidence in a file's own cells for and against a way to read quotation marks."""
 
 import re
 from collections import Counter

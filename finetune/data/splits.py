@@ -1,4 +1,4 @@
-"""Which files of a folder, or splits of a data set, are train, validation and test: by their names, and said."""
+"""Which files of a folder, or splits of a data set, are train, validation and test: chosen by name, and printed."""
 
 import re
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ SPLITS = {
 }
 # What the training split is called, and what else where nothing is called that.
 TRAIN = (SPLITS["train"], ("training",))
-# Names that say the same less strictly, alone or as a part: development.csv, testing.csv, eval_v2.csv.
+# Names that say the same in other words, alone or as a part: development.csv, testing.csv, eval_v2.csv.
 LIKE = {
     "train": ("train", "training"),
     "validation": (*SPLITS["validation"], "development", "validate", "eval", "evaluation"),
@@ -60,11 +60,11 @@ def choose(names: Sequence[str], where: str, told: list[str], given: Sequence[st
     Args:
         names: Files, or splits of a data set.
         where: What holds them, for messages.
-        told: Lines to print; what was chosen by likeness, and what was left, is added.
+        told: Lines to print, added to: what was chosen by a similar name, and what was not used.
         given: Splits that are named otherwise.
 
     Raises:
-        UserError: There is no training split, or several names are as good.
+        UserError: Several names fit one split equally well.
     """
     found: dict[str, str] = {}
     for split, aliases in SPLITS.items():
@@ -124,7 +124,7 @@ def _tables(folder: Path) -> dict[str, list[Path]]:
         parts = [shard for path in paths if (shard := SHARD.fullmatch(stem_of(path)))]
         numbers, whole = [int(part[2]) for part in parts], {int(part[3]) for part in parts}
         if len(set(numbers)) < len(numbers) or len(whole) > 1:
-            raise UserError(f"{paths[0]}: there are parts of several versions of this table; keep those of one")
+            raise UserError(f"{paths[0]}: these are parts of several versions of this table; keep those of one")
         if parts and len(numbers) != max(whole):
             raise UserError(f"{paths[0]}: {len(paths)} of its {max(whole)} parts are here; the others are missing")
     return found

@@ -1,4 +1,4 @@
-"""What a run has read, in a few lines, with a warning where it will spoil the result."""
+"""What a run has read, in a few lines, with a warning where it will distort the result."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,23 +11,23 @@ from finetune.tasks import KINDS
 from finetune.tasks.task import Rows, Task
 from finetune.words import counted, listed, share
 
-# So many texts of a split are tokenised for these lines, evenly chosen: shares are then right to a point or two.
+# This many texts of a split, evenly spaced, are tokenised for these lines: shares are then right to a point or two.
 SAMPLE = 2000
-# Above this share of cut texts the model does not see what many labels depend on.
+# Above this share of cut texts, the model misses what many labels depend on.
 CUT = 0.2
-# A pretrained tokeniser leaves well under 1 % unknown; where a fifth is, the words that matter are among them.
+# A pretrained tokeniser leaves well under 1 % unknown; where a fifth is unknown, the words that matter are among them.
 UNKNOWN = 0.2
-# So much of a split known from training moves its score by up to as much: more than methods differ by.
+# A share of known texts moves the score by up to as much: at 2 % by more than methods differ.
 KNOWN = 0.02
 # Rows whose text also has another label bound the accuracy: at 5 % by 2 to 3 points.
 CONTRADICTED = 0.05
-# A text with at most one letter or digit says nothing, except where a character is a word.
+# A text with at most one letter or digit says nothing, except in scripts where a character is a word.
 LETTERS = 1
 EMPTY = 0.1
 
 
 def reading(task: Task, tokenizer: Any, max_length: int) -> list[str]:
-    """Lines about rows, classes or targets, lengths and doubles; what spoils a result begins with "warning: ".
+    """Lines about rows, classes or targets, lengths and doubles; what distorts a result begins with "warning: ".
 
     Args:
         task: What was read.
@@ -60,11 +60,11 @@ def _tokens(task: Task, tokenizer: Any, max_length: int) -> list[str]:
     ]
     if cut > CUT:
         most = int(np.quantile(lengths, 0.95, method="higher"))
-        what = f"{share(cut, 1)} of the train texts lose their ends"
-        way = f"{arg('max_length', most)} keeps 95 % whole, or put what matters first"
+        what = f"{share(cut, 1)} of the train texts are cut off"
+        way = f"{arg('max_length', most)} keeps 95 % of them whole; or move what matters to the front"
         lines.append(f"warning: {what}; {way}")
     if max(unknown, strange) > UNKNOWN:
-        what = f"{share(max(unknown, strange), 1)} of the tokens are unknown to the model, and all alike to it"
+        what = f"{share(max(unknown, strange), 1)} of the tokens are unknown to the model, which cannot tell them apart"
         lines.append(f"warning: {what}; choose a {arg('model')} for the language of these texts")
     return lines
 
@@ -85,22 +85,28 @@ def _doubles(task: Task) -> list[str]:
     seen: dict[tuple[str, str], set[Any]] = defaultdict(set)
     for key, label in zip(_keys(task.train), task.train.labels.tolist(), strict=True):
         seen[key].add(tuple(label) if isinstance(label, list) else label)
-    lines, found = [], {}
+    lines, few, count = [], [], 0
     for name, rows in [(name, rows) for name, rows in splits(task).items() if name != "train" and rows.labelled]:
         known = sum(key in seen for key in _keys(rows))
-        if known:
-            found[name] = f"{known} of {counted(len(rows), f'{name} text')} ({share(known, len(rows))})"
+        what = f"{known} of {counted(len(rows), f'{name} text')} ({share(known, len(rows))})"
         if known > KNOWN * len(rows):
-            what = f"{found.pop(name)} are train texts as well"
-            lines.append(f"warning: {what}: the score on {name} is too good; take them out of one of the two")
-    if found:
-        lines.insert(0, f"{listed(list(found.values()))} are train texts as well")
+            way = f"the score on {name} will be too good; remove {'it' if known == 1 else 'them'} from one of the two"
+            lines.append(f"warning: {what} {_also(known)}: {way}")
+        elif known:
+            few.append(what)
+            count += known
+    if few:
+        lines.insert(0, f"{listed(few)} {_also(count)}")
     torn = sum(len(seen[key]) > 1 for key in _keys(task.train))
     if torn and KINDS[task.kind].named:
-        some = f"{counted(torn, 'train row')} ({share(torn, len(task.train))})"
-        what = f"{some} {'has' if torn == 1 else 'have'} a text that has another label elsewhere in train"
+        share_of = share(torn, len(task.train))
+        what = f"{torn} train rows ({share_of}) have a text that has another label elsewhere in train"
         lines.append(f"warning: {what}; no model can learn them" if torn > CONTRADICTED * len(task.train) else what)
     return lines
+
+
+def _also(count: int) -> str:
+    return "is a train text as well" if count == 1 else "are train texts as well"
 
 
 def _keys(rows: Rows) -> Iterable[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The files of a model's folder: which are read, their fingerprint, and what their weights did not fill."""
+"""The files of a model's folder: which are read, their fingerprint, and which weights they lack."""
 
 import hashlib
 import json
@@ -47,7 +47,7 @@ def refuse_pointer(path: Path, source: str) -> None:
     """Refuse Git's stand-in for a file.
 
     Raises:
-        UserError: It is one.
+        UserError: It is such a stand-in.
     """
     with path.open("rb") as file:
         if file.read(len(POINTER)) == POINTER:
@@ -112,7 +112,7 @@ def digest(folder: Path, source: str, tokenizer: Any) -> str:
 
 
 def old_digest(folder: Path) -> str:
-    """What studies kept before the tokeniser's own files counted: safetensors and JSON files alone."""
+    """The fingerprint of earlier studies: of safetensors and JSON files alone, without other files of the tokeniser."""
     total = hashlib.sha256()
     for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")]):
         total.update(_content(path))
@@ -125,11 +125,11 @@ def _content(path: Path) -> bytes:
 
 
 def judge(model: Any, found: dict[str, Any], source: str, file: str) -> list[str]:
-    """Refuse an encoder that its files do not fill; lines about what they lack or have in vain beside it.
+    """Refuse an encoder whose files lack weights; lines about what else is missing or left over.
 
     Args:
         model: As it was built.
-        found: transformers' loading info.
+        found: The loading info of transformers.
         source: The model, as it was named.
         file: Where the weights came from.
 
@@ -165,7 +165,7 @@ def head_of(model: Any, found: dict[str, Any]) -> tuple[Literal["new", "other", 
 
     Args:
         model: As it was built.
-        found: transformers' loading info.
+        found: The loading info of transformers.
     """
     head = {name for name in model.state_dict() if not name.startswith(f"{model.base_model_prefix}.")}
     other = [shapes[0] for name, *shapes in found["mismatched_keys"] if name in head]
@@ -175,7 +175,7 @@ def head_of(model: Any, found: dict[str, Any]) -> tuple[Literal["new", "other", 
 
 
 def _left_out(unexpected: Iterable[str], mine: list[str], prefix: str) -> list[str]:
-    """Encoder weights that the model has no place for; heads of pretraining and poolers are no loss."""
+    """Encoder weights that the model has no place for, without heads of pretraining and poolers."""
     parts = {name.removeprefix(prefix).split(".")[0] for name in mine} - {"pooler"}
     bare = ((name, re.sub(r"^(model\.|module\.)?", "", name).removeprefix(prefix)) for name in sorted(unexpected))
     return [name for name, short in bare if short.split(".")[0] in parts and short.split(".")[-1] not in TABLES]

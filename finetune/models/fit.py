@@ -1,4 +1,4 @@
-"""Whether a pretrained model can read the texts: tried on the model itself, before anything is written."""
+"""Whether a pretrained model can read the texts: tried with the model itself, before anything is written."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,34 +14,34 @@ from finetune.errors import UserError, first_line
 from finetune.models.pretrained import PADS, Models
 from finetune.tasks.task import Rows
 
-# Models that look up a position for each token mostly hold 512 or 1,024 of them.
+# Models with a table of positions mostly have 512 or 1,024.
 USUAL = 1040
-# Tokens that a text must be able to have, and transformers' number for "as many as you like".
+# The fewest tokens that a text must be able to have, and transformers' number for "as many as you like".
 FEWEST = 4
 UNLIMITED = int(1e30)
-# Texts, longest in characters, among which the one with most tokens is looked for.
+# The text with most tokens is looked for among this many of the longest in characters.
 CANDIDATES = 32
 # Rounding, as a share of the answer.
 ALIKE = 1e-4
-# Characters that few tokens exceed, and those of a text that surely fits.
+# More characters than a token mostly has, and the length of a text that surely fits.
 WIDE = 64
 FEW = 8
 
 
 class Fit:
-    """A model that is looked at, its tokeniser, and the texts.
+    """Tokeniser, padding and text length that suit a pretrained model, found by trying it.
 
     ``max_length`` is the length in tokens at which texts are cut: what was asked for, or what tokeniser and model take.
-    Lines about what was chosen are added to ``models.notes``; the tokeniser's inputs and side of padding may be changed.
+    Lines about what was chosen are added to ``models.notes``. The tokeniser's inputs and padding side may be changed.
 
     Args:
-        models: Where it comes from; its tokeniser is put right.
-        seed: Of the model that training begins with, so that it is built once.
+        models: The source of the model; its tokeniser is adapted.
+        seed: That of training, so that its model is built once only.
         parts: All rows.
         asked: The recipe's ``max_length``.
 
     Raises:
-        UserError: It cannot read the texts.
+        UserError: The model cannot read the texts.
     """
 
     def __init__(self, models: Models, seed: int, parts: Sequence[Rows], asked: int) -> None:
@@ -114,7 +114,7 @@ class Fit:
             return len(self.tokenizer)
 
     def _choose_inputs(self, texts: list[tuple[str, ...]]) -> None:
-        """Leave out the numbers of first and second text where the model knows none."""
+        """Leave out token types where the model has none."""
         short = self.encoded([tuple(text[:FEW] or "a" for text in texts[0])], self.max_length)
         if self.logits(short) is None:
             kinds = short.pop("token_type_ids", None)
@@ -135,7 +135,7 @@ class Fit:
         """The longest text that it reads, found by trying.
 
         Raises:
-            UserError: Not even four tokens; or it answers with what is no number.
+            UserError: It cannot read four tokens, or its answers are not finite.
         """
         real = [len(self.tokenizer(*row, verbose=False)["input_ids"]) for row in texts]
         most = min(self.max_length, max(USUAL, *real))
@@ -204,7 +204,7 @@ def longest_texts(parts: Sequence[Rows]) -> list[tuple[str, ...]]:
 
 
 def filled(rows: Rows, empty: NDArray[np.bool_], tokenizer: Any) -> tuple[Rows, str]:
-    """The rows with a token in place of texts that have none, and that token: there would be nothing to read."""
+    """The rows with a token in place of texts that have none, and that token: a model cannot read nothing."""
     known = [getattr(tokenizer, name, None) for name in ("bos_token", "eos_token", "cls_token", "sep_token", "unk_token")]
     token = next((token for token in known if token and token != tokenizer.pad_token), tokenizer.pad_token)
     texts = [token if gap else text for text, gap in zip(rows.texts, empty, strict=True)]

@@ -1,4 +1,4 @@
-"""The last layer of a model: what it answers, moved into other units or another order by its weights."""
+"""The last layer of a model: its weights changed so that it answers in other units or another order."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -37,7 +37,7 @@ def in_units(
         order: For each output, which of the model's it is; as they are by default.
 
     Returns:
-        The weights to be replaced, by name; none where there is no such layer.
+        The weights to replace, by name; empty where there is no such layer.
     """
     scale, shift = (torch.from_numpy(np.asarray(value, np.float64)) for value in (std, mean))
     take = torch.arange(len(scale)) if order is None else torch.tensor(order)
@@ -73,7 +73,7 @@ def take_over(model: Any, batch: dict[str, Tensor], was: dict[int, str], names: 
         scale: Mean and standard deviation of the targets; None where labels have no units.
 
     Returns:
-        What was done, to be added to a sentence.
+        What was done, as the end of a sentence.
     """
     try:
         if scale is not None:
@@ -86,10 +86,10 @@ def take_over(model: Any, batch: dict[str, Tensor], was: dict[int, str], names: 
             done = "its classes put into the order of the data"
         else:
             return ""
-    except Exception:  # a model that cannot read this text: it is told apart later, on the data
+    except Exception:  # the model cannot read this text; Fit says why, on the data
         changed = {}
     if not changed:
-        return ", as it is: its answers are in units or an order of their own"
+        return ", as it is: its answers have units or an order of their own"
     known = dict(model.named_parameters())
     with torch.no_grad():
         for name, value in changed.items():

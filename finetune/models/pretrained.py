@@ -19,14 +19,14 @@ from finetune.models.head import take_over
 from finetune.tasks import KINDS
 from finetune.tasks.task import Task
 
-# Tokens that can stand for a padding token where there is none: attention masks hide them.
+# Tokens that can pad where there is no padding token: attention masks hide them.
 PADS = ("eos_token", "sep_token", "bos_token", "cls_token", "mask_token", "unk_token")
 
 
 class Models:
-    """Builds the same model again and again; reads and checks its source once.
+    """Builds the same model any number of times; reads and checks its source once.
 
-    ``notes`` has a line for everything that was chosen or left out on the way; building the first model adds to it.
+    ``notes`` has one line for everything that was chosen or left out; building the first model adds to it.
 
     Args:
         recipe: Its ``model`` is "tiny", a folder in the hub's layout, or a hub id.
@@ -59,7 +59,7 @@ class Models:
         """A fresh model; weights that are not loaded are drawn from ``seed``.
 
         Raises:
-            UserError: It cannot be loaded, or its files do not fill its encoder.
+            UserError: It cannot be loaded, or its files lack weights of its encoder.
         """
         kept, self._looked_at = self._looked_at, None
         if kept is not None and kept[0] == seed:
@@ -73,18 +73,18 @@ class Models:
             name_outputs(tiny, self.names)
             return tiny
         if self.folder is not None and stamps(self.folder, self.source) != self._stamps:
-            what = "its files have changed since this run began; the same command takes up what is there now"
+            what = "its files have changed since this run began; run the same command again to use the new ones"
             raise UserError(f"{self.where}: {what}")
         model, found, was = self._load()
         file = weight_files(self.folder, self.source)[0].name if self.folder else "its weights"
         lines = judge(model, found, self.source, file)
         head, outputs = head_of(model, found)
         if head == "other":
-            lines.append(f"the head in {file} has {outputs} outputs, the data {len(self.names)}: a new one is drawn")
+            lines.append(f"the head in {file} has {outputs} outputs, the data needs {len(self.names)}: a new one is drawn")
         elif head == "taken":
             batch = dict(self.tokenizer("a", return_tensors="pt"))
             how = take_over(model, batch, was or {}, self.names, self.scale)
-            lines.append(f"the head in {file} has {outputs} outputs, as the data, and is taken over{how}")
+            lines.append(f"the head in {file} has {outputs} outputs, as the data needs, and is used{how}")
         said = [Line(f"model {self.source}: {line}") for line in lines]
         self.notes += [line for line in said if line not in self.notes]
         self.own_pad = model.config.pad_token_id
@@ -94,7 +94,7 @@ class Models:
         return built
 
     def look_at(self, seed: int) -> nn.Module:
-        """A model to look at and not to change: the next one that is built from that seed."""
+        """The next model that is built from that seed, to look at and not to change."""
         model = self.build(seed)
         self._looked_at = (seed, model, torch.get_rng_state())
         return model
@@ -187,7 +187,7 @@ class Models:
 
 
 def quiet() -> None:
-    """Keep transformers' bars and warnings off the screen: what matters is said in our own lines."""
+    """Silence the bars and warnings of transformers: what matters is printed in our own lines."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()

@@ -6,7 +6,7 @@ from typing import Any
 
 from finetune.arguments import arg
 
-# The square of a larger target is no float32.
+# The square of a larger target exceeds float32.
 LARGEST = 1e18
 # Signs, a point, a power of ten; no zeros in front, which make a name of a number.
 WHOLE = r"[+-]?(0|[1-9]\d*)(\.\d*)?([eE][+-]?\d{1,2})?"

@@ -92,7 +92,9 @@ class Classification(Kind):
         most = max(counts, key=lambda name: counts[name])
         if counts[most] > MAJORITY * len(train):
             what = f"{share(counts[most], len(train))} of the train rows are {most!r}"
-            lines.append(f"warning: {what}: always saying so is as accurate; consider {arg('metric', 'macro_f1')} or mcc")
+            lines.append(
+                f"warning: {what}: always predicting it is as accurate; consider {arg('metric', 'macro_f1')} or mcc"
+            )
         return lines
 
 

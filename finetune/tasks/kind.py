@@ -52,7 +52,7 @@ class Scale:
 class Kind(ABC):
     """A kind of task. One file of this folder is one kind; it ends with ``KIND``, its only instance.
 
-    What is no method of its own here follows from the labels' shape or from the head's outputs.
+    Everything else follows from the shape of the labels or from the outputs of the head.
     """
 
     name: ClassVar[KindName]
@@ -62,12 +62,12 @@ class Kind(ABC):
     architecture: ClassVar[str] = "SequenceClassification"
     # Whether labels may stand in several columns.
     several: ClassVar[bool]
-    # Whether labels are names: two of one text contradict each other, and "3,5" is no number with a comma.
+    # Whether labels are names: two of one text contradict each other, and "3,5" is not a decimal number.
     named: ClassVar[bool]
 
     @abstractmethod
     def recognise(self, table: Table, columns: Sequence[str]) -> str | None:
-        """What the labels look like, if they look like this kind's: a line to print, empty where it goes without saying.
+        """What the labels look like, if they look like this kind's: a line to print, empty where nothing needs saying.
 
         Args:
             table: The training split.
@@ -149,7 +149,7 @@ class Kind(ABC):
 
     @abstractmethod
     def describe(self, train: Rows, names: tuple[str, ...]) -> list[str]:
-        """Lines about the training labels; what spoils a result begins with "warning: "."""
+        """Lines about the training labels; what distorts a result begins with "warning: "."""
 
 
 def refuse_several(table: Table, where: str, column: str, split: str) -> None:

@@ -1,4 +1,4 @@
-"""Metrics by name, each with the direction that is better, and what they say of predictions."""
+"""Metrics by name, each with the direction that is better, and what they give for predictions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ def part_of(name: str) -> str:
 
 
 def constant_guess(task: Task) -> dict[str, float]:
-    """What every metric gives for the best that can be said without reading a text, on the validation rows.
+    """Every metric of the best prediction that reads no text, on the validation rows.
 
     Agreement and correlation of a constant are 0.
     """

@@ -43,12 +43,12 @@ class Bench:
 
     @property
     def notes(self) -> list[str]:
-        """A line for everything that was chosen or left out so that model and data fit."""
+        """One line for everything that was chosen or left out so that model and data fit."""
         return [*self.models.notes]
 
     @property
     def read(self) -> list[str]:
-        """Lines about the data: how they were read, what they hold, and what will spoil the result."""
+        """Lines about the data: how it was read, what it holds, and what will distort the result."""
         return [*self.task.notes, *reading(self.task, self.models.tokenizer, self.max_length)]
 
     def encode(self, rows: Rows) -> Encoded:
@@ -66,7 +66,7 @@ class Bench:
         """Predictions as the kind of task has them: logits (rows, classes), or targets (rows, targets) in their own units.
 
         Args:
-            model: It; left in evaluation mode.
+            model: The model; it is left in evaluation mode.
             data: The rows.
             size: Rows at a time.
             dtype: Of autocast; None for none.

@@ -1,4 +1,4 @@
-"""What is saved: a model that plain transformers reads, and that answers in the units and with the names of the data."""
+"""Saving a model: plain transformers reads it, and it answers in the units and with the names of the data."""
 
 import json
 from dataclasses import replace
@@ -18,7 +18,7 @@ from finetune.training.bench import Bench
 # Rows that the saved model is compared on.
 COMPARED = 16
 STANDARDISED = (
-    "the model's last layer cannot take the units of the targets, so it is saved with standardised predictions: "
+    "the last layer of the model cannot hold the units of the targets, so its saved predictions are standardised: "
     "value = prediction * std + mean, see its README.md and config.json (target_mean, target_std)"
 )
 README = """# Predictions are standardised
@@ -32,18 +32,18 @@ std {std}
 
 
 def keep(bench: Bench, model: nn.Module, folder: Path) -> list[str]:
-    """Write model and tokeniser in the hub's layout, and read them again as others will.
+    """Save model and tokeniser in the hub's layout, and load them again as others will.
 
     Mean and standard deviation of the targets are written into the last layer, names of classes or targets into the
     configuration, the length at which texts were cut into the tokeniser's. The model itself stays as it is.
 
     Args:
         bench: What it was trained on.
-        model: It, with the weights that are to be kept.
-        folder: Where to; it exists.
+        model: The trained model, with the weights to save.
+        folder: An existing folder.
 
     Returns:
-        Lines about what could not be written, and about saved predictions that are not those of ``model``.
+        Lines about what could not be saved, and about saved predictions that differ from those of ``model``.
 
     Raises:
         OSError: The folder cannot be written.
@@ -60,7 +60,7 @@ def keep(bench: Bench, model: nn.Module, folder: Path) -> list[str]:
         if standardised:
             notes.append(STANDARDISED)
         elif norm:
-            notes.append(f"the head has no bias: the mean of the targets went into {norm}, before it")
+            notes.append(f"the head has no bias, so the mean of the targets is held by {norm}, before it")
     saved.save_pretrained(folder, state_dict=weights)
     if bench.scale is not None and standardised:
         _explain(bench.scale, folder)
@@ -71,7 +71,7 @@ def keep(bench: Bench, model: nn.Module, folder: Path) -> list[str]:
 
 
 def _explain(scale: Scale, folder: Path) -> None:
-    """Write mean and standard deviation where a reader of the folder finds them."""
+    """Write mean and standard deviation to places where people look for them."""
     mean, std = ([float(value) for value in values] for values in (scale.mean, scale.std))
     config = folder / "config.json"
     values = json.loads(config.read_text(encoding="utf-8")) | {"target_mean": mean, "target_std": std}
@@ -80,9 +80,9 @@ def _explain(scale: Scale, folder: Path) -> None:
 
 
 def difference(bench: Bench, model: nn.Module, folder: Path, standardised: bool) -> str | None:
-    """A line where plain transformers does not predict from the folder what the model does; None where it does.
+    """A line if plain transformers predicts something else from the folder than the model does; None if it agrees.
 
-    Compared are a few validation rows: their texts as the saved tokeniser cuts and pads them, in one batch.
+    A few validation rows are compared in one batch, as the saved tokeniser cuts and pads them.
     """
     import transformers
 
@@ -98,11 +98,11 @@ def difference(bench: Bench, model: nn.Module, folder: Path, standardised: bool)
         inputs = tokenizer(*texts, truncation=True, padding=True, return_tensors="pt").to(bench.device)
         with torch.no_grad():
             logits = list(plain(**inputs).logits.float().cpu().numpy())
-    except Exception as error:  # loaders raise many unrelated types; all mean: others cannot read it
-        return f"the saved model cannot be used in plain transformers: {first_line(error)[:200]}"
+    except Exception as error:  # many unrelated types, which all mean: others cannot read it
+        return f"plain transformers cannot use the saved model: {first_line(error)[:200]}"
     found = bench.kind.predictions(logits, list(encoded.labels.numpy()), bench.scale if standardised else None)
     mean, std = (0.0, 1.0) if bench.scale is None else (bench.scale.mean, bench.scale.std)
     if near(found, expected, mean, std):
         return None
     gap = np.abs(found - expected).max()
-    return f"the saved model does NOT predict in plain transformers what was trained: it is off by up to {gap:.3g}"
+    return f"plain transformers does NOT predict with the saved model what was trained: it is off by up to {gap:.3g}"

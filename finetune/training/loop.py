@@ -129,7 +129,7 @@ class Training:
         write_snapshot(path, tensors, {"history": history, "scaler": scaler, **(facts or {})})
 
     def load(self, path: Path) -> bool:
-        """Go on from a snapshot; False, and nothing changed, where there is no whole one."""
+        """Go on from a snapshot; False, with nothing changed, where there is no complete one."""
         found = read_snapshot(path)
         if found is None:
             return False

@@ -1,4 +1,4 @@
-"""The state of a run after an epoch, in one safetensors file that is either whole or absent."""
+"""The state of a run after an epoch, in one safetensors file that is either complete or absent."""
 
 import json
 import os
@@ -16,7 +16,7 @@ def write_snapshot(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]
     """Write tensors and JSON facts, then put the file in its place in one step.
 
     Raises:
-        OSError: The folder cannot be written, or the disk is full; nothing half-written is left.
+        OSError: The folder cannot be written, or the disk is full; no part of a file is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
@@ -32,7 +32,7 @@ def write_snapshot(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]
 
 
 def read_snapshot(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Tensors and facts; None where there is no file, or it is not whole."""
+    """Tensors and facts; None where there is no file, or only a part of one."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             facts = json.loads(file.metadata()["facts"])

@@ -50,13 +50,13 @@ def test_of_many_classes_the_largest_and_smallest_are_named():
 def test_texts_that_are_cut(count, warned):
     found = lines(hundred("a b c d e f g h {}", count), max_length=8)
     assert f"{count} % cut off by max_length=8" in found[2]
-    what = "21 % of the train texts lose their ends; max_length=11 keeps 95 % whole, or put what matters first"
+    what = "21 % of the train texts are cut off; max_length=11 keeps 95 % of them whole; or move what matters to the front"
     assert warnings(found) == ([f"warning: {what}"] if warned else [])
 
 
 def test_the_length_that_is_named_keeps_what_it_promises():
     rows = rows_of(["a b c d e f g h"] * 6 + ["a " * 20] * 3 + ["a " * 100], [0, 1] * 5)
-    assert "max_length=102 keeps 95 % whole" in warnings(lines(rows, max_length=8))[0]
+    assert "max_length=102 keeps 95 % of them whole" in warnings(lines(rows, max_length=8))[0]
 
 
 @pytest.mark.parametrize(("words", "warned"), [(["film x y"], True), ([f"film number {n}" for n in range(100)], False)])
@@ -102,3 +102,12 @@ def test_classes_that_differ_by_case_or_blanks(names, warned):
     said = [line for line in lines(hundred("", 0), names=names) if "differ only by case or blanks" in line]
     what = f"some classes differ only by case or blanks: {names[0]!r} (50) and {names[1]!r} (50)"
     assert said == ([f"warning: {what}"] if warned else [])
+
+
+def test_one_is_not_several():
+    train = hundred("", 0)
+    found = lines(hundred("!", 1), rows_of([train.texts[50], *"abcdefghij"], [0] * 11), rows_of(["a film"], [0]))
+    assert "1 train text (1 %) is empty or one character long" in found
+    assert any(line.startswith("warning: 1 of 11 validation texts (9.09 %) is a train text as well: ") for line in found)
+    twice = rows_of(["the same", "the same", *(f"film {n}" for n in range(98))], [0, 1, *[0] * 98])
+    assert "2 train rows (2 %) have a text that has another label elsewhere in train" in lines(twice)

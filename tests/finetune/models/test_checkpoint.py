@@ -120,14 +120,14 @@ def test_a_checkpoint_of_another_architecture_is_refused(tmp_path, there, here):
 def test_heads_are_told_apart(tmp_path):
     folder = folder_of(tmp_path / "m", head="ForSequenceClassification")
     saved = load_file(folder / SAFE)["classifier.weight"]
-    taken = "the head in model.safetensors has 2 outputs, as the data, and is taken over"
+    taken = "the head in model.safetensors has 2 outputs, as the data needs, and is used"
     model, lines = built(folder)  # LABEL_0 and LABEL_1
     assert lines == [taken]
     assert torch.equal(model.classifier.weight, saved)
     configure(folder, id2label={0: "negative", 1: "positive"})
     assert built(folder)[1] == [taken]
     model, lines = built(folder, numbers_task(1))
-    assert lines == ["the head in model.safetensors has 2 outputs, the data 1: a new one is drawn"]
+    assert lines == ["the head in model.safetensors has 2 outputs, the data needs 1: a new one is drawn"]
     assert model.classifier.weight.shape == (1, 16)
 
 
@@ -136,7 +136,7 @@ def test_a_head_with_the_classes_in_another_order_is_turned(tmp_path):
     folder = folder_of(tmp_path / "m", head="ForSequenceClassification", id2label=dict(enumerate(classes)))
     task = replace(reviews_task(), names=("a", "b", "c", "d"))
     model, lines = built(folder, task)
-    assert lines[0].endswith("is taken over, its classes put into the order of the data")
+    assert lines[0].endswith("is used, its classes put into the order of the data")
     saved = load_file(folder / SAFE)
     for i, name in enumerate(task.names):
         assert torch.equal(model.classifier.weight[i], saved["classifier.weight"][classes.index(name)])
@@ -155,7 +155,7 @@ def test_a_head_in_units_of_the_targets_is_standardised_as_they_are(tmp_path, fa
     for _ in range(2):
         found = bench.predict(bench.models.build(0), bench.validation)
         np.testing.assert_allclose(found, expected, atol=1e-2)
-    assert bench.notes[0].endswith("is taken over, its answers standardised as the targets are")
+    assert bench.notes[0].endswith("is used, its answers standardised as the targets are")
 
 
 def test_files_that_are_not_there_are_named(tmp_path):

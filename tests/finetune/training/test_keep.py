@@ -85,7 +85,7 @@ def test_a_fresh_process_predicts_what_was_trained(tmp_path):
                     expected[str(out)] = bench, bench.predict(training.model, bench.validation)
                 after = training.model.state_dict()
                 assert all(torch.equal(value, after[key]) for key, value in before.items())
-                took = "the head has no bias: the mean of the targets went into transformer.ln_f, before it"
+                took = "the head has no bias, so the mean of the targets is held by transformer.ln_f, before it"
                 assert lines == ([took] if source == "gpt2" and name != "classes" else [])
                 rows = task.validation
                 asked[str(out)] = [rows.texts] if rows.pairs is None else [rows.texts, rows.pairs]
@@ -142,7 +142,7 @@ def test_a_head_that_cannot_take_a_mean_says_how_to_read_its_predictions(tmp_pat
     model, out = bench.models.build(0), tmp_path / "out"
     lines = keep(bench, model, out)
     assert len(lines) == 1
-    assert "saved with standardised predictions: value = prediction * std + mean" in lines[0]
+    assert "saved predictions are standardised: value = prediction * std + mean" in lines[0]
     config = json.loads((out / "config.json").read_text())
     labels = bench.task.train.labels
     assert config["target_mean"] == pytest.approx(labels.mean(0).tolist())
@@ -191,8 +191,8 @@ def test_a_saved_model_that_predicts_something_else_is_said(tmp_path):
     weights = out / "model.safetensors"
     tensors = load_file(weights)
     save_file(tensors | {"classifier.bias": tensors["classifier.bias"] + 1}, weights, {"format": "pt"})
-    assert "does NOT predict in plain transformers what was trained: it is off by up to 1" in difference(
+    assert "plain transformers does NOT predict with the saved model what was trained: it is off by up to 1" in difference(
         bench, model, out, False
     )
     Path(out, "config.json").write_text("{}")
-    assert "cannot be used in plain transformers" in difference(bench, model, out, False)
+    assert "plain transformers cannot use the saved model" in difference(bench, model, out, False)
