@@ -26,6 +26,13 @@ class Data(Strict):
     """Where the rows come from, and how they are read. Exactly one of ``task``, ``data``, ``train_file`` is given.
 
     ``kind``, ``delimiter``, ``quoting`` and ``encoding`` are detected where they are None, and what was detected is printed.
+
+    Example:
+        >>> Data(data="my_folder", text_column="sentence").label_column
+        ('label',)
+        >>> checked(Data, {"train_fil": "rows.csv"})
+        Traceback (most recent call last):
+        finetune.errors.UserError: train_fil is not a setting; did you mean 'train_file'?
     """
 
     task: str | None = None
@@ -69,6 +76,11 @@ class Recipe(Strict):
     ``average`` says which weights are scored and kept: the last, or their mean over the run (``finetune.training.average``).
     ``half_life`` acts with "ema" alone, ``swa_start`` and ``swa_lr`` with "swa" alone: the first two are shares of all
     optimiser steps, ``swa_lr`` is the constant learning rate from ``swa_start`` on, as a share of the peak.
+
+    Example:
+        >>> recipe = Recipe(model="tiny", epochs=3)
+        >>> recipe.learning_rate, recipe.model_copy(update={"seed": 1}).seed
+        (0.004, 1)
     """
 
     model: str = TINY

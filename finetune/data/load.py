@@ -33,6 +33,16 @@ def load_task(data: Data, metric: str | None = None) -> Task:
 
     Raises:
         UserError: The data cannot be used; says which file, column or value.
+
+    Example:
+        >>> rows = [f"film number {n} was {word},{word}" for n in range(20) for word in ("good", "bad")]
+        >>> with open("films.csv", "w") as file:
+        ...     print("text,label", *rows, sep=chr(10), file=file)
+        >>> task = load_task(Data(train_file="films.csv"))
+        >>> task.kind, task.names, len(task.train), len(task.validation), len(task.test)
+        ('classification', ('bad', 'good'), 28, 6, 6)
+        >>> print(*task.notes)
+        6 of the 40 train rows are put aside for validation and as many for test; validation_file and test_file take your own
     """
     if sum(source is not None for source in (data.task, data.data, data.train_file)) != 1:
         raise UserError(f"give exactly one of {arg('task')}, {arg('data')} and {arg('train_file')}")

@@ -19,11 +19,17 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Metric:
-    """What is known by one name.
+    """What is known by one name in ``METRICS``.
 
     Args:
         direction: Which values are better.
         kinds: How each kind of task that has it measures it.
+
+    Example:
+        >>> METRICS["rmse"].direction, list(METRICS["qwk"].kinds)
+        ('minimize', ['classification', 'regression'])
+        >>> METRICS["rmse"].kinds["regression"].score(np.array([[1.0], [2.0]]), np.array([[1.0], [4.0]]))
+        1.4142135623730951
     """
 
     direction: Literal["maximize", "minimize"]
@@ -77,6 +83,15 @@ def evaluate(task: Task, labels: Array, output: Array) -> dict[str, float]:
 
     Raises:
         Diverged: The predictions are not finite.
+
+    Example:
+        >>> from finetune.tasks.task import Rows
+        >>> rows = Rows(["fine", "dull", "good"], None, np.array([1, 0, 1]))
+        >>> task = Task("films", "classification", ("bad", "good"), rows, rows, rows)
+        >>> logits = np.log([[0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
+        >>> scores = evaluate(task, rows.labels, logits)
+        >>> round(scores["accuracy"], 3), round(scores["log_loss"], 3)
+        (0.667, 0.646)
     """
     if not np.isfinite(output).all():
         raise Diverged("the predictions are not finite")

@@ -25,8 +25,22 @@ AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 class Bench:
     """What all trials of a study share: the task as tensors, the source of models, the device.
 
+    Args:
+        task: The rows.
+        recipe: Its model, text length, threads and seed.
+
     Raises:
         UserError: The model does not fit the task.
+
+    Example:
+        >>> rows = Rows(["a fine film", "a dull film"] * 8, None, np.array([1, 0] * 8))
+        >>> task = Task("films", "classification", ("bad", "good"), rows, rows, rows)
+        >>> bench = Bench(task, Recipe())
+        >>> bench.read[:2]
+        ['rows: 16 train, 16 validation, 16 test', '2 classes in train: bad 8, good 8']
+        >>> model = bench.models.build(seed=0).to(bench.device)
+        >>> bench.predict(model, bench.encode(task.test)).shape
+        (16, 2)
     """
 
     def __init__(self, task: Task, recipe: Recipe) -> None:

@@ -47,6 +47,16 @@ class Training:
 
     Metrics are those of the averaged weights, where the recipe averages; ``model`` has the trained ones, and
     ``with average.swapped():`` the averaged ones.
+
+    Example:
+        >>> from adv import FGM
+        >>> from finetune.tasks.task import Rows, Task
+        >>> rows = Rows(["a fine film", "a dull film"] * 8, None, np.array([1, 0] * 8))
+        >>> task = Task("films", "classification", ("bad", "good"), rows, rows, rows)
+        >>> recipe = Recipe(epochs=2)
+        >>> training = Training(Bench(task, recipe), recipe, FGM(epsilon=0.5, start_epoch=1))
+        >>> [(epoch.number, "accuracy" in epoch.metrics) for epoch in training.epochs()]
+        [(0, True), (1, True)]
     """
 
     def __init__(self, bench: Bench, recipe: Recipe, method: Method) -> None:

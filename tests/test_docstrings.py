@@ -1,0 +1,24 @@
+"""The examples in docstrings run, and give what they say."""
+
+import doctest
+from importlib import import_module
+
+import pytest
+
+MODULES = [
+    "finetune.arguments",
+    "finetune.config",
+    "finetune.data.load",
+    "finetune.tasks.metrics",
+    "finetune.training.bench",
+    "finetune.training.loop",
+    "finetune.words",
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_run(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    found = doctest.testmod(import_module(name))
+    assert found.failed == 0, capsys.readouterr().out
+    assert found.attempted
