@@ -12,118 +12,37 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from finetune import options as of
-from finetune.options import Number, Text, Whole, opt
+from studies.commands import options
+from studies.commands.options import OutOption, StorageOption, StudyOption, Text, Whole, opt
+from studies.planning.request import STORAGE
 
-STORAGE = "sqlite:///studies.db"
 STOPPED = 130
 # What a healthy program says of a step that attacks nothing.
 IN_VAIN = 1
 
-app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 
 studies_app = typer.Typer(help="List the studies of a database, or delete one.")
 app.add_typer(studies_app, name="studies")
 
-StorageOption = Annotated[str, opt("Optuna storage URL (sqlite:///studies.db)")]
-StudyOption = Annotated[Text, opt("study name (<task>-<method>)")]
-OutOption = Annotated[str, opt("folder for results (runs)")]
-
 
 @app.callback(invoke_without_command=True)
-@of.takes(of.Data, of.Recipe)
-def main_command(
-    ctx: typer.Context,
-    method: Annotated[str, opt("NAME[,NAME...] or all; `search.py methods` lists them")] = "awp",
-    trials: Annotated[int, opt("the study's total of finished trials (100)")] = 100,
-    explore: Annotated[Whole, opt("trials of the first, never pruned phase (half of them, at most 32)")] = None,
-    timeout: Annotated[Number, opt("begin no trial after so many seconds")] = None,
-    storage: StorageOption = STORAGE,
-    study: StudyOption = None,
-    out: OutOption = "runs",
-    sampler: Annotated[str, opt("tpe, random, sobol or gp, after the first phase (tpe)")] = "tpe",
-    pruner: Annotated[str, opt("median (of forecasts) or none (median)")] = "median",
-    set_: of.Sets = None,
-    range_: Annotated[list[str] | None, opt("search a setting elsewhere: --range adv_eps=1e-4:0.1:log", "--range")] = None,
-    space: Annotated[Text, opt("YAML file with both: 'K: 3', 'adv_eps: 1e-4:0.1:log'")] = None,
-    start: Annotated[list[str] | None, opt("YAML or JSON file with settings to try first; see starts/", "--start")] = None,
-    tune: Annotated[Text, opt("recipe parameters to search too: learning_rate,weight_decay,...")] = None,
-    prefix_reuse: Annotated[bool, opt("share clean epochs between trials (yes; the result is the same)")] = True,
-    accept_versions: Annotated[bool, opt("go on with a study that other versions began", "--accept-versions")] = False,
-    **shared: Any,
-) -> None:
+@options.takes("aim", "data", "recipe", "running", "output")
+def main_command(ctx: typer.Context, **given: Any) -> None:
     """Search adversarial-training settings for a text encoder; the same command again goes on where it stopped."""
     if ctx.invoked_subcommand is None:
-        begin(**ctx.params)
+        arguments = options.arguments_of(ctx.params)
+        from studies.commands.search import print_search
 
-
-def begin(method: str, set_: list[str] | None, range_: list[str] | None, **params: Any) -> None:
-    """Search with the options as parsed.
-
-    Raises:
-        UserError: They cannot be carried out.
-    """
-    from finetune.errors import UserError, near
-    from spaces import SPACES
-
-    methods = tuple(name for name in SPACES if name != "none") if method == "all" else names_in(method)
-    unknown = [name for name in methods if name not in SPACES]
-    if unknown:
-        raise UserError(f"unknown method {unknown[0]!r}{near(unknown[0], SPACES)}")
-    from studies.planning.request import Request, check_request, read_early
-    from studies.running.storage import is_new
-
-    data, recipe = given(of.Data, params), given(of.Recipe, params)
-    request = Request(
-        methods=methods,
-        data=data,
-        metric=recipe.pop("metric", None),
-        recipe=recipe,
-        sets=tuple(set_ or ()),
-        ranges=tuple(range_ or ()),
-        start=tuple(params.pop("start") or ()),
-        tune=names_in(params.pop("tune") or ""),
-        **params,
-    )
-    source = check_request(request)
-    # Where studies are known, another study is refused before data are read.
-    task = read_early(source, request.metric) if is_new(request.storage) else None
-    from studies.commands.command import search  # seconds of imports, for what stands the first look
-
-    search(request, source, Console(), task)
-
-
-def given(group: type, params: dict[str, Any]) -> dict[str, Any]:
-    """Take the options of a group out of ``params``; those that were given, lists of names as such."""
-    found = {name: params.pop(name, None) for name in of.names(group)}
-    if "label_column" in found:
-        found["label_column"] = names_in(found["label_column"])
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def names_in(text: str) -> tuple[str, ...]:
-    """Comma-separated names."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+        print_search(arguments, Console())
 
 
 @app.command()
 def report(study: StudyOption = None, storage: StorageOption = STORAGE, out: OutOption = "runs") -> None:
     """Write report.html, trials.csv, best.yaml (and PNGs, where kaleido and a Chrome are installed) again."""
-    from finetune.errors import writing
-    from studies.commands.console import print_summary, say
-    from studies.commands.outputs import study_folder, write_outputs
-    from studies.report.files import write_images
-    from studies.results.summary import summarise
-    from studies.running.storage import load_study
+    from studies.commands.report import print_report
 
-    found = load_study(storage, study)
-    summary = summarise(found)
-    folder = study_folder(out, found.study_name)
-    print_summary(Console(), summary)
-    with writing(f"--out {out}"):
-        write_outputs(summary, folder, storage, Console())
-        for path in write_images(summary, folder / "figures"):
-            say(Console(), f"written: {path}")
+    print_report(storage, study, out, Console())
 
 
 @app.command()
@@ -134,20 +53,9 @@ def export(
     output: Annotated[Text, opt("a file (standard output)")] = None,
 ) -> None:
     """Print the best trial as a configuration or a script."""
-    from finetune.errors import UserError, near, writing
-    from studies.results.export import WRITERS, best_of
-    from studies.results.summary import summarise
-    from studies.running.storage import load_study
-    from studies.running.whole import write_whole
+    from studies.commands.export import print_export
 
-    if format_ not in WRITERS:
-        raise UserError(f"unknown format {format_!r}{near(format_, WRITERS)}")
-    text = WRITERS[format_](best_of(summarise(load_study(storage, study), folds=0)))
-    if output is None:
-        sys.stdout.write(text)
-    else:
-        with writing(f"--output {output}"):
-            write_whole(Path(output), text)
+    print_export(storage, study, format_, output)
 
 
 @app.command()
@@ -157,47 +65,25 @@ def train(
     out: Annotated[str, opt("folder for the model (runs/model)")] = "runs/model",
 ) -> None:
     """Train an exported configuration once, say whether it reproduces, and save the model."""
-    from finetune.errors import UserError
-    from studies.commands.console import say
-    from studies.results.export import read_best
-    from studies.results.rerun import rerun
+    from studies.commands.train import print_training
 
-    best, console = read_best(config), Console()
-    metric = best.metric
-
-    def line(who: str, epoch: Any) -> None:
-        say(console, f"{who}, epoch {epoch.number + 1}: {metric} {epoch.metrics[metric]:.4f}, loss {epoch.loss:.4f}")
-
-    try:
-        result = rerun(best, seed, Path(out), line, lambda text: say(console, text))
-    except UserError as error:
-        raise UserError(f"{config}: {error.text}") from None
-    for sentence in result.verdict:
-        say(console, sentence)
-    for note in result.notes:
-        say(console, note)
-    say(console, f"model: {out}")
+    print_training(config, seed, Path(out), Console())
 
 
 @app.command("check")
-@of.takes(of.Data, of.Recipe, without=("average", "half_life", "swa_start", "swa_lr"))
-def check_command(
-    ctx: typer.Context,
-    method: Annotated[str, opt("NAME; `search.py methods` lists them (awp)")] = "awp",
-    set_: of.Sets = None,
-    **shared: Any,
-) -> None:
+@options.takes("data", "recipe", own=("method", "set", "metric"), without=("average", "half_life", "swa_start", "swa_lr"))
+def check_command(ctx: typer.Context, **given: Any) -> None:
     """Make one attacked step on your model and data: what matched, how far it moved, what it costs; exits 1 if in vain."""
-    from studies.planning.request import check_sources, read_early
+    arguments = options.arguments_of(ctx.params)
+    from finetune.arguments import as_options
+    from studies.door import checked_step
+    from studies.report.screen import Screen
 
-    params = dict(ctx.params)
-    recipe = given(of.Recipe, params)
-    metric = recipe.pop("metric", None)
-    source = check_sources(given(of.Data, params), recipe, metric)
-    task = read_early(source, metric)
-    from studies.commands.check import check
+    checked = checked_step(arguments, Screen(Console(), as_options))
+    from studies.commands.check import print_check
 
-    if not check(method, source, recipe, tuple(set_ or ()), Console(), metric, task):
+    print_check(Console(), checked)
+    if not checked.good:
         raise typer.Exit(IN_VAIN)
 
 

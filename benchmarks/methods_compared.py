@@ -28,7 +28,7 @@ from finetune.config import Data, Recipe
 from finetune.data.load import load_task
 from finetune.training.bench import Bench
 from finetune.training.loop import Training
-from studies.commands.console import settings_line
+from studies.report.terminal import settings_line
 from studies.results.export import best_of
 from studies.results.summary import summarise
 from studies.running.storage import load_study

@@ -4,7 +4,7 @@ import torch
 from accelerate import Accelerator
 from tiny_setup import tiny_loader, tiny_model
 
-from adv import FGM, AttackError, Clean, Precision
+from adv import FGM, AttackError, Precision
 
 
 def train(model, method, loader, optimizer, accelerator, epochs=5):
@@ -17,7 +17,7 @@ def train(model, method, loader, optimizer, accelerator, epochs=5):
     precision = Precision(scaler=accelerator.scaler, weight=1 / accelerator.gradient_accumulation_steps)
     means = []
     for epoch in range(epochs):
-        active = method if epoch >= method.start_epoch else Clean()
+        active = method.at(epoch)
         losses = []
         for batch in loader:
             with accelerator.accumulate(model):

@@ -4,7 +4,7 @@ import torch
 from pytorch_lightning import LightningModule, Trainer
 from tiny_setup import tiny_loader, tiny_model
 
-from adv import FGM, AttackError, Clean, Precision
+from adv import FGM, AttackError, Precision
 
 
 class Adversarial(LightningModule):
@@ -20,7 +20,7 @@ class Adversarial(LightningModule):
         return self.optimizer
 
     def training_step(self, batch, index):
-        active = self.method if self.current_epoch >= self.method.start_epoch else Clean()
+        active = self.method.at(self.current_epoch)
         dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(self.trainer.precision)
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         loss = active.backward(self.model, batch, Precision(dtype=dtype, scaler=scaler, weight=1 / self.accumulate))

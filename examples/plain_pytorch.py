@@ -5,7 +5,7 @@ from itertools import islice
 import torch
 from tiny_setup import tiny_loader, tiny_model
 
-from adv import FGM, Clean, Precision
+from adv import FGM, Precision
 
 
 def train(model, method, loader, optimizer, epochs=5, accumulate=2, dtype=None):
@@ -14,7 +14,7 @@ def train(model, method, loader, optimizer, epochs=5, accumulate=2, dtype=None):
     means = []
     method.follow(optimizer)
     for epoch in range(epochs):
-        active = method if epoch >= method.start_epoch else Clean()
+        active = method.at(epoch)
         batches = ({name: value.to(model.device) for name, value in batch.items()} for batch in loader)
         losses = []
         while group := list(islice(batches, accumulate)):

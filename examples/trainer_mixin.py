@@ -34,6 +34,6 @@ class Adversarial(TrainerCallback):
         if whole and num_items_in_batch is not None:
             items = self._get_num_items_in_batch([inputs], self.args.device)
             share = float(items.clamp(min=1) / num_items_in_batch)
-        active = self.method if self.state.epoch >= self.method.start_epoch else Clean()
+        active = self.method.at(self.state.epoch)
         precision = Precision(scaler=self.accelerator.scaler, weight=share)  # no dtype: the model enters autocast itself
         return active.backward(model, inputs, precision, forward) * share

@@ -63,10 +63,10 @@ def as_options(text: str) -> str:
         if value and isinstance(value[0], dict):
             option = "--range" if name == "space" else flag(name)
             pairs = [f"{key}={joined(part, ':')}" for key, part in value[0].items()]
-            return " ".join(f"{option} {shlex.quote(pair)}" for pair in pairs)
+            return " ".join(f"{option} {typed(pair)}" for pair in pairs)
         if value == [False]:
             return flag(f"no_{name}")
-        return " ".join([flag(name), *(shlex.quote(joined(part, ",")) for part in value if part is not True)])
+        return " ".join([flag(name), *(typed(joined(part, ",")) for part in value if part is not True)])
 
     return MARKED.sub(one, getattr(text, "text", text))
 
@@ -74,6 +74,12 @@ def as_options(text: str) -> str:
 def flag(name: str) -> str:
     """The option of an argument."""
     return "--" + name.replace("_", "-")
+
+
+def typed(value: str) -> str:
+    """A value as a shell takes it; a home folder stays one."""
+    home = value.startswith("~/")
+    return "~/" * home + (shlex.quote(value[2 * home :]) if value[2 * home :] or not home else "")
 
 
 def joined(value: Any, between: str) -> str:

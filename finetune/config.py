@@ -1,6 +1,7 @@
 """What a run needs: its data and its recipe. They are checked on construction and stored in best.yaml."""
 
 import codecs
+import re
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -35,20 +36,22 @@ class Data(Strict):
         finetune.errors.UserError: train_fil is not a setting; did you mean 'train_file'?
     """
 
-    task: str | None = None
-    data: str | None = None
-    train_file: str | None = None
-    validation_file: str | None = None
-    test_file: str | None = None
-    text_column: str = "text"
-    pair_column: str | None = None
-    label_column: tuple[str, ...] = Field(("label",), min_length=1)
-    kind: KindName | None = None
-    delimiter: str | None = None
-    quoting: Quoting | None = None
-    encoding: str | None = None
-    max_train_rows: int | None = Field(None, ge=2)
-    max_validation_rows: int | None = Field(None, ge=2)
+    task: str | None = Field(None, description="a built-in task (reviews, when no data is given)")
+    data: str | None = Field(None, description="folder with train, dev and test files, or hub id")
+    train_file: str | None = Field(None, description=".csv, .tsv, .jsonl, .json or .parquet, also packed (.gz, .zip, ...)")
+    validation_file: str | None = Field(None, description="else a part of the train file")
+    test_file: str | None = Field(None, description="else a part of the train file, put aside")
+    text_column: str = Field("text", description="column with the text (text)")
+    pair_column: str | None = Field(None, description="column with a second text")
+    label_column: tuple[str, ...] = Field(
+        ("label",), min_length=1, description="column with the label; several targets with commas (label)"
+    )
+    kind: KindName | None = Field(None, description="classification or regression (told by labels and metric)")
+    delimiter: str | None = Field(None, description="what is between the cells of a .csv or .tsv (found out)")
+    quoting: Quoting | None = Field(None, description="of cells: double, backslash, single, or none (found out)")
+    encoding: str | None = Field(None, description="of text files (utf-8, or found out)")
+    max_train_rows: int | None = Field(None, ge=2, description="train on so many rows, stratified, always the same")
+    max_validation_rows: int | None = Field(None, ge=2, description="score trials on so many rows, chosen as for training")
 
     @field_validator("delimiter")
     @classmethod
@@ -83,22 +86,24 @@ class Recipe(Strict):
         (0.004, 1)
     """
 
-    model: str = TINY
-    epochs: int = Field(6, ge=1)
-    batch_size: int = Field(16, ge=1)
-    learning_rate: float = Field(4e-3, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
-    warmup: float = Field(0.1, ge=0, lt=1)
-    max_length: int = Field(128, ge=4)
-    gradient_accumulation: int = Field(1, ge=1)
-    max_grad_norm: float = Field(1.0, gt=0)
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    average: Literal["none", "ema", "swa"] = "none"
-    half_life: float = Field(0.02, gt=0, le=1)
-    swa_start: float = Field(0.7, ge=0, lt=1)
-    swa_lr: float = Field(0.5, gt=0, le=1)
-    threads: int = Field(1, ge=1, le=1024)
-    seed: int = Field(0, ge=0, lt=2**32)
+    model: str = Field(TINY, description="tiny (built in), a folder, or a hub id")
+    epochs: int = Field(6, ge=1, description="epochs (6 for tiny, else 3)")
+    batch_size: int = Field(16, ge=1, description="rows of a micro-batch (16)")
+    learning_rate: float = Field(4e-3, gt=0, description="peak learning rate (4e-3 for tiny, else 5e-5)")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's (0.01)")
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps (0.1)")
+    max_length: int = Field(128, ge=4, description="longest text in tokens (128)")
+    gradient_accumulation: int = Field(1, ge=1, description="micro-batches of an optimiser step (1)")
+    max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping, after unscaling (1.0)")
+    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="fp32, bf16 or fp16")
+    average: Literal["none", "ema", "swa"] = Field(
+        "none", description="none, ema or swa: which weights are scored and kept (none, the last)"
+    )
+    half_life: float = Field(0.02, gt=0, le=1, description="ema: half-life, share of the steps (0.02)")
+    swa_start: float = Field(0.7, ge=0, lt=1, description="swa: share of the steps before it averages (0.7)")
+    swa_lr: float = Field(0.5, gt=0, le=1, description="swa: learning rate from there on, share of the peak (0.5)")
+    threads: int = Field(1, ge=1, le=1024, description="CPU threads (1 for tiny, else all)")
+    seed: int = Field(0, ge=0, lt=2**32, description="of sampler, model, data order and dropout (0)")
 
 
 def checked(kind: type[Model], values: dict[str, Any], where: str = "") -> Model:
@@ -118,4 +123,11 @@ def checked(kind: type[Model], values: dict[str, Any], where: str = "") -> Model
         if first["type"] == "extra_forbidden":
             raise UserError(f"{place} is not a setting{near(name, kind.model_fields)}") from None
         said = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{place} is {first['input']!r}: {said[0].lower()}{said[1:]}") from None
+        close = near(str(first["input"]), options_in(first)) if first["type"] == "literal_error" else ""
+        close = close if "did you mean" in close else ""
+        raise UserError(f"{place} is {first['input']!r}: {said[0].lower()}{said[1:]}{close}") from None
+
+
+def options_in(error: Any) -> list[str]:
+    """The values that a choice has."""
+    return re.findall("'([^']*)'", error["ctx"]["expected"])

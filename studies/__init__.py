@@ -1,6 +1,33 @@
-"""ONE SEARCH: objective, storage, pruning, claims, importance, report, export. Imports optuna and everything below."""
+"""ONE SEARCH, and the Python door to it: ``from studies import search, tune``.
 
-import optuna
+What is heavy is imported when it is used.
+"""
 
-# Its own lines say less than ours, and come out of order with a progress bar.
-optuna.logging.set_verbosity(optuna.logging.WARNING)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from studies.door import check, load, search
+    from studies.own_loop import tune
+    from studies.result import Result
+    from studies.running.looped import Run
+
+WHERE = {
+    "search": "studies.door",
+    "check": "studies.door",
+    "load": "studies.door",
+    "tune": "studies.own_loop",
+    "Run": "studies.running.looped",
+    "Result": "studies.result",
+}
+__all__ = ["Result", "Run", "check", "load", "search", "tune"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in WHERE:
+        raise AttributeError(f"module 'studies' has no attribute {name!r}")
+    return getattr(import_module(WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -50,11 +50,13 @@ def imports(part):
 
 
 def at_import(path):
-    """Names of the modules that importing the file imports directly: all imports that no function encloses."""
+    """Names of the modules that importing the file imports directly: all imports that no function encloses, and no
+    type checker alone reads."""
     nodes, found = [ast.parse(path.read_text("utf-8"))], []
     while nodes:
         node = nodes.pop()
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        typed = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if not typed and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             found.append(node)
             nodes.extend(ast.iter_child_nodes(node))
     return set(modules_in(found, path.parent.name))

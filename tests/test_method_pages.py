@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 from helpers.places import ROOT
+from helpers.plans import plan_of
 
 from adv import METHODS
-from finetune.config import Data, Recipe
 from finetune.errors import UserError
 from spaces import space_of
 from studies.commands.methods import range_text, text
-from studies.planning.plan import make_plan
 
 FOLDER = ROOT / "docs" / "methods"
 PAGES = sorted(FOLDER.glob("*.md"))
@@ -96,7 +95,7 @@ def test_the_options_that_a_page_gives_are_accepted_together(name: str) -> None:
 
 def accepted(method: str, sets: list[str], ranges: list[str]) -> bool:
     try:
-        plan = make_plan(method, Data(), Recipe(epochs=EPOCHS), sets, ranges)
+        plan = plan_of(method, sets, ranges, epochs=EPOCHS)
     except UserError:
         return False
     return plan.method == method

@@ -84,6 +84,22 @@ class Method:
         """Settings that do nothing beside the others as they are, each with the setting that makes it so."""
         return {}
 
+    def at(self, epoch: float) -> "Method":
+        """What trains in an epoch: clean training before ``start_epoch``, this method from then on.
+
+        Args:
+            epoch: Number of the epoch, from 0; a fraction within it.
+
+        Example:
+            >>> from adv import FGM
+            >>> method = FGM(start_epoch=1)
+            >>> type(method.at(0)).__name__, method.at(1) is method
+            ('Clean', True)
+        """
+        from adv.core.clean import Clean
+
+        return self if epoch >= self.start_epoch else Clean()
+
     def cost(self) -> Cost:
         """The passes of one step."""
         raise NotImplementedError

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from adv import Clean, Method, Precision
+from adv import Method, Precision
 from finetune.config import Recipe
 from finetune.errors import Diverged
 from finetune.training.average import Average
@@ -28,12 +28,15 @@ from finetune.training.steps import epoch_steps, rate, total_steps
 
 @dataclass(frozen=True)
 class Epoch:
-    """What is known after an epoch: its 0-based number, validation metrics, diagnostics, mean loss and seconds."""
+    """What is known after an epoch: its 0-based number, validation metrics, diagnostics, mean loss and seconds.
+
+    The loss is None where nobody told it.
+    """
 
     number: int
     metrics: dict[str, float]
     diagnostics: dict[str, float]
-    loss: float
+    loss: float | None
     seconds: float
 
 
@@ -80,7 +83,7 @@ class Training:
         yield from list(self.history)
         for number in range(len(self.history), self.recipe.epochs):
             began = time.perf_counter()
-            active = self.method if number >= self.method.start_epoch else Clean()
+            active = self.method.at(number)
             loss = self._train_epoch(number, active)
             if not np.isfinite(loss):
                 raise Diverged(f"the training loss is {loss} in epoch {number}")

@@ -1,95 +1,42 @@
 """The check command: one attacked step on the user's model and data, and whether it does what it says."""
 
 import dataclasses
-import os
-from typing import Any
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
-from adv import METHODS, AttackError, Clean, Method, Precision
-from finetune.config import Data, Recipe
-from finetune.data.load import load_task
-from finetune.tasks.metrics import metric_for
-from finetune.tasks.task import Task
-from finetune.training.bench import AUTOCAST, Bench
-from finetune.training.steps import epoch_steps, total_steps
+from adv import METHODS, Clean, Method
+from finetune.machine import cores
 from finetune.words import counted, some
-from studies.checking.facts import Facts, gather
-from studies.checking.meter import Spent, load, measure
+from studies.checking.facts import Facts
+from studies.checking.look import Checked
+from studies.checking.meter import Spent
 from studies.checking.probe import Bed
-from studies.checking.verdict import Finding, judge
-from studies.commands.console import number, say
 from studies.commands.methods import passes_text
-from studies.planning.plan import make_plan
-from studies.planning.request import recipe_for, too_many_threads
-from studies.running.objective import fitting
+from studies.report.terminal import number, say
 
-# Plans refuse an attack that never starts; here it is made, looked at and named.
-FOREVER = 10**6
 NAMED = 3
 MIB = 2**20
 
 
-def check(
-    method: str,
-    source: Data,
-    recipe: dict[str, Any],
-    sets: tuple[str, ...],
-    console: Console,
-    metric: str | None = None,
-    task: Task | None = None,
-) -> bool:
-    """Make the step, print what it did, and say whether it is healthy.
-
-    Raises:
-        UserError: The options cannot be carried out.
-    """
-    plan = make_plan(method, source, recipe_for(recipe).model_copy(update={"epochs": FOREVER}), sets)
-    settings = plan.fixed
-    built = METHODS[method](**settings)  # refused before data and model are read
-    task = task or load_task(source, metric)
-    metric_for(task, metric)
-    full = recipe_for(recipe)
-    if many := too_many_threads(full.threads):
-        say(console, many)
-    say(console, f"{method} ({built.paper}): {settings_text(built)}")
-    try:
-        with fitting():
-            bench = Bench(task, full)
-            for line in (*bench.read, *bench.notes):
-                say(console, line)
-            found = look(bench, full, method, settings, console)
-    except AttackError as error:
-        found = [Finding("failure", str(error))]
-    for finding in found:
+def print_check(console: Console, checked: Checked) -> None:
+    """What was touched, what it cost, and what is wrong with it."""
+    method = checked.method
+    say(console, f"{registered(method)} ({method.paper}): {settings_text(method)}")
+    if checked.seen is not None:
+        facts, bed, spent, doubt = (getattr(checked.seen, name) for name in ("facts", "bed", "spent", "doubt"))
+        console.print(about(facts, bed, checked.recipe.model))
+        console.print(beside(facts, spent, doubt))
+        say(console, clocked(facts, spent, doubt))
+    for finding in checked.findings:
         say(console, f"{finding.kind}: {finding.text}")
-    good = all(finding.kind == "note" for finding in found)
-    if good:
-        say(console, "ok: a clean step" if isinstance(built, Clean) else "ok: the attack acts")
-    return good
+    if checked.good:
+        say(console, "ok: a clean step" if isinstance(method, Clean) else "ok: the attack acts")
 
 
-def look(bench: Bench, recipe: Recipe, name: str, settings: dict[str, Any], console: Console) -> list[Finding]:
-    """Make, measure, print and judge the first training batch's step.
-
-    Raises:
-        AttackError: The method cannot act on this model.
-    """
-    before = load()
-    scaler = torch.amp.GradScaler(bench.device.type) if recipe.precision == "fp16" else None
-    micro = next(epoch_steps(bench.train, recipe, 0, Clean(), bench.device)).micros[0]
-    precision = Precision(dtype=AUTOCAST[recipe.precision], scaler=scaler, weight=micro.weight)
-    bed = Bed(bench.models.build(recipe.seed).to(bench.device), micro, precision)
-    facts = gather(bed, lambda: METHODS[name](**settings), recipe, total_steps(bench.train, recipe))
-    console.print(about(facts, bed, recipe.model))
-    attacked = facts.method
-    spent = measure([lambda: bed.run(Clean()), lambda: bed.run(attacked)], bed.device, bed.model.zero_grad, before)
-    doubt = spent.doubt(recipe.threads, os.cpu_count() or 1)
-    console.print(beside(facts, spent, doubt))
-    say(console, clocked(facts, spent, doubt))
-    return judge(facts)
+def registered(method: Method) -> str:
+    """The name that a method is asked for by."""
+    return next(name for name, kind in METHODS.items() if kind is type(method))
 
 
 def settings_text(method: Method) -> str:
@@ -160,5 +107,5 @@ def clocked(facts: Facts, spent: Spent, doubt: str) -> str:
     load = "unknown" if spent.load is None else f"{spent.load:.1f}"
     if doubt:
         return f"time: not measured: {doubt}; by passes {facts.method.cost().relative:.2f}x"
-    machine = f"load of the machine {load} before, {counted(os.cpu_count() or 1, 'core')}"
+    machine = f"load of the machine {load} before, {counted(cores(), 'core')}"
     return f"time: the median of steps that took turns; {machine}"

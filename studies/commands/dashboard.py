@@ -5,7 +5,7 @@ import socket
 from rich.console import Console
 
 from finetune.errors import UserError
-from studies.commands.console import say
+from studies.report.terminal import say
 from studies.running.storage import existing_storage
 
 HOST = "127.0.0.1"

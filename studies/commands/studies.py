@@ -12,8 +12,8 @@ from rich.text import Text
 
 from finetune.arguments import arg
 from finetune.errors import UserError
-from studies.commands.console import say
 from studies.planning.words import size
+from studies.report.terminal import say
 from studies.results.listing import Listed, listing, shared_bytes
 from studies.running.removal import plan_removal, remove
 from studies.running.storage import close_storage, existing_storage, holds_none, storage_errors

@@ -9,16 +9,24 @@ from finetune.config import Data, Recipe, Strict
 from finetune.errors import UserError
 from finetune.tasks.metrics import find_metric
 from finetune.training.bench import Bench
+from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan, describe_space
+from studies.planning.resolve import Job
 from studies.planning.versions import changes, told, versions, weighty
 
 KEY = "identity"
+# The epochs of clean training with the same recipe and seed, and what the constant guess scores.
+BASELINE = "baseline"
+CONSTANT = "constant guess"
 ACCEPTED = "accepted versions"
+# Stands for a metric that is not known yet.
+ANY = "accuracy"
 
 
 def identity(
-    plan: Plan,
+    plan: Plan | LoopPlan,
     metric: str,
+    direction: str,
     explore: int,
     sampler: str,
     pruner: str,
@@ -33,10 +41,9 @@ def identity(
         "method": plan.method,
         "fixed": plan.fixed,
         "space": describe_space(plan.space),
-        "data": plan.data.model_dump(mode="json"),
-        "recipe": plan.recipe.model_dump(mode="json"),
+        **plan.about(),
         "metric": metric,
-        "direction": find_metric(metric).direction,
+        "direction": direction,
         "search": {"explore": explore, "sampler": sampler, "pruner": pruner} | ({"starts": starts} if starts else {}),
         "versions": versions(),
     }
@@ -79,6 +86,44 @@ def range_of(distribution: dict[str, Any]) -> str:
     return f"{facts['low']:g}:{facts['high']:g}{':log' if facts['log'] else ''}"
 
 
+def asked(
+    job: Job[Any],
+    metric: str | None,
+    there: optuna.Study | None,
+    bench: Bench | None = None,
+    direction: str | None = None,
+) -> tuple[dict[str, Any], list[str]]:
+    """The identity of the study that is asked for; first phase and starts that are not given are the study's own.
+
+    Args:
+        job: What is asked for.
+        metric: Of the trials; None before the labels tell which.
+        there: The study of that name, where there is one.
+        bench: None before data and model are read: then the identity is what is known by then.
+        direction: Of a metric that is the user's own.
+
+    Returns:
+        The identity, and lines about versions and device that are not the study's.
+
+    Raises:
+        UserError: A study of that name is about something else.
+    """
+    running, begun = job.request.running, (identity_of(there) if there is not None else None) or {}
+    known = begun.get("search", {})
+    explore = known.get("explore", job.explore) if running.explore is None else running.explore
+    starts = job.starts if job.request.aim.start else known.get("starts", [])
+    direction = direction or find_metric(metric or ANY).direction
+    mine = identity(job.plan, metric or ANY, direction, explore, running.sampler, running.pruner, starts, bench)
+    if bench is not None:
+        mine["model fingerprint"] = bench.models.fingerprint_like(begun.get("model fingerprint"))
+    if metric is None:
+        del mine["direction"], mine["metric"]
+    # One without identity and trials is ours, and was stopped in its making.
+    if there is not None and (begun or there.trials or there.direction.name.lower() != mine.get("direction")):
+        return mine, refuse_another(there, mine, running.accept_versions)
+    return mine, []
+
+
 def identity_of(study: optuna.Study) -> dict[str, Any] | None:
     """What a study was begun as; None where this program did not make it, or was stopped before it knew.
 
@@ -100,6 +145,8 @@ def known_identity(study: optuna.Study) -> dict[str, Any] | None:
 
 def completed(there: dict[str, Any]) -> dict[str, Any]:
     """A stored identity with the defaults of fields that are younger than it."""
+    if "loop" in there["data"]:
+        return there
     return there | {"data": defaults(Data) | there["data"], "recipe": defaults(Recipe) | there["recipe"]}
 
 
@@ -125,7 +172,7 @@ def refuse_another(study: optuna.Study, mine: dict[str, Any], accept: bool = Fal
     there, name = identity_of(study), study.study_name
     if there is None:
         raise UserError(f"study {name!r} was not made by this program; choose another --study name")
-    apart = {"versions", "device", "formula"}
+    apart = {"versions", "device", "formula", "source"}
     stored = {key: value for key, value in readable(completed(there)).items() if key in mine.keys() - apart}
     asked = {key: value for key, value in readable(mine).items() if key in stored}
     found = differences(stored, asked)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,16 @@ from optuna.distributions import (
 
 from adv import METHODS, Method, SettingError
 from adv.core.settings import check, rule_of
+from finetune.arguments import arg
 from finetune.config import Data, Recipe, checked
 from finetune.errors import UserError, first_line, near
 from spaces import RECIPE, Space, space_of
 from spaces.recipe import around
+from studies.planning.scalar import scalar
 
+# Where it stands, the setting, its value or range, and whether that is a range.
+Change = tuple[str, str, Any, bool]
+FORM = "LOW:HIGH or LOW:HIGH:log"
 AVERAGES = {"half_life": "ema", "swa_start": "swa", "swa_lr": "swa"}
 
 
@@ -61,6 +66,19 @@ class Plan:
         return {name: inside(self.space[name], value) for name, value in values.items()}
 
     @property
+    def seed(self) -> int:
+        """Of sampler and runs."""
+        return self.recipe.seed
+
+    def epochs_of(self, recipe: Any) -> int:
+        """Epochs of a trial."""
+        return int(recipe.epochs)
+
+    def about(self) -> dict[str, Any]:
+        """Data and recipe as JSON values, to store and compare."""
+        return {"data": self.data.model_dump(mode="json"), "recipe": self.recipe.model_dump(mode="json")}
+
+    @property
     def tuned(self) -> bool:
         """Whether the recipe itself is searched, so that trials share no clean epochs."""
         return any(name in RECIPE for name in self.space)
@@ -78,12 +96,19 @@ def make_plan(
     method: str,
     data: Data,
     recipe: Recipe,
-    sets: Sequence[str] = (),
-    ranges: Sequence[str] = (),
-    space_file: str | None = None,
+    fixes: Mapping[str, Any] | None = None,
+    spaces: Sequence[str | Mapping[str, Any]] = (),
     tune: Sequence[str] = (),
 ) -> Plan:
-    """Apply ``--space``, ``--tune``, ``--range`` and ``--set``, in this order, to the method's declared space.
+    """Apply ``tune``, ``spaces`` and ``fixes``, in this order, to the method's declared space.
+
+    Args:
+        method: A key of ``adv.METHODS``.
+        data: Where the rows come from.
+        recipe: How to train.
+        fixes: Values of settings.
+        spaces: YAML files, or mappings of settings to (LOW, HIGH), (LOW, HIGH, "log") or the same as LOW:HIGH:log.
+        tune: Recipe parameters to search too.
 
     Raises:
         UserError: A name is unknown, a value is outside its domain, or a range is empty.
@@ -93,23 +118,26 @@ def make_plan(
     space, fixed = space_of(method, recipe.epochs), dict[str, Any]()
     for name in tune:
         if name not in RECIPE:
-            raise UserError(f"--tune {name}: no recipe parameter{near(name, RECIPE)}")
+            raise UserError(f"{arg('tune', name)}: no recipe parameter{near(name, RECIPE)}")
         space[name] = around(name, getattr(recipe, name))
     refuse_idle(recipe, tune)
-    changes = read_space(space_file) if space_file else []
-    for text in ranges:
-        name, value = pair(text, "--range", "name=LOW:HIGH[:log]")
-        changes.append((f"--range {text}", name, value, True))
-    for text in sets:
-        name, value = pair(text, "--set", "name=value")
-        changes.append((f"--set {text}", name, scalar(value), False))
+    changes = [change for part in spaces for change in changes_of(part)]
+    for name, value in (fixes or {}).items():
+        changes.append((arg("set", {name: value}), name, value, False))
     for where, name, value, ranged in changes:
         apply(where, name, value, ranged, method, space, fixed)
     drop_idle(method, space, fixed, {name: where for where, name, _, _ in changes})
     last = fixed.get("start_epoch", getattr(space.get("start_epoch"), "high", 0))
     if last >= recipe.epochs:
-        raise UserError(f"start_epoch {last} leaves no epoch to attack: --epochs is {recipe.epochs}, counted from 0")
+        raise UserError(f"start_epoch {last} leaves no epoch to attack: {arg('epochs')} is {recipe.epochs}, counted from 0")
     return Plan(method, data, recipe, space, fixed)
+
+
+def changes_of(part: str | Mapping[str, Any]) -> list[Change]:
+    """Ranges and values of a file, or of a mapping, in which whatever is no range is an error."""
+    if isinstance(part, str):
+        return read_space(part)
+    return [(arg("space", {name: value}), name, value, True) for name, value in part.items()]
 
 
 def drop_idle(method: str, space: Space, fixed: dict[str, Any], named: dict[str, str]) -> None:
@@ -143,12 +171,12 @@ def refuse_idle(recipe: Recipe, tune: Sequence[str]) -> None:
     for name, average in AVERAGES.items():
         if "average" in tune or recipe.average == average:
             continue
-        option = f"--{name.replace('_', '-')}"
+        now = f"{arg('average')} is {recipe.average}"
         if name in tune:
-            way = f"--average {average}, or average among --tune"
-            raise UserError(f"--tune {name} needs {way}: --average is {recipe.average}")
+            way = f"{arg('average', average)}, or average among {arg('tune')}"
+            raise UserError(f"{arg('tune', name)} needs {way}: {now}")
         if name in recipe.model_fields_set:
-            raise UserError(f"{option} acts with --average {average} alone: --average is {recipe.average}")
+            raise UserError(f"{arg(name)} acts with {arg('average', average)} alone: {now}")
 
 
 def apply(where: str, name: str, value: Any, ranged: bool, method: str, space: Space, fixed: dict[str, Any]) -> None:
@@ -164,7 +192,9 @@ def apply(where: str, name: str, value: Any, ranged: bool, method: str, space: S
         if ranged:
             kind: Any = fields[name].type if name in fields else Recipe.model_fields[name].annotation
             if kind not in (int, float):
-                how = f"--set {name}=..., {rule_of(fields[name])}" if name in fields else f"--{name} in place of --tune"
+                how = f"{arg(name)} in place of {arg('tune')}"
+                if name in fields:
+                    how = f"{arg('set', {name: '...'})}, {rule_of(fields[name])}"
                 raise UserError(f"{where}: {name} is no number; fix it with {how}")
             low, high, log = parse_range(where, value, kind)
             for end in (low, high):
@@ -178,25 +208,25 @@ def apply(where: str, name: str, value: Any, ranged: bool, method: str, space: S
             fixed[name] = check(name, fields[name], value)
             space.pop(name, None)
         else:
-            raise UserError(f"{where}: {name} belongs to the recipe; set it with --{name.replace('_', '-')}")
+            raise UserError(f"{where}: {name} belongs to the recipe; set it with {arg(name)}")
     except SettingError as error:
         raise UserError(f"{where}: {error}") from None
 
 
-def parse_range(where: str, text: str, kind: type) -> tuple[Any, Any, bool]:
-    """Bounds of LOW:HIGH or LOW:HIGH:log, and whether it is logarithmic.
+def parse_range(where: str, value: Any, kind: type) -> tuple[Any, Any, bool]:
+    """Bounds of LOW:HIGH or LOW:HIGH:log, as a text or in a tuple, and whether it is logarithmic.
 
     Raises:
         UserError: It is not of that form, is empty or inverted, or a logarithmic one does not start above 0.
     """
-    parts = text.split(":")
+    parts = value.split(":") if isinstance(value, str) else list(map(str, value)) if isinstance(value, list | tuple) else []
     try:
         low, high = kind(parts[0]), kind(parts[1])
         if len(parts) > 3 or (len(parts) == 3 and parts[2] != "log") or low != low or high != high:
             raise ValueError
     except (ValueError, IndexError):
         numbers = "whole numbers" if kind is int else "numbers"
-        raise UserError(f"{where}: {text!r} is no range; write LOW:HIGH or LOW:HIGH:log, with {numbers}") from None
+        raise UserError(f"{where}: {value!r} is no range; write {FORM}, with {numbers}") from None
     log = len(parts) == 3
     if low >= high:
         raise UserError(f"{where}: the range is empty, {parts[0]} is not below {parts[1]}")
@@ -205,43 +235,24 @@ def parse_range(where: str, text: str, kind: type) -> tuple[Any, Any, bool]:
     return low, high, log
 
 
-def pair(text: str, option: str, form: str) -> tuple[str, str]:
-    """Split name=value.
-
-    Raises:
-        UserError: There is no "=".
-    """
-    name, sign, value = text.partition("=")
-    if not sign or not name or not value:
-        raise UserError(f"{option} {text!r}: write {form}")
-    return name.strip(), value
-
-
-def scalar(text: str) -> Any:
-    """A number, true, false, null or text; YAML 1.1 takes 1e-3 for text, 2:5 for 125 and [0-9] for a list, we do not."""
-    try:
-        return int(text) if text.lstrip("+-").isdigit() else float(text)
-    except ValueError:
-        return {"true": True, "false": False, "null": None}.get(text.lower(), text)
-
-
-def read_space(path: str) -> list[tuple[str, str, Any, bool]]:
+def read_space(path: str) -> list[Change]:
     """A YAML mapping of names to values (fixed) or "LOW:HIGH[:log]" texts.
 
     Raises:
         UserError: The file is missing or is no such mapping.
     """
+    where = arg("space", path)
     try:
         content = yaml.load(Path(path).read_text(encoding="utf-8"), yaml.BaseLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"--space {path} cannot be read: {first_line(error)}") from None
+        raise UserError(f"{where} cannot be read: {first_line(error)}") from None
     if not isinstance(content, dict):
-        raise UserError(f"--space {path} is no mapping; write lines such as 'epsilon: 0.1:2:log' or 'K: 3'")
+        raise UserError(f"{where} is no mapping; write lines such as 'epsilon: 0.1:2:log' or 'K: 3'")
     rows = []
     for name, value in content.items():
         ranged = isinstance(value, str) and ":" in value
-        value = scalar(value) if isinstance(value, str) and not ranged else value
-        rows.append((f"--space {path}: {name}", str(name), value, ranged))
+        value = value if ranged else scalar(value)
+        rows.append((f"{where}: {name}", str(name), value, ranged))
     return rows
 
 

@@ -1,129 +1,159 @@
-"""What one command asks for, as typed, and what of it can be refused before anything heavy is imported or read."""
+"""What is asked for: every argument of a search, typed and checked on construction.
 
-from dataclasses import asdict, dataclass
+The fields of these groups are the arguments of the Python door and the options of the command line; both are derived from
+them. Imports nothing heavy.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from finetune.config import TINY, Data, Recipe, checked
-from finetune.data.load import load_task
+from pydantic import Field
+from pydantic.fields import FieldInfo
+
+from finetune.arguments import arg
+from finetune.config import TINY, Data, Recipe, Strict, checked
 from finetune.errors import UserError, near
 from finetune.machine import cores
-from finetune.tasks.metrics import find_metric
-from finetune.tasks.task import Task
-from finetune.words import counted
-from studies.running.pruning import PRUNERS
-from studies.running.sampling import SAMPLERS
-from studies.running.storage import refuse_storage
 
+STORAGE = "sqlite:///studies.db"
 PATHS = ("data", "train_file", "validation_file", "test_file")
 PRETRAINED = {"epochs": 3, "learning_rate": 5e-5}
 
 
+class Aim(Strict):
+    """What to search."""
+
+    method: tuple[str, ...] = Field(("awp",), description="NAME[,NAME...] or all; `search.py methods` lists them (awp)")
+    trials: int = Field(100, ge=1, description="the study's total of finished trials (100)")
+    metric: str | None = Field(None, description="what is optimised: accuracy, macro_f1, mcc, rmse, mcrmse, pearson, ...")
+    set: dict[str, Any] = Field({}, description=f"fix a setting: {arg('set', {'K': 3})}")
+    space: tuple[str | dict[str, Any], ...] = Field((), description="YAML file with both: 'K: 3', 'adv_eps: 1e-4:0.1:log'")
+    tune: tuple[str, ...] = Field((), description="recipe parameters to search too: learning_rate,weight_decay,...")
+    start: tuple[str | dict[str, Any], ...] = Field(
+        (), description="YAML or JSON file with settings to try first; see starts/"
+    )
+
+
+class Running(Strict):
+    """How to search."""
+
+    explore: int | None = Field(None, ge=0, description="trials of the first, never pruned phase (half of them, at most 32)")
+    timeout: float | None = Field(None, gt=0, description="begin no trial after so many seconds")
+    sampler: Literal["tpe", "random", "sobol", "gp"] = Field("tpe", description="of the trials after the first phase (tpe)")
+    pruner: Literal["median", "none"] = Field("median", description="median (of forecasts) or none (median)")
+    prefix_reuse: bool = Field(True, description="share clean epochs between trials (yes; the result is the same)")
+    accept_versions: bool = Field(False, description="go on with a study that other versions began")
+
+
+class Output(Strict):
+    """Where results go."""
+
+    storage: str = Field(STORAGE, description=f"Optuna storage URL ({STORAGE})")
+    study: str | None = Field(None, description="study name (<task>-<method>)")
+    out: str = Field("runs", description="folder for results (runs)")
+
+
 @dataclass(frozen=True)
 class Request:
-    """The options of one command, as typed."""
+    """One search, as it was asked for; what was not ``given`` has its default."""
 
-    methods: tuple[str, ...]
-    data: dict[str, Any]
-    recipe: dict[str, Any]
-    metric: str | None
-    sets: tuple[str, ...]
-    ranges: tuple[str, ...]
-    tune: tuple[str, ...]
-    space: str | None
-    start: tuple[str, ...]
-    trials: int
-    explore: int | None
-    timeout: float | None
-    sampler: str
-    pruner: str
-    storage: str
-    study: str | None
-    out: str
-    prefix_reuse: bool
-    accept_versions: bool
+    aim: Aim
+    data: Data
+    recipe: Recipe
+    running: Running
+    output: Output
+    given: frozenset[str] = frozenset()
 
     def study_name(self, task: str, method: str) -> str:
         """Of the study of one method."""
-        if self.study is None:
+        if self.output.study is None:
             return f"{task}-{method}"
-        return f"{self.study}-{method}" if len(self.methods) > 1 else self.study
+        return f"{self.output.study}-{method}" if len(self.aim.method) > 1 else self.output.study
 
 
-def recipe_for(given: dict[str, Any]) -> Recipe:
-    """Fill in what was not given: the built-in encoder and pretrained ones want different rates.
+GROUPS: dict[str, type[Strict]] = {"aim": Aim, "data": Data, "recipe": Recipe, "running": Running, "output": Output}
+# Arguments that take several values, and one of them for a start.
+SEVERAL = ("method", "label_column", "tune", "space", "start")
+
+
+def fields(*groups: str) -> Iterator[tuple[str, FieldInfo]]:
+    """Names and fields of some groups, in their order; of all where none is named."""
+    for group in groups or GROUPS:
+        yield from GROUPS[group].model_fields.items()
+
+
+def request_of(arguments: dict[str, Any], groups: tuple[str, ...] = tuple(GROUPS)) -> Request:
+    """Check arguments and fill in what was not given.
+
+    Args:
+        arguments: Values by name; None where one was not given.
+        groups: Those that the caller has arguments of.
+
+    Raises:
+        UserError: An argument is unknown, empty, outside its domain, or excludes another, or a file is not there.
+    """
+    given = {name: plain(name, value) for name, value in arguments.items() if value is not None}
+    known = [name for name, _ in fields(*groups)]
+    for name, value in given.items():
+        if name not in known:
+            raise UserError(f"there is no argument {name!r}{near(name, known)}")
+        if value in ("", ()):
+            raise UserError(f"{arg(name)} is empty")
+    parts = {group: {name: given[name] for name, _ in fields(group) if name in given} for group in GROUPS}
+    request = Request(
+        aim=checked(Aim, parts["aim"]),
+        data=data_of(parts["data"]),
+        recipe=recipe_of(parts["recipe"]),
+        running=checked(Running, parts["running"]),
+        output=checked(Output, parts["output"]),
+        given=frozenset(given),
+    )
+    refuse_missing(request.data, request.recipe.model)
+    return request
+
+
+def plain(name: str, value: Any) -> Any:
+    """A value as the groups take it: paths as text, and one value of several in a tuple."""
+    if isinstance(value, PathLike):
+        value = str(value)
+    if name not in SEVERAL:
+        return value
+    return tuple(map(str_of, value)) if isinstance(value, list | tuple | set) else (value,)
+
+
+def str_of(value: Any) -> Any:
+    """A path as text."""
+    return str(value) if isinstance(value, PathLike) else value
+
+
+def recipe_of(given: dict[str, Any]) -> Recipe:
+    """Fill in what was not given: the built-in encoder and pretrained ones want different rates and threads.
 
     Raises:
         UserError: A value is outside its domain.
     """
-    pretrained = given.get("model", TINY) != TINY
-    defaults = PRETRAINED | {"threads": cores()} if pretrained else {}
-    return checked(Recipe, defaults | given)
+    if given.get("model", TINY) == TINY:
+        return checked(Recipe, given)
+    return checked(Recipe, PRETRAINED | {"threads": cores()} | given)
 
 
-def lasting(recipe: Recipe) -> Recipe:
-    """The same with a model's folder by its whole path."""
-    return recipe if recipe.model == TINY else recipe.model_copy(update={"model": absolute(recipe.model)})
-
-
-def too_many_threads(threads: int) -> str | None:
-    """A line where there are more threads than cores to run them."""
-    if threads <= cores():
-        return None
-    have = counted(cores(), "core")
-    return f"--threads {threads}: this process may use {have}, and more threads than cores are slower, not faster"
-
-
-def check_request(request: Request) -> Data:
-    """Refuse what can be refused before anything is read.
+def data_of(given: dict[str, Any]) -> Data:
+    """The data that is asked for; the built-in task where there is none.
 
     Raises:
-        UserError: A name is unknown, a number is outside its domain, or a file or folder is not there.
+        UserError: Arguments exclude each other, or one needs another.
     """
-    refuse_empty(asdict(request))
-    for name, value, known in (("sampler", request.sampler, SAMPLERS), ("pruner", request.pruner, PRUNERS)):
-        if value not in known:
-            raise UserError(f"unknown {name} {value!r}{near(value, known)}")
-    if request.trials < 1:
-        raise UserError(f"--trials is {request.trials}; at least 1 is needed")
-    if request.explore is not None and request.explore < 0:
-        raise UserError(f"--explore is {request.explore}; 0 or more is needed")
-    if request.timeout is not None and not request.timeout > 0:
-        raise UserError(f"--timeout is {request.timeout:g}; seconds above 0 are needed")
-    refuse_storage(request.storage)
-    return check_sources(request.data, request.recipe, request.metric)
-
-
-def check_sources(data: dict[str, Any], recipe: dict[str, Any], metric: str | None) -> Data:
-    """Refuse what the options of data and recipe alone, and the names of files, tell.
-
-    Raises:
-        UserError: An option is empty or outside its domain, or a file or folder is not there.
-    """
-    refuse_empty(data | recipe)
-    if metric is not None:
-        find_metric(metric)
-    source = source_of(data)
-    refuse_missing(source, recipe_for(recipe).model)
-    return source
-
-
-def read_early(data: Data, metric: str | None) -> Task | None:
-    """Files of one's own, read before anything heavy is imported, so that a wrong column is told at once.
-
-    Args:
-        data: Where the rows come from.
-        metric: As it was asked for.
-
-    Returns:
-        The task; None for a built-in one or a hub's, which take their time.
-
-    Raises:
-        UserError: The data cannot be used.
-    """
-    if data.train_file is None and not (data.data is not None and Path(data.data).expanduser().exists()):
-        return None
-    return load_task(data, metric)
+    sources = [name for name in ("task", "data", "train_file") if name in given]
+    if len(sources) > 1:
+        raise UserError(f"{arg(sources[0])} and {arg(sources[1])} exclude each other; give one")
+    if not {"train_file", "data"} & given.keys() and {"validation_file", "test_file"} & given.keys():
+        pair = f"{arg('validation_file')} and {arg('test_file')}"
+        raise UserError(f"{pair} need {arg('train_file')} or {arg('data')}")
+    values = {name: absolute(value) if name in PATHS else value for name, value in given.items()}
+    return checked(Data, values if sources else values | {"task": "reviews"})
 
 
 def refuse_missing(data: Data, model: str) -> None:
@@ -135,36 +165,10 @@ def refuse_missing(data: Data, model: str) -> None:
     for file in (data.train_file, data.validation_file, data.test_file):
         if file is not None and not Path(file).expanduser().exists():
             raise UserError(f"{file}: there is no such file")
-    for option, value in (("--data", data.data), ("--model", model)):
+    for name, value in (("data", data.data), ("model", model)):
         path_like = value is not None and (value.startswith((".", "/", "~")) or value.count("/") > 1)
         if value is not None and path_like and not Path(value).expanduser().exists():
-            raise UserError(f"{option} {value}: there is no such folder")
-
-
-def refuse_empty(options: dict[str, Any]) -> None:
-    """Refuse options that are given, but empty.
-
-    Raises:
-        UserError: One is.
-    """
-    for name, value in options.items():
-        if value == "" or (name in ("methods", "label_column") and not value):
-            raise UserError(f"--{name.rstrip('s').replace('_', '-')} is empty")
-
-
-def source_of(data: dict[str, Any]) -> Data:
-    """The data that is asked for; the built-in task where there is none.
-
-    Raises:
-        UserError: Options exclude each other, or one needs another.
-    """
-    sources = [name for name in ("task", "data", "train_file") if data.get(name)]
-    if len(sources) > 1:
-        raise UserError(f"--{sources[0]} and --{sources[1].replace('_', '-')} exclude each other; give one")
-    if not (data.get("train_file") or data.get("data")) and (data.get("validation_file") or data.get("test_file")):
-        raise UserError("--validation-file and --test-file need --train-file or --data")
-    values = {key: absolute(value) if key in PATHS else value for key, value in data.items()}
-    return checked(Data, values if sources else values | {"task": "reviews"})
+            raise UserError(f"{arg(name, value)}: there is no such folder")
 
 
 def absolute(value: str) -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,12 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from adv import METHODS, SettingError
 from adv.core.settings import check
+from finetune.arguments import arg
 from finetune.config import Recipe, checked
 from finetune.errors import UserError, first_line, near
-from studies.planning.plan import Plan, inside, scalar
+from studies.planning.loop_plan import LoopPlan
+from studies.planning.plan import Plan, inside
+from studies.planning.scalar import scalar
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,20 +27,24 @@ class Start:
     method: str
     settings: dict[str, Any]
 
-    def fits(self, plan: Plan) -> bool:
+    def fits(self, plan: Plan | LoopPlan) -> bool:
         """Whether the method is meant and has these settings; one that is not named must search or fix them."""
         if self.method:
             return self.method == plan.method and self.settings.keys() <= known_to(plan)
         return self.settings.keys() <= plan.space.keys() | plan.fixed.keys()
 
 
-def read_starts(paths: Sequence[str]) -> list[Start]:
-    """All configurations of some YAML or JSON files: a mapping of settings to values, a list of them, or a best.yaml.
+def read_starts(sources: Sequence[str | Mapping[str, Any]]) -> list[Start]:
+    """All configurations of mappings, and of YAML or JSON files: a mapping of settings, a list of them, or a best.yaml.
 
     Raises:
         UserError: A file is missing or holds something else, or names an unknown method.
     """
-    return [start for path in paths for start in read_file(path)]
+    found: list[Start] = []
+    for number, source in enumerate(sources, 1):
+        where = f"{arg('start')}: entry {number}"
+        found += read_file(source) if isinstance(source, str) else [read_entry(where, source)]
+    return found
 
 
 def read_file(path: str) -> list[Start]:
@@ -46,15 +53,16 @@ def read_file(path: str) -> list[Start]:
     Raises:
         UserError: As ``read_starts``.
     """
+    where = arg("start", path)
     try:
         text = Path(path).expanduser().read_text(encoding="utf-8")
         content = json.loads(text) if path.endswith(".json") else yaml.load(text, yaml.BaseLoader)
     except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"--start {path} cannot be read: {first_line(error)}") from None
+        raise UserError(f"{where} cannot be read: {first_line(error)}") from None
     entries = content if isinstance(content, list) else [content]
     if not entries:
-        raise UserError(f"--start {path} holds no entry; write lines such as '- {{adv_lr: 1e-2, adv_eps: 1e-3}}'")
-    return [read_entry(f"--start {path}: entry {number}", entry) for number, entry in enumerate(entries, 1)]
+        raise UserError(f"{where} holds no entry; write lines such as '- {{adv_lr: 1e-2, adv_eps: 1e-3}}'")
+    return [read_entry(f"{where}: entry {number}", entry) for number, entry in enumerate(entries, 1)]
 
 
 def read_entry(where: str, entry: Any) -> Start:
@@ -74,7 +82,7 @@ def read_entry(where: str, entry: Any) -> Start:
     return Start(where, method, {str(name): scalar(v) if isinstance(v, str) else v for name, v in settings.items()})
 
 
-def starts_of(plans: Sequence[Plan], starts: Sequence[Start]) -> dict[str, list[dict[str, Any]]]:
+def starts_of(plans: Sequence[Plan | LoopPlan], starts: Sequence[Start]) -> dict[str, list[dict[str, Any]]]:
     """The searched settings of the starting trials of each method, without those that are trial 0 or another start.
 
     Raises:
@@ -99,12 +107,12 @@ def starts_of(plans: Sequence[Plan], starts: Sequence[Start]) -> dict[str, list[
     return chosen
 
 
-def known_to(plan: Plan) -> set[str]:
+def known_to(plan: Plan | LoopPlan) -> set[str]:
     """Names of the method's settings and of recipe parameters that are searched."""
     return {field.name for field in dataclasses.fields(METHODS[plan.method])} | plan.space.keys()
 
 
-def refuse_unknown(plan: Plan, start: Start) -> None:
+def refuse_unknown(plan: Plan | LoopPlan, start: Start) -> None:
     """Refuse a setting that the method has not.
 
     Raises:
@@ -113,12 +121,12 @@ def refuse_unknown(plan: Plan, start: Start) -> None:
     known = known_to(plan)
     for name in start.settings:
         if name in Recipe.model_fields and name not in known:
-            raise UserError(f"{start.where}: {name} belongs to the recipe; search it with --tune {name}")
+            raise UserError(f"{start.where}: {name} belongs to the recipe; search it with {arg('tune', name)}")
         if name not in known:
             raise UserError(f"{start.where}: {plan.method} has no setting {name!r}{near(name, known)}")
 
 
-def point_of(plan: Plan, start: Start) -> dict[str, Any]:
+def point_of(plan: Plan | LoopPlan, start: Start) -> dict[str, Any]:
     """A value for every searched setting: the entry's, else that of trial 0.
 
     Raises:
@@ -129,10 +137,7 @@ def point_of(plan: Plan, start: Start) -> dict[str, Any]:
     point = plan.defaults()
     for name, value in start.settings.items():
         try:
-            if name in fields:
-                value = check(name, fields[name], value)
-            else:
-                value = getattr(checked(Recipe, {name: value}, start.where), name)
+            value = check(name, fields[name], value) if name in fields else value_of(plan, name, value, start.where)
         except SettingError as error:
             raise UserError(f"{start.where}: {error}") from None
         if name not in plan.space:
@@ -144,7 +149,20 @@ def point_of(plan: Plan, start: Start) -> dict[str, Any]:
     return point
 
 
-def refuse_other(plan: Plan, start: Start, name: str, value: Any) -> None:
+def value_of(plan: Plan | LoopPlan, name: str, value: Any, where: str) -> Any:
+    """A value of the recipe, checked.
+
+    Raises:
+        UserError: It is outside its domain.
+    """
+    if isinstance(plan, Plan):
+        return getattr(checked(Recipe, {name: value}, where), name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UserError(f"{where}: {name} is {value!r}: a number is needed")
+    return type(plan.recipe[name])(value)
+
+
+def refuse_other(plan: Plan | LoopPlan, start: Start, name: str, value: Any) -> None:
     """Refuse another value for a setting that is not searched.
 
     Raises:
@@ -152,8 +170,10 @@ def refuse_other(plan: Plan, start: Start, name: str, value: Any) -> None:
     """
     there = getattr(METHODS[plan.method](**plan.fixed), name)
     if value != there:
-        what = f"is {there!r} by --set or --space" if name in plan.fixed else f"is not searched and is {there!r}"
-        raise UserError(f"{start.where}: {name} {what}, not {value!r}; --set {name}={value} gives all trials that value")
+        fixed = f"is {there!r} by {arg('set')} or {arg('space')}"
+        what = fixed if name in plan.fixed else f"is not searched and is {there!r}"
+        way = f"{arg('set', {name: value})} gives all trials that value"
+        raise UserError(f"{start.where}: {name} {what}, not {value!r}; {way}")
 
 
 def outside(name: str, value: Any, distribution: BaseDistribution) -> str:
@@ -165,5 +185,6 @@ def outside(name: str, value: Any, distribution: BaseDistribution) -> str:
     there = f"{distribution.low:g}:{distribution.high:g}{':log' if distribution.log else ''}"
     wider = f"{min(value, distribution.low):g}:{max(value, distribution.high):g}{log}"
     if name == "start_epoch":
-        return f"start_epoch {value} is outside the searched {there}; it ends two epochs before the last, see --epochs"
-    return f"{name} {value:g} is outside the searched {there}; search it there with --range {name}={wider}"
+        why = f"it ends two epochs before the last, see {arg('epochs')}"
+        return f"start_epoch {value} is outside the searched {there}; {why}"
+    return f"{name} {value:g} is outside the searched {there}; search it there with {arg('space', {name: wider})}"

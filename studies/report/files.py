@@ -41,12 +41,16 @@ def write_report(summary: Summary, folder: Path) -> Path:
     Raises:
         OSError: It cannot be written; nothing half-written is left.
     """
+    return write_whole(folder / "report.html", report_text(summary))
+
+
+def report_text(summary: Summary) -> str:
+    """The page, whole."""
     environment = Environment(undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     drawn = [embedded(name, figure) for name, figure in figures(summary).items()]
-    text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         page(summary), figures=drawn, plotly=Markup(get_plotlyjs())
     )
-    return write_whole(folder / "report.html", text)
 
 
 def embedded(name: str, figure: go.Figure) -> dict[str, Any]:
@@ -67,6 +71,11 @@ def write_trials(summary: Summary, folder: Path) -> Path:
     Raises:
         OSError: It cannot be written; nothing half-written is left.
     """
+    return write_whole(folder / "trials.csv", trials_text(summary))
+
+
+def trials_text(summary: Summary) -> str:
+    """What ``trials.csv`` holds."""
     metrics, diagnostics = (recorded(summary, key) for key in ("metrics", "diagnostics"))
     settings = [*summary.about["fixed"], *summary.space]
     text = io.StringIO()
@@ -80,7 +89,7 @@ def write_trials(summary: Summary, folder: Path) -> Path:
         row += [attrs.get("metrics", {}).get(name) for name in metrics]
         row += [attrs.get("diagnostics", {}).get(name) for name in diagnostics]
         writer.writerow([*row, attrs.get("failure"), *(summary.notes.get(trial.number) for _ in noted)])
-    return write_whole(folder / "trials.csv", text.getvalue())
+    return text.getvalue()
 
 
 def recorded(summary: Summary, key: str) -> list[str]:

@@ -70,7 +70,7 @@ def facts(summary: Summary) -> dict[str, str]:
     rows = {
         "Method": about["method"],
         "Task": task_of(about["data"]),
-        "Model": recipe["model"],
+        "Model": recipe.get("model", "that of the loop"),
         "Metric": f"{summary.metric}, {DIRECTIONS[summary.maximize]}",
         "Seed": str(recipe["seed"]),
         "Trials": f"{len(summary.trials)}: {counts}",
@@ -96,6 +96,8 @@ AGAIN = "search.py train best.yaml --seed 1, --seed 2, ..."
 
 def task_of(data: dict[str, Any]) -> str:
     """Where the rows come from."""
+    if "loop" in data:
+        return " on ".join(["your own loop " + str(data["loop"]), *([str(data["data"])] if data.get("data") else [])])
     return str(data.get("task") or data.get("data") or data.get("train_file"))
 
 

@@ -17,21 +17,32 @@ class Searched(Strict):
     metric: str
 
 
-class Recorded(Strict):
-    """What the search measured: the value, the clean baseline beside it, and under which versions.
-
-    ``searched`` repeats what was asked for, so that edits above it are seen.
-    """
+class Measured(Strict):
+    """What a search measured: the value, the clean baseline beside it, and under which versions."""
 
     study: str
     trial: int | None
     value: float
     clean: float
-    data_fingerprint: str
-    model_fingerprint: str
     versions: dict[str, str]
     device: str | None = None
+
+
+class Recorded(Measured):
+    """The same of the project's own training.
+
+    ``searched`` repeats what was asked for, so that edits above it are seen.
+    """
+
+    data_fingerprint: str
+    model_fingerprint: str
     searched: Searched | None = None
+
+
+class LoopRecorded(Measured):
+    """The same of a loop of one's own: which one, and what its user says of its data."""
+
+    loop: dict[str, Any]
 
 
 class Best(Strict):
@@ -44,3 +55,14 @@ class Best(Strict):
     recipe: Recipe
     metric: str
     recorded: Recorded
+
+
+class LoopBest(Strict):
+    """A configuration for a loop of one's own."""
+
+    format: int
+    method: str
+    settings: dict[str, Any]
+    recipe: dict[str, Any]
+    metric: str
+    recorded: LoopRecorded

@@ -1,6 +1,7 @@
 """best.yaml, and what else a trial can be handed on as."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ from adv import METHODS, SettingError
 from finetune.config import Data, Recipe, checked
 from finetune.errors import UserError, first_line, near
 from finetune.tasks.metrics import METRICS
-from studies.results.best import FORMAT, Best, Recorded
+from studies.results.best import FORMAT, Best, LoopBest, LoopRecorded, Recorded
 from studies.results.recorded import asked_of
 from studies.results.snippet import as_python
-from studies.results.summary import Summary, settings_of
+from studies.results.summary import Summary, parted
 
 
-def best_of(summary: Summary) -> Best:
+def best_of(summary: Summary) -> Best | LoopBest:
     """The best trial as a configuration.
 
     Raises:
@@ -25,43 +26,53 @@ def best_of(summary: Summary) -> Best:
     best, about = summary.best, summary.about
     if best is None or best.value is None:
         raise UserError(f"study {summary.study.study_name!r} has no complete trial to export")
-    recipe = Recipe(**about["recipe"])
-    settings = settings_of(best, about)
-    tuned = {name: settings.pop(name) for name in list(settings) if name in Recipe.model_fields}
+    settings, tuned = parted(best, about)
+    measured = {
+        "study": summary.study.study_name,
+        "trial": best.number,
+        "value": best.value,
+        "clean": summary.clean,
+        "versions": best.user_attrs.get("versions", about["versions"]),
+        "device": best.user_attrs.get("device", about.get("device")),
+    }
+    common: dict[str, Any] = {"format": FORMAT, "method": about["method"], "settings": settings, "metric": about["metric"]}
+    if "loop" in about["data"]:
+        recorded = LoopRecorded(**measured, loop=about["data"])
+        return LoopBest(**common, recipe=about["recipe"] | tuned, recorded=recorded)
+    prints = {"data_fingerprint": about["data fingerprint"], "model_fingerprint": about["model fingerprint"]}
     found = Best(
-        format=FORMAT,
-        method=about["method"],
-        settings=settings,
+        **common,
         data=checked(Data, about["data"] | {"label_column": tuple(about["data"]["label_column"])}),
-        recipe=recipe.model_copy(update=tuned),
-        metric=about["metric"],
-        recorded=Recorded(
-            study=summary.study.study_name,
-            trial=best.number,
-            value=best.value,
-            clean=summary.clean,
-            data_fingerprint=about["data fingerprint"],
-            model_fingerprint=about["model fingerprint"],
-            versions=best.user_attrs.get("versions", about["versions"]),
-            device=best.user_attrs.get("device", about.get("device")),
-        ),
+        recipe=Recipe(**about["recipe"]).model_copy(update=tuned),
+        recorded=Recorded(**measured, **prints),
     )
     searched = found.recorded.model_copy(update={"searched": asked_of(found)})
     return found.model_copy(update={"recorded": searched})
 
 
-def as_yaml(best: Best) -> str:
+def as_yaml(best: Best | LoopBest) -> str:
     """The file that ``search.py train`` takes."""
     head = f"# {best.recorded.study}: {best.metric} {best.recorded.value:.6g}, clean {best.recorded.clean:.6g}\n"
     return head + yaml.safe_dump(best.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def as_json(best: Best) -> str:
+def as_json(best: Best | LoopBest) -> str:
     """The same as JSON."""
     return best.model_dump_json(indent=2) + "\n"
 
 
 WRITERS = {"yaml": as_yaml, "json": as_json, "python": as_python}
+
+
+def writer_of(format: str) -> Callable[[Best | LoopBest], str]:
+    """What writes a format.
+
+    Raises:
+        UserError: It is unknown.
+    """
+    if format not in WRITERS:
+        raise UserError(f"unknown format {format!r}{near(format, WRITERS)}")
+    return WRITERS[format]
 
 
 def upgraded(content: dict[str, Any]) -> dict[str, Any]:
@@ -90,6 +101,10 @@ def read_best(path: str) -> Best:
         raise UserError(f"{path} is no exported configuration: it has no method; a search writes one as best.yaml")
     if content.get("format") != FORMAT:
         raise UserError(f"{path} has format {content.get('format')!r}, this version reads {FORMAT}; export it again")
+    if isinstance(content.get("recorded"), dict) and "loop" in content["recorded"]:
+        loop = content["recorded"]["loop"]
+        name = loop.get("loop") if isinstance(loop, dict) else loop
+        raise UserError(f"{path} is for a loop of your own, {name}: run that with these settings")
     content = upgraded(content)
     for name, kind in (("data", Data), ("recipe", Recipe), ("recorded", Recorded)):
         if not isinstance(content.get(name), dict):

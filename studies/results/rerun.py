@@ -15,7 +15,7 @@ from finetune.tasks.metrics import constant_guess, find_metric
 from finetune.training.bench import Bench
 from finetune.training.keep import keep
 from finetune.training.loop import Epoch, Training
-from studies.planning.request import too_many_threads
+from studies.planning.resolve import too_many_threads
 from studies.results.best import Best
 from studies.results.digits import gained, judged, nothing_learned, places_of, shown
 from studies.results.recorded import differs, seed_of, verdict

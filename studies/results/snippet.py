@@ -5,23 +5,37 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from adv import METHODS
-from studies.results.best import Best
+from studies.results.best import Best, LoopBest
 
 TEMPLATE = Path(__file__).with_name("snippet.py.jinja")
 
 
-def as_python(best: Best) -> str:
+LOOP = """# {title}: {metric} {value:.6g}, clean {clean:.6g}, one seed.
+from adv import {kind}
+
+method = {kind}({settings})
+recipe = {recipe!r}
+# In your loop: method.at(epoch).backward(model, batch) in place of loss.backward().
+"""
+
+
+def as_python(best: Best | LoopBest) -> str:
     """A script that trains the configuration; runs where this project's packages can be imported.
 
-    Values are written with ``repr``, so that names from data files stay text.
+    Of a loop of one's own it is the method with its settings. Values are written with ``repr``, so that names from data
+    files stay text.
     """
     page = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
     settings = ", ".join(f"{name}={value!r}" for name, value in best.settings.items())
     title = f"{best.method} from study {best.recorded.study}".replace("\\", " ").replace('"', "'")
+    kind = METHODS[best.method].__name__
+    if isinstance(best, LoopBest):
+        values = {"metric": best.metric, "value": best.recorded.value, "clean": best.recorded.clean, "recipe": best.recipe}
+        return LOOP.format(title=title, kind=kind, settings=settings, **values)
     return page.from_string(TEMPLATE.read_text()).render(
         title=title,
         best=best,
-        kind=METHODS[best.method].__name__,
+        kind=kind,
         settings=settings,
         recipe=best.recipe.model_dump(),
         averaged=best.recipe.average != "none",

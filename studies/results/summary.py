@@ -14,13 +14,10 @@ from finetune.errors import UserError
 from finetune.tasks.metrics import part_of
 from finetune.training.loop import Epoch
 from spaces import Space
-from studies.planning.identity import identity_of
+from studies.planning.identity import BASELINE, CONSTANT, identity_of
 from studies.results.digits import gained, nothing_learned, places_of, shown
 from studies.results.importance import FOLDS, Importance, idle_settings, importances
 from studies.running.foreign import is_number, measured, notes, readable, why_foreign
-
-BASELINE = "baseline"
-CONSTANT = "constant guess"
 
 
 @dataclass(frozen=True)
@@ -129,17 +126,23 @@ def settings_of(trial: FrozenTrial, about: dict[str, Any]) -> dict[str, Any]:
     return dict(about["fixed"]) | trial.params
 
 
+def parted(trial: FrozenTrial, about: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings of the method, fixed and searched, and searched values of the recipe."""
+    settings = settings_of(trial, about)
+    return settings, {name: settings.pop(name) for name in list(settings) if name in about["recipe"]}
+
+
 def runs_again(trial: FrozenTrial, about: dict[str, Any]) -> bool:
     """Whether a complete trial was measured here and its settings can be trained again, so that it may be the best."""
     if trial.state is not TrialState.COMPLETE or not is_number(trial.value) or not measured(trial):
         return False
     if not about["space"].keys() <= trial.params.keys():
         return False
-    settings = dict(about["fixed"]) | trial.params
-    tuned = {name: settings.pop(name) for name in list(settings) if name in Recipe.model_fields}
+    settings, tuned = parted(trial, about)
     try:
         METHODS[about["method"]](**settings)
-        checked(Recipe, about["recipe"] | tuned)
+        if "loop" not in about["data"]:
+            checked(Recipe, about["recipe"] | tuned)
     except (SettingError, UserError, TypeError):
         return False
     return True

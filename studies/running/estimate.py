@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from statistics import mean, median
 
 from adv import SettingError
+from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan
 from studies.running.sampling import design_point
 
@@ -11,7 +12,7 @@ from studies.running.sampling import design_point
 DRAWN = 32
 
 
-def seconds_of(plan: Plan, epochs: Sequence[float], reuse: bool) -> float:
+def seconds_of(plan: Plan | LoopPlan, epochs: Sequence[float], reuse: bool) -> float:
     """Seconds that a trial takes by its passes, the mean over its space.
 
     Args:
@@ -22,16 +23,16 @@ def seconds_of(plan: Plan, epochs: Sequence[float], reuse: bool) -> float:
     found = []
     for number in range(DRAWN if plan.space else 1):
         try:
-            method, recipe = plan.build(design_point(plan.space, plan.recipe.seed, number))
+            method, recipe = plan.build(design_point(plan.space, plan.seed, number))
         except SettingError:  # settings that exclude each other are failed trials, over at once
             continue
-        attacked = max(0, recipe.epochs - method.start_epoch)
-        clean = 0 if reuse and not plan.tuned else recipe.epochs - attacked
+        attacked = max(0, plan.epochs_of(recipe) - method.start_epoch)
+        clean = 0 if reuse and not plan.tuned else plan.epochs_of(recipe) - attacked
         found.append((attacked * method.cost().relative + clean) * median(epochs))
     return mean(found) if found else 0.0
 
 
-def estimate(plan: Plan, epochs: Sequence[float], left: int, reuse: bool, pruned: bool) -> str | None:
+def estimate(plan: Plan | LoopPlan, epochs: Sequence[float], left: int, reuse: bool, pruned: bool) -> str | None:
     """A sentence before the first trial; None where nothing is left to do or nothing is known."""
     each = seconds_of(plan, epochs, reuse) if epochs and left else 0.0
     if not each:

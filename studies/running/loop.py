@@ -4,7 +4,7 @@ import errno
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -81,6 +81,7 @@ def run_trials(
     options: Options,
     on_finished: Callable[[FrozenTrial], None] = lambda trial: None,
     say: Callable[[str], None] = print,
+    callbacks: Sequence[Callable[[optuna.Study, FrozenTrial], None]] = (),
 ) -> None:
     """Run trials until the study has ``options.trials`` finished ones, or the time is up.
 
@@ -91,6 +92,7 @@ def run_trials(
         options: How many, how long.
         on_finished: Told of every finished trial.
         say: Told of what other processes have left or taken.
+        callbacks: Optuna's, called after every trial of this process; they may call ``study.stop()``.
 
     Raises:
         KeyboardInterrupt: On Ctrl-C or SIGTERM; the trial under way waits to be taken up.
@@ -108,6 +110,9 @@ def run_trials(
             else:
                 forget(trial, objective)
                 on_finished(storage.get_trial(trial._trial_id))
+                if stopped_by(callbacks, study, trial._trial_id):
+                    say("a callback stopped the search; the same command goes on from here")
+                    break
                 refuse_hopeless(study)
         left = len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
         if left and time.monotonic() < end:
@@ -115,6 +120,17 @@ def run_trials(
             say(f"{left} more wait to be run, beyond --trials {options.trials}: give --trials {needed} or more")
         for done in finished(study):  # those too that were begun here and finished elsewhere
             forget(done, objective)
+
+
+def stopped_by(callbacks: Sequence[Callable[[optuna.Study, FrozenTrial], None]], study: optuna.Study, trial_id: int) -> bool:
+    """Call Optuna's callbacks as ``study.optimize`` does; whether one of them called ``study.stop()``."""
+    study._stop_flag, study._thread_local.in_optimize_loop = False, True
+    try:
+        for callback in callbacks:
+            callback(study, study._storage.get_trial(trial_id))
+    finally:
+        study._thread_local.in_optimize_loop = False
+    return study._stop_flag
 
 
 def forget(trial: Trial | FrozenTrial, objective: Callable[[Trial], float]) -> None:

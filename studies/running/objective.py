@@ -119,7 +119,7 @@ class Objective:
         except torch.OutOfMemoryError:
             raise Failed("out of memory: lower --batch-size or --max-length") from None
         finally:
-            record(trial, training)
+            record(trial, training.history)
             for name, made in self.made_under.items():
                 trial.set_user_attr(name, made)
         return value
@@ -178,9 +178,8 @@ def read_epochs(file: Path) -> list[Epoch]:
         return []
 
 
-def record(trial: Trial, training: Training) -> None:
+def record(trial: Trial, history: list[Epoch]) -> None:
     """Store what the trial measured, whatever became of it."""
-    history = training.history
     trial.set_user_attr("seconds", round(sum(epoch.seconds for epoch in history), 3))
     if history:
         trial.set_user_attr("metrics", history[-1].metrics)

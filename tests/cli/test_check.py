@@ -129,7 +129,7 @@ def test_the_last_epoch_is_a_start(capsys):
 
 BAD = [
     ("--method fgmm", "unknown method 'fgmm'", "did you mean 'fgm'?"),
-    ("--method fgm,pgd", "unknown method 'fgm,pgd'"),
+    ("--method fgm,pgd", "--method fgm,pgd", "check takes one method"),
     ("--method fgm --set epsilonn=1", "fgm has no setting 'epsilonn'", "did you mean 'epsilon'?"),
     ("--method fgm --set epsilon=-1", "a finite number >= 0"),
     ("--precision fp8", "--precision is 'fp8'"),

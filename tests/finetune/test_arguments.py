@@ -14,6 +14,7 @@ CASES = [
     (arg("label_column", "y"), "label_column='y'", "--label-column y"),
     (arg("label_column", ("a", "b")), "label_column=['a', 'b']", "--label-column a,b"),
     (arg("text_column", "my text"), "text_column='my text'", "--text-column 'my text'"),
+    (arg("model", "~/my model"), "model='~/my model'", "--model ~/'my model'"),
     (arg("max_length", 64), "max_length=64", "--max-length 64"),
     (arg("accept_versions", True), "accept_versions=True", "--accept-versions"),
     (arg("prefix_reuse", False), "prefix_reuse=False", "--no-prefix-reuse"),

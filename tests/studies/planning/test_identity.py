@@ -156,7 +156,7 @@ def test_a_study_from_before_a_method_s_change_goes_on_and_says_that_its_values_
 
 def formula_of(method):
     plan = make_plan(method, Data(task="reviews"), Recipe())
-    return identity(plan, "accuracy", 1, "tpe", "none", []).get("formula")
+    return identity(plan, "accuracy", "maximize", 1, "tpe", "none", []).get("formula")
 
 
 def test_methods_that_have_changed_are_in_what_their_studies_are_about():

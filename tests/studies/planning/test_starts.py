@@ -7,14 +7,15 @@ import optuna
 import pytest
 import yaml
 from helpers.places import ROOT
+from helpers.plans import plan_of
 from helpers.refusals import assert_said, refused, rows
 
 import search
 from adv import METHODS
-from finetune.config import Data, Recipe
+from finetune.arguments import as_options
 from finetune.errors import UserError
 from spaces import space_of
-from studies.planning.plan import inside, make_plan
+from studies.planning.plan import inside
 from studies.planning.starts import read_starts, starts_of
 from studies.running.sampling import design_point
 
@@ -24,7 +25,7 @@ TWO = "- {epsilon: 0.5}\n- {epsilon: 2, start_epoch: 0}\n"
 
 
 def plans(*methods, epochs=6, **options):
-    return [make_plan(method, Data(task="reviews"), Recipe(epochs=epochs), **options) for method in methods]
+    return [plan_of(method, epochs=epochs, **options) for method in methods]
 
 
 def starts(path, *methods, **options):
@@ -130,8 +131,9 @@ BAD = [
 def test_a_bad_entry_is_named_with_its_setting(text, options, words, write):
     with pytest.raises(UserError) as caught:
         starts(write(text), "fgm", **options)
-    assert str(caught.value).startswith("--start starts.yaml")
-    assert_said(str(caught.value), *words)
+    said = as_options(caught.value.text)
+    assert said.startswith("--start starts.yaml")
+    assert_said(said, *words)
 
 
 def test_an_entry_that_no_method_knows_is_refused(write):

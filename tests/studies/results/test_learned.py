@@ -7,8 +7,8 @@ from helpers.made_up_studies import CLEAN, made
 from helpers.report_pages import Page
 from rich.console import Console
 
-from studies.commands.console import print_summary
 from studies.report.files import write_report
+from studies.report.terminal import print_summary
 from studies.results.summary import BASELINE, CONSTANT, summarise
 
 

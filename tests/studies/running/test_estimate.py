@@ -1,16 +1,17 @@
 """The estimate before the first trial: clean seconds times passes, over the space."""
 
 import pytest
+from helpers import plans
 from optuna.distributions import IntDistribution
 
 from adv import METHODS
 from finetune.config import Data, Recipe
-from studies.planning.plan import Plan, make_plan
+from studies.planning.plan import Plan
 from studies.running.estimate import duration, estimate, seconds_of
 
 
 def plan_of(method, *sets, epochs=4, tune=()):
-    return make_plan(method, Data(task="reviews"), Recipe(epochs=epochs), sets, tune=tune)
+    return plans.plan_of(method, sets, tune=tune, epochs=epochs)
 
 
 @pytest.mark.parametrize(

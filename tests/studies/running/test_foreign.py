@@ -12,9 +12,11 @@ from rich.console import Console
 
 from finetune.errors import UserError
 from spaces import space_of
-from studies.commands.console import Watch, print_summary
 from studies.report.figures import figures
 from studies.report.files import write_report, write_trials
+from studies.report.progress import Watch
+from studies.report.screen import Screen
+from studies.report.terminal import print_summary
 from studies.results.export import as_yaml, best_of
 from studies.results.summary import summarise
 
@@ -126,7 +128,7 @@ def test_a_study_of_strangers_alone_has_no_best(tmp_path):
 
 def test_the_best_that_a_search_shows_was_measured():
     strangers = with_added("a good value that nobody measured", states="").trials
-    watch = Watch(Console(file=io.StringIO()), "accuracy", maximize=True, total=9, seen=strangers)
+    watch = Watch(Screen(None), "accuracy", maximize=True, total=9, seen=strangers)
     assert (watch.done, watch.best) == (1, None)
 
 

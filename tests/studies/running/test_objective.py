@@ -25,7 +25,7 @@ def bench() -> Bench:
 
 
 def objective(bench: Bench, folder: Path, method: str = "fgm", **options: Any) -> Objective:
-    plan = make_plan(method, Data(task="reviews"), options.pop("recipe", RECIPE), sets=options.pop("sets", ()))
+    plan = make_plan(method, Data(task="reviews"), options.pop("recipe", RECIPE), options.pop("fixes", None))
     seen: list[Epoch] = options.pop("seen", [])
     return Objective(plan, "accuracy", bench, folder, folder / "prefix", lambda trial, epoch: seen.append(epoch), **options)
 
@@ -143,7 +143,7 @@ def test_divergence_is_a_reason(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_an_attack_that_cannot_act_is_a_reason(bench: Bench, tmp_path: Path) -> None:
-    made = objective(bench, tmp_path, sets=["emb_name=nowhere"])
+    made = objective(bench, tmp_path, fixes={"emb_name": "nowhere"})
     with pytest.raises(Failed, match="nowhere"):
         made(trial_with(0, epsilon=0.7))
 

@@ -1,0 +1,118 @@
+"""Make one attacked step on a model and its data, and look at it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from adv import METHODS, AttackError, Clean, Method, Precision
+from finetune.config import Recipe
+from finetune.data.load import load_task
+from finetune.machine import cores
+from finetune.tasks.metrics import metric_for
+from finetune.tasks.task import Task
+from finetune.training.bench import AUTOCAST, Bench
+from finetune.training.steps import epoch_steps, total_steps
+from studies.checking.facts import Facts, gather
+from studies.checking.meter import Spent, load, measure
+from studies.checking.probe import Bed
+from studies.checking.verdict import Finding, judge
+from studies.planning.plan import make_plan
+from studies.planning.request import Request
+from studies.planning.resolve import too_many_threads
+from studies.running.objective import fitting
+
+# Plans refuse an attack that never starts; here it is made, looked at and named.
+FOREVER = 10**6
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a step did.
+
+    Args:
+        facts: What was touched, and what came back.
+        bed: Model and batch.
+        spent: Time and memory beside a clean step.
+        doubt: Why the times say nothing; empty where they do.
+    """
+
+    facts: Facts
+    bed: Bed
+    spent: Spent
+    doubt: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One attacked step, judged.
+
+    Args:
+        method: With its settings.
+        recipe: Model and training.
+        seen: What it did; None where it could not be made.
+        findings: What is wrong with it, or worth a note.
+    """
+
+    method: Method
+    recipe: Recipe
+    seen: Seen | None
+    findings: list[Finding]
+
+    @property
+    def good(self) -> bool:
+        """Whether the attack acts, and nothing failed."""
+        return all(finding.kind == "note" for finding in self.findings)
+
+    def __repr__(self) -> str:
+        lines = [f"{finding.kind}: {finding.text}" for finding in self.findings]
+        return "\n".join([f"<{'good' if self.good else 'not good'}: {self.method}>", *lines])
+
+
+def check_step(request: Request, task: Task | None, say: Callable[[str], None]) -> Checked:
+    """Make the step, and judge it.
+
+    Args:
+        request: One method with its settings, data and recipe.
+        task: Where it was read already.
+        say: Told what was read.
+
+    Raises:
+        UserError: The request cannot be carried out.
+    """
+    name, metric = request.aim.method[0], request.aim.metric
+    plan = make_plan(name, request.data, request.recipe.model_copy(update={"epochs": FOREVER}), request.aim.set)
+    method = METHODS[name](**plan.fixed)  # refused before data and model are read
+    task = task or load_task(request.data, metric)
+    metric_for(task, metric)
+    if many := too_many_threads(request.recipe.threads):
+        say(many)
+    seen = None
+    try:
+        with fitting():
+            bench = Bench(task, request.recipe)
+            for line in (*bench.read, *bench.notes):
+                say(line)
+            seen = look(bench, request.recipe, name, plan.fixed)
+            found = judge(seen.facts)
+    except AttackError as error:
+        found = [Finding("failure", str(error))]
+    return Checked(method, request.recipe, seen, found)
+
+
+def look(bench: Bench, recipe: Recipe, name: str, settings: dict[str, Any]) -> Seen:
+    """Make and measure the first training batch's step.
+
+    Raises:
+        AttackError: The method cannot act on this model.
+    """
+    before = load()
+    scaler = torch.amp.GradScaler(bench.device.type) if recipe.precision == "fp16" else None
+    micro = next(epoch_steps(bench.train, recipe, 0, Clean(), bench.device)).micros[0]
+    precision = Precision(dtype=AUTOCAST[recipe.precision], scaler=scaler, weight=micro.weight)
+    bed = Bed(bench.models.build(recipe.seed).to(bench.device), micro, precision)
+    facts = gather(bed, lambda: METHODS[name](**settings), recipe, total_steps(bench.train, recipe))
+    attacked = facts.method
+    spent = measure([lambda: bed.run(Clean()), lambda: bed.run(attacked)], bed.device, bed.model.zero_grad, before)
+    return Seen(facts, bed, spent, spent.doubt(recipe.threads, cores()))

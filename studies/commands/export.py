@@ -1,0 +1,23 @@
+"""The export command."""
+
+import sys
+
+from finetune.arguments import arg
+from finetune.errors import writing
+from studies.door import load
+from studies.results.export import writer_of
+
+
+def print_export(storage: str, study: str | None, format: str, output: str | None) -> None:
+    """Print the best trial, or write it to a file.
+
+    Raises:
+        UserError: The format is unknown, there is no such study, no trial is complete, or the file cannot be written.
+    """
+    writer_of(format)
+    result = load(storage, study)
+    if output is None:
+        sys.stdout.write(result.export(format=format))
+    else:
+        with writing(arg("output", output)):
+            result.export(output, format)

@@ -1,0 +1,113 @@
+"""Options of the command line, made of the fields of a request: each is declared once, where its value is checked.
+
+Imports nothing heavy, so that ``--help`` and wrong options answer at once.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args
+
+import typer
+
+from finetune.arguments import as_options, flag
+from finetune.errors import UserError
+from studies.planning.request import GROUPS, STORAGE, fields
+from studies.planning.scalar import scalar
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Text: TypeAlias = str | None
+Whole: TypeAlias = int | None
+
+FIRST = "To begin with"
+PANELS = {
+    "aim": "What to search", "data": "Data", "recipe": "Model and recipe", "running": "Search", "output": "Output",
+}  # fmt: skip
+# What a beginner needs.
+BEGIN = ("method", "trials", "data", "label_column", "model")
+# Options that take names with commas between them, and those that may be given several times.
+COMMAS = ("method", "label_column", "tune")
+REPEATED = ("set", "start")
+FORMS = {"set": "NAME=VALUE", "range": "NAME=LOW:HIGH", "space": "FILE", "start": "FILE"}
+RANGE = "search a setting elsewhere: --range adv_eps=1e-4:0.1:log"
+
+
+def opt(text: str, *names: str, panel: str | None = None, form: str | None = None) -> Any:
+    """An option with its help line, and the form of its value where its type does not tell."""
+    return typer.Option(*names, help=text, show_default=False, rich_help_panel=panel, metavar=form)
+
+
+StorageOption = Annotated[str, opt(f"Optuna storage URL ({STORAGE})")]
+StudyOption = Annotated[Text, opt("study name; not needed where there is one")]
+OutOption = Annotated[str, opt("folder for results (runs)")]
+
+
+def takes(*groups: str, own: tuple[str, ...] = (), without: tuple[str, ...] = ()) -> Callable[[Command], Command]:
+    """Give a command, in place of its ``**given``, the options of these groups.
+
+    Args:
+        groups: Keys of ``request.GROUPS``.
+        own: Further fields, by name.
+        without: Fields that do nothing in this command.
+    """
+    names = [name for name, _ in fields(*groups) if name not in without] + list(own)
+
+    def give(command: Command) -> Command:
+        first = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        ordered = [name for name in BEGIN if name in names] + [name for name in names if name not in BEGIN]
+        options = [option for name in ordered for option in options_of(name)]
+        command.__signature__ = inspect.Signature([*first, *options])  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in [*first, *options]}
+        return command
+
+    return give
+
+
+def options_of(name: str) -> list[inspect.Parameter]:
+    """The options of a field: one, or for ``space`` a file and single ranges."""
+    group = next(group for group in GROUPS if name in GROUPS[group].model_fields)
+    field, panel = GROUPS[group].model_fields[name], FIRST if name in BEGIN else PANELS[group]
+    text = as_options(str(field.description))
+    hint: Any = list[str] if name in REPEATED else plain_type(field.annotation)
+    names = [flag(name)] if field.default is False or name in REPEATED else []
+    found = [(name, hint, opt(text, *names, panel=panel, form=FORMS.get(name)))]
+    if name == "space":
+        found.append(("range", list[str], opt(RANGE, "--range", panel=panel, form=FORMS["range"])))
+    hints = {one: Annotated[kind | None, how] for one, kind, how in found}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return [inspect.Parameter(one, keyword, default=None, annotation=hint) for one, hint in hints.items()]
+
+
+def plain_type(hint: Any) -> type:
+    """What the parser of the command line makes of a value: a number, yes or no, or a text."""
+    kinds = [hint, *get_args(hint)]
+    return next((kind for kind in (bool, int, float) if kind in kinds), str)
+
+
+def arguments_of(given: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of the Python door from options as they were parsed.
+
+    Raises:
+        UserError: A setting or range is no pair.
+    """
+    found = {name: value for name, value in given.items() if value is not None and value not in ([], ())}
+    for name in COMMAS:
+        if name in found:
+            found[name] = tuple(part.strip() for part in found[name].split(",") if part.strip())
+    if "set" in found:
+        pairs = dict(pair(text, "--set", "name=value") for text in found["set"])
+        found["set"] = {name: scalar(value) for name, value in pairs.items()}
+    ranges = dict(pair(text, "--range", "name=LOW:HIGH[:log]") for text in found.pop("range", []))
+    spaces = ([found["space"]] if "space" in found else []) + ([ranges] if ranges else [])
+    return found | ({"space": tuple(spaces)} if spaces else {})
+
+
+def pair(text: str, option: str, form: str) -> tuple[str, str]:
+    """Split name=value.
+
+    Raises:
+        UserError: There is no "=".
+    """
+    name, sign, value = text.partition("=")
+    if not sign or not name or not value:
+        raise UserError(f"{option} {text!r}: write {form}")
+    return name.strip(), value

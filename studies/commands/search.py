@@ -1,0 +1,29 @@
+"""The search command: lines while it goes on, then for each method a summary and where its files are."""
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from finetune.arguments import as_options
+from studies.door import searched
+from studies.report.screen import Screen
+
+if TYPE_CHECKING:
+    from studies.result import Result
+
+
+def print_search(arguments: dict[str, Any], console: Console) -> None:
+    """Search, and print it.
+
+    Raises:
+        UserError: An argument cannot be carried out.
+    """
+    searched(arguments, Screen(console, as_options), on_result=lambda result: print_result(result, console))
+
+
+def print_result(result: "Result", console: Console) -> None:
+    """What a search found."""
+    from studies.report.terminal import print_paths, print_summary
+
+    print_summary(console, result.summary)
+    print_paths(console, result.files, result.storage)

@@ -1,0 +1,113 @@
+"""The life of one study, whatever trains its trials: baseline, phases, trials, files."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial
+
+from finetune.words import counted
+from studies.planning.identity import BASELINE, CONSTANT, KEY
+from studies.planning.plan import Plan
+from studies.planning.resolve import Job
+from studies.planning.versions import made_under
+from studies.report.outputs import write_outputs
+from studies.report.progress import Watch
+from studies.result import Result
+from studies.results.digits import nothing_learned
+from studies.running.begin import Trains, baseline_of, begin
+from studies.running.estimate import estimate
+from studies.running.loop import Options, finished, prepare, run_trials
+from studies.running.storage import public, storage_errors
+
+Callback = Callable[[optuna.Study, FrozenTrial], None]
+
+
+def finished_of(there: optuna.Study | None) -> list[FrozenTrial]:
+    """Its finished trials, where there is a study."""
+    return [] if there is None else finished(there)
+
+
+@dataclass
+class Life:
+    """One study from its beginning, or from where it stopped, to its files.
+
+    Args:
+        job: What is asked for.
+        mine: Its identity.
+        folder: Of its files.
+        storage: Its database.
+        objective: Trains its trials.
+        watch: Shows how it goes.
+        guess: What the constant guess scores, by metric; empty where nobody knows.
+        device: What it runs on.
+    """
+
+    job: Job[Any]
+    mine: dict[str, Any]
+    folder: Path
+    storage: RDBStorage
+    objective: Trains
+    watch: Watch
+    guess: dict[str, float]
+    device: str
+
+    @property
+    def left(self) -> int:
+        """Trials to go when it began."""
+        return max(0, self.job.trials - self.watch.known)
+
+    def run(self, there: optuna.Study | None, lines: Sequence[str], callbacks: Sequence[Callback]) -> Result:
+        """Make the study or take it up, run what is left of it, and write its files.
+
+        Args:
+            there: The study of that name, where there is one.
+            lines: What to say of it first.
+            callbacks: Optuna's.
+
+        Raises:
+            UserError: It cannot be carried out.
+            KeyboardInterrupt: It was stopped.
+        """
+        job, url = self.job, self.job.request.output.storage
+        first = [job.plan.defaults(), *self.mine["search"].get("starts", [])]
+        done = counted(self.watch.known, "trial")
+        head = f"study {job.name} in {public(url)}: {done} finished, {self.left} to go"
+        for line in [head, *lines, *job.notes(first)]:
+            self.watch.screen.say(line)
+        clean = baseline_of(there, self.objective)
+        self.watch.clean = clean[-1]["metrics"][self.watch.metric]
+        accept = job.request.running.accept_versions
+        measured = {BASELINE: clean} | ({CONSTANT: self.guess} if self.guess else {})
+        with storage_errors(url):
+            study = begin(self.storage, job.name, self.mine, measured, accept)
+            self.objective.made_under = made_under(study.user_attrs[KEY], self.device)
+        for line in self.expected([epoch["seconds"] for epoch in clean]):
+            self.watch.screen.say(line)
+        self.search(study, first, callbacks)
+        result = Result(study, url, self.folder)
+        result.files = write_outputs(result.summary, self.folder)
+        return result
+
+    def search(self, study: optuna.Study, first: list[dict[str, Any]], callbacks: Sequence[Callback]) -> None:
+        """Run the trials that are left."""
+        running, plan, explore = self.job.request.running, self.job.plan, self.mine["search"]["explore"]
+        options = Options(self.job.trials, explore, plan.seed, running.sampler, running.pruner, running.timeout)
+        prepare(study, options, plan.space, first, int(plan.fixed.get("start_epoch", 0)))
+        watch = self.watch
+        with watch.showing():
+            run_trials(study, self.storage, self.objective, options, watch.on_finished, watch.screen.say, callbacks)
+
+    def expected(self, seconds: list[float]) -> list[str]:
+        """Lines before the first trial: whether clean training learned anything, and how long the search will take."""
+        watch, running = self.watch, self.job.request.running
+        assert watch.clean is not None
+        guess = self.guess.get(watch.metric)
+        learned = nothing_learned("clean training", watch.metric, watch.clean, guess, watch.places, watch.maximize)
+        pruned = running.pruner != "none" and self.job.trials > self.mine["search"]["explore"]
+        shared = running.prefix_reuse and isinstance(self.job.plan, Plan)
+        time = estimate(self.job.plan, seconds, self.left, shared, pruned)
+        return [line for line in (learned if self.left else None, time) if line]

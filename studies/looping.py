@@ -1,0 +1,94 @@
+"""Search around a training loop of one's own."""
+
+import hashlib
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import optuna
+import torch
+
+from finetune.arguments import arg
+from finetune.errors import writing
+from studies.life import Callback, Life, finished_of
+from studies.own_loop import DIRECTIONS
+from studies.planning.identity import asked, identity_of
+from studies.planning.loop_plan import LoopPlan, loop_plan
+from studies.planning.request import Request
+from studies.planning.resolve import Job, refuse_small_phase
+from studies.planning.starts import read_starts, starts_of
+from studies.report.progress import Watch
+from studies.report.screen import Screen
+from studies.result import Result
+from studies.running.begin import find_study
+from studies.running.folder import study_folder
+from studies.running.looped import LoopObjective, Run
+from studies.running.storage import close_storage, open_storage, refuse_storage, storage_errors
+
+
+def search_loop(
+    request: Request,
+    train: Callable[[Run], float | None],
+    loop: dict[str, Any],
+    recipe: dict[str, Any],
+    metric: str,
+    direction: str,
+    screen: Screen,
+    callbacks: Sequence[Callback],
+) -> Result:
+    """One study of a loop.
+
+    Args:
+        request: What is asked for.
+        train: The loop.
+        loop: Its name, and what its user says of its data.
+        recipe: Its values, at what is usual.
+        metric: What its value is called.
+        direction: "maximize" or "minimize".
+        screen: Told how it goes.
+        callbacks: Optuna's.
+    """
+    aim, output = request.aim, request.output
+    [method] = aim.method
+    plan = loop_plan(method, loop, request.recipe.epochs, request.recipe.seed, recipe, aim.set, aim.space, aim.tune)
+    starts = starts_of([plan], read_starts(aim.start))[method]
+    name = request.study_name(loop["loop"].rpartition(".")[2], method)
+    job: Job[LoopPlan] = Job(request, plan, starts, name)
+    refuse_small_phase(job)
+    refuse_storage(output.storage)
+    storage = open_storage(output.storage)
+    try:
+        with storage_errors(output.storage):
+            there = find_study(storage, name)
+            mine, lines = asked(job, metric, there, None, direction)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        mine |= {"device": device} | source_of(train)
+        lines += changed(there, mine)
+        watch = Watch(screen, metric, direction == "maximize", job.trials, finished_of(there))
+        folder = study_folder(output.out, name)
+        objective = LoopObjective(plan, train, metric, folder, watch.on_epoch)
+        what = f"{loop['loop']}: {plan.epochs} epochs, {metric} ({DIRECTIONS[direction]})"
+        with writing(arg("out", output.out)):
+            life = Life(job, mine, folder, storage, objective, watch, {}, device)
+            return life.run(there, [what, *lines], callbacks)
+    finally:
+        close_storage(storage)
+
+
+def source_of(train: Callable[[Run], float | None]) -> dict[str, str]:
+    """A fingerprint of the loop's own text; empty where it cannot be read."""
+    try:
+        text = inspect.getsource(getattr(train, "func", train))
+    except (OSError, TypeError):
+        return {}
+    return {"source": hashlib.sha256(text.encode()).hexdigest()[:16]}
+
+
+def changed(there: optuna.Study | None, mine: dict[str, Any]) -> list[str]:
+    """A line where the text of the loop is not what it was."""
+    begun = (identity_of(there) if there is not None else None) or {}
+    if "source" not in begun or begun["source"] == mine.get("source"):
+        return []
+    loop = mine["data"]["loop"]
+    way = f"if it trains otherwise, give another {arg('study')}"
+    return [f"the text of {loop} has changed since the study began: {way}, or its values do not compare"]

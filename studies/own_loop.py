@@ -1,0 +1,104 @@
+"""``tune``: the same search around a training loop of one's own."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from finetune.arguments import arg
+from finetune.errors import UserError, near
+from studies.described import describe
+from studies.planning.request import fields, request_of
+from studies.report.screen import Screen
+
+if TYPE_CHECKING:
+    from studies.result import Result
+    from studies.running.looped import Run
+
+# Arguments of ``search`` that make sense around a loop of one's own.
+TAKEN = [name for name, _ in fields("aim", "running", "output") if name not in ("method", "metric", "prefix_reuse")] + [
+    "seed"
+]
+DIRECTIONS = {"maximize": "higher is better", "minimize": "lower is better"}
+
+
+def tune(
+    train: "Callable[[Run], float | None]",
+    method: str = "awp",
+    *,
+    epochs: int,
+    direction: str = "maximize",
+    metric: str = "value",
+    recipe: Mapping[str, Any] | None = None,
+    data: str | None = None,
+    callbacks: Sequence[Any] = (),
+    progress: bool = True,
+    **arguments: Any,
+) -> "Result":
+    """Search adversarial-training settings for your own training loop; the same call again goes on where it stopped.
+
+    Args:
+        train: Takes a ``Run``, trains ``run.epochs`` epochs with ``run.method.at(epoch)``, calls ``run.report(value,
+            epoch)`` after each, and returns the validation value; ``run.seed`` must decide all that it draws.
+        method: A name of ``adv.METHODS``.
+        epochs: Of a run.
+        direction: "maximize" or "minimize".
+        metric: What the value is called.
+        recipe: Usual values of what else the loop uses (``run.recipe``); ``space`` and ``tune`` search them too.
+        data: What you say of data and model, so that another set is not mixed in.
+        callbacks: Optuna's.
+        progress: Whether to print how it goes.
+        **arguments: As ``search`` takes them; ``help(tune)`` lists them.
+
+    Raises:
+        UserError: An argument cannot be carried out.
+
+    Example:
+        >>> def train(run):
+        ...     for epoch in range(run.epochs):
+        ...         method = run.method.at(epoch)  # method.backward(model, batch) in place of loss.backward()
+        ...         run.report(epoch + getattr(method, "epsilon", 0.0), epoch)
+        >>> tune(train, "fgm", epochs=2, trials=2, set={"start_epoch": 0}, progress=False).clean
+        1.0
+    """
+    request = request_of({"method": method, "epochs": epochs} | refuse_others(arguments, direction))
+    from studies.planning.early import refuse_names
+
+    refuse_names(request)
+    loop = {"loop": name_of(train)} | ({"data": data} if data is not None else {})
+    from studies.looping import search_loop
+
+    return search_loop(request, train, loop, dict(recipe or {}), metric, direction, Screen.of(progress), callbacks)
+
+
+def refuse_others(arguments: dict[str, Any], direction: str) -> dict[str, Any]:
+    """Refuse arguments that a loop of one's own does not take, and a direction that is none.
+
+    Raises:
+        UserError: There is one.
+    """
+    if direction not in DIRECTIONS:
+        raise UserError(f"{arg('direction', direction)}: choose maximize or minimize")
+    for name in arguments:
+        if name not in TAKEN:
+            raise UserError(f"there is no argument {name!r}{near(name, [*TAKEN, 'direction', 'metric', 'recipe', 'data'])}")
+    return arguments
+
+
+def name_of(train: Any) -> str:
+    """Module and name of a loop.
+
+    Raises:
+        UserError: It cannot be called with one argument.
+    """
+    if not callable(train):
+        raise UserError(f"{arg('train')} is {train!r}: a function that takes a run is needed")
+    try:
+        inspect.signature(train).bind(None)
+    except (TypeError, ValueError):
+        raise UserError(f"{arg('train')} must take one argument, the run") from None
+    inner = getattr(train, "func", train)
+    name = getattr(inner, "__qualname__", type(inner).__qualname__).replace("<locals>.", "")
+    return f"{getattr(inner, '__module__', '__main__')}.{name}"
+
+
+describe(tune, TAKEN)

@@ -1,0 +1,111 @@
+"""From what is asked for to the studies that it means, before data and model are read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from finetune.arguments import arg
+from finetune.config import TINY, Recipe
+from finetune.data.load import task_name
+from finetune.errors import UserError
+from finetune.machine import cores
+from finetune.words import counted
+from studies.planning.loop_plan import LoopPlan
+from studies.planning.plan import Plan, make_plan
+from studies.planning.request import Request, absolute
+from studies.planning.starts import read_starts, starts_of
+
+# The first phase: enough for importances (32 Sobol points), never more than half of a small search.
+EXPLORE = 32
+P = TypeVar("P", bound=Plan | LoopPlan)
+
+
+@dataclass(frozen=True)
+class Job(Generic[P]):
+    """One study that is asked for.
+
+    Args:
+        request: The arguments.
+        plan: What is searched, and with which recipe.
+        starts: Settings of the trials after trial 0.
+        name: The study's.
+    """
+
+    request: Request
+    plan: P
+    starts: list[dict[str, Any]]
+    name: str
+
+    @property
+    def trials(self) -> int:
+        """How many trials the study shall have: one where nothing is searched."""
+        return self.request.aim.trials if self.plan.space else 1
+
+    @property
+    def explore(self) -> int:
+        """Trials of the first phase: as asked for, or what suits the number of trials."""
+        usual = max(len(self.starts) + 1, min(EXPLORE, self.trials // 2))
+        return usual if self.request.running.explore is None else self.request.running.explore
+
+    def notes(self, first: Sequence[dict[str, Any]]) -> list[str]:
+        """Lines about trials that are not as many, or not as free, as was asked for.
+
+        Args:
+            first: Settings of trial 0 and the starting points.
+        """
+        lines = []
+        if self.trials < self.request.aim.trials:
+            lines.append(f"{self.plan.method}: nothing to search (add {arg('tune')}), so one trial")
+        if len(first) > 1:
+            cut = f"; {arg('trials', self.trials)} ends before the last {len(first) - self.trials} of them"
+            cut = cut if self.trials < len(first) else ""
+            last = len(first) - 1
+            lines.append(f"trial 0 has the method's defaults, trials 1 to {last} the settings of {arg('start')}{cut}")
+        return lines
+
+
+def resolve(request: Request) -> list[Job[Plan]]:
+    """A job for each method.
+
+    Raises:
+        UserError: A name is unknown, or a value or range is outside its domain.
+    """
+    aim, recipe = request.aim, lasting(request.recipe)
+    plans = [make_plan(method, request.data, recipe, aim.set, aim.space, aim.tune) for method in aim.method]
+    starts = starts_of(plans, read_starts(aim.start))
+    task = request.data.task or task_name(request.data)
+    jobs = [Job(request, plan, starts[plan.method], request.study_name(task, plan.method)) for plan in plans]
+    for job in jobs:
+        refuse_small_phase(job)
+    return jobs
+
+
+def refuse_small_phase(job: Job[Any]) -> None:
+    """Refuse a first phase that is smaller than what belongs to it.
+
+    Raises:
+        UserError: It is.
+    """
+    many, explore = len(job.starts) + 1, job.request.running.explore
+    if many > 1 and explore is not None and explore < many:
+        what = f"trial 0 and the {many - 1} of {arg('start')} belong to that phase"
+        raise UserError(f"{arg('explore')} is {explore}, but {what}: {many} or more is needed")
+
+
+def on_threads(job: Job[Plan], threads: int) -> Job[Plan]:
+    """The same on another number of CPU threads."""
+    recipe = job.plan.recipe.model_copy(update={"threads": threads})
+    return replace(job, plan=replace(job.plan, recipe=recipe))
+
+
+def lasting(recipe: Recipe) -> Recipe:
+    """The same with a model's folder by its whole path, so that best.yaml finds it from everywhere."""
+    return recipe if recipe.model == TINY else recipe.model_copy(update={"model": absolute(recipe.model)})
+
+
+def too_many_threads(threads: int) -> str | None:
+    """A line where there are more threads than cores to run them."""
+    if threads <= cores():
+        return None
+    what = f"this process may use {counted(cores(), 'core')}, and more threads than cores are slower, not faster"
+    return f"{arg('threads', threads)}: {what}"

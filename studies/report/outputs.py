@@ -1,0 +1,20 @@
+"""What a study leaves in its folder: report, table of trials, best config."""
+
+from pathlib import Path
+
+from studies.report.files import write_report, write_trials
+from studies.results.export import as_yaml, best_of
+from studies.results.summary import Summary
+from studies.running.whole import write_whole
+
+
+def write_outputs(summary: Summary, folder: Path) -> list[Path]:
+    """Write report, table and best config, each whole or not at all.
+
+    Raises:
+        OSError: One cannot be written.
+    """
+    paths = [write_report(summary, folder), write_trials(summary, folder)]
+    if summary.best is not None:
+        paths.append(write_whole(folder / "best.yaml", as_yaml(best_of(summary))))
+    return paths

@@ -1,0 +1,109 @@
+"""How a search shows that it goes on: a bar on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from optuna.trial import FrozenTrial, Trial, TrialState
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from finetune.training.loop import Epoch
+from studies.report.screen import Screen
+from studies.report.terminal import settings_line
+from studies.results.digits import PLACES, shown
+from studies.running.foreign import measured
+
+
+class Watch:
+    """Shows how a search goes on.
+
+    Args:
+        screen: Where.
+        metric: Name of the value.
+        maximize: Its direction.
+        total: Finished trials at the end.
+        seen: Trials that are finished already.
+        places: Decimals of values.
+    """
+
+    def __init__(
+        self,
+        screen: Screen,
+        metric: str,
+        maximize: bool,
+        total: int,
+        seen: list[FrozenTrial],
+        places: int = PLACES,
+    ) -> None:
+        self.screen, self.metric, self.maximize, self.total = screen, metric, maximize, total
+        self.known = self.done = len(seen)
+        self.places = places
+        self.clean: float | None = None
+        self.best: tuple[float, int] | None = None
+        for trial in seen:
+            self._better(trial)
+        self._began, self._first = time.monotonic(), self.done
+        self._bar: Progress | None = None
+
+    @contextmanager
+    def showing(self) -> Iterator[None]:
+        """Keep the bar on the screen, where there is one."""
+        if not self.screen.moving:
+            yield
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.screen.console, transient=True) as self._bar:
+            self._task = self._bar.add_task(self._state(), total=self.total, completed=self.done)
+            yield
+        self._bar = None
+
+    def on_epoch(self, trial: Trial | None, epoch: Epoch) -> None:
+        """The bar names the trial under way; the baseline gets a line after each epoch."""
+        value = epoch.metrics[self.metric]
+        if trial is None:
+            self.clean = value
+            self.screen.say(f"clean baseline, epoch {epoch.number + 1}: {self.metric} {shown(value, self.places)}")
+        elif self._bar is not None:
+            here = f"trial {trial.number} epoch {epoch.number + 1}: {shown(value, self.places)}"
+            self._bar.update(self._task, description=f"{self._state()} | {here}")
+
+    def on_finished(self, trial: FrozenTrial) -> None:
+        """One line for each trial."""
+        self.done += 1
+        self._better(trial)
+        state = trial.state.name.lower()
+        value = trial.value if trial.value is not None else trial.intermediate_values.get(trial.last_step or 0)
+        what = shown(value, self.places) if value is not None else "-"
+        if trial.state is TrialState.FAIL:
+            what = f"failed: {trial.user_attrs.get('failure')}"
+        elif trial.state is not TrialState.COMPLETE:
+            what += f" ({state})"
+        line = f"trial {trial.number:>3} {what} {settings_line(trial.params)}"
+        if self._bar is None:
+            line += f" | {self.done}/{self.total}, {self._state()}{self._left()}"
+        else:
+            self._bar.update(self._task, completed=self.done, description=self._state())
+        self.screen.say(line)
+
+    def _better(self, trial: FrozenTrial) -> None:
+        if trial.state is not TrialState.COMPLETE or trial.value is None or not measured(trial):
+            return
+        if self.best is None or ((trial.value > self.best[0]) == self.maximize and trial.value != self.best[0]):
+            self.best = (trial.value, trial.number)
+
+    def _state(self) -> str:
+        best = "none yet" if self.best is None else f"{shown(self.best[0], self.places)} (trial {self.best[1]})"
+        return f"best {best}" + ("" if self.clean is None else f", clean {shown(self.clean, self.places)}")
+
+    def _left(self) -> str:
+        if self.done >= self.total:
+            return ""
+        each = (time.monotonic() - self._began) / max(1, self.done - self._first)
+        left = each * (self.total - self.done)
+        return f", about {left / 60:.0f} min left" if left >= 90 else f", about {left:.0f} s left"

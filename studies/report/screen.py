@@ -1,0 +1,39 @@
+"""Where the lines of a search go."""
+
+from collections.abc import Callable
+
+from rich.console import Console
+
+from finetune.arguments import as_arguments
+
+
+class Screen:
+    """Where lines go.
+
+    Args:
+        console: Printed on; None prints nothing.
+        render: Words of a message for its reader: arguments, or options.
+
+    Attributes:
+        said: Every line, as it was read.
+    """
+
+    def __init__(self, console: Console | None, render: Callable[[str], str] = as_arguments) -> None:
+        self.console, self.render = console, render
+        self.said: list[str] = []
+
+    @classmethod
+    def of(cls, progress: bool) -> "Screen":
+        """For Python: lines on standard output, or none."""
+        return cls(Console(force_jupyter=False) if progress else None)
+
+    @property
+    def moving(self) -> bool:
+        """Whether a bar can move here."""
+        return self.console is not None and self.console.is_terminal
+
+    def say(self, text: str) -> None:
+        """A line as it is: names from data are never taken for markup, long lines are not cut."""
+        self.said.append(self.render(text))
+        if self.console is not None:
+            self.console.print(self.said[-1], highlight=False, soft_wrap=True, markup=False)

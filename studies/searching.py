@@ -1,0 +1,124 @@
+"""Search each method that is asked for, one study after the other."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from optuna.storages import RDBStorage
+
+from finetune.arguments import arg
+from finetune.data.load import load_task
+from finetune.errors import writing
+from finetune.tasks.metrics import constant_guess, metric_for
+from finetune.tasks.task import Task
+from finetune.training.bench import Bench
+from finetune.words import counted
+from studies.life import Callback, Life, finished_of
+from studies.planning.identity import asked, identity_of
+from studies.planning.plan import Plan
+from studies.planning.request import Request
+from studies.planning.resolve import Job, on_threads, resolve, too_many_threads
+from studies.report.progress import Watch
+from studies.report.screen import Screen
+from studies.result import Result
+from studies.results.digits import places_of
+from studies.running.begin import find_study
+from studies.running.folder import study_folder
+from studies.running.objective import Objective
+from studies.running.storage import close_storage, database_file, open_storage, storage_errors
+
+DIRECTIONS = {True: "higher is better", False: "lower is better"}
+
+
+def search_all(
+    request: Request,
+    task: Task | None,
+    screen: Screen,
+    callbacks: Sequence[Callback] = (),
+    on_result: Callable[[Result], None] = lambda result: None,
+) -> dict[str, Result]:
+    """Search each method.
+
+    What can be refused is refused in the order of what it costs: arguments, space, the study that is there, data, model.
+
+    Args:
+        request: What is asked for.
+        task: Where it was read already.
+        screen: Told how it goes.
+        callbacks: Optuna's, called after every trial.
+        on_result: Called when the search of a method is done.
+
+    Returns:
+        A result for each method, by name.
+
+    Raises:
+        UserError: The request cannot be carried out.
+        KeyboardInterrupt: It was stopped; the same call goes on.
+    """
+    jobs, url = resolve(request), request.output.storage
+    file = database_file(url)
+    storage = open_storage(url) if file is None or file.exists() else None
+    try:
+        lines = list[str]()
+        if storage is not None:
+            jobs, lines = taken_up(jobs, storage)
+        task = task or load_task(request.data, request.aim.metric)
+        metric, threads = metric_for(task, request.aim.metric), jobs[0].plan.recipe.threads
+        bench = Bench(task, request.recipe.model_copy(update={"threads": threads}))
+        storage = storage or open_storage(url)
+        for line in [*lines, too_many_threads(threads), *bench.read, *bench.notes]:
+            if line:
+                screen.say(line)
+        found = {}
+        for job in jobs:
+            with writing(arg("out", request.output.out)):
+                found[job.plan.method] = search_one(job, metric, bench, storage, screen, callbacks)
+                on_result(found[job.plan.method])
+        return found
+    finally:
+        if storage is not None:
+            close_storage(storage)
+
+
+def taken_up(jobs: list[Job[Plan]], storage: RDBStorage) -> tuple[list[Job[Plan]], list[str]]:
+    """Compare with the studies that are there, as far as possible without data and model.
+
+    Returns:
+        The jobs, with the studies' own in place of defaults that depend on the machine; lines about those.
+
+    Raises:
+        UserError: A study is about something else.
+    """
+    request, lines = jobs[0].request, list[str]()
+    given = "threads" in request.given
+    for number, job in enumerate(jobs):
+        with storage_errors(request.output.storage):
+            there = find_study(storage, job.name)
+        begun = None if there is None else identity_of(there)
+        if begun is None:
+            continue
+        threads, here = begun["recipe"].get("threads", job.plan.recipe.threads), job.plan.recipe.threads
+        if not given:
+            jobs, given = [on_threads(each, threads) for each in jobs], True
+            if threads != here:
+                why = f"the default here is {here}; {arg('threads')} asks for another number"
+                lines.append(f"study {job.name} was begun with {arg('threads', threads)}, and goes on with it ({why})")
+        asked(jobs[number], request.aim.metric, there)
+    return jobs, lines
+
+
+def search_one(
+    job: Job[Plan], metric: str, bench: Bench, storage: RDBStorage, screen: Screen, callbacks: Sequence[Callback]
+) -> Result:
+    """One study: make it or take it up, run what is left of it, write its files."""
+    request, plan = job.request, job.plan
+    with storage_errors(request.output.storage):
+        there = find_study(storage, job.name)
+        mine, lines = asked(job, metric, there, bench)
+    guess, maximize = constant_guess(bench.task), mine["direction"] == "maximize"
+    watch = Watch(screen, metric, maximize, job.trials, finished_of(there), places_of(maximize, guess[metric]))
+    folder, prefixes = study_folder(request.output.out, job.name), Path(request.output.out) / "prefix"
+    objective = Objective(plan, metric, bench, folder, prefixes, watch.on_epoch, request.running.prefix_reuse)
+    rows = f"{len(bench.train)} train and {counted(len(bench.validation), 'validation row')}"
+    what = f"{bench.task.name}: {rows}, model {plan.recipe.model}, metric {metric} ({DIRECTIONS[maximize]})"
+    life = Life(job, mine, folder, storage, objective, watch, guess, bench.device.type)
+    return life.run(there, [what, *lines], callbacks)
