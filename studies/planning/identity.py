@@ -5,6 +5,7 @@ from typing import Any
 import optuna
 
 from adv import METHODS
+from finetune.arguments import arg
 from finetune.config import Data, Recipe, Strict
 from finetune.errors import UserError
 from finetune.tasks.metrics import find_metric
@@ -177,10 +178,42 @@ def refuse_another(study: optuna.Study, mine: dict[str, Any], accept: bool = Fal
     asked = {key: value for key, value in readable(mine).items() if key in stored}
     found = differences(stored, asked)
     if found:
-        more = f" (and {len(found) - 4} more)" if len(found) > 4 else ""
-        what = "; ".join(found[:4])
-        raise UserError(f"study {name!r} is about something else: {what}{more}. Choose another --study name")
+        raise UserError(f"study {name!r} is about something else: {some_of(found)}. Choose another {arg('study')} name")
     return other_formula(name, there, mine) + other_versions(name, there, mine, accept)
+
+
+def refuse_source(source: optuna.Study, mine: dict[str, Any], accept: bool = False) -> list[str]:
+    """Refuse to take over trials of a study that searched something else: only space, fixed settings and search may differ.
+
+    Args:
+        source: Whose trials would be taken over.
+        mine: Identity of the new study, whole or as far as known.
+        accept: Whether trials of other versions will do.
+
+    Returns:
+        A line about versions that differ and are no obstacle.
+
+    Raises:
+        UserError: Something else differs, so that values do not compare.
+    """
+    there, name = known_identity(source), source.study_name
+    where = arg("from_study", name)
+    if there is None:
+        raise UserError(f"{where}: study {name!r} was not made by this program, so its trials do not compare with new ones")
+    apart = {"versions", "device", "space", "fixed", "search"}
+    asked = {"formula": 1} | {key: value for key, value in mine.items() if key not in apart}
+    stored = {"formula": 1} | {key: value for key, value in completed(there).items() if key in asked}
+    if found := differences(stored, asked):
+        why = "Its trials do not compare with new ones: only ranges and fixed settings may differ"
+        raise UserError(f"{where} is about something else: {some_of(found)}. {why}")
+    changed = changes(there["versions"], mine["versions"])
+    other_versions(name, there, mine, accept)
+    return [f"the trials of {name} keep their versions: {told(changed)}"] if changed else []
+
+
+def some_of(found: list[str]) -> str:
+    """The first differences."""
+    return "; ".join(found[:4]) + (f" (and {len(found) - 4} more)" if len(found) > 4 else "")
 
 
 def other_formula(name: str, there: dict[str, Any], mine: dict[str, Any]) -> list[str]:

@@ -18,6 +18,7 @@ INK, QUIET, BEST = "#222222", "#9a9a9a", "#009e73"
 LOOKS: dict[str, dict[str, Any]] = {
     "explore": {"color": "#56b4e9", "symbol": "circle"},
     "search": {"color": "#0072b2", "symbol": "circle"},
+    "taken over": {"color": "#e69f00", "symbol": "circle"},
     "foreign": {"color": "#cc79a7", "symbol": "diamond-open"},
     "pruned": {"color": QUIET, "symbol": "circle-open"},
     "failed": {"color": "#d55e00", "symbol": "x"},

@@ -135,7 +135,7 @@ def silence(summary: Summary) -> str:
 
 def source(summary: Summary) -> str:
     """Which trials the importances come from; as ``importance.importances`` chooses them."""
-    honest = valued([trial for trial in own(summary) if trial.number < summary.explore])
+    honest = valued([trial for trial in own(summary) if phase_of(trial, summary) == "explore"])
     if len(honest) >= AT_LEAST:
         return f"From the {len(honest)} trials of the exploration phase that have a value, spread evenly and never pruned."
     points = len(valued(own(summary)))

@@ -83,7 +83,7 @@ def slices(summary: Summary) -> go.Figure | None:
 def hover(kind: str, name: str, distribution: BaseDistribution, summary: Summary) -> str:
     """What the pointer shows; the height of a pruned or failed point is not always its value."""
     digits = ":.3g" if isinstance(distribution, FloatDistribution) else ""
-    value = f"<br>{plain(summary.metric)} %{{y:.{summary.places}f}}" if kind in ("explore", "search") else ""
+    value = f"<br>{plain(summary.metric)} %{{y:.{summary.places}f}}" if kind in ("explore", "search", "taken over") else ""
     return f"trial %{{customdata}}, {kind}{value}<br>{plain(name)} %{{x{digits}}}<extra></extra>"
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from spaces import Space
+from studies.running.foreign import explores
 
 if TYPE_CHECKING:
     from optuna.importance import BaseImportanceEvaluator
@@ -82,13 +83,13 @@ def importances(
     Args:
         trials: Of one study.
         space: Its declared space.
-        explore: Trials before this number are the exploration phase.
+        explore: Trials before this number, other than those taken over, are the exploration phase.
         maximize: Whether a larger value is better.
         folds: Bootstrap folds; with 0 nothing is computed.
     """
     names = sorted(name for name, distribution in space.items() if not distribution.single())
     every = valued(trials)
-    honest = valued([trial for trial in trials if trial.number < explore])
+    honest = valued([trial for trial in trials if explores(trial, explore)])
     if len(honest) < AT_LEAST:
         honest = every
     if not folds or len(names) < 2 or len(honest) < AT_LEAST or len({value for _, value in honest}) < 2:

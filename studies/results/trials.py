@@ -6,7 +6,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from studies.results.importance import valued
 from studies.results.summary import Summary
-from studies.running.foreign import measured
+from studies.running.foreign import measured, taken
 
 
 def short(value: Any) -> str:
@@ -15,9 +15,11 @@ def short(value: Any) -> str:
 
 
 def phase_of(trial: FrozenTrial, summary: Summary) -> str:
-    """``explore``, ``search``, or ``foreign``: outside the searched space, or not measured by the search."""
+    """``explore``, ``search``, ``taken over``, or ``foreign``: outside the space, or not measured by a search."""
     if summary.foreign(trial):
         return "foreign"
+    if taken(trial):
+        return "taken over"
     return "explore" if trial.number < summary.explore else "search"
 
 

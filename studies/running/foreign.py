@@ -21,6 +21,8 @@ from studies.planning.words import quoted, wide
 VALUED = (TrialState.COMPLETE, TrialState.PRUNED)
 # Where Optuna keeps the settings of an enqueued trial.
 FIXED = "fixed_params"
+# The user attribute of a trial that was taken over: the study and the trial that it was.
+TAKEN = "taken over from"
 
 
 def is_number(value: Any) -> bool:
@@ -46,6 +48,16 @@ def enqueued(trial: FrozenTrial) -> dict[str, Any]:
     """The settings with which a trial was enqueued; none for one of the search's own."""
     found = trial.system_attrs.get(FIXED)
     return {str(name): value for name, value in found.items()} if isinstance(found, dict) else {}
+
+
+def taken(trial: FrozenTrial) -> bool:
+    """Whether a trial was taken over from another study."""
+    return isinstance(trial.user_attrs.get(TAKEN), dict)
+
+
+def explores(trial: FrozenTrial, explore: int) -> bool:
+    """Whether a trial belongs to the exploration phase: its number is below ``explore``, and it was not taken over."""
+    return trial.number < explore and not taken(trial)
 
 
 def left_out(trial: FrozenTrial, space: Space) -> list[str]:

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from finetune.errors import UserError, first_line
 from spaces import Space
 from studies.running.claims import FINISHED, Claims, Lost
-from studies.running.foreign import enqueued, left_out, strange
+from studies.running.foreign import enqueued, left_out, strange, taken
 from studies.running.objective import Failed
 from studies.running.pruning import make_pruner
 from studies.running.sampling import PhasedSampler
@@ -210,7 +210,7 @@ def refuse_hopeless(study: optuna.Study) -> None:
     Raises:
         UserError: They did; says why.
     """
-    known = [trial for trial in finished(study) if not enqueued(trial)]
+    known = [trial for trial in finished(study) if not enqueued(trial) and not taken(trial)]
     trials = [trial for trial in known if trial.state is not TrialState.FAIL or "failure" in trial.user_attrs]
     if len(trials) == HOPELESS and all(trial.state is TrialState.FAIL for trial in trials):
         raise UserError(f"the first {HOPELESS} trials all failed; the last: {trials[-1].user_attrs.get('failure')}")

@@ -16,7 +16,7 @@ from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.trial import FrozenTrial
 
 from spaces import Space
-from studies.running.foreign import comparable, enqueued
+from studies.running.foreign import comparable, enqueued, taken
 
 SAMPLERS = ("tpe", "random", "sobol", "gp")
 # Below this many finished trials a model has nothing to go on, and random settings are drawn instead.
@@ -86,9 +86,9 @@ class PhasedSampler(BaseSampler):
 
     def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Space) -> dict[str, Any]:
         number = trial.number
-        # Enqueued trials take numbers, and no points of the design.
+        # Trials that were enqueued or taken over have numbers, and no points of the design.
         earlier = study.get_trials(deepcopy=False) if number else []
-        place = number - sum(bool(enqueued(other)) for other in earlier if other.number < number)
+        place = number - sum(bool(enqueued(other)) or taken(other) for other in earlier if other.number < number)
         if place < len(self.starts):
             return self.starts[place]
         if self.name == "random":
