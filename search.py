@@ -88,8 +88,16 @@ def check_command(ctx: typer.Context, **given: Any) -> None:
 
 
 @app.command()
-def methods(markdown: Annotated[bool, opt("as the table of the README", "--markdown")] = False) -> None:
-    """List every method: paper, settings with ranges and defaults, passes."""
+def methods(
+    method: Annotated[Text, opt("show this one: what it does, its settings, its cost")] = None,
+    markdown: Annotated[bool, opt("as the table of the README", "--markdown")] = False,
+) -> None:
+    """List every method: paper, settings with ranges and defaults, passes; or show one."""
+    if method is not None:
+        from studies.commands.method import print_method
+
+        print_method(method, Console())
+        return
     from studies.commands.methods import print_markdown, print_methods
 
     (print_markdown if markdown else print_methods)(Console())
@@ -157,9 +165,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def usage(error: Any) -> str:
     """What the parser of the command line says, with the value or the choices where it leaves them out."""
     text = str(error.format_message())
-    if text.startswith("No such command") and "?" not in text:
-        commands = ", ".join(error.ctx.command.list_commands(error.ctx))
-        return f"{text} Choose from {commands}, or none of them to search"
+    if text.startswith("No such command"):
+        from studies.commands.misspelt import no_such_command
+
+        return no_such_command(error, text)
     parsed = getattr(error.__cause__, "errors", None)
     if parsed is not None and error.param is not None:
         first = parsed()[0]

@@ -12,7 +12,8 @@ from helpers.plans import plan_of
 from adv import METHODS
 from finetune.errors import UserError
 from spaces import space_of
-from studies.commands.methods import range_text, text
+from studies.commands.methods import text
+from studies.planning.words import from_to
 
 FOLDER = ROOT / "docs" / "methods"
 PAGES = sorted(FOLDER.glob("*.md"))
@@ -53,7 +54,7 @@ def test_every_setting_has_a_row_with_its_default_and_range(name: str) -> None:
     method, space = METHODS[name](), space_of(name, EPOCHS)
     expected = {}
     for field in dataclasses.fields(method):
-        searched = range_text(space[field.name]) if field.name in space else "fixed; `--set`"
+        searched = from_to(space[field.name]) if field.name in space else "fixed; `--set`"
         if field.name == "start_epoch" and field.name in space:
             searched = "0 to epochs - 2"
         expected[field.name] = (text(field.default) or '""', searched)

@@ -4,7 +4,6 @@ import dataclasses
 from itertools import zip_longest
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
@@ -14,20 +13,11 @@ from rich.text import Text
 from adv import METHODS, Cost, Method
 from adv.core.settings import rule_of
 from spaces import SPACES
+from studies.planning.words import from_to
 
 # What every method has; said once below the table.
 COMMON = frozenset(field.name for field in dataclasses.fields(Method))
 WIDEST = 10**4
-
-
-def range_text(distribution: BaseDistribution) -> str:
-    """What is searched, in words."""
-    match distribution:
-        case FloatDistribution() | IntDistribution():
-            return f"{distribution.low:g} to {distribution.high:g}{', log' if distribution.log else ''}"
-        case CategoricalDistribution():
-            return ", ".join(map(str, distribution.choices))
-    raise TypeError(distribution)
 
 
 def passes_text(cost: Cost) -> str:
@@ -49,7 +39,7 @@ def settings_of(name: str) -> list[tuple[str, str, str]]:
         (
             field.name,
             text(field.default),
-            range_text(space[field.name]) if field.name in space else f"({rule_of(field).removeprefix('one of ')})",
+            from_to(space[field.name]) if field.name in space else f"({rule_of(field).removeprefix('one of ')})",
         )
         for field in sorted(fields, key=lambda field: field.name not in space)
     ]

@@ -1,0 +1,32 @@
+"""What to say of a command that there is not."""
+
+import difflib
+from typing import Any
+
+from spaces import SPACES
+
+
+def no_such_command(error: Any, text: str) -> str:
+    """The parser's message with what was meant: another command, or the method of that name.
+
+    Args:
+        error: The parser's.
+        text: What it says.
+    """
+    word = text.partition("'")[2].partition("'")[0]
+    first = error.ctx.parent is None
+    name = method_like(word) if first else None
+    if name is not None:
+        return f"no such command {word!r}; did you mean --method {name}?"
+    if "?" in text:
+        return text
+    commands = ", ".join(error.ctx.command.list_commands(error.ctx))
+    return f"{text} Choose from {commands}" + (", or none of them to search" if first else "")
+
+
+def method_like(word: str) -> str | None:
+    """The method whose name was meant."""
+    plain = word.lower().replace("-", "_")
+    if plain in SPACES:
+        return plain
+    return next(iter(difflib.get_close_matches(plain, SPACES, 1, 0.75)), None)
