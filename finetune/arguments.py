@@ -64,7 +64,7 @@ def as_options(text: str) -> str:
             option = "--range" if name == "space" else flag(name)
             pairs = [f"{key}={joined(part, ':')}" for key, part in value[0].items()]
             return " ".join(f"{option} {typed(pair)}" for pair in pairs)
-        if value == [False]:
+        if value and value[0] is False:
             return flag(f"no_{name}")
         return " ".join([flag(name), *(typed(joined(part, ",")) for part in value if part is not True)])
 

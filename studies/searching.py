@@ -13,6 +13,7 @@ from finetune.tasks.task import Task
 from finetune.training.bench import Bench
 from finetune.words import counted
 from studies.life import Callback, Life, finished_of
+from studies.planning.choices import choices
 from studies.planning.identity import asked, identity_of
 from studies.planning.plan import Plan
 from studies.planning.request import Request
@@ -69,6 +70,8 @@ def search_all(
             if line:
                 screen.say(line)
         found = {}
+        for line in dict.fromkeys(line for job in jobs for line in choices(job)):
+            screen.say(line)
         for job in jobs:
             with writing(arg("out", request.output.out)):
                 found[job.plan.method] = search_one(job, metric, bench, storage, screen, callbacks)

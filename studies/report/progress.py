@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from optuna.trial import FrozenTrial, Trial, TrialState
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from finetune.training.loop import Epoch
+from studies.report.notebook import Block
 from studies.report.screen import Screen
 from studies.report.terminal import settings_line
 from studies.results.digits import PLACES, shown
@@ -43,11 +44,15 @@ class Watch:
         for trial in seen:
             self._better(trial)
         self._began, self._first = time.monotonic(), self.done
-        self._bar: Progress | None = None
+        self._bar: Progress | Block | None = None
 
     @contextmanager
     def showing(self) -> Iterator[None]:
         """Keep the bar on the screen, where there is one."""
+        if self.screen.notebook:
+            self._bar, self._task = Block(self._state(), self.total, self.done), TaskID(0)
+            yield
+            return
         if not self.screen.moving:
             yield
             return
@@ -58,8 +63,9 @@ class Watch:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=self.screen.console, transient=True) as self._bar:
-            self._task = self._bar.add_task(self._state(), total=self.total, completed=self.done)
+        with Progress(*columns, console=self.screen.console, transient=True) as bar:
+            self._bar = bar
+            self._task = bar.add_task(self._state(), total=self.total, completed=self.done)
             yield
         self._bar = None
 

@@ -16,16 +16,20 @@ class Screen:
 
     Attributes:
         said: Every line, as it was read.
+        notebook: Whether they go to a notebook.
     """
 
     def __init__(self, console: Console | None, render: Callable[[str], str] = as_arguments) -> None:
         self.console, self.render = console, render
         self.said: list[str] = []
+        self.notebook = False
 
     @classmethod
     def of(cls, progress: bool) -> "Screen":
-        """For Python: lines on standard output, or none."""
-        return cls(Console(force_jupyter=False) if progress else None)
+        """For Python: lines on standard output, or none; in a notebook a block that renews itself as well."""
+        screen = cls(Console(force_jupyter=False) if progress else None)
+        screen.notebook = progress and Console().is_jupyter
+        return screen
 
     @property
     def moving(self) -> bool:

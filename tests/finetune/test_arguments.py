@@ -16,6 +16,8 @@ CASES = [
     (arg("text_column", "my text"), "text_column='my text'", "--text-column 'my text'"),
     (arg("model", "~/my model"), "model='~/my model'", "--model ~/'my model'"),
     (arg("max_length", 64), "max_length=64", "--max-length 64"),
+    (arg("seed", 0), "seed=0", "--seed 0"),
+    (arg("trials", 1), "trials=1", "--trials 1"),
     (arg("accept_versions", True), "accept_versions=True", "--accept-versions"),
     (arg("prefix_reuse", False), "prefix_reuse=False", "--no-prefix-reuse"),
     (arg("set", {"K": 3}), "set={'K': 3}", "--set K=3"),

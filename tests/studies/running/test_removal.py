@@ -162,6 +162,7 @@ def test_a_study_with_the_same_folder_keeps_it(base, tmp_path):
         ("another machine", "process 7 of far-away works on it"),
         ("nobody knows", "whether its process lives is known in 60 s"),
     ],
+    ids=["here", "another machine", "nobody knows"],
 )
 def test_a_trial_under_way_is_refused(base, tmp_path, who, words):
     mine = study(base, "made")

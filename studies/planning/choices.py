@@ -1,0 +1,36 @@
+"""What was chosen for whoever did not choose, with the reason, in one line."""
+
+from finetune.arguments import arg
+from finetune.config import TINY
+from finetune.words import counted
+from spaces import RECIPE
+from studies.planning.plan import Plan
+from studies.planning.resolve import Job
+
+
+def choices(job: Job[Plan]) -> list[str]:
+    """A line with every choice that was not asked for, and one where a fast path is refused.
+
+    Args:
+        job: What is asked for.
+    """
+    recipe, given = job.plan.recipe, job.request.given
+    found = []
+    if "threads" not in given:
+        small = "more would wait for each other on so small a model"
+        why = small if recipe.model == TINY else "all that this process may use"
+        found.append(f"{counted(recipe.threads, 'thread')} ({why}; {arg('threads')})")
+    if "precision" not in given:
+        found.append(f"{recipe.precision} (the same numbers on more machines; {arg('precision')})")
+    order = f"in an order drawn from {arg('seed', recipe.seed)} for each epoch"
+    found.append(f"texts of like length in a batch (less padding), {order}")
+    late = getattr(job.plan.space.get("start_epoch"), "high", job.plan.fixed.get("start_epoch", 0)) > 0
+    reuse = job.request.running.prefix_reuse
+    if reuse and late and not job.plan.tuned:
+        apart = f"same values; {arg('prefix_reuse', False)}"
+        found.append(f"clean epochs before start_epoch are trained once for all trials ({apart})")
+    lines = [f"chosen: {'; '.join(found)}"]
+    if reuse and late and job.plan.tuned:
+        searched = [name for name in job.plan.space if name in RECIPE]
+        lines.append(f"clean epochs are not shared between trials: {', '.join(searched)} changes them from trial to trial")
+    return lines

@@ -1,0 +1,40 @@
+"""What was chosen unasked is told once, with its reason and how to choose otherwise."""
+
+import pytest
+
+from finetune.arguments import as_arguments, as_options
+from studies.planning.choices import choices
+from studies.planning.request import request_of
+from studies.planning.resolve import resolve
+
+
+def told(**arguments):
+    return [as_options(line) for job in resolve(request_of(arguments)) for line in choices(job)]
+
+
+def test_every_choice_has_its_reason_and_its_option():
+    [line] = told(method="fgm")
+    assert line.startswith("chosen: 1 thread (more would wait for each other on so small a model; --threads); fp32 (")
+    assert "in an order drawn from --seed 0 for each epoch" in line
+    assert line.endswith("clean epochs before start_epoch are trained once for all trials (same values; --no-prefix-reuse)")
+
+
+def test_what_was_asked_for_is_not_told():
+    [line] = told(method="fgm", threads=2, precision="fp32", prefix_reuse=False)
+    assert line.startswith("chosen: texts of like length in a batch")
+    assert "prefix" not in line
+
+
+@pytest.mark.parametrize("fixed", [{"set": {"start_epoch": 0}}, {"epochs": 1}, {"method": "none"}])
+def test_nothing_is_said_of_clean_epochs_where_there_are_none_to_share(fixed):
+    assert not any("clean epochs" in line for line in told(**{"method": "fgm"} | fixed))
+
+
+def test_a_fast_path_that_is_refused_is_said_with_its_reason():
+    lines = told(method="fgm", tune="learning_rate")
+    assert lines[1] == "clean epochs are not shared between trials: learning_rate changes them from trial to trial"
+
+
+def test_python_reads_arguments():
+    [job] = resolve(request_of({"method": "fgm", "threads": 1}))
+    assert "(same values; prefix_reuse=False)" in as_arguments(choices(job)[0])
