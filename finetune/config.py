@@ -2,18 +2,20 @@
 
 import codecs
 import re
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from finetune.arguments import arg
 from finetune.errors import UserError, near
+from finetune.words import listed
 
 TINY = "tiny"
 # double: "..." with "" inside; backslash: "..." with \\" inside; single: '...' with '' inside; none: marks are text.
 Quoting: TypeAlias = Literal["double", "backslash", "single", "none"]
 # Kinds of task: each is the file of that name in finetune/tasks. Where labels may be of several, the first is taken.
 KindName: TypeAlias = Literal["classification", "regression"]
+KINDS = listed(get_args(KindName), "or")
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -46,12 +48,12 @@ class Data(Strict):
     label_column: tuple[str, ...] = Field(
         ("label",), min_length=1, description="column with the label; several targets with commas (label)"
     )
-    kind: KindName | None = Field(None, description="classification or regression (told by labels and metric)")
-    delimiter: str | None = Field(None, description="what is between the cells of a .csv or .tsv (found out)")
-    quoting: Quoting | None = Field(None, description="of cells: double, backslash, single, or none (found out)")
-    encoding: str | None = Field(None, description="of text files (utf-8, or found out)")
-    max_train_rows: int | None = Field(None, ge=2, description="train on so many rows, stratified, always the same")
-    max_validation_rows: int | None = Field(None, ge=2, description="score trials on so many rows, chosen as for training")
+    kind: KindName | None = Field(None, description=f"{KINDS} (detected from labels and metric)")
+    delimiter: str | None = Field(None, description="what is between the cells of a .csv or .tsv (detected)")
+    quoting: Quoting | None = Field(None, description="of cells: double, backslash, single, or none (detected)")
+    encoding: str | None = Field(None, description="of text files (utf-8, or detected)")
+    max_train_rows: int | None = Field(None, ge=2, description="train on this many rows, stratified, always the same")
+    max_validation_rows: int | None = Field(None, ge=2, description="score trials on this many rows, chosen as for training")
 
     @field_validator("delimiter")
     @classmethod
