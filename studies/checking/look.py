@@ -9,7 +9,7 @@ import torch
 from adv import METHODS, AttackError, Clean, Method, Precision
 from finetune.config import Recipe
 from finetune.data.load import load_task
-from finetune.machine import cores
+from finetune.machine import all_cores
 from finetune.tasks.metrics import metric_for
 from finetune.tasks.task import Task
 from finetune.training.bench import AUTOCAST, Bench
@@ -115,4 +115,4 @@ def look(bench: Bench, recipe: Recipe, name: str, settings: dict[str, Any]) -> S
     facts = gather(bed, lambda: METHODS[name](**settings), recipe, total_steps(bench.train, recipe))
     attacked = facts.method
     spent = measure([lambda: bed.run(Clean()), lambda: bed.run(attacked)], bed.device, bed.model.zero_grad, before)
-    return Seen(facts, bed, spent, spent.doubt(recipe.threads, cores()))
+    return Seen(facts, bed, spent, spent.doubt(recipe.threads, all_cores()))

@@ -6,14 +6,14 @@ from rich.console import Console
 from rich.table import Table
 
 from adv import METHODS, Clean, Method
-from finetune.machine import cores
-from finetune.words import counted, some
+from finetune.machine import all_cores
+from finetune.words import counted, short, some
 from studies.checking.facts import Facts
 from studies.checking.look import Checked
 from studies.checking.meter import Spent
 from studies.checking.probe import Bed
 from studies.commands.methods import passes_text
-from studies.report.terminal import number, say
+from studies.report.terminal import say
 
 NAMED = 3
 MIB = 2**20
@@ -41,7 +41,7 @@ def registered(method: Method) -> str:
 
 def settings_text(method: Method) -> str:
     """All settings as name=value."""
-    return " ".join(f"{field.name}={number(getattr(method, field.name))}" for field in dataclasses.fields(method))
+    return " ".join(f"{field.name}={short(getattr(method, field.name))}" for field in dataclasses.fields(method))
 
 
 def about(facts: Facts, bed: Bed, model: str) -> Table:
@@ -107,5 +107,5 @@ def clocked(facts: Facts, spent: Spent, doubt: str) -> str:
     load = "unknown" if spent.load is None else f"{spent.load:.1f}"
     if doubt:
         return f"time: not measured: {doubt}; by passes {facts.method.cost().relative:.2f}x"
-    machine = f"load of the machine {load} before, {counted(cores(), 'core')}"
+    machine = f"load of the machine {load} before, {counted(all_cores(), 'core')}"
     return f"time: the median of steps that took turns; {machine}"

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial
 
+from finetune.words import short
 from studies.report.drawing import (
     BEST,
     INK,
@@ -24,7 +25,7 @@ from studies.report.drawing import (
 )
 from studies.report.panels import contour, parallel, slices
 from studies.results.summary import Summary
-from studies.results.trials import complete, short, value_of
+from studies.results.trials import complete, value_of
 from studies.running.foreign import measured
 
 
@@ -74,7 +75,7 @@ def described(trial: FrozenTrial, kind: str, summary: Summary) -> str:
     else:
         when = f" after epoch {trial.last_step}" if kind == "pruned" else ""
         result = f"{plain(summary.metric)} {summary.shown(value)}{when}"
-    settings = [f"{plain(name)} {plain(short(setting))}" for name, setting in trial.params.items()]
+    settings = [f"{plain(name)} {plain(short(setting, 3))}" for name, setting in trial.params.items()]
     return "<br>".join([f"trial {trial.number}, {kind}", result, *settings])
 
 

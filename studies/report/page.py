@@ -6,12 +6,13 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
+from finetune.words import short
 from studies.report.drawing import one_in
 from studies.results.digits import judged, places_of
 from studies.results.digits import shown as shown_value
 from studies.results.importance import AT_LEAST, valued
 from studies.results.summary import Summary, settings_of
-from studies.results.trials import complete, own, phase_of, short, value_of
+from studies.results.trials import complete, own, phase_of, value_of
 
 TOP = 20
 CAPTIONS = {
@@ -85,7 +86,7 @@ def facts(summary: Summary) -> dict[str, str]:
         rows["Error by target"] = ", ".join(f"{name} {best} (clean {clean})" for name, (best, clean) in errors.items())
     if best is None:
         return rows | {"Best value": "none: no trial is complete"}
-    chosen = ", ".join(f"{name} = {short(value)}" for name, value in settings_of(best, about).items())
+    chosen = ", ".join(f"{name} = {short(value, 3)}" for name, value in settings_of(best, about).items())
     rows["Best value"] = f"{number(best.value, summary)} (trial {best.number})"
     rows["Best settings"] = chosen or "none to set"
     return rows | {"Gain": gain(summary), "Time per trial": seconds(summary)}
@@ -147,8 +148,8 @@ def best_rows(summary: Summary) -> list[list[str]]:
     ranked = sorted(complete(summary), key=lambda t: (value_of(t) or 0.0) * (-1 if summary.maximize else 1))
     return [
         [str(t.number), phase_of(t, summary), number(t.value, summary)]
-        + [short(t.params.get(name, "–")) for name in summary.space]
-        + [short(t.user_attrs.get("seconds", "–"))]
+        + [short(t.params.get(name, "–"), 3) for name in summary.space]
+        + [short(t.user_attrs.get("seconds", "–"), 3)]
         for t in ranked[:TOP]
     ]
 

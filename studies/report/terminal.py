@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from finetune.arguments import as_options
+from finetune.words import short
 from studies.planning.request import STORAGE
 from studies.results.digits import judged, places_of, shown
 from studies.results.summary import Summary, settings_of
@@ -25,14 +26,9 @@ def say(console: Console, text: str) -> None:
     console.print(as_options(text), highlight=False, soft_wrap=True, markup=False)
 
 
-def number(value: Any) -> str:
-    """A setting, short."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def settings_line(settings: dict[str, Any]) -> str:
     """Settings as name=value."""
-    return " ".join(f"{name}={number(value)}" for name, value in settings.items())
+    return " ".join(f"{name}={short(value)}" for name, value in settings.items())
 
 
 def print_summary(console: Console, summary: Summary) -> None:

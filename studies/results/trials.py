@@ -1,17 +1,10 @@
 """Trials as figures and tables see them."""
 
-from typing import Any
-
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.results.importance import valued
 from studies.results.summary import Summary
 from studies.running.foreign import measured, taken
-
-
-def short(value: Any) -> str:
-    """A setting with three digits."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def phase_of(trial: FrozenTrial, summary: Summary) -> str:
