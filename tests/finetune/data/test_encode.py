@@ -111,10 +111,10 @@ def test_scoring_sees_every_row_once_the_longest_first(lengths, size):
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_labels_of_tokens_are_cut_as_the_tokens_are(side):
-    rows, made = Rows(["a b", "a b c d"], None, np.arange(2)), tokenizer(side)
-    batch = encode(rows, made, 16, lambda encoded: encoded["input_ids"].numpy()).batch(np.array([0]), CPU)
+    rows, made = Rows(["a b", "a b c d", "b a"], None, np.arange(3)), tokenizer(side)
+    batch = encode(rows, made, 16, lambda encoded: encoded["input_ids"].numpy()).batch(np.array([0, 2]), CPU)
     assert torch.equal(batch["labels"], batch["input_ids"])
-    assert batch["labels"].shape == (1, 4)
+    assert batch["labels"].shape == (2, 4)
     assert batch["labels"].is_contiguous()
-    numbers = encode(rows, made, 16, lambda _: np.ones((2, 6), np.float32)).batch(np.array([0]), CPU)
+    numbers = encode(rows, made, 16, lambda _: np.ones((3, 6), np.float32)).batch(np.array([0]), CPU)
     assert numbers["labels"].shape == (1, 6)

@@ -117,3 +117,10 @@ def test_decimal_commas_are_points(tmp_path, labels):
     assert found.kind == "regression"
     assert any("decimal commas are read as points" in note for note in found.notes)
     assert sorted(set(found.train.labels[:, 0].tolist())) == sorted(float(label.replace(",", ".")) for label in labels)
+
+
+@pytest.mark.parametrize("labels", [["3,5", "4,0"], ["1,25", "2"]])
+def test_decimal_commas_of_classes_stay(tmp_path, labels):
+    found = task(tmp_path, labels, kind="classification")
+    assert sorted(found.names) == sorted(labels)
+    assert not any("decimal commas" in note for note in found.notes)

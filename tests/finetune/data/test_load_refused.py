@@ -59,3 +59,11 @@ def test_exactly_one_source(options):
 def test_an_unknown_task_is_answered_with_the_near_one():
     with pytest.raises(UserError, match="did you mean 'reviews'"):
         load_task(Data(task="review"))
+
+
+def test_ten_rows_are_enough_and_nine_are_not(tmp_path):
+    assert len(load(tmp_path, rows_with(["a", "b"] * 5)).train) == 6
+    with pytest.raises(UserError, match="the train data has 9 rows; at least 10 are needed"):
+        load(tmp_path, rows_with(["a", "b", "a"] * 3))
+    with pytest.raises(UserError, match="the train data has 1 row; at least 10 are needed"):
+        load(tmp_path, rows_with(["a"]))

@@ -98,6 +98,11 @@ def test_one_class_of_train_in_all_rows_is_no_placeholder(tmp_path):
     assert task.test.labels.tolist() == [0] * 5
 
 
+def test_one_row_of_an_unknown_class_is_a_mistake_and_no_placeholder(tmp_path):
+    with pytest.raises(UserError, match="the test data has a class that the train data does not have: 'TBD'"):
+        loaded(tmp_path, {"train.tsv": rows("a", 40), "test.tsv": rows("new", 1, "TBD")})
+
+
 def test_a_test_file_with_some_labels_missing_is_refused_with_its_line(tmp_path):
     content = rows("new", 6).replace("new film 4\tbad", "new film 4\t")
     with pytest.raises(UserError, match=r"row 5 of the test data has no label \(line 6 of test.tsv\)"):

@@ -1,4 +1,4 @@
-"""A kind of task that the project does not have: one class for each word. Nothing but the kind says what is different."""
+"""Kinds of task that the project does not have. Nothing but the kind says what is different."""
 
 from dataclasses import replace
 from typing import ClassVar
@@ -12,6 +12,7 @@ from finetune.config import Recipe
 from finetune.data.parts import split
 from finetune.models.tiny import tiny_tokenizer
 from finetune.tasks import KINDS
+from finetune.tasks.classification import Classification
 from finetune.tasks.kind import Kind, Labels, Measure
 from finetune.tasks.metrics import constant_guess, evaluate
 from finetune.tasks.task import Rows, Task
@@ -101,3 +102,42 @@ def test_it_is_trained_scored_and_saved(task, family, tmp_path):
 def test_its_constant_guess_is_its_own(task):
     things = (task.validation.labels == 0).sum()
     assert constant_guess(task) == {"share_right": pytest.approx(things / (task.validation.labels != NOTHING).sum())}
+
+
+def mean_gap(labels, output):
+    return float(abs(labels - (output > 0).sum(1)).mean())
+
+
+class Ranks(Classification):
+    """Classes in order: one output for each step between them, which asks whether the label lies above."""
+
+    name = "ranks"
+    problem = "multi_label_classification"
+    measures: ClassVar = {
+        "mean_gap": Measure(lambda labels, output: float(abs(labels - (output > 0).sum(1)).mean()), "minimize")
+    }
+
+    def outputs(self, names):
+        return tuple(f"above {name}" for name in names[:-1])
+
+    def targets(self, labels, names, scale, encoded):
+        return (labels[:, None] > np.arange(len(names) - 1)).astype(np.float32)
+
+    def guess(self, task):
+        return np.tile(np.float32([1, -1]), (len(task.validation), 1))
+
+    def usual(self, names):
+        return "mean_gap"
+
+
+def test_a_head_may_have_other_outputs_than_there_are_classes(monkeypatch, tmp_path):
+    monkeypatch.setitem(KINDS, "ranks", Ranks())
+    rows = Rows([" ".join(["dull"] * (3 - n % 3) + ["good"] * (n % 3)) for n in range(30)], None, np.arange(30) % 3)
+    task, recipe = Task("stars", "ranks", ("one", "two", "three"), rows, rows, rows), Recipe(epochs=6, learning_rate=2e-2)
+    bench = Bench(task, recipe)
+    training = Training(bench, recipe, FGM(epsilon=0.1))
+    *_, last = training.epochs()
+    assert training.model.config.id2label == {0: "above one", 1: "above two"}
+    assert bench.predict(training.model, bench.validation).shape == (30, 2)
+    assert last.metrics["mean_gap"] < constant_guess(task)["mean_gap"] == pytest.approx(2 / 3)
+    assert keep(bench, training.model, tmp_path) == []

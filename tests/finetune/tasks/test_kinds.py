@@ -35,6 +35,12 @@ def test_each_kind_is_the_file_of_its_name():
 def test_a_metric_has_one_direction_in_all_kinds(name):
     assert {measure.direction for measure in METRICS[name].kinds.values()} == {METRICS[name].direction}
     assert part_of(name) == ""
+    assert part_of(f"{name} some target") == "some target"
+
+
+@pytest.mark.parametrize("name", ["loss", "no metric", "seconds a trial", "", " rmse"])
+def test_other_numbers_are_scores_of_no_part(name):
+    assert part_of(name) == ""
 
 
 @pytest.mark.parametrize("kind", KINDS)
