@@ -6,6 +6,7 @@ from importlib import import_module
 import pytest
 
 MODULES = [
+    "adv.core.method",
     "finetune.arguments",
     "finetune.config",
     "finetune.data.load",
@@ -13,6 +14,8 @@ MODULES = [
     "finetune.training.bench",
     "finetune.training.loop",
     "finetune.words",
+    "studies.door",
+    "studies.own_loop",
 ]
 
 
