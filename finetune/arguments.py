@@ -11,6 +11,8 @@ from typing import Any
 
 # A character that no name or value holds: a mark begins and ends with it.
 MARK = "\x1f"
+# Options with another name than their argument: Python keeps "from" for itself.
+OPTIONS = {"from_study": "from"}
 MARKED = re.compile(f"{MARK}(.*?){MARK}", re.DOTALL)
 
 
@@ -73,7 +75,7 @@ def as_options(text: str) -> str:
 
 def flag(name: str) -> str:
     """The option of an argument."""
-    return "--" + name.replace("_", "-")
+    return "--" + OPTIONS.get(name, name.replace("_", "-"))
 
 
 def typed(value: str) -> str:

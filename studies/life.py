@@ -22,6 +22,7 @@ from studies.running.begin import Trains, baseline_of, begin
 from studies.running.estimate import estimate
 from studies.running.loop import Options, finished, prepare, run_trials
 from studies.running.storage import public, storage_errors
+from studies.running.takeover import Taking, take_over, without
 
 Callback = Callable[[optuna.Study, FrozenTrial], None]
 
@@ -44,6 +45,7 @@ class Life:
         watch: Shows how it goes.
         guess: What the constant guess scores, by metric; empty where nobody knows.
         device: What it runs on.
+        taking: Trials that it takes over from another study.
     """
 
     job: Job[Any]
@@ -54,6 +56,7 @@ class Life:
     watch: Watch
     guess: dict[str, float]
     device: str
+    taking: Taking
 
     @property
     def left(self) -> int:
@@ -73,10 +76,11 @@ class Life:
             KeyboardInterrupt: It was stopped.
         """
         job, url = self.job, self.job.request.output.storage
-        first = [job.plan.defaults(), *self.mine["search"].get("starts", [])]
+        starts = [job.plan.defaults(), *self.mine["search"].get("starts", [])]
+        first = without(starts, [*finished_of(there), *self.taking.trials])
         done = counted(self.watch.known, "trial")
         head = f"study {job.name} in {public(url)}: {done} finished, {self.left} to go"
-        for line in [head, *lines, *job.notes(first)]:
+        for line in [head, *lines, *self.taking.lines, *job.notes(first, self.mine["search"].get("taken", 0))]:
             self.watch.screen.say(line)
         clean = baseline_of(there, self.objective)
         self.watch.clean = clean[-1]["metrics"][self.watch.metric]
@@ -84,6 +88,7 @@ class Life:
         measured = {BASELINE: clean} | ({CONSTANT: self.guess} if self.guess else {})
         with storage_errors(url):
             study = begin(self.storage, job.name, self.mine, measured, accept)
+            take_over(self.taking, study, self.storage)
             self.objective.made_under = made_under(study.user_attrs[KEY], self.device)
         for line in self.expected([epoch["seconds"] for epoch in clean]):
             self.watch.screen.say(line)

@@ -24,6 +24,7 @@ from studies.running.begin import find_study
 from studies.running.folder import study_folder
 from studies.running.looped import LoopObjective, Run
 from studies.running.storage import close_storage, open_storage, refuse_storage, storage_errors
+from studies.running.takeover import arranged, refuse_early
 
 
 def search_loop(
@@ -59,17 +60,20 @@ def search_loop(
     storage = open_storage(output.storage)
     try:
         with storage_errors(output.storage):
+            refuse_early(job, metric, storage, direction)
             there = find_study(storage, name)
             mine, lines = asked(job, metric, there, None, direction)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        mine |= {"device": device} | source_of(train)
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            mine |= {"device": device}
+            mine, taking = arranged(job, mine, there, storage)
+        mine |= source_of(train)
         lines += changed(there, mine)
-        watch = Watch(screen, metric, direction == "maximize", job.trials, finished_of(there))
+        watch = Watch(screen, metric, direction == "maximize", job.trials, [*finished_of(there), *taking.trials])
         folder = study_folder(output.out, name)
         objective = LoopObjective(plan, train, metric, folder, watch.on_epoch)
         what = f"{loop['loop']}: {plan.epochs} epochs, {metric} ({DIRECTIONS[direction]})"
         with writing(arg("out", output.out)):
-            life = Life(job, mine, folder, storage, objective, watch, {}, device)
+            life = Life(job, mine, folder, storage, objective, watch, {}, device, taking)
             return life.run(there, [what, *lines], callbacks)
     finally:
         close_storage(storage)

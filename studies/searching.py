@@ -26,6 +26,7 @@ from studies.running.begin import find_study
 from studies.running.folder import study_folder
 from studies.running.objective import Objective
 from studies.running.storage import close_storage, database_file, open_storage, storage_errors
+from studies.running.takeover import arranged, refuse_early
 
 DIRECTIONS = {True: "higher is better", False: "lower is better"}
 
@@ -59,9 +60,7 @@ def search_all(
     file = database_file(url)
     storage = open_storage(url) if file is None or file.exists() else None
     try:
-        lines = list[str]()
-        if storage is not None:
-            jobs, lines = taken_up(jobs, storage)
+        jobs, lines = taken_up(jobs, storage)
         task = task or load_task(request.data, request.aim.metric)
         metric, threads = metric_for(task, request.aim.metric), jobs[0].plan.recipe.threads
         bench = Bench(task, request.recipe.model_copy(update={"threads": threads}))
@@ -82,7 +81,7 @@ def search_all(
             close_storage(storage)
 
 
-def taken_up(jobs: list[Job[Plan]], storage: RDBStorage) -> tuple[list[Job[Plan]], list[str]]:
+def taken_up(jobs: list[Job[Plan]], storage: RDBStorage | None) -> tuple[list[Job[Plan]], list[str]]:
     """Compare with the studies that are there, as far as possible without data and model.
 
     Returns:
@@ -92,6 +91,9 @@ def taken_up(jobs: list[Job[Plan]], storage: RDBStorage) -> tuple[list[Job[Plan]
         UserError: A study is about something else.
     """
     request, lines = jobs[0].request, list[str]()
+    refuse_early(jobs[0], request.aim.metric, storage)
+    if storage is None:
+        return jobs, lines
     given = "threads" in request.given
     for number, job in enumerate(jobs):
         with storage_errors(request.output.storage):
@@ -117,11 +119,14 @@ def search_one(
     with storage_errors(request.output.storage):
         there = find_study(storage, job.name)
         mine, lines = asked(job, metric, there, bench)
+        mine, taking = arranged(job, mine, there, storage)
     guess, maximize = constant_guess(bench.task), mine["direction"] == "maximize"
-    watch = Watch(screen, metric, maximize, job.trials, finished_of(there), places_of(maximize, guess[metric]))
+    watch = Watch(
+        screen, metric, maximize, job.trials, [*finished_of(there), *taking.trials], places_of(maximize, guess[metric])
+    )
     folder, prefixes = study_folder(request.output.out, job.name), Path(request.output.out) / "prefix"
     objective = Objective(plan, metric, bench, folder, prefixes, watch.on_epoch, request.running.prefix_reuse)
     rows = f"{len(bench.train)} train and {counted(len(bench.validation), 'validation row')}"
     what = f"{bench.task.name}: {rows}, model {plan.recipe.model}, metric {metric} ({DIRECTIONS[maximize]})"
-    life = Life(job, mine, folder, storage, objective, watch, guess, bench.device.type)
+    life = Life(job, mine, folder, storage, objective, watch, guess, bench.device.type, taking)
     return life.run(there, [what, *lines], callbacks)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
 import typer
 
-from finetune.arguments import as_options, flag
+from finetune.arguments import OPTIONS, as_options, flag
 from finetune.errors import UserError
 from studies.planning.request import GROUPS, STORAGE, fields
 from studies.planning.scalar import scalar
@@ -27,7 +27,7 @@ BEGIN = ("method", "trials", "data", "label_column", "model")
 # Options that take names with commas between them, and those that may be given several times.
 COMMAS = ("method", "label_column", "tune")
 REPEATED = ("set", "start")
-FORMS = {"set": "NAME=VALUE", "range": "NAME=LOW:HIGH", "space": "FILE", "start": "FILE"}
+FORMS = {"set": "NAME=VALUE", "range": "NAME=LOW:HIGH", "space": "FILE", "start": "FILE", "from_study": "STUDY"}
 RANGE = "search a setting elsewhere: --range adv_eps=1e-4:0.1:log"
 
 
@@ -68,7 +68,7 @@ def options_of(name: str) -> list[inspect.Parameter]:
     field, panel = GROUPS[group].model_fields[name], FIRST if name in BEGIN else PANELS[group]
     text = as_options(str(field.description))
     hint: Any = list[str] if name in REPEATED else plain_type(field.annotation)
-    names = [flag(name)] if field.default is False or name in REPEATED else []
+    names = [flag(name)] if field.default is False or name in REPEATED or name in OPTIONS else []
     found = [(name, hint, opt(text, *names, panel=panel, form=FORMS.get(name)))]
     if name == "space":
         found.append(("range", list[str], opt(RANGE, "--range", panel=panel, form=FORMS["range"])))

@@ -111,10 +111,13 @@ def asked(
     """
     running, begun = job.request.running, (identity_of(there) if there is not None else None) or {}
     known = begun.get("search", {})
-    explore = known.get("explore", job.explore) if running.explore is None else running.explore
+    came, source = known.get("taken"), job.request.aim.from_study or known.get("from")
+    explore = known.get("explore", job.explore) if running.explore is None else running.explore + (came or 0)
     starts = job.starts if job.request.aim.start else known.get("starts", [])
     direction = direction or find_metric(metric or ANY).direction
     mine = identity(job.plan, metric or ANY, direction, explore, running.sampler, running.pruner, starts, bench)
+    if source is not None:
+        mine["search"] |= {"from": source} | ({} if came is None else {"taken": came})
     if bench is not None:
         mine["model fingerprint"] = bench.models.fingerprint_like(begun.get("model fingerprint"))
     if metric is None:

@@ -35,6 +35,7 @@ class Aim(Strict):
     start: tuple[str | dict[str, Any], ...] = Field(
         (), description="YAML or JSON file with settings to try first; see starts/"
     )
+    from_study: str | None = Field(None, description="take over this study's finished trials that lie inside the space")
 
 
 class Running(Strict):

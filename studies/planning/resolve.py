@@ -44,19 +44,29 @@ class Job(Generic[P]):
     @property
     def explore(self) -> int:
         """Trials of the first phase: as asked for, or what suits the number of trials."""
-        usual = max(len(self.starts) + 1, min(EXPLORE, self.trials // 2))
+        return self.explore_beside(0)
+
+    def explore_beside(self, taken: int) -> int:
+        """The same where some of the trials are taken over from another study."""
+        usual = max(len(self.starts) + 1, min(EXPLORE, (self.trials - taken) // 2))
         return usual if self.request.running.explore is None else self.request.running.explore
 
-    def notes(self, first: Sequence[dict[str, Any]]) -> list[str]:
+    def notes(self, first: Sequence[dict[str, Any]], taken: int = 0) -> list[str]:
         """Lines about trials that are not as many, or not as free, as was asked for.
 
         Args:
             first: Settings of trial 0 and the starting points.
+            taken: Trials that were taken over from another study, and come before.
         """
         lines = []
         if self.trials < self.request.aim.trials:
             lines.append(f"{self.plan.method}: nothing to search (add {arg('tune')}), so one trial")
-        if len(first) > 1:
+        if taken and first:
+            lines.append(
+                f"new trials begin at {taken}; first come {counted(len(first), 'trial')} with settings of your own "
+                f"or the method's defaults"
+            )
+        elif len(first) > 1:
             cut = f"; {arg('trials', self.trials)} ends before the last {len(first) - self.trials} of them"
             cut = cut if self.trials < len(first) else ""
             last = len(first) - 1
@@ -71,6 +81,8 @@ def resolve(request: Request) -> list[Job[Plan]]:
         UserError: A name is unknown, or a value or range is outside its domain.
     """
     aim, recipe = request.aim, lasting(request.recipe)
+    if aim.from_study is not None and len(aim.method) > 1:
+        raise UserError(f"{arg('from_study', aim.from_study)}: a study has one method, so give one {arg('method')}")
     plans = [make_plan(method, request.data, recipe, aim.set, aim.space, aim.tune) for method in aim.method]
     starts = starts_of(plans, read_starts(aim.start))
     task = request.data.task or task_name(request.data)

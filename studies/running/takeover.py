@@ -6,7 +6,7 @@ exploration phase stays the even sample that importances are read from.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import optuna
@@ -16,16 +16,17 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import TrialModel, TrialUserAttributeModel
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from adv import METHODS, SettingError
+from adv import SettingError
 from finetune.arguments import arg
-from finetune.config import Recipe, checked
 from finetune.errors import UserError, near
 from finetune.words import counted
-from spaces import RECIPE
-from studies.planning.identity import known_identity, refuse_source
+from studies.planning.identity import asked, known_identity, refuse_source
+from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan
+from studies.planning.resolve import Job
 from studies.planning.versions import changes
 from studies.planning.words import quoted, wide
+from studies.running.begin import find_study
 from studies.running.foreign import TAKEN, fits, is_number, measured, taken
 from studies.running.leases import Leases
 
@@ -45,27 +46,81 @@ class Taking:
     lines: list[str]
 
 
-def find_source(storage: RDBStorage | None, name: str, here: str) -> optuna.Study:
+def find_source(storage: RDBStorage | None, name: str) -> optuna.Study:
     """The study to take trials from.
 
     Args:
         storage: The database; None where there is none yet.
         name: Of the study.
-        here: Name of the new one.
 
     Raises:
-        UserError: There is none of that name, or it is the new one.
+        UserError: There is none of that name.
     """
     where = arg("from_study", name)
-    if name == here:
-        raise UserError(f"{where} is the study itself; give the new one another name with {arg('study')}")
-    names = [] if storage is None else [other for other in optuna.get_all_study_names(storage) if other != here]
+    names = [] if storage is None else optuna.get_all_study_names(storage)
     if storage is None or name not in names:
         raise UserError(f"{where}: the database holds no such study{near(name, names)}")
     return optuna.load_study(study_name=name, storage=storage)
 
 
-def look(source: optuna.Study, plan: Plan, mine: dict[str, Any], accept: bool = False) -> Taking:
+def refuse_early(job: Job[Any], metric: str | None, storage: RDBStorage | None, direction: str | None = None) -> None:
+    """Refuse a study to take trials from before data and model are read, as far as it can be told by then.
+
+    Args:
+        job: What is asked for.
+        metric: Of the trials; None before the labels tell which.
+        storage: The database; None where there is none yet.
+        direction: Of a metric that is the user's own.
+
+    Raises:
+        UserError: There is no such study, or it searched something else.
+    """
+    source = job.request.aim.from_study
+    if source is None:
+        return
+    if source == job.name:
+        where = arg("from_study", source)
+        raise UserError(f"{where} is the study itself; give the new one another name with {arg('study')}")
+    if storage is None or find_study(storage, job.name) is None:
+        mine, _ = asked(job, metric, None, None, direction)
+        refuse_source(find_source(storage, source), mine, job.request.running.accept_versions)
+
+
+def arranged(
+    job: Job[Any], mine: dict[str, Any], there: optuna.Study | None, storage: RDBStorage
+) -> tuple[dict[str, Any], Taking]:
+    """What is to be taken over into a study.
+
+    Args:
+        job: What is asked for.
+        mine: Its identity, as ``asked`` has it.
+        there: The study of that name, where there is one.
+        storage: The database.
+
+    Returns:
+        The identity with the number of trials that are taken over, and those trials; none where that is done.
+
+    Raises:
+        UserError: There is no such study, it searched something else, or no trial would be new.
+    """
+    source, known = mine["search"].get("from"), mine["search"].get("taken")
+    if source is None:
+        return mine, Taking("", [], [])
+    done = [] if there is None else [trial for trial in there.get_trials(deepcopy=False) if taken(trial)]
+    if done:
+        return mine, Taking(source, [], [f"taken over from {source}: {counted(len(done), 'trial')}"])
+    found = look(find_source(storage, source), job.plan, mine, job.request.running.accept_versions)
+    if known is not None:  # begun, and stopped before it had them
+        return mine, replace(found, trials=found.trials[:known])
+    many = len(found.trials)
+    if many >= job.trials:
+        what = f"{counted(many, 'trial')} would be taken over from {source}, and none would be new"
+        raise UserError(f"{arg('trials')} is {job.trials}, but {what}: give {many + 1} or more")
+    search = mine["search"] | {"taken": many, "explore": many + job.explore_beside(many)}
+    return mine | {"search": search}, found
+
+
+def look(source: optuna.Study, plan: Plan | LoopPlan, mine: dict[str, Any], accept: bool = False) -> Taking:
     """Which trials of another study lie inside the space.
 
     Args:
@@ -107,7 +162,7 @@ def whole(trial: FrozenTrial) -> bool:
     return measured(trial) and (trial.state is TrialState.PRUNED or is_number(trial.value))
 
 
-def inside(trial: FrozenTrial, about: dict[str, Any], plan: Plan) -> dict[str, Any] | str:
+def inside(trial: FrozenTrial, about: dict[str, Any], plan: Plan | LoopPlan) -> dict[str, Any] | str:
     """The trial's settings as points of the plan's space; why not, where it is none.
 
     Args:
@@ -115,36 +170,32 @@ def inside(trial: FrozenTrial, about: dict[str, Any], plan: Plan) -> dict[str, A
         about: That study's identity.
         plan: What is searched.
     """
-    tuned = {name: value for name, value in trial.params.items() if name in RECIPE}
-    settings = about["fixed"] | {name: value for name, value in trial.params.items() if name not in RECIPE}
     if not about["space"].keys() <= trial.params.keys():
         return "without all settings"
     try:
-        was, recipe = METHODS[plan.method](**settings), checked(Recipe, plan.recipe.model_dump() | tuned)
+        was, had = replace(plan, fixed=about["fixed"]).build(trial.params)
     except (SettingError, UserError, TypeError):
         return "with settings that the method does not take"
-    point = {name: getattr(recipe if name in RECIPE else was, name) for name in plan.space}
+    values = asdict(was) | (had if isinstance(had, dict) else had.model_dump())
+    point = {name: values[name] for name in plan.space}
     for name, value in point.items():
         if not fits(plan.space[name], value):
             return f"with {name} outside {wide(plan.space[name])}"
         point[name] = int(value) if isinstance(plan.space[name], IntDistribution) else value
-    now, asked = plan.build(point)
+    now, recipe = plan.build(point)
     idle = was.idle.keys() & now.idle.keys()
-    for name in [field.name for field in fields(now) if field.name not in idle]:
-        if getattr(was, name) != getattr(now, name):
-            return f"with another {name} than {quoted(getattr(now, name))}"
-    return next(
-        (
-            f"with another {name} than {getattr(asked, name)}"
-            for name in RECIPE
-            if getattr(recipe, name) != getattr(asked, name)
-        ),
-        point,
-    )
+    wanted = asdict(now) | (recipe if isinstance(recipe, dict) else recipe.model_dump())
+    others = [name for name in wanted if values[name] != wanted[name] and name not in idle]
+    return f"with another {others[0]} than {quoted(wanted[others[0]])}" if others else point
 
 
 def copied(
-    trial: FrozenTrial, point: dict[str, Any], plan: Plan, source: str, about: dict[str, Any], mine: dict[str, Any]
+    trial: FrozenTrial,
+    point: dict[str, Any],
+    plan: Plan | LoopPlan,
+    source: str,
+    about: dict[str, Any],
+    mine: dict[str, Any],
 ) -> FrozenTrial:
     """The trial as the new study holds it: values, reports and attributes, where it comes from, and under which versions."""
     attrs = dict(trial.user_attrs)
@@ -166,6 +217,8 @@ def copied(
 
 def take_over(taking: Taking, study: optuna.Study, storage: RDBStorage) -> None:
     """Add the trials to a study in one transaction: all of them or none, and never twice, whoever else does the same."""
+    if not taking.trials:
+        return
     leases = Leases(study, storage)
     with leases.alone() as session:
         attribute = TrialUserAttributeModel

@@ -234,13 +234,13 @@ def test_importances_are_read_from_trials_of_the_design():
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("new", "is the study itself"), ("olld", "did you mean 'old'"), ("zzz", "choose from old")],
+    [("olld", "did you mean 'old'"), ("zzz", "choose from old")],
 )
 def test_the_other_study_must_be_there(base, name, words):
     stored(source([point()]), base)
     with pytest.raises(UserError, match=words):
-        find_source(base, name, "new")
-    assert find_source(base, "old", "new").study_name == "old"
+        find_source(base, name)
+    assert find_source(base, "old").study_name == "old"
 
 
 def test_a_study_without_finished_trials():
@@ -250,7 +250,7 @@ def test_a_study_without_finished_trials():
 
 def test_no_database_has_no_other_study():
     with pytest.raises(UserError, match="the database holds no such study"):
-        find_source(None, "old", "new")
+        find_source(None, "old")
     theirs = optuna.create_study(study_name="theirs")
     with pytest.raises(UserError, match="was not made by this program"):
         look(theirs, plan(), {"versions": {}})
