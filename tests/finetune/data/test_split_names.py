@@ -102,3 +102,10 @@ def test_two_files_called_training_are_refused(tmp_path):
         (tmp_path / name).write_text("text,label\na,b\n")
     with pytest.raises(UserError, match=r"training.csv or training.tsv may be the train split; choose one with train_file"):
         load_task(Data(data=str(tmp_path)))
+
+
+def test_a_train_file_one_folder_down_comes_before_training(tmp_path):
+    (tmp_path / "data").mkdir()
+    table("inner", 20).to_csv(tmp_path / "data" / "train.csv", index=False)
+    table("outer", 20).to_csv(tmp_path / "training.csv", index=False)
+    assert load_task(Data(data=str(tmp_path))).train.texts[0].startswith("inner")

@@ -111,3 +111,18 @@ def test_one_is_not_several():
     assert any(line.startswith("warning: 1 of 11 validation texts (9.09 %) is a train text as well: ") for line in found)
     twice = rows_of(["the same", "the same", *(f"film {n}" for n in range(98))], [0, 1, *[0] * 98])
     assert "2 train rows (2 %) have a text that has another label elsewhere in train" in lines(twice)
+
+
+def test_one_known_text_in_each_of_two_splits_are_two():
+    train = hundred("", 0)
+    other = rows_of([train.texts[0], *(f"new {n}" for n in range(99))], [0, 1] * 50)
+    said = "1 of 100 validation texts (1 %) and 1 of 100 test texts (1 %) are train texts as well"
+    assert said in lines(train, other, other)
+
+
+def test_two_numbers_of_one_text_do_not_contradict_each_other():
+    texts = ["the same", "the same", *(f"film {n}" for n in range(8))]
+    rows = Rows(texts, None, np.arange(10, dtype=np.float32)[:, None])
+    found = reading(Task("t", "regression", ("y",), rows, rows, rows), tiny_tokenizer(texts), 64)
+    assert not any("another label" in line for line in found)
+    assert found[1] == "targets, mean +- sd (range): y 4.5 +- 2.87 (0 to 9)"
