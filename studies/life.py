@@ -9,6 +9,7 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 
+from finetune.arguments import arg
 from finetune.words import counted
 from studies.planning.identity import BASELINE, CONSTANT, KEY
 from studies.planning.plan import Plan
@@ -20,7 +21,9 @@ from studies.result import Result
 from studies.results.digits import nothing_learned
 from studies.running.begin import Trains, baseline_of, begin
 from studies.running.estimate import estimate
-from studies.running.loop import Options, finished, prepare, run_trials
+from studies.running.footprint import snapshots
+from studies.running.leftovers import clear_torn, stopped_lines
+from studies.running.loop import Options, finished, prepare, run_trials, terminable
 from studies.running.storage import public, storage_errors
 from studies.running.takeover import Taking, take_over, without
 
@@ -46,6 +49,7 @@ class Life:
         guess: What the constant guess scores, by metric; empty where nobody knows.
         device: What it runs on.
         taking: Trials that it takes over from another study.
+        begun: Whether the database has the study.
     """
 
     job: Job[Any]
@@ -57,6 +61,7 @@ class Life:
     guess: dict[str, float]
     device: str
     taking: Taking
+    begun: bool = False
 
     @property
     def left(self) -> int:
@@ -64,7 +69,7 @@ class Life:
         return max(0, self.job.trials - self.watch.known)
 
     def run(self, there: optuna.Study | None, lines: Sequence[str], callbacks: Sequence[Callback]) -> Result:
-        """Make the study or take it up, run what is left of it, and write its files.
+        """Live it, and say what is left on disk where it is stopped.
 
         Args:
             there: The study of that name, where there is one.
@@ -75,6 +80,21 @@ class Life:
             UserError: It cannot be carried out.
             KeyboardInterrupt: It was stopped.
         """
+        try:
+            with terminable():  # clean training too
+                return self.lived(there, lines, callbacks)
+        except KeyboardInterrupt:
+            self.say_left()
+            raise
+
+    def say_left(self) -> None:
+        """Say what unfinished trials and clean epochs take on disk."""
+        url, name = self.job.request.output.storage, self.job.name if self.begun else None
+        for line in stopped_lines(self.folder, getattr(self.objective, "prefix", None), name, url):
+            self.watch.screen.say(line)
+
+    def lived(self, there: optuna.Study | None, lines: Sequence[str], callbacks: Sequence[Callback]) -> Result:
+        """Make the study or take it up, run what is left of it, and write its files."""
         job, url = self.job, self.job.request.output.storage
         starts = [job.plan.defaults(), *self.mine["search"].get("starts", [])]
         first = without(starts, [*finished_of(there), *self.taking.trials])
@@ -88,6 +108,7 @@ class Life:
         measured = {BASELINE: clean} | ({CONSTANT: self.guess} if self.guess else {})
         with storage_errors(url):
             study = begin(self.storage, job.name, self.mine, measured, accept)
+            self.begun = True
             take_over(self.taking, study, self.storage)
             self.objective.made_under = made_under(study.user_attrs[KEY], self.device)
         for line in self.expected([epoch["seconds"] for epoch in clean]):
@@ -105,6 +126,12 @@ class Life:
         watch = self.watch
         with watch.showing():
             run_trials(study, self.storage, self.objective, options, watch.on_finished, watch.screen.say, callbacks)
+        clear_torn(self.folder)
+        if running.timeout is not None and (done := len(finished(study))) < self.job.trials:
+            ended = f"{arg('timeout', running.timeout)} ended the search"
+            watch.screen.say(f"{ended} at {done} of {counted(self.job.trials, 'trial')}; the same search goes on from here")
+            if snapshots(self.folder):
+                self.say_left()
 
     def expected(self, seconds: list[float]) -> list[str]:
         """Lines before the first trial: whether clean training learned anything, and how long the search will take."""

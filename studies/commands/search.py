@@ -23,7 +23,10 @@ def print_search(arguments: dict[str, Any], console: Console) -> None:
 
 def print_result(result: "Result", console: Console) -> None:
     """What a search found."""
-    from studies.report.terminal import print_paths, print_summary
+    from studies.report.terminal import print_paths, print_summary, say
+    from studies.running.leftovers import shared_line
 
     print_summary(console, result.summary)
     print_paths(console, result.files, result.storage)
+    if line := shared_line(result.study, result.folder, result.storage):
+        say(console, line)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 # What a search writes into the folder of its study.
 WRITTEN = re.compile(r"report\.html|trials\.csv|best\.yaml|\.writable|\.writing-.*")
-# What it keeps there of a trial that is not finished.
-UNFINISHED = re.compile(r"trial-\d+(\.safetensors)?")
+# What it keeps there of trials, and of clean training, that are not finished.
+UNFINISHED = re.compile(r"trial-\d+(\.safetensors)?|clean")
+# What a process that is killed leaves of a file that it was writing.
+TORN = re.compile(r"\.writing-.*")
 FIGURES = "figures"
 FIGURE = re.compile(r".*\.(png|svg)|\.writing-.*")
 CLEAN = re.compile(r"clean-\d+\.safetensors|clean\.json|\.writing-.*")
