@@ -126,7 +126,7 @@ def _tables(folder: Path) -> dict[str, list[Path]]:
         if len(set(numbers)) < len(numbers) or len(whole) > 1:
             raise UserError(f"{paths[0]}: these are parts of several versions of this table; keep those of one")
         if parts and len(numbers) != max(whole):
-            raise UserError(f"{paths[0]}: {len(paths)} of its {max(whole)} parts are here; the others are missing")
+            raise UserError(f"{paths[0]}: parts of this table are missing: found {len(paths)} of {max(whole)}")
     return found
 
 

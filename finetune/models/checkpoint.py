@@ -31,7 +31,7 @@ def weight_files(folder: Path, source: str) -> list[Path]:
     first = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
     if first is None:
         others = sorted(path.name for path in folder.iterdir() if path.suffix in (".safetensors", ".bin", ".h5", ".msgpack"))
-        there = f"; it holds {some(others, NAMED)}, which is not read" if others else " (others are not read)"
+        there = f"; it holds {some(others, NAMED)}, not read" if others else " (others are not read)"
         what = f"the folder has no *.safetensors or *.bin weights as {WEIGHTS[0]} or {WEIGHTS[2]}{there}"
         raise UserError(f"{arg('model', source)}: {what}")
     files = [first, *_shards(first, source)]
@@ -142,8 +142,10 @@ def judge(model: Any, found: dict[str, Any], source: str, file: str) -> list[str
     absent = sorted(name for name in found["missing_keys"] if name.startswith(prefix))
     missing = [name for name in absent if "pooler" not in name.split(".")]
     if other or missing:
-        wrong = f"have another size: {some(other, NAMED)}" if other else f"are missing in {file}: {some(missing, NAMED)}"
-        what = f"{len(other or missing)} of the encoder's {len(mine)} weights {wrong}"
+        names = other or missing
+        one, several = ("has", "have") if other else ("is", "are")
+        wrong = f"{one if len(names) == 1 else several} {'another size' if other else f'missing in {file}'}"
+        what = f"{len(names)} of the encoder's {len(mine)} weights {wrong}: {some(names, NAMED)}"
         if len(missing) > len(mine) / 2 and found["unexpected_keys"]:
             what += f"; it has {min(found['unexpected_keys'])} and others that the model does not have"
         kind = "safetensors" if "safetensors" in file else file

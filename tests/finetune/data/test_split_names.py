@@ -36,7 +36,7 @@ def test_parts_are_one_table_with_a_hash_or_without(tmp_path, inside, hashed):
 
 def test_a_part_that_is_gone_is_missed_with_a_hash_too(tmp_path):
     table("part", 20).to_parquet(tmp_path / f"train-00000-of-00002-{HASHES[0]}.parquet")
-    with pytest.raises(UserError, match="1 of its 2 parts are here; the others are missing"):
+    with pytest.raises(UserError, match="parts of this table are missing: found 1 of 2"):
         load_task(Data(data=str(tmp_path)))
 
 

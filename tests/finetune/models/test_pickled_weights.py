@@ -37,7 +37,7 @@ def test_missing_weights_of_pickled_tensors_are_named_too(tmp_path):
     tensors = load_file(folder / SAFE)
     as_bin(folder, {name: value for name, value in tensors.items() if "word_embeddings" not in name})
     with pytest.raises(
-        UserError, match=r"weights are missing in pytorch_model.bin: bert.embeddings.word.*config.json and pytorch_model.bin"
+        UserError, match=r"weights is missing in pytorch_model.bin: bert.embeddings.word.*config.json and pytorch_model.bin"
     ):
         built(folder)
 
