@@ -1,6 +1,6 @@
 """What a search found, as Python has it."""
 
-import io
+import html
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,10 +8,13 @@ from typing import Any, NamedTuple
 import optuna
 import pandas as pd
 
-from studies.report.files import report_text, trials_text
+from finetune.errors import UserError
+from studies.report.files import report_text
+from studies.report.fragment import fragment
 from studies.results.export import best_of, writer_of
 from studies.results.importance import Importance
 from studies.results.summary import Summary, settings_of, summarise
+from studies.results.trials import to_frame
 from studies.running.whole import write_whole
 
 
@@ -94,7 +97,7 @@ class Result:
 
     def to_frame(self) -> pd.DataFrame:
         """A row for each finished trial: number, state, phase, value, settings, seconds, metrics, diagnostics."""
-        return pd.read_csv(io.StringIO(trials_text(self.summary)))
+        return to_frame(self.summary)
 
     @property
     def trials(self) -> pd.DataFrame:
@@ -131,5 +134,15 @@ class Result:
         return text
 
     def __repr__(self) -> str:
-        best = "no complete trial" if self.best is None else f"best {self.summary.shown(self.best.value)}"
+        try:
+            best = "no complete trial" if self.best is None else f"best {self.summary.shown(self.best.value)}"
+        except UserError as error:
+            return f"<Result: {error}>"
         return f"<Result of {self.name}: {self.metric}, {best}, clean {self.summary.shown(self.clean)}>"
+
+    def _repr_html_(self) -> str:
+        """The result as a notebook shows it."""
+        try:
+            return fragment(self.summary)
+        except UserError as error:
+            return f"<div>{html.escape(str(error))}</div>"

@@ -1,8 +1,6 @@
 """The files that a study leaves for people: one HTML page that needs no network, and its trials as CSV."""
 
-import csv
 import html
-import io
 import tempfile
 from importlib import import_module
 from importlib.util import find_spec
@@ -16,8 +14,8 @@ from plotly.offline import get_plotlyjs
 
 from studies.report.figures import figures
 from studies.report.page import CAPTIONS, page
-from studies.results.summary import Summary, settings_of
-from studies.results.trials import phase_of, value_of
+from studies.results.summary import Summary
+from studies.results.trials import to_csv
 from studies.running.whole import write_whole
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
@@ -28,7 +26,6 @@ CONFIG = {
     "responsive": True,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
 }
-COLUMNS = ("number", "state", "phase", "value")
 
 
 def write_report(summary: Summary, folder: Path) -> Path:
@@ -71,30 +68,7 @@ def write_trials(summary: Summary, folder: Path) -> Path:
     Raises:
         OSError: It cannot be written; nothing half-written is left.
     """
-    return write_whole(folder / "trials.csv", trials_text(summary))
-
-
-def trials_text(summary: Summary) -> str:
-    """What ``trials.csv`` holds."""
-    metrics, diagnostics = (recorded(summary, key) for key in ("metrics", "diagnostics"))
-    settings = [*summary.about["fixed"], *summary.space]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    noted = ["note"] if summary.notes else []
-    writer.writerow([*COLUMNS, *settings, "seconds", *metrics, *diagnostics, "failure", *noted])
-    for trial in summary.trials:
-        chosen, attrs = settings_of(trial, summary.about), trial.user_attrs
-        row = [trial.number, trial.state.name.lower(), phase_of(trial, summary), value_of(trial)]
-        row += [chosen.get(name) for name in settings] + [attrs.get("seconds")]
-        row += [attrs.get("metrics", {}).get(name) for name in metrics]
-        row += [attrs.get("diagnostics", {}).get(name) for name in diagnostics]
-        writer.writerow([*row, attrs.get("failure"), *(summary.notes.get(trial.number) for _ in noted)])
-    return text.getvalue()
-
-
-def recorded(summary: Summary, key: str) -> list[str]:
-    """Names that any trial has under a user attribute, in the order they come."""
-    return list(dict.fromkeys(name for trial in summary.trials for name in trial.user_attrs.get(key, {})))
+    return write_whole(folder / "trials.csv", to_csv(summary))
 
 
 def write_images(summary: Summary, folder: Path) -> list[Path]:

@@ -4,13 +4,13 @@ from statistics import median
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import TrialState
 
 from finetune.words import short
 from studies.report.drawing import one_in
 from studies.results.digits import judged, places_of
 from studies.results.digits import shown as shown_value
 from studies.results.importance import AT_LEAST, valued
+from studies.results.sentences import counts, silence
 from studies.results.summary import Summary, settings_of
 from studies.results.trials import complete, own, phase_of, value_of
 
@@ -66,15 +66,13 @@ def page(summary: Summary) -> dict[str, Any]:
 def facts(summary: Summary) -> dict[str, str]:
     """The summary in rows."""
     about, recipe, best = summary.about, summary.about["recipe"], summary.best
-    states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
-    counts = ", ".join(f"{summary.count(state)} {name}" for name, state in states.items())
     rows = {
         "Method": about["method"],
         "Task": task_of(about["data"]),
         "Model": recipe.get("model", "that of the loop"),
         "Metric": f"{summary.metric}, {DIRECTIONS[summary.maximize]}",
         "Seed": str(recipe["seed"]),
-        "Trials": f"{len(summary.trials)}: {counts}",
+        "Trials": f"{len(summary.trials)}: {counts(summary)}",
         "Clean baseline": summary.shown(summary.clean),
     }
     if summary.constant is not None:
@@ -119,19 +117,6 @@ def seconds(summary: Summary) -> str:
         return f"clean training {clean:.3g} s"
     trials = f"{median(taken):.3g} s (median of complete trials, their clean epochs included); clean training {clean:.3g} s"
     return f"{trials}. What a method costs is told by its passes: search.py check --method {summary.about['method']}"
-
-
-def silence(summary: Summary) -> str:
-    """Why there are no importances; empty where there are some."""
-    if summary.importances:
-        return ""
-    varying = sum(not distribution.single() for distribution in summary.space.values())
-    if varying < 2:
-        return f"Importances compare settings, and this study varies {'only one' if varying else 'none'}."
-    points = valued(own(summary))
-    if len(points) < AT_LEAST:
-        return f"Importances need {AT_LEAST} trials with a value, and this study has {len(points)}."
-    return "All trials have the same value, so no setting can be told to matter."
 
 
 def source(summary: Summary) -> str:

@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from finetune.training.loop import Epoch
 from studies.report.notebook import Block
 from studies.report.screen import Screen
-from studies.report.terminal import settings_line
 from studies.results.digits import PLACES, shown
+from studies.results.sentences import settings_line
 from studies.running.foreign import measured
 
 

@@ -1,10 +1,25 @@
 """Trials as figures and tables see them."""
 
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.results.importance import valued
-from studies.results.summary import Summary
+from studies.results.summary import Summary, settings_of
 from studies.running.foreign import measured, taken
+
+COLUMNS = ("number", "state", "phase", "value")
+
+
+class Table(NamedTuple):
+    """Finished trials: a row for each, None where there is nothing to say."""
+
+    columns: list[str]
+    rows: list[list[Any]]
 
 
 def phase_of(trial: FrozenTrial, summary: Summary) -> str:
@@ -30,3 +45,58 @@ def complete(summary: Summary) -> list[FrozenTrial]:
 def own(summary: Summary) -> list[FrozenTrial]:
     """Trials that are points of the searched space and were measured here; failed ones too."""
     return [trial for trial in summary.trials if not summary.foreign(trial)]
+
+
+def table(summary: Summary) -> Table:
+    """A row for each finished trial: value, settings, seconds, metrics, diagnostics, why it failed, what is odd about it.
+
+    A name may stand twice: a loop of one's own may call its metric "value".
+    """
+    metrics, diagnostics = (recorded(summary, key) for key in ("metrics", "diagnostics"))
+    settings, noted = [*summary.about["fixed"], *summary.space], ["note"] if summary.notes else []
+    rows = []
+    for trial in summary.trials:
+        chosen, attrs = settings_of(trial, summary.about), trial.user_attrs
+        row = [trial.number, trial.state.name.lower(), phase_of(trial, summary), value_of(trial)]
+        row += [chosen.get(name) for name in settings] + [attrs.get("seconds")]
+        row += [attrs.get("metrics", {}).get(name) for name in metrics]
+        row += [attrs.get("diagnostics", {}).get(name) for name in diagnostics]
+        rows.append([*row, attrs.get("failure"), *(summary.notes.get(trial.number) for _ in noted)])
+    return Table([*COLUMNS, *settings, "seconds", *metrics, *diagnostics, "failure", *noted], rows)
+
+
+def recorded(summary: Summary, key: str) -> list[str]:
+    """Names that any trial has under a user attribute, in the order they come."""
+    return list(dict.fromkeys(name for trial in summary.trials for name in trial.user_attrs.get(key, {})))
+
+
+def to_frame(summary: Summary) -> pd.DataFrame:
+    """The same as a data frame; a name that stands twice has a number behind it, as in ``value.1``."""
+    columns, rows = table(summary)
+    return pd.DataFrame(rows, columns=distinct(columns))
+
+
+def to_csv(summary: Summary) -> str:
+    """The same as ``trials.csv`` has it, names as they are."""
+    columns, rows = table(summary)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([columns, *rows])
+    return text.getvalue()
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Names, each of them once.
+
+    Example:
+        >>> distinct(["value", "K", "value", "value"])
+        ['value', 'K', 'value.1', 'value.2']
+    """
+    found = list[str]()
+    for name in names:
+        free, count = name, 0
+        while free in found:
+            count += 1
+            free = f"{name}.{count}"
+        found.append(free)
+    return found

@@ -3,13 +3,13 @@
 from html.parser import HTMLParser
 
 
-class Page(HTMLParser):
+class Words(HTMLParser):
     """Tags, attributes, and the text outside scripts and styles."""
 
-    def __init__(self, path):
+    def __init__(self, text):
         super().__init__()
         self.tags, self.words, self._inside = [], [], None
-        self.feed(path.read_text())
+        self.feed(text)
         self.text = " ".join(" ".join(self.words).split())
 
     def handle_starttag(self, tag, attrs):
@@ -25,3 +25,10 @@ class Page(HTMLParser):
 
     def count(self, tag):
         return sum(name == tag for name, _ in self.tags)
+
+
+class Page(Words):
+    """The same of a file."""
+
+    def __init__(self, path):
+        super().__init__(path.read_text())

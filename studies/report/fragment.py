@@ -1,0 +1,41 @@
+"""The result of a study in a notebook: one block of HTML, without scripts, in the colours of the page around it."""
+
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from finetune.words import short
+from studies.report.page import error_of
+from studies.results.sentences import against_clean, counts, silence, warnings
+from studies.results.summary import Summary, settings_of
+
+TEMPLATE = Path(__file__).with_name("fragment.html.jinja")
+
+
+def fragment(summary: Summary) -> str:
+    """The best trial against clean training, its settings, importances, counts and what went wrong.
+
+    Args:
+        summary: Of the study.
+
+    Returns:
+        A ``div``; names from data and studies are escaped.
+    """
+    environment = Environment(undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    best = summary.best
+    values = {"clean baseline": summary.clean} | ({} if summary.constant is None else {"constant guess": summary.constant})
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        name=summary.study.study_name,
+        about=summary.about,
+        metric=summary.metric,
+        best=None if best is None or best.value is None else summary.shown(best.value),
+        trial=None if best is None else best.number,
+        values=", ".join(f"{name} {summary.shown(value)}" for name, value in values.items()),
+        against=against_clean(summary),
+        settings={} if best is None else {n: short(v) for n, v in settings_of(best, summary.about).items()},
+        targets={name: list(map(error_of, pair)) for name, pair in summary.targets.items()},
+        importances=summary.importances,
+        silence=silence(summary),
+        counts=counts(summary),
+        warnings=[*summary.unlearned, *warnings(summary)],
+    )

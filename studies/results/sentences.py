@@ -1,0 +1,59 @@
+"""What a study says in sentences, the same on the terminal, in the report and in a notebook."""
+
+from typing import Any
+
+from optuna.trial import TrialState
+
+from finetune.words import counted, short
+from studies.results.digits import judged
+from studies.results.importance import AT_LEAST, valued
+from studies.results.summary import Summary
+from studies.results.trials import complete, own
+
+# Of notes on trials, and of failed ones, only the first are told; trials.csv has all.
+MOST = 5
+STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+
+
+def counts(summary: Summary) -> str:
+    """Finished trials by their state, as in "14 complete, 2 pruned, 1 failed"."""
+    return ", ".join(f"{summary.count(state)} {name}" for name, state in STATES.items())
+
+
+def against_clean(summary: Summary) -> str | None:
+    """The best trial against clean training, and how far to trust that; None where no trial is complete."""
+    if summary.gain is None:
+        return None
+    tried = len(complete(summary))
+    luck = f": the best of {tried} looks better than it is" if tried > 1 and summary.gain > 0 else ""
+    return f"best against clean {judged(summary.gain, summary.places)}, on one seed{luck}"
+
+
+def settings_line(settings: dict[str, Any]) -> str:
+    """Settings as name=value."""
+    return " ".join(f"{name}={short(value)}" for name, value in settings.items())
+
+
+def warnings(summary: Summary) -> list[str]:
+    """What did nothing or went wrong: idle settings, odd trials, failed ones."""
+    failed = [f"trial {trial} failed: {reason}" for trial, reason in summary.failures]
+    return [*summary.idle, *first(list(summary.notes.values()), "with a note"), *first(failed, "that failed")]
+
+
+def first(lines: list[str], which: str) -> list[str]:
+    """The first lines about trials; of more a line says how many, and where they are."""
+    left = len(lines) - MOST
+    return [*lines[:MOST], *([f"and {counted(left, 'more trial')} {which}, in trials.csv"] if left > 0 else [])]
+
+
+def silence(summary: Summary) -> str:
+    """Why there are no importances; empty where there are some."""
+    if summary.importances:
+        return ""
+    varying = sum(not distribution.single() for distribution in summary.space.values())
+    if varying < 2:
+        return f"Importances compare settings, and this study varies {'only one' if varying else 'none'}."
+    points = valued(own(summary))
+    if len(points) < AT_LEAST:
+        return f"Importances need {AT_LEAST} trials with a value, and this study has {len(points)}."
+    return "All trials have the same value, so no setting can be told to matter."
