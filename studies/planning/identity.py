@@ -1,4 +1,4 @@
-"""What a study is about, kept in the study, so that it is never resumed as something else."""
+"""What a study is about. It is kept in the study, so that the study is never resumed as something else."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def identity(
 ) -> dict[str, Any]:
     """Everything that must be the same for two trials to belong to one study, as JSON values.
 
-    Before data and model are read (without ``bench``) it lacks their fingerprints. The device is told, not compared.
+    Without ``bench``, before data and model are read, it lacks their fingerprints. The device is printed, not compared.
     """
     known: dict[str, Any] = {
         "method": plan.method,
@@ -69,7 +69,7 @@ def differences(there: Any, here: Any, name: str = "") -> list[str]:
 
 
 def readable(identity: dict[str, Any]) -> dict[str, Any]:
-    """The same with ranges as ``--range`` takes them, and a line for each starting point."""
+    """The same, with ranges as they are typed and a line for each starting point."""
     starts = enumerate(identity["search"].get("starts", []), 1)
     lines = {str(trial): " ".join(f"{name}={value}" for name, value in sorted(start.items())) for trial, start in starts}
     search = {name: value for name, value in identity["search"].items() if name != "starts"}
@@ -129,7 +129,7 @@ def asked(
 
 
 def identity_of(study: optuna.Study) -> dict[str, Any] | None:
-    """What a study was begun as; None where this program did not make it, or was stopped before it knew.
+    """What a study was begun as; None if this program did not make it, or was stopped before it was known.
 
     Version 0.1.0 kept the metric in the recipe.
     """
@@ -141,14 +141,14 @@ def identity_of(study: optuna.Study) -> dict[str, Any] | None:
 
 
 def known_identity(study: optuna.Study) -> dict[str, Any] | None:
-    """The same; None too where another program keeps something else under that name."""
+    """The same; None also if another program keeps something else under that name."""
     found = study.user_attrs.get(KEY)
     whole = isinstance(found, dict) and {"method", "space", "search", "versions"} <= found.keys()
     return identity_of(study) if whole else None
 
 
 def completed(there: dict[str, Any]) -> dict[str, Any]:
-    """A stored identity with the defaults of fields that are younger than it."""
+    """A stored identity with the defaults of fields that were added since."""
     if "loop" in there["data"]:
         return there
     return there | {"data": defaults(Data) | there["data"], "recipe": defaults(Recipe) | there["recipe"]}
@@ -163,19 +163,19 @@ def refuse_another(study: optuna.Study, mine: dict[str, Any], accept: bool = Fal
     """Compare what is known of an identity with what the study was begun as.
 
     Args:
-        study: It.
-        mine: What is asked for, whole or as far as known.
-        accept: Whether other versions than patches of the study's own will do.
+        study: The study.
+        mine: Identity of what is asked for, whole or as far as known.
+        accept: Whether to go on under versions that differ by more than a patch.
 
     Returns:
         Lines about what differs and is no obstacle.
 
     Raises:
-        UserError: It is about something else; shows where.
+        UserError: It is about something else; shows the differences.
     """
     there, name = identity_of(study), study.study_name
     if there is None:
-        raise UserError(f"study {name!r} was not made by this program; choose another --study name")
+        raise UserError(f"study {name!r} was not made by this program; choose another {arg('study')} name")
     apart = {"versions", "device", "formula", "source"}
     stored = {key: value for key, value in readable(completed(there)).items() if key in mine.keys() - apart}
     asked = {key: value for key, value in readable(mine).items() if key in stored}
@@ -191,7 +191,7 @@ def refuse_source(source: optuna.Study, mine: dict[str, Any], accept: bool = Fal
     Args:
         source: Whose trials would be taken over.
         mine: Identity of the new study, whole or as far as known.
-        accept: Whether trials of other versions will do.
+        accept: Whether to take trials that were made under other versions.
 
     Returns:
         A line about versions that differ and are no obstacle.
@@ -220,13 +220,13 @@ def some_of(found: list[str]) -> str:
 
 
 def other_formula(name: str, there: dict[str, Any], mine: dict[str, Any]) -> list[str]:
-    """A line where the method has come to compute something else from the same settings since the study was begun."""
+    """A line if the method computes something else from the same settings than when the study was begun."""
     if there.get("formula", 1) == mine.get("formula", 1):
         return []
     method = mine["method"]
     return [
-        f"study {name}: begun when {method} computed something else from the same settings (CHANGELOG): its values do not "
-        "compare with new ones; another --study begins anew"
+        f"study {name} was begun when {method} computed something else from the same settings (see CHANGELOG): its values "
+        f"do not compare with new ones; another {arg('study')} name begins a new one"
     ]
 
 
@@ -239,13 +239,13 @@ def other_versions(name: str, there: dict[str, Any], mine: dict[str, Any], accep
     changed = changes(there["versions"], mine["versions"])
     grave = {package: pair for package, pair in changed.items() if weighty(*pair)}
     if grave and not accept:
-        ways = "install those of then, choose another --study name, or give --accept-versions"
+        ways = f"install those, choose another {arg('study')} name, or give {arg('accept_versions', True)}"
         raise UserError(f"study {name!r} was made under other versions, so values may not compare: {told(grave)}; {ways}")
     lines = []
     if changed:
-        why = "accepted by --accept-versions" if grave else "a patch, so it goes on"
+        why = f"accepted by {arg('accept_versions', True)}" if grave else "a patch, so it goes on"
         lines.append(f"study {name}: {told(changed)} ({why}); the trials from here on keep these versions")
     device, now = there.get("device"), mine.get("device")
     if device and now and device != now:
-        lines.append(f"study {name}: begun on {device}, now on {now}: the same settings give slightly other values there")
+        lines.append(f"study {name}: begun on {device}, now on {now}: the same settings give slightly different values")
     return lines

@@ -1,4 +1,4 @@
-"""Starting points: configurations that a search tries before its design, from files that people keep."""
+"""Starting points: configurations from people's files, which a search tries before its design."""
 
 import dataclasses
 import json
@@ -86,7 +86,7 @@ def starts_of(plans: Sequence[Plan | LoopPlan], starts: Sequence[Start]) -> dict
     """The searched settings of the starting trials of each method, without those that are trial 0 or another start.
 
     Raises:
-        UserError: An entry is for none of the methods, or its settings cannot be had in their spaces.
+        UserError: An entry is for none of the methods, or its settings are outside their spaces.
     """
     chosen: dict[str, list[dict[str, Any]]] = {plan.method: [] for plan in plans}
     used = False
@@ -113,7 +113,7 @@ def known_to(plan: Plan | LoopPlan) -> set[str]:
 
 
 def refuse_unknown(plan: Plan | LoopPlan, start: Start) -> None:
-    """Refuse a setting that the method has not.
+    """Refuse a setting that the method does not have.
 
     Raises:
         UserError: There is one.
@@ -166,7 +166,7 @@ def refuse_other(plan: Plan | LoopPlan, start: Start, name: str, value: Any) -> 
     """Refuse another value for a setting that is not searched.
 
     Raises:
-        UserError: It is another.
+        UserError: It is another value.
     """
     there = getattr(METHODS[plan.method](**plan.fixed), name)
     if value != there:
@@ -177,7 +177,7 @@ def refuse_other(plan: Plan | LoopPlan, start: Start, name: str, value: Any) -> 
 
 
 def outside(name: str, value: Any, distribution: BaseDistribution) -> str:
-    """Which range was left, and how to widen it."""
+    """Which range does not hold the value, and how to widen it."""
     if isinstance(distribution, CategoricalDistribution):
         return f"{name} {value!r} is not searched; the choices are {', '.join(map(str, distribution.choices))}"
     assert isinstance(distribution, FloatDistribution | IntDistribution)

@@ -1,4 +1,4 @@
-"""Under which packages and on which kind of device values were measured."""
+"""Versions of packages and the kind of device under which values were measured."""
 
 from importlib.metadata import version
 from typing import Any
@@ -9,17 +9,17 @@ PACKAGES = ("advsearch", "torch", "transformers", "optuna")
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
+    """Versions of the packages that a result depends on."""
     return {name: version(name) for name in PACKAGES}
 
 
 def changes(then: dict[str, str], now: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """Packages that both know and that are not the same: name to (then, now)."""
+    """Packages in both that differ: name to (then, now)."""
     return {name: (then[name], now[name]) for name in now if name in then and then[name] != now[name]}
 
 
 def weighty(then: str, now: str) -> bool:
-    """Whether more than the patch number differs, so that values need not compare."""
+    """Whether more than the patch number differs, so that values may not compare."""
     try:
         one, other = Version(then), Version(now)
     except InvalidVersion:
@@ -33,7 +33,7 @@ def told(changed: dict[str, tuple[str, str]]) -> str:
 
 
 def made_under(about: dict[str, Any], device: str) -> dict[str, Any]:
-    """What differs from the study's own versions and device, for its trials to keep; empty where nothing does."""
+    """Versions and device that differ from the study's own, for its trials to keep; empty if none do."""
     mine = versions()
     found: dict[str, Any] = {"versions": mine} if changes(about["versions"], mine) else {}
     return found | ({"device": device} if about.get("device", device) != device else {})

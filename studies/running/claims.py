@@ -1,8 +1,8 @@
-"""Which process works on which trial, so that a killed one's trial is taken up and a living one's is left alone.
+"""Which process works on which trial: the trial of a killed process is taken up, that of a living one is left alone.
 
-A claim is a lease in the database, which a thread renews; one that has run out, or whose process is known to be gone, is
-taken over. A trial is begun in one transaction with the count of those that there are, so that the total is exact in
-whatever folders, machines or containers the processes run.
+A claim is a lease in the database, which a thread renews. It is taken over when it has run out, or when its process is
+known to have ended. Counting trials and beginning one is one transaction, so the total is exact in whatever folder, machine
+or container the processes run.
 """
 
 import threading
@@ -24,26 +24,26 @@ from studies.running.lockfile import left_by_old_version
 from studies.running.place import Place
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-# Five signs of life may be missed, to a busy database or a stalled interpreter, before a trial is trained twice; the trial
-# of a killed process on another machine waits no longer than this.
+# A process may miss five signs of life, through a busy database or a stalled interpreter, before another takes its trial.
+# The trial of a process that was killed on another machine waits this long.
 LEASE, BEAT = 60.0, 10.0
-# The place of a process of an older version that is known to have ended.
+# Stands for the place of an older version's process that has ended.
 ENDED = "ended"
-# Owners in this process whose search is over: another may follow in it, as in a notebook.
+# Owners in this process whose search is over; a notebook runs several searches in one process.
 OVER: set[str] = set()
 
 
 class Lost(Exception):
-    """The trial is no longer this process's; the message says why."""
+    """Another process has the trial now, or it is finished; the message says which."""
 
 
 class Claimed(Trial):
-    """A trial that is written to as long as it is this process's.
+    """A trial that this process writes to only while it holds its claim.
 
     Args:
         study: Its study.
         trial_id: The database's key.
-        claims: Know whether it still is.
+        claims: Tell who holds it.
     """
 
     def __init__(self, study: optuna.Study, trial_id: int, claims: "Claims") -> None:
@@ -60,7 +60,7 @@ class Claimed(Trial):
         super().report(value, step)
 
     def set_user_attr(self, key: str, value: Any) -> None:
-        """Store what the trial measured; nothing where another process has the trial."""
+        """Store what the trial measured; does nothing if another process has the trial."""
         with suppress(Lost):
             self._claims.keep(self._trial_id)
             super().set_user_attr(key, value)
@@ -72,7 +72,7 @@ class Claims:
     Args:
         study: The study.
         storage: Its database.
-        say: Told of what is taken over.
+        say: Called with a line for every trial that is taken over.
         lease: Seconds without a sign of life after which a trial is free.
         beat: Seconds between two signs of life.
     """
@@ -92,7 +92,7 @@ class Claims:
 
     @contextmanager
     def held(self) -> Iterator["Claims"]:
-        """Renew the leases in the background; at the end a trial that is under way waits to be taken up.
+        """Renew the leases in the background; at the end put back a trial that is not finished, for others to take up.
 
         Raises:
             UserError: The study is no longer there.
@@ -102,7 +102,7 @@ class Claims:
         thread.start()
         try:
             yield self
-        except KeyError:  # Optuna's word for what is not there
+        except KeyError:  # Optuna raises it for a study that is gone
             with self.leases.alone():
                 raise
         finally:
@@ -113,7 +113,7 @@ class Claims:
                 self.leases.withdraw_mine()
 
     def take(self, total: int) -> Claimed | None:
-        """The next trial, a waiting one first; None when ``total`` are finished or under way.
+        """Begin the next trial, a waiting one first; None when ``total`` are finished or under way.
 
         Raises:
             UserError: The study is no longer there.
@@ -133,8 +133,8 @@ class Claims:
             session.flush()
             trial_id = int(trial.trial_id)
             self.leases.grant(session, trial_id, self.leases.owner, self.leases.place)
-        self.study._thread_local.cached_all_trials = None  # as Optuna's own ask does
-        self.study.get_trials(deepcopy=False)  # its cache must know the trial before it can be written to
+        self.study._thread_local.cached_all_trials = None  # as Optuna's ask does
+        self.study.get_trials(deepcopy=False)  # Optuna writes only to trials that its cache knows
         return Claimed(self.study, trial_id, self)
 
     def keep(self, trial_id: int) -> None:
@@ -166,12 +166,12 @@ class Claims:
         try:
             self.study.tell(trial, value, state=state)
         except (optuna.exceptions.UpdateFinishedTrialError, ValueError, KeyError):
-            self.keep(trial._trial_id)  # finished or deleted in this very moment
+            self.keep(trial._trial_id)  # it was finished or deleted just now
             raise
         self.leases.give_up(trial._trial_id)
 
     def settled(self) -> bool:
-        """Whether every trial that is under way elsewhere has a living process: here, or renewing its lease."""
+        """Whether a living process is known for every trial under way: it runs on this machine, or has renewed its lease."""
         unsure = (lease for lease in self.leases.under_way() if not alive(lease.place))
         return not [lease for lease in unsure if self._looked.setdefault(lease.trial_id, lease) == lease]
 
@@ -186,7 +186,7 @@ class Claims:
         return [(number, f"{place.name} works on it" if place else unknown) for number, place in places]
 
     def _sweep(self, session: Session) -> None:
-        """Let the trials of dead processes wait to be taken up: same number, same settings, from their last epoch."""
+        """Put back the trials of dead processes: each keeps its number and settings, and goes on from its last epoch."""
         now: Any = session.scalar(sql.select(sql.func.now()))
         leases = {lease.trial_id: lease for lease in session.execute(sql.select(LEASES))}
         running = (TrialModel.study_id == self.leases.id) & (TrialModel.state == TrialState.RUNNING)
@@ -200,7 +200,7 @@ class Claims:
         self.leases.tidy(session)
 
     def _watched(self, session: Session, trial: TrialModel, lease: Any) -> Any:
-        """The lease that we keep for whoever began a trial without one: an older version, or another program."""
+        """The lease that stands for whoever began a trial without one: an older version, or another program."""
         ended = left_by_old_version(trial)
         if lease is None or ended is False:
             self.leases.grant(session, int(trial.trial_id), "", ENDED if ended else "")
@@ -208,7 +208,7 @@ class Claims:
         return lease
 
     def _why_free(self, lease: Any, now: Any) -> str | None:
-        """Why a lease no longer counts; None where it does."""
+        """Why a lease no longer counts; None if it does."""
         if lease.place == ENDED:
             return "the process that began it has ended"
         if lease.owner in OVER:
@@ -223,11 +223,11 @@ class Claims:
 
     def _renew(self, over: threading.Event) -> None:
         while not over.wait(self.beat):
-            with suppress(sql.exc.SQLAlchemyError):  # a database that is busy for a while is no reason to stop training
+            with suppress(sql.exc.SQLAlchemyError):  # a database that is busy for a while must not stop training
                 self.leases.renew()
 
 
 def alive(place: str) -> bool:
-    """Whether a process is on this machine, and surely lives."""
+    """Whether a process is known to run on this machine."""
     where = Place.read(place)
     return where is not None and where.near and not where.gone

@@ -8,7 +8,7 @@ from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan
 from studies.running.sampling import design_point
 
-# Settings that are drawn to see what a trial costs; the same ones that open the search.
+# Points of the space whose costs are averaged: those that the search begins with.
 DRAWN = 32
 
 
@@ -24,7 +24,7 @@ def seconds_of(plan: Plan | LoopPlan, epochs: Sequence[float], reuse: bool) -> f
     for number in range(DRAWN if plan.space else 1):
         try:
             method, recipe = plan.build(design_point(plan.space, plan.seed, number))
-        except SettingError:  # settings that exclude each other are failed trials, over at once
+        except SettingError:  # settings that exclude each other fail at once
             continue
         attacked = max(0, plan.epochs_of(recipe) - method.start_epoch)
         clean = 0 if reuse and not plan.tuned else plan.epochs_of(recipe) - attacked
@@ -33,7 +33,7 @@ def seconds_of(plan: Plan | LoopPlan, epochs: Sequence[float], reuse: bool) -> f
 
 
 def estimate(plan: Plan | LoopPlan, epochs: Sequence[float], left: int, reuse: bool, pruned: bool) -> str | None:
-    """A sentence before the first trial; None where nothing is left to do or nothing is known."""
+    """A sentence before the first trial; None if nothing is left to do or nothing is known."""
     each = seconds_of(plan, epochs, reuse) if epochs and left else 0.0
     if not each:
         return None
@@ -43,7 +43,7 @@ def estimate(plan: Plan | LoopPlan, epochs: Sequence[float], left: int, reuse: b
 
 
 def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, two digits of them."""
+    """A time in seconds, minutes or hours, with two digits."""
     size, unit = (3600, "h") if seconds >= 5400 else (60, "min") if seconds >= 90 else (1, "s")
     count = seconds / size
     return f"{count:.0f} {unit}" if count >= 10 else f"{count:.2g} {unit}"

@@ -1,7 +1,7 @@
-"""Trials that the search did not make as its own: enqueued or added by plain Optuna, a dashboard, or by hand.
+"""Trials that the search did not draw: enqueued or added by plain Optuna, a dashboard, or by hand; or taken over.
 
-Such a trial runs and counts where it can, and is named where it cannot. What lies outside the declared space stays out of
-models, importances and figures over settings; from a value that was not measured here only models learn.
+Such a trial runs and counts if it can; if not, a line says why. A trial outside the declared space stays out of models,
+importances and figures over settings. A value that was not measured here teaches models only.
 """
 
 import copy
@@ -26,12 +26,12 @@ TAKEN = "taken over from"
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number; true and false are none."""
+    """Whether it is a finite number; True and False are not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def usable(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether a trial can run with the value: it is of the right kind, in or out of the range."""
+    """Whether a trial can run with the value: its kind is right, inside the range or not."""
     if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices
     assert isinstance(distribution, FloatDistribution | IntDistribution)
@@ -40,12 +40,12 @@ def usable(distribution: BaseDistribution, value: Any) -> bool:
 
 
 def fits(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether the distribution has the value."""
+    """Whether the value is of the right kind and inside the range."""
     return usable(distribution, value) and distribution._contains(distribution.to_internal_repr(value))
 
 
 def enqueued(trial: FrozenTrial) -> dict[str, Any]:
-    """The settings with which a trial was enqueued; none for one of the search's own."""
+    """The settings with which a trial was enqueued; none for a trial that the search drew."""
     found = trial.system_attrs.get(FIXED)
     return {str(name): value for name, value in found.items()} if isinstance(found, dict) else {}
 
@@ -61,13 +61,13 @@ def explores(trial: FrozenTrial, explore: int) -> bool:
 
 
 def left_out(trial: FrozenTrial, space: Space) -> list[str]:
-    """Settings of a trial that are not searched, and do nothing."""
+    """Sentences about settings of a trial that are not searched, and do nothing."""
     given = {name: value for name, value in enqueued(trial).items() if name not in space}
     return [f"{name} {quoted(value)} is not searched, and did nothing" for name, value in given.items()]
 
 
 def strange(params: dict[str, Any], space: Space) -> list[str]:
-    """Settings that the space does not have, each with its range."""
+    """Sentences about settings that are outside the space, with its range."""
     return [
         f"{name} {quoted(params[name])} is outside the searched {wide(dist)}"
         for name, dist in space.items()
@@ -82,7 +82,7 @@ def measured(trial: FrozenTrial) -> bool:
 
 
 def why_foreign(trial: FrozenTrial, space: Space) -> list[str]:
-    """Why a trial is no point of the search's space, or not comparable with one; empty for one of its own."""
+    """Why a trial does not belong to the search's space, or its value does not compare; empty if it does."""
     if trial.state not in VALUED:
         return []
     missing = [f"it has no {name}" for name in space if name not in trial.params]
@@ -93,7 +93,7 @@ def why_foreign(trial: FrozenTrial, space: Space) -> list[str]:
 
 
 def notes(trials: Sequence[FrozenTrial], space: Space, best: FrozenTrial | None) -> dict[int, str]:
-    """What is to be said of trials that are not as the search makes them, by number."""
+    """Sentences about trials that are not as the search makes them, by number."""
     found = {t.number: [*why_foreign(t, space), *left_out(t, space)] for t in trials}
     star = None if best is None else best.number
     return {
@@ -104,7 +104,7 @@ def notes(trials: Sequence[FrozenTrial], space: Space, best: FrozenTrial | None)
 
 
 def readable(attrs: dict[str, Any]) -> dict[str, Any]:
-    """User attributes without those that have the names of ours and another shape."""
+    """User attributes without those that have a name of ours and another shape."""
     shapes: dict[str, Callable[[Any], bool]] = {
         "seconds": is_number,
         "metrics": is_table,
@@ -117,16 +117,16 @@ def readable(attrs: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_table(value: Any) -> bool:
-    """Whether it is names with numbers; a metric may be no finite one."""
+    """Whether it maps names to numbers; a metric need not be finite."""
     return isinstance(value, dict) and all(isinstance(cell, int | float) for cell in value.values())
 
 
 class Comparable(optuna.Study):
-    """A study as a model sees it: writes go to the study, and of its trials some are read.
+    """A study as a model sees it: it reads some of the trials, and writes to the study itself.
 
     Args:
         study: The study.
-        trials: What is read.
+        trials: Those that it reads.
     """
 
     def __init__(self, study: optuna.Study, trials: list[FrozenTrial]) -> None:
@@ -141,7 +141,7 @@ class Comparable(optuna.Study):
 
 
 def comparable(study: optuna.Study, space: Space) -> optuna.Study:
-    """The study without trials that are outside the space, or have no finite value; itself where there are none."""
+    """The study without trials outside the space or without a finite value; the study itself if there are none."""
     trials = study.get_trials(deepcopy=False, states=(*VALUED, TrialState.RUNNING))
     known = [seen for t in trials if (seen := as_searched(t, space)) is not None]
     same = len(known) == len(trials) and all(a is b for a, b in zip(known, trials, strict=True))
@@ -149,8 +149,8 @@ def comparable(study: optuna.Study, space: Space) -> optuna.Study:
 
 
 def as_searched(trial: FrozenTrial, space: Space) -> FrozenTrial | None:
-    """A trial with the space's distributions; None where it is no point of the space or its value is not finite."""
-    running = trial.state is TrialState.RUNNING  # one has its settings, the rest of them, or none yet
+    """A trial with the space's distributions; None if it is outside the space or its value is not finite."""
+    running = trial.state is TrialState.RUNNING  # a running trial may have all of its settings, some, or none yet
     if not running and (trial.value is not None or trial.state is TrialState.COMPLETE) and not is_number(trial.value):
         return None
     if strange(trial.params, space) or (not running and not space.keys() <= trial.params.keys()):
@@ -165,7 +165,7 @@ def as_searched(trial: FrozenTrial, space: Space) -> FrozenTrial | None:
 
 @contextmanager
 def taken_as_given() -> Iterator[None]:
-    """Without Optuna's warnings of values outside their range and of other distributions: the search says it once."""
+    """Silence Optuna's warnings of values outside their range and of other distributions: the search says it once."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Fixed parameter")
         warnings.filterwarnings("ignore", "Inconsistent parameter values")

@@ -1,6 +1,6 @@
 """The table of leases: who works on which trial, and when it last gave a sign of life, by the database's clock.
 
-It stands beside Optuna's tables, which stay as they are: Optuna and its dashboard do not look at it.
+It lies beside Optuna's tables, which stay as they are; Optuna and its dashboard ignore it.
 """
 
 import uuid
@@ -50,7 +50,7 @@ class Leases:
 
     @contextmanager
     def alone(self) -> Iterator[Session]:
-        """A transaction that no other process's, nor Optuna's own beginning of a trial, runs beside.
+        """A transaction that runs alone: no other process has one, and Optuna begins no trial, until it ends.
 
         Raises:
             UserError: The study is no longer there.
@@ -65,17 +65,17 @@ class Leases:
             yield session
 
     def deleted(self) -> UserError:
-        """What to say where the study or a trial is gone."""
+        """The error for a study or trial that is gone."""
         return UserError(f"study {self.name!r} is no longer in the database: it was deleted while its trials ran")
 
     def grant(self, session: Session, trial_id: int, owner: str, place: str) -> None:
-        """Write a lease, in place of any other."""
+        """Write a lease, and delete any other of the trial."""
         session.execute(sql.delete(LEASES).where(OF.trial_id == trial_id))
         row = {"trial_id": trial_id, "owner": owner, "place": place, "beats": 0}
         session.execute(sql.insert(LEASES).values(**row, beat=sql.func.now()))
 
     def withdraw(self, session: Session, lease: Any) -> bool:
-        """Withdraw a lease and put its trial back, unless the owner has renewed it meanwhile; says whether it did."""
+        """Withdraw a lease and put its trial back, unless the owner has just renewed it; returns whether it did."""
         seen = (OF.trial_id == lease.trial_id) & (OF.owner == lease.owner) & (OF.beats == lease.beats)
         if not session.connection().execute(sql.delete(LEASES).where(seen)).rowcount:
             return False
@@ -84,7 +84,7 @@ class Leases:
         return True
 
     def withdraw_mine(self) -> None:
-        """Put back whatever this process has begun and not finished."""
+        """Put back every trial that this process has begun and not finished."""
         with self.alone() as session:
             for lease in session.execute(sql.select(LEASES).where(OF.owner == self.owner)).all():
                 self.withdraw(session, lease)
@@ -94,7 +94,7 @@ class Leases:
         session.execute(sql.delete(LEASES).where(OF.trial_id.not_in(RUNNING)))
 
     def renew(self, trial_id: int | None = None) -> bool:
-        """Give a sign of life for one running trial, or for all of this process; says whether there was one to renew."""
+        """Give a sign of life for one running trial, or for all of this process; returns whether there was one."""
         mine = (OF.owner == self.owner) & OF.trial_id.in_(RUNNING)
         if trial_id is not None:
             mine &= OF.trial_id == trial_id
@@ -107,7 +107,7 @@ class Leases:
             connection.execute(sql.delete(LEASES).where(OF.trial_id == trial_id, OF.owner == self.owner))
 
     def holder(self, trial_id: int) -> tuple[TrialState | None, Place | None]:
-        """The state of a trial, None where it is gone, and the place of its lease's owner, where it has one."""
+        """The state of a trial (None if it is gone) and the place of its lease's owner (None if it has no lease)."""
         with self.engine.connect() as connection:
             state = connection.scalar(sql.select(TrialModel.state).where(TrialModel.trial_id == trial_id))
             place = connection.scalar(sql.select(OF.place).where(OF.trial_id == trial_id))

@@ -16,7 +16,7 @@ from studies.running.footprint import TORN, bytes_of, clean_files, is_folder, na
 from studies.running.prefix import SHARED, prefix_keys
 from studies.running.storage import public
 
-# A file that is being written changes all the time; one that has not for so many seconds was left by a killed process.
+# A file that did not change for so many seconds is not being written: a killed process left it.
 STALE = 600.0
 
 

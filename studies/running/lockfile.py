@@ -1,4 +1,4 @@
-"""Trials of versions that held a lock file in the study's folder for as long as they lived."""
+"""Trials of old versions, which held a lock file in the study's folder while they ran."""
 
 import json
 import socket
@@ -11,7 +11,7 @@ OWNER = "owner"
 
 
 def left_by_old_version(trial: Any) -> bool | None:
-    """Whether the process of such a version that began a trial has ended; None where that cannot be known.
+    """Whether the old version's process that began a trial has ended; None if that cannot be known.
 
     Args:
         trial: A row of Optuna's trials.
@@ -21,7 +21,7 @@ def left_by_old_version(trial: Any) -> bool | None:
         return None
     lock = Path(owners[0][1])
     if not lock.exists():
-        # A relative path says nothing in another folder than the one where it was written.
+        # A relative path means nothing in another folder.
         return True if lock.is_absolute() else None
     try:
         with FileLock(lock, timeout=0):

@@ -1,4 +1,4 @@
-"""One search: the loop that asks, trains and tells until the study has its trials, and leaves it whole when stopped."""
+"""One search: ask, train and tell until the study has its trials. When it is stopped, the study stays whole."""
 
 import errno
 import math
@@ -16,7 +16,9 @@ from optuna.storages import RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from finetune.arguments import arg
 from finetune.errors import UserError, first_line
+from finetune.words import counted
 from spaces import Space
 from studies.running.claims import FINISHED, Claims, Lost
 from studies.running.foreign import enqueued, left_out, strange, taken
@@ -25,9 +27,9 @@ from studies.running.pruning import make_pruner
 from studies.running.sampling import PhasedSampler
 from studies.running.storage import storage_errors
 
-# When the first so many trials all fail, the next will too.
+# If the first five trials all fail, the next will too.
 HOPELESS = 5
-# Seconds between two looks at trials of silent processes.
+# Seconds between two looks at the trials of processes that give no sign of life.
 LOOK_AGAIN = 1.0
 
 
@@ -65,9 +67,9 @@ def prepare(study: optuna.Study, options: Options, space: Space, starts: list[di
 
 
 def declare(study: optuna.Study, space: Space) -> None:
-    """Let the declared space count in the study, whatever distributions trials were added with.
+    """Make the declared space count in the study, whatever distributions trials were added with.
 
-    Optuna refuses a distribution of another kind than that of the first trial with the setting, which may be anybody's.
+    Optuna refuses a distribution of another kind than the first trial had, and any program may have added that trial.
     """
     if isinstance(study._storage, _CachedStorage):
         study.get_trials(deepcopy=False)
@@ -90,8 +92,8 @@ def run_trials(
         storage: That of the study.
         objective: Returns the trial's value; raises TrialPruned or Failed.
         options: How many, how long.
-        on_finished: Told of every finished trial.
-        say: Told of what other processes have left or taken.
+        on_finished: Called with every finished trial.
+        say: Called with a line about trials that other processes left or took.
         callbacks: Optuna's, called after every trial of this process; they may call ``study.stop()``.
 
     Raises:
@@ -116,9 +118,9 @@ def run_trials(
                 refuse_hopeless(study)
         left = len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
         if left and time.monotonic() < end:
-            needed = len(finished(study)) + left
-            say(f"{left} more wait to be run, beyond --trials {options.trials}: give --trials {needed} or more")
-        for done in finished(study):  # those too that were begun here and finished elsewhere
+            needed, now = arg("trials", len(finished(study)) + left), arg("trials", options.trials)
+            say(f"{counted(left, 'more trial')} will not run, because of {now}: give {needed} or more")
+        for done in finished(study):  # also those that began here and were finished elsewhere
             forget(done, objective)
 
 
@@ -134,21 +136,21 @@ def stopped_by(callbacks: Sequence[Callable[[optuna.Study, FrozenTrial], None]],
 
 
 def forget(trial: Trial | FrozenTrial, objective: Callable[[Trial], float]) -> None:
-    """Let an objective that keeps files clean up after a finished trial."""
+    """Let an objective that keeps files delete those of a finished trial."""
     clean_up = getattr(objective, "clean_up", None)
     if clean_up is not None:
         clean_up(trial)
 
 
 def strangeness(trial: Trial, space: Space) -> list[str]:
-    """What is to be said of the settings that a trial was enqueued with."""
+    """Sentences about the settings that a trial was enqueued with."""
     frozen = trial.storage.get_trial(trial._trial_id)
     given = enqueued(frozen) | frozen.params
     return [*strange(given, space), *left_out(frozen, space)] if enqueued(frozen) else []
 
 
 def trials_of(claims: Claims, total: int, end: float) -> Iterator[Trial]:
-    """Trials to run, until there are enough; those of silent processes elsewhere are waited for.
+    """Trials to run, until there are enough. Waits for trials of processes elsewhere that give no sign of life.
 
     Args:
         claims: Of this process.
@@ -166,7 +168,9 @@ def trials_of(claims: Claims, total: int, end: float) -> Iterator[Trial]:
         else:
             if not waiting:
                 longest = claims.lease.total_seconds()
-                claims.say(f"nothing is left to begin; whether trials elsewhere are alive is known within {longest:.0f} s")
+                claims.say(
+                    f"no trial is left to begin; waiting up to {longest:.0f} s to see whether those elsewhere still run"
+                )
             waiting = True
             time.sleep(LOOK_AGAIN)
 
@@ -190,10 +194,11 @@ def run_trial(trial: Trial, objective: Callable[[Trial], float], claims: Claims)
     except (Lost, UserError, optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError):
         raise
     except OSError as error:
-        hint = "free some space" if error.errno == errno.ENOSPC or "space" in str(error) else "look at --out"
+        full = error.errno == errno.ENOSPC or "space" in str(error)
+        hint = "free some space" if full else f"make {arg('out')} writable"
         reason = str(error).removeprefix("cannot write ")
         raise UserError(f"cannot write {reason}; {hint} and run the same command again") from None
-    except Exception as error:  # whatever a trial raises is stored with its settings, and the search goes on
+    except Exception as error:  # whatever a trial raises is stored with it, and the search goes on
         state = failed(trial, f"{type(error).__name__}: {first_line(error)}")
     claims.finish(trial, value, state)
 
@@ -225,7 +230,7 @@ def terminable() -> Iterator[None]:
 
     try:
         before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # only the main thread may set handlers; elsewhere the caller ends us
+    except ValueError:  # only the main thread may set handlers
         yield
         return
     try:

@@ -1,4 +1,4 @@
-"""One trial: build, take up what is there, train, report, prune; and the clean baseline that all share."""
+"""One trial: build it or take it up, train, report, prune; and the clean baseline that all trials share."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -13,6 +13,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, Trial
 
 from adv import AttackError, Clean, SettingError
+from finetune.arguments import arg
 from finetune.errors import Diverged, UserError, first_line
 from finetune.training.bench import Bench
 from finetune.training.loop import Epoch, Training
@@ -74,11 +75,11 @@ class Objective:
         bench: Data and models.
         folder: For the trials' own snapshots.
         prefixes: For the clean epochs that all trials and methods share.
-        on_epoch: Told after every epoch.
+        on_epoch: Called after every epoch.
         reuse: Whether trials start from the shared clean epochs.
 
     Attributes:
-        made_under: What every trial keeps of versions and device, where they are not the study's.
+        made_under: Versions and device that every trial keeps, if they are not the study's.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class Objective:
         except (Diverged, AttackError, SettingError) as error:
             raise Failed(f"{type(error).__name__.lower()}: {error}") from None
         except torch.OutOfMemoryError:
-            raise Failed("out of memory: lower --batch-size or --max-length") from None
+            raise Failed("out of memory: smaller batches or shorter texts need less") from None
         finally:
             record(trial, training.history)
             for name, made in self.made_under.items():
@@ -125,7 +126,7 @@ class Objective:
         return value
 
     def clean_up(self, trial: Trial | FrozenTrial) -> None:
-        """Forget the snapshot of a finished trial."""
+        """Delete the snapshot of a finished trial."""
         (self.folder / f"trial-{trial.number}.safetensors").unlink(missing_ok=True)
 
     def epoch_file(self, epochs: int) -> Path:
@@ -133,7 +134,7 @@ class Objective:
         return self.prefix / f"clean-{epochs}.safetensors"
 
     def baseline(self) -> list[Epoch]:
-        """Clean training with the plan's recipe: read where it is known, else trained and kept.
+        """Clean training with the plan's recipe: read if it is known, else trained and kept.
 
         Raises:
             UserError: It does not train.
@@ -141,7 +142,7 @@ class Objective:
         record_file = self.prefix / "clean.json"
         last = self.plan.recipe.epochs - 2
         known = read_epochs(record_file) if self.reuse else []
-        # One kept by a search that shares nothing has no snapshots beside it.
+        # A search without shared epochs keeps the values and no snapshots.
         if known and (self.plan.tuned or last < 1 or self.epoch_file(last).exists()):
             return known
         training = Training(self.bench, self.plan.recipe, Clean())
@@ -152,14 +153,14 @@ class Objective:
                     if self.reuse and not self.plan.tuned and 0 <= epoch.number < last:
                         training.save(self.epoch_file(epoch.number + 1))
         except Diverged as error:
-            raise UserError(f"clean training diverges ({error}): lower --learning-rate") from None
+            raise UserError(f"clean training diverges ({error}): lower {arg('learning_rate')}") from None
         write_whole(record_file, json.dumps([asdict(epoch) for epoch in training.history]))
         return training.history
 
 
 @contextmanager
 def fitting(where: str = "") -> Iterator[None]:
-    """Tell a batch that does not fit in words that help.
+    """Turn a lack of memory into an error that says what needs less.
 
     Raises:
         UserError: Memory ran out.
@@ -167,11 +168,11 @@ def fitting(where: str = "") -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError:
-        raise UserError(f"out of memory{where}: lower --batch-size or --max-length") from None
+        raise UserError(f"out of memory{where}: lower {arg('batch_size')} or {arg('max_length')}") from None
 
 
 def read_epochs(file: Path) -> list[Epoch]:
-    """The epochs that a file keeps; none where it is not there or damaged."""
+    """The epochs in a file; none if it is missing or damaged."""
     try:
         return [Epoch(**epoch) for epoch in json.loads(file.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):
@@ -179,7 +180,7 @@ def read_epochs(file: Path) -> list[Epoch]:
 
 
 def record(trial: Trial, history: list[Epoch]) -> None:
-    """Store what the trial measured, whatever became of it."""
+    """Store what the trial measured, however it ended."""
     trial.set_user_attr("seconds", round(sum(epoch.seconds for epoch in history), 3))
     if history:
         trial.set_user_attr("metrics", history[-1].metrics)
@@ -188,7 +189,7 @@ def record(trial: Trial, history: list[Epoch]) -> None:
 
 
 def means(rows: list[dict[str, float]]) -> dict[str, float]:
-    """Mean over the attacked epochs; counts are added up."""
+    """Means over the attacked epochs, and sums of counts."""
     if not rows:
         return {}
     totals = {name: sum(row.get(name, 0.0) for row in rows) for name in rows[0]}

@@ -15,9 +15,10 @@ class Place:
 
     Args:
         host: The machine's name; containers may share it.
-        kernel: Boot of the kernel and namespace of process ids: equal where equal ids mean one process; empty where unknown.
+        kernel: Boot of the kernel and namespace of process ids; where both are equal, so are processes of equal id. Empty if
+            unknown.
         pid: Its id.
-        started: Ticks since the boot at which it began: ids are used again.
+        started: Ticks since the boot at which it began; ids are used again.
     """
 
     host: str
@@ -33,7 +34,7 @@ class Place:
 
     @classmethod
     def read(cls, text: str) -> "Place | None":
-        """What ``str`` wrote; None where it is nothing of the kind."""
+        """Read what ``str`` wrote; None for any other text."""
         try:
             return cls(**json.loads(text))
         except (ValueError, TypeError):
@@ -44,17 +45,17 @@ class Place:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Its name in messages."""
         return f"process {self.pid} of {self.host}"
 
     @property
     def near(self) -> bool:
-        """Whether its process ids are this process's too, so that it can be looked up."""
+        """Whether it has the same process ids as this process, so that it can be looked up."""
         return self.host == socket.gethostname() and self.kernel != "" and self.kernel == _kernel()
 
     @property
     def gone(self) -> bool:
-        """Whether it surely has ended; one that cannot be looked up from here has not."""
+        """Whether it is known to have ended; False if it cannot be looked up from here."""
         if not self.near:
             return False
         try:
@@ -77,7 +78,7 @@ def _kernel() -> str:
 
 
 def _started(pid: int) -> int | None:
-    """The start of a process; None where it has ended and only waits to be noticed by its parent."""
+    """The start of a process; None for one that has ended and waits for its parent to notice."""
     if not PROC.is_dir():
         return None
     state, *fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()

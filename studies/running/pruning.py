@@ -1,8 +1,8 @@
 """When a trial may be stopped: never in the exploration phase, never before its own attack has had an epoch to act.
 
-A median over values at the same epoch compares an attacked trial with ones that still train clean: on the built-in task it
-stops every early starter, the best one among them, and no late one (``benchmarks/pruning_rates.py``). So the finished
-trials tell what a value at this epoch, after so many attacked epochs, came to in the end.
+A median over values at the same epoch compares an attacked trial with trials that still train clean: on the built-in task
+it stops every early starter, the best one among them, and no late one (``benchmarks/pruning_rates.py``). So a value is
+compared by what finished trials with the same value, after as many attacked epochs, reached in the end.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from studies.running.foreign import is_number
 
 PRUNERS = ("median", "none")
-# Three coefficients and a spread are read from so many finished trials at least.
+# Three coefficients and a spread need at least so many finished trials.
 AT_LEAST = 8
 
 
@@ -26,7 +26,7 @@ class ForecastPruner(BasePruner):
 
     Args:
         explore: Trials before this number are never stopped: they are the sample that importances are read from.
-        start_epoch: Where the method starts when the space does not say.
+        start_epoch: Where the method starts if that is not searched.
     """
 
     def __init__(self, explore: int, start_epoch: int = 0) -> None:

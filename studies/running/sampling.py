@@ -1,7 +1,7 @@
 """Which settings a trial gets: a function of (seed, trial number, finished trials), whatever was interrupted before.
 
-First the starting points (the method's defaults), then a scrambled Sobol design, the honest sample that importances
-are read from, then the chosen sampler.
+First the starting points (trial 0 has the method's defaults), then a scrambled Sobol design, which is the even sample that
+importances are read from, then the chosen sampler.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from spaces import Space
 from studies.running.foreign import comparable, enqueued, taken
 
 SAMPLERS = ("tpe", "random", "sobol", "gp")
-# Below this many finished trials a model has nothing to go on, and random settings are drawn instead.
+# With fewer finished trials a model has nothing to learn from, and settings are drawn at random.
 MODEL_FROM = 5
 
 
@@ -29,7 +29,7 @@ def number_seed(seed: int, number: int) -> int:
 
 
 def at(distribution: BaseDistribution, u: float) -> Any:
-    """The value at position ``u`` in [0, 1) of a distribution, evenly spread (in logarithms where it is logarithmic)."""
+    """The value at position ``u`` in [0, 1) of a distribution, spread evenly (over logarithms if it is logarithmic)."""
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[int(u * len(distribution.choices))]
     if isinstance(distribution, IntDistribution):
@@ -105,5 +105,5 @@ class PhasedSampler(BaseSampler):
         seed = number_seed(self.seed, number)
         if self.name == "gp":
             return GPSampler(seed=seed, n_startup_trials=MODEL_FROM)
-        # A trial that is running is this one, or belongs to another machine: a liar would make resumed trials differ.
+        # A constant liar counts trials that run elsewhere, so that a resumed search would draw other settings.
         return TPESampler(seed=seed, n_startup_trials=MODEL_FROM, multivariate=True, constant_liar=False)

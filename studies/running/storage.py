@@ -17,7 +17,7 @@ from finetune.words import choices
 
 # SQLite waits this long for another process's lock, instead of failing with "database is locked".
 WAIT_SECONDS = 60
-# What processes that make tables meet at on a server: any number that no other program takes.
+# Key of the lock under which tables are made on a server: any number that no other program uses.
 SCHEMA_KEY = 5_270_915
 EXAMPLE = "write for example sqlite:///studies.db"
 ELSEWHERE = f"choose another {arg('storage')}"
@@ -56,7 +56,7 @@ def open_storage(url: str) -> RDBStorage:
 
 
 def whole(url: str) -> bool:
-    """Whether a SQLite database has the last of the tables that Optuna makes; False for a server's, which may not."""
+    """Whether a SQLite database has all tables that Optuna makes; False for a server's, which may lack some."""
     file = database_file(url)
     if file is None or not file.is_file():
         return False
@@ -69,21 +69,21 @@ def whole(url: str) -> bool:
 
 @contextmanager
 def schema_lock(url: str) -> Iterator[None]:
-    """Make tables while no other process does: Optuna looks first and makes them then, and two at once disturb each other.
+    """Make tables while no other process does: Optuna first looks, then makes them, and two processes at once fail.
 
-    A server locks by itself; a SQLite file has a lock file beside it, as long as its tables are made.
+    A server has locks; a SQLite file gets a lock file beside it while its tables are made.
     """
     file = database_file(url)
     if file is not None:
         lock = FileLock(f"{file}.lock", timeout=WAIT_SECONDS)
         try:
-            with suppress(OSError):  # what cannot be locked cannot be made either, and the database says why
-                Path(lock.lock_file).touch()  # the lock itself would try again until its time is up
+            with suppress(OSError):  # then the database cannot be made either, and says why
+                Path(lock.lock_file).touch()  # the lock itself would retry until its time is up
                 lock.acquire()
             yield
         finally:
             lock.release()
-            # Whoever waits for the file that is unlinked here finds all tables made.
+            # A process that waits for the deleted file finds all tables made.
             with suppress(OSError):
                 Path(lock.lock_file).unlink(missing_ok=True)
         return
@@ -98,7 +98,7 @@ def schema_lock(url: str) -> Iterator[None]:
 
 
 def close_storage(storage: RDBStorage) -> None:
-    """Close its connections; the last one to a SQLite file folds the write-ahead log into it."""
+    """Close its connections; the last one merges a SQLite file's write-ahead log into it."""
     storage.remove_session()
     storage.engine.dispose()
 
@@ -107,7 +107,7 @@ def database_file(url: str) -> Path | None:
     """The file of a SQLite URL; None for a server's.
 
     Raises:
-        UserError: It is no URL, or there cannot be such a file.
+        UserError: It is not a URL, or there cannot be such a file.
     """
     try:
         parsed = sqlalchemy.make_url(url)
@@ -126,7 +126,7 @@ def database_file(url: str) -> Path | None:
 
 
 def refuse_storage(url: str) -> None:
-    """Refuse a database that cannot be, before anything is read and without connecting to it.
+    """Refuse a URL that cannot work, before anything is read and without connecting.
 
     Raises:
         UserError: The URL is wrong, or a server's driver is not installed.
@@ -137,7 +137,7 @@ def refuse_storage(url: str) -> None:
 
 
 def is_new(url: str) -> bool:
-    """Whether a SQLite file is not there yet; False for a server's database, which may be."""
+    """Whether a SQLite file does not exist yet; False for a server's database, which may exist."""
     file = database_file(url)
     return file is not None and not file.exists()
 

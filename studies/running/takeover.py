@@ -127,7 +127,7 @@ def look(source: optuna.Study, plan: Plan | LoopPlan, mine: dict[str, Any], acce
         source: The study.
         plan: What is searched.
         mine: The new study's identity; space, fixed settings and search may differ from the other's.
-        accept: Whether trials of other versions will do.
+        accept: Whether to take trials that were made under other versions.
 
     Raises:
         UserError: The studies differ in something else, or no trial lies inside.

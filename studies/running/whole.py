@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def write_whole(path: Path, text: str) -> Path:
-    """Write a file that is either whole or as it was before; what is no plain file (/dev/stdout) is written to as it is.
+    """Write a file that is either whole or as it was before; a link or a device such as /dev/stdout is written to directly.
 
     Raises:
         OSError: It cannot be written.

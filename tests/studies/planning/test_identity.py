@@ -7,6 +7,7 @@ import pytest
 from helpers.made_up_studies import made
 
 from adv import METHODS
+from finetune.arguments import as_options
 from finetune.config import Data, Recipe
 from finetune.errors import UserError
 from studies.planning.identity import KEY, identity, refuse_another
@@ -57,10 +58,10 @@ def test_a_patch_is_said_and_a_minor_version_is_refused_unless_accepted(package)
     [line] = refuse_another(study, asked(study, **{package: "1.2.4"}))
     assert f"{package} 1.2.3 then, 1.2.4 now" in line
     other = asked(study, **{package: "1.3.0"})
-    with pytest.raises(UserError, match=f"{package} 1.2.3 then, 1.3.0 now.*--accept-versions"):
+    with pytest.raises(UserError, match=f"{package} 1.2.3 then, 1.3.0 now.*accept_versions=True"):
         refuse_another(study, other)
     [line] = refuse_another(study, other, accept=True)
-    assert "accepted by --accept-versions" in line
+    assert "accepted by --accept-versions" in as_options(line)
 
 
 def test_a_refusal_names_the_grave_ones_only_and_a_line_all():

@@ -9,6 +9,7 @@ from helpers.worker_processes import close_all, found, opened
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
+from finetune.arguments import as_options
 from studies.running.loop import Options, prepare, run_trials
 from studies.running.objective import Failed, suggest
 from studies.running.storage import open_storage
@@ -103,7 +104,9 @@ def test_trials_enqueued_late_are_run_and_what_is_beyond_the_total_is_said(tmp_p
     study, _ = run(tmp_path, 8)
     study.enqueue_trial({"epsilon": 0.3})
     _, lines = run(tmp_path, 8)
-    assert lines == ["1 more wait to be run, beyond --trials 8: give --trials 9 or more"]
+    assert [as_options(line) for line in lines] == [
+        "1 more trial will not run, because of --trials 8: give --trials 9 or more"
+    ]
     run(tmp_path, 9)
     assert study.trials[8].params["epsilon"] == 0.3
 

@@ -138,7 +138,7 @@ def test_divergence_is_a_reason(bench: Bench, tmp_path: Path) -> None:
     made = objective(bench, tmp_path, recipe=RECIPE.model_copy(update={"learning_rate": 1e30, "max_grad_norm": 1e30}))
     with pytest.raises(Failed, match=r"^diverged: "):
         made(trial_with(0, epsilon=0.7))
-    with pytest.raises(UserError, match="lower --learning-rate"):
+    with pytest.raises(UserError, match="lower learning_rate"):
         made.baseline()
 
 
