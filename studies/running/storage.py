@@ -19,6 +19,8 @@ from finetune.words import choices
 WAIT_SECONDS = 60
 # Key of the lock under which tables are made on a server: any number that no other program uses.
 SCHEMA_KEY = 5_270_915
+NAMED = "SELECT GET_LOCK(CONCAT('advsearch ', :key), 60)"
+LOCKS = {"postgresql": "SELECT pg_advisory_lock(:key)", "mysql": NAMED, "mariadb": NAMED}
 EXAMPLE = "write for example sqlite:///studies.db"
 ELSEWHERE = f"choose another {arg('storage')}"
 HINTS = {
@@ -88,9 +90,7 @@ def schema_lock(url: str) -> Iterator[None]:
                 Path(lock.lock_file).unlink(missing_ok=True)
         return
     engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
-    statement = {"postgresql": "SELECT pg_advisory_lock(:key)", "mysql": "SELECT GET_LOCK(:key, 60)"}.get(
-        engine.dialect.name
-    )
+    statement = LOCKS.get(engine.dialect.name)
     with engine.connect() as connection:  # closing it frees the lock
         if statement:
             connection.execute(sqlalchemy.text(statement), {"key": SCHEMA_KEY})

@@ -1,0 +1,86 @@
+"""Database servers of one test run alone, each on a socket in a folder of its own; None where its programs are missing."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+PLACES = [*map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), "/usr/sbin"]
+
+
+def program(name):
+    return shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *PLACES]))
+
+
+def made_for(user):
+    """A new folder, and what makes a command run as its owner: neither server runs as root."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{user}-"))
+    if os.geteuid():
+        return folder, []
+    shutil.chown(folder, user)
+    return folder, ["runuser", "-u", user, "--"]
+
+
+@contextmanager
+def postgresql():
+    """PostgreSQL; gives what empties it and returns its URL."""
+    initdb = program("initdb")
+    if initdb is None or importlib.util.find_spec("psycopg") is None:
+        yield None
+        return
+    folder, other = made_for("postgres")
+
+    def run(name, *arguments):
+        command = [*other, str(Path(initdb).with_name(name)), "-D", str(folder / "data"), *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    def emptied():
+        import psycopg
+
+        with psycopg.connect(host=str(folder), user="postgres", autocommit=True) as connection:
+            connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        return f"postgresql+psycopg://postgres@/postgres?host={folder}"
+
+    run("initdb", "-U", "postgres", "-A", "trust", "--no-sync")
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c timezone=Asia/Tokyo"
+    run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
+    yield emptied
+    run("pg_ctl", "-m", "immediate", "stop")
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def mysql():
+    """MariaDB; gives what empties it and returns its URL."""
+    server, install = program("mariadbd"), program("mariadb-install-db")
+    if server is None or install is None or importlib.util.find_spec("pymysql") is None:
+        yield None
+        return
+    folder, other = made_for("mysql")
+    data, socket = folder / "data", folder / "socket"
+    # Everyone on this socket is root: it lies in a folder that only we can enter.
+    made = [install, f"--datadir={data}", "--auth-root-authentication-method=normal"]
+    subprocess.run([*other, *made], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+    options = ["--no-defaults", f"--datadir={data}", f"--socket={socket}", "--skip-networking"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([*other, server, *options], stdout=log, stderr=log, cwd="/")
+
+    def emptied():
+        import pymysql
+
+        with pymysql.connect(unix_socket=str(socket), user="root", autocommit=True) as connection:
+            for statement in ("DROP DATABASE IF EXISTS studies", "CREATE DATABASE studies"):
+                connection.cursor().execute(statement)
+        return f"mysql+pymysql://root@localhost/studies?unix_socket={socket}"
+
+    end = time.monotonic() + 60
+    while not socket.exists() and time.monotonic() < end:
+        time.sleep(0.1)
+    yield emptied
+    process.terminate()
+    process.wait()
+    shutil.rmtree(folder)
