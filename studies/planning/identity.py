@@ -1,8 +1,10 @@
 """What a study is about. It is kept in the study, so that the study is never resumed as something else."""
 
+import json
 from typing import Any
 
 import optuna
+from optuna.distributions import json_to_distribution
 
 from adv import METHODS
 from finetune.arguments import arg
@@ -14,6 +16,7 @@ from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan, describe_space
 from studies.planning.resolve import Job
 from studies.planning.versions import changes, told, versions, weighty
+from studies.planning.words import wide
 
 KEY = "identity"
 # The epochs of clean training with the same recipe and seed, and what the constant guess scores.
@@ -74,17 +77,9 @@ def readable(identity: dict[str, Any]) -> dict[str, Any]:
     lines = {str(trial): " ".join(f"{name}={value}" for name, value in sorted(start.items())) for trial, start in starts}
     search = {name: value for name, value in identity["search"].items() if name != "starts"}
     return identity | {
-        "space": {name: range_of(dist) for name, dist in identity["space"].items()},
+        "space": {name: wide(json_to_distribution(json.dumps(dist))) for name, dist in identity["space"].items()},
         "search": search | ({"starts": lines} if lines else {}),
     }
-
-
-def range_of(distribution: dict[str, Any]) -> str:
-    """LOW:HIGH or LOW:HIGH:log of a stored distribution, or its choices."""
-    facts = distribution["attributes"]
-    if "choices" in facts:
-        return ",".join(map(str, facts["choices"]))
-    return f"{facts['low']:g}:{facts['high']:g}{':log' if facts['log'] else ''}"
 
 
 def asked(

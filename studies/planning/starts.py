@@ -17,6 +17,7 @@ from finetune.errors import UserError, first_line, near
 from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan, inside
 from studies.planning.scalar import scalar
+from studies.planning.words import wide
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,10 +180,10 @@ def refuse_other(plan: Plan | LoopPlan, start: Start, name: str, value: Any) -> 
 def outside(name: str, value: Any, distribution: BaseDistribution) -> str:
     """Which range does not hold the value, and how to widen it."""
     if isinstance(distribution, CategoricalDistribution):
-        return f"{name} {value!r} is not searched; the choices are {', '.join(map(str, distribution.choices))}"
+        return f"{name} {value!r} is not searched; the choices are {wide(distribution)}"
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     log = ":log" if distribution.log and value > 0 else ""
-    there = f"{distribution.low:g}:{distribution.high:g}{':log' if distribution.log else ''}"
+    there = wide(distribution)
     wider = f"{min(value, distribution.low):g}:{max(value, distribution.high):g}{log}"
     if name == "start_epoch":
         why = f"it ends two epochs before the last, see {arg('epochs')}"
