@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import sqlalchemy as sql
 from optuna.storages import RDBStorage
-from optuna.storages._rdb.models import StudyModel, TrialModel
-from sqlalchemy.orm import Session
+from optuna.storages._rdb.models import StudyModel
 
 from finetune.errors import UserError, first_line, near
 from finetune.words import counted, listed
@@ -19,7 +17,6 @@ from studies.planning.words import size
 from studies.running.claims import Claims
 from studies.running.folder import folder_of
 from studies.running.footprint import bytes_of, clean_files, is_folder, own_files
-from studies.running.leases import LEASES, OF
 from studies.running.prefix import complete, prefix_keys, shared_folder
 from studies.running.storage import holds_none, public
 
@@ -128,8 +125,8 @@ def remove(removal: Removal, storage: RDBStorage) -> list[str]:
     claims = Claims(removal.study, storage, lambda line: None)
     with claims.leases.alone() as session:
         busy = claims.busy(session)
-        if not busy:
-            delete_rows(session, claims.leases.id)
+        if not busy:  # then it has no leases either
+            session.delete(StudyModel.find_or_raise_by_id(claims.leases.id, session))
     if busy:
         raise UserError(under_way(removal.study.study_name, busy))
     failures = [line for path in removal.files if (line := delete(path))]
@@ -147,13 +144,6 @@ def under_way(name: str, busy: list[tuple[int, str]]) -> str:
     number, who = busy[0]
     more = f" (and {counted(len(busy) - 1, 'more trial')})" if len(busy) > 1 else ""
     return f"study {name!r} has trial {number} under way{more}: {who}; stop that search first"
-
-
-def delete_rows(session: Session, study_id: int) -> None:
-    """Delete a study's rows in Optuna's tables and ours."""
-    trials = sql.select(TrialModel.trial_id).where(TrialModel.study_id == study_id)
-    session.execute(sql.delete(LEASES).where(OF.trial_id.in_(trials)))
-    session.delete(StudyModel.find_or_raise_by_id(study_id, session))
 
 
 def delete(path: Path) -> str | None:
