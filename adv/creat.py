@@ -66,9 +66,16 @@ class CreAT(EmbeddingMethod):
         loss = read_loss(passes.output())
         return loss - self.reg_weight * F.cosine_similarity(self._hidden[1], self._hidden[0], dim=-1).mean()
 
-    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
+    def backward(
+        self,
+        model: nn.Module,
+        batch: Any,
+        precision: Precision = FP32,
+        forward: Forward = call_model,
+        share: float = 1.0,
+    ) -> Tensor:
         with self.observing(model, batch):
-            return super().backward(model, batch, precision, forward)
+            return super().backward(model, batch, precision, forward, share)
 
     @contextmanager
     def observing(self, model: nn.Module, batch: Any) -> Iterator[None]:

@@ -38,17 +38,24 @@ class GradientPenalty(SiteMethod):
     def cost(self) -> Cost:
         return Cost(1, 1, 1, second=1)
 
-    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
+    def backward(
+        self,
+        model: nn.Module,
+        batch: Any,
+        precision: Precision = FP32,
+        forward: Forward = call_model,
+        share: float = 1.0,
+    ) -> Tensor:
         embedding = find_embedding(model, self.emb_name)
-        with Passes(model, batch, precision, forward, self.same_dropout) as passes, sdpa_kernel(SDPBackend.MATH):
+        with Passes(model, batch, precision, forward, self.same_dropout, share) as passes, sdpa_kernel(SDPBackend.MATH):
             with shifted_embeddings(embedding) as site:
                 loss = passes.loss()
-            (slope,) = gradients_of(precision.scale(loss), [first(site)], create_graph=True)
-            unit = precision.unit(passes.device)
+            (slope,) = gradients_of(passes.scale(loss), [first(site)], create_graph=True)
+            unit = passes.unit()
             slope = grad_of(slope).float() / torch.where(unit > 0, unit, 1.0)
             penalty = self.penalty(slope, self.ball(passes, site.ids[0]))
             objective = loss + self.reg_weight / 2 * penalty
-            precision.scale(objective).backward()  # type: ignore[no-untyped-call]
+            passes.scale(objective).backward()  # type: ignore[no-untyped-call]
         finite = torch.isfinite(penalty.detach())
         self.record(gap=(objective - loss).masked_fill(~finite, 0), nonfinite=~finite)
         return objective.detach()

@@ -35,9 +35,16 @@ class NEFTune(SiteMethod):
     def cost(self) -> Cost:
         return Cost(1, 1)
 
-    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
+    def backward(
+        self,
+        model: nn.Module,
+        batch: Any,
+        precision: Precision = FP32,
+        forward: Forward = call_model,
+        share: float = 1.0,
+    ) -> Tensor:
         balls: list[Ball] = []
-        with Passes(model, batch, precision, forward, self.same_dropout) as passes:
+        with Passes(model, batch, precision, forward, self.same_dropout, share) as passes:
 
             def noise(ids: Tensor, output: Tensor) -> Tensor:
                 balls.append(self.ball(passes, ids))
@@ -47,7 +54,7 @@ class NEFTune(SiteMethod):
 
             with shifted_embeddings(find_embedding(model, self.emb_name), noise) as site:
                 loss = passes.loss()
-                precision.scale(loss).backward()  # type: ignore[no-untyped-call]
+                passes.scale(loss).backward()  # type: ignore[no-untyped-call]
                 grad_of(first(site).grad)
         self.report(balls[0], site.outputs[0], first(site).detach(), torch.ones_like(loss, dtype=torch.bool))
         return loss.detach()

@@ -14,14 +14,14 @@ def train(model, method, loader, optimizer, accelerator, epochs=5):
     method.follow(optimizer)
     model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
     # Without dtype: a prepared model enters autocast by itself, in every pass.
-    precision = Precision(scaler=accelerator.scaler, weight=1 / accelerator.gradient_accumulation_steps)
+    precision, share = Precision(scaler=accelerator.scaler), 1 / accelerator.gradient_accumulation_steps
     means = []
     for epoch in range(epochs):
         active = method.at(epoch)
         losses = []
         for batch in loader:
             with accelerator.accumulate(model):
-                losses.append(active.backward(model, batch, precision))
+                losses.append(active.backward(model, batch, precision, share=share))
                 if accelerator.sync_gradients:
                     accelerator.clip_grad_norm_(model.parameters(), 1.0)
                 optimizer.step()

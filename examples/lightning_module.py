@@ -23,7 +23,7 @@ class Adversarial(LightningModule):
         active = self.method.at(self.current_epoch)
         dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(self.trainer.precision)
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-        loss = active.backward(self.model, batch, Precision(dtype=dtype, scaler=scaler, weight=1 / self.accumulate))
+        loss = active.backward(self.model, batch, Precision(dtype=dtype, scaler=scaler), share=1 / self.accumulate)
         self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True)
         if (index + 1) % self.accumulate == 0 or self.trainer.is_last_batch:
             self.optimizers().step()  # with fp16 it unscales first; then it clips, by on_before_optimizer_step

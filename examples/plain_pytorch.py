@@ -21,8 +21,8 @@ def train(model, method, loader, optimizer, epochs=5, accumulate=2, dtype=None):
             rows = sum(len(batch["labels"]) for batch in group)
             for _ in range(active.replays):  # 1 but for FreeAT
                 for batch in group:
-                    precision = Precision(dtype=dtype, scaler=scaler, weight=len(batch["labels"]) / rows)
-                    losses.append(active.backward(model, batch, precision))
+                    share = len(batch["labels"]) / rows
+                    losses.append(active.backward(model, batch, Precision(dtype=dtype, scaler=scaler), share=share))
                 scaler.unscale_(optimizer)
                 torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
                 scaler.step(optimizer)

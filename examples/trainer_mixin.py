@@ -35,5 +35,5 @@ class Adversarial(TrainerCallback):
             items = self._get_num_items_in_batch([inputs], self.args.device)
             share = float(items.clamp(min=1) / num_items_in_batch)
         active = self.method.at(self.state.epoch)
-        precision = Precision(scaler=self.accelerator.scaler, weight=share)  # no dtype: the model enters autocast itself
-        return active.backward(model, inputs, precision, forward) * share
+        precision = Precision(scaler=self.accelerator.scaler)  # no dtype: the model enters autocast itself
+        return active.backward(model, inputs, precision, forward, share) * share

@@ -19,8 +19,15 @@ class Clean(Method):
     def cost(self) -> Cost:
         return Cost(1, 1)
 
-    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
-        with Passes(model, batch, precision, forward, self.same_dropout, compiled=True) as passes:
+    def backward(
+        self,
+        model: nn.Module,
+        batch: Any,
+        precision: Precision = FP32,
+        forward: Forward = call_model,
+        share: float = 1.0,
+    ) -> Tensor:
+        with Passes(model, batch, precision, forward, self.same_dropout, share, compiled=True) as passes:
             loss = passes.loss()
-            precision.scale(loss).backward()  # type: ignore[no-untyped-call]
+            passes.scale(loss).backward()  # type: ignore[no-untyped-call]
         return loss.detach()

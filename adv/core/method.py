@@ -107,14 +107,22 @@ class Method:
     def follow(self, optimizer: torch.optim.Optimizer) -> None:
         """Told once which optimiser trains the model, before the first step; for methods that read its state."""
 
-    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
+    def backward(
+        self,
+        model: nn.Module,
+        batch: Any,
+        precision: Precision = FP32,
+        forward: Forward = call_model,
+        share: float = 1.0,
+    ) -> Tensor:
         """Add the gradient of this step's objective to ``p.grad``.
 
         Args:
             model: Called as ``forward(model, batch)``.
             batch: Usually a mapping with ``input_ids``, ``attention_mask`` and ``labels``.
-            precision: Autocast, loss scaling and the micro-batch's share.
+            precision: Autocast and loss scaling.
             forward: For models that are not called as ``model(**batch)``, or return no loss.
+            share: Of this micro-batch's rows in its optimiser step, under gradient accumulation.
 
         Returns:
             The objective, detached, unscaled, shape ().

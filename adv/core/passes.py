@@ -154,6 +154,7 @@ class Passes:
         forward: ``forward(model, batch)`` returns an output with a loss.
         same_dropout: Replay the first pass's masks in the later ones (FreeLB section 3.3). Otherwise each
             later pass draws masks of its own, from a seed taken off the generator.
+        share: Of this micro-batch in its optimiser step: every loss is multiplied with it.
         compiled: Let a compiled model run compiled, which sees neither hooks nor every moved weight.
 
     ``kept`` is for tensors that a method needs until its step ends.
@@ -166,11 +167,12 @@ class Passes:
         precision: Precision,
         forward: Forward,
         same_dropout: bool,
+        share: float = 1.0,
         *,
         compiled: bool = False,
     ) -> None:
         self.model, self.batch, self.precision, self.forward = model, batch, precision, forward
-        self.same_dropout = same_dropout
+        self.same_dropout, self.share = same_dropout, share
         self.kept: dict[str, Tensor] = {}
         self._compiled, self._calls = compiled, Calls()
         refuse_sharded(model)
@@ -179,6 +181,14 @@ class Passes:
         self.device = next(model.parameters()).device
         self._before = random_state(model)
         self._after: RandomState | None = None
+
+    def scale(self, loss: Tensor) -> Tensor:
+        """A loss as it must be differentiated: times the micro-batch's share, and scaled where a scaler is used."""
+        return self.precision.scale(loss, self.share)
+
+    def unit(self) -> Tensor:
+        """The factor that ``scale`` applies, as a tensor, so that nothing waits for the accelerator."""
+        return self.precision.unit(self.device, self.share)
 
     def __enter__(self) -> Self:
         return self

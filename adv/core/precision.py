@@ -1,4 +1,4 @@
-"""How the passes of one step are computed: autocast, loss scaling, and the share of a micro-batch."""
+"""How the passes of one step are computed: autocast and loss scaling."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -14,22 +14,19 @@ class Precision:
     Args:
         dtype: Autocast type (``torch.bfloat16``, ``torch.float16``), or None for fp32.
         scaler: The loop's own ``GradScaler``; its scale multiplies every loss, also those of inner passes.
-        weight: What the objective is multiplied with before it reaches ``p.grad``: the share of this
-            micro-batch in its optimiser step under gradient accumulation.
     """
 
     dtype: torch.dtype | None = None
     scaler: torch.amp.GradScaler | None = None
-    weight: float = 1.0
 
     def autocast(self, device: torch.device) -> AbstractContextManager[object]:
         """The context of one forward pass; without a dtype it is the caller's own."""
         return nullcontext() if self.dtype is None else torch.autocast(device.type, dtype=self.dtype)
 
-    def scale(self, loss: Tensor) -> Tensor:
-        """The loss as it must be differentiated: weighted, and scaled where a scaler is used."""
-        weighted = loss * self.weight
-        return weighted if self.scaler is None else self.scaler.scale(weighted)
+    def scale(self, loss: Tensor, share: float = 1.0) -> Tensor:
+        """The loss as it must be differentiated: times the micro-batch's share, and scaled where a scaler is used."""
+        shared = loss * share
+        return shared if self.scaler is None else self.scaler.scale(shared)
 
     def tell(self, loss: Tensor, nonfinite: Tensor) -> Tensor:
         """The scaled loss, or NaN after an overflow in an inner pass, so that the scaler skips the step and scales less.
@@ -40,9 +37,9 @@ class Precision:
             return loss
         return loss * torch.where(nonfinite, torch.nan, 1.0)
 
-    def unit(self, device: torch.device) -> Tensor:
+    def unit(self, device: torch.device, share: float = 1.0) -> Tensor:
         """The factor that ``scale`` applies, as a tensor, so that nothing waits for the accelerator."""
-        return self.scale(torch.ones((), device=device))
+        return self.scale(torch.ones((), device=device), share)
 
 
 FP32 = Precision()

@@ -72,10 +72,17 @@ class AccumulatingMethod(SiteMethod):
         """
         return None
 
-    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
+    def backward(
+        self,
+        model: nn.Module,
+        batch: Any,
+        precision: Precision = FP32,
+        forward: Forward = call_model,
+        share: float = 1.0,
+    ) -> Tensor:
         embedding, count = find_embedding(model, self.emb_name), self.passes
         losses: list[Tensor] = []
-        with Passes(model, batch, precision, forward, self.same_dropout) as passes, self.observing(model):
+        with Passes(model, batch, precision, forward, self.same_dropout, share) as passes, self.observing(model):
             begun: list[tuple[Ball, Tensor]] = []
 
             def begin(ids: Tensor, output: Tensor) -> Tensor:
@@ -89,8 +96,8 @@ class AccumulatingMethod(SiteMethod):
             for number in range(count):
                 with shifted_embeddings(embedding, shift) as site:
                     loss = passes.loss()
-                    share = precision.tell(precision.scale(loss) / count, ~finite)
-                    share.backward()  # type: ignore[no-untyped-call]
+                    part = precision.tell(passes.scale(loss) / count, ~finite)
+                    part.backward()  # type: ignore[no-untyped-call]
                 losses.append(loss.detach())
                 gradient, ball = grad_of(first(site).grad), begun[0][0]
                 finite = finite & torch.isfinite(gradient).all()

@@ -67,7 +67,7 @@ class EmbeddingMethod(SiteMethod):
 
     def find(self, passes: Passes, embedding: nn.Module, before: float) -> Worst:
         """Search the worst perturbation; ``before`` times the clean gradient is added to ``p.grad`` on the way."""
-        scale = passes.precision.scale
+        scale = passes.scale
         needed = bool(before) or self.from_zero
         with shifted_embeddings(embedding) as site, torch.set_grad_enabled(needed):
             clean = passes.loss()
@@ -91,15 +91,22 @@ class EmbeddingMethod(SiteMethod):
         shift = torch.where(finite, shift, torch.zeros_like(shift))
         return Worst(shift, output, ball, clean.detach(), clipped, finite, embedding)
 
-    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
+    def backward(
+        self,
+        model: nn.Module,
+        batch: Any,
+        precision: Precision = FP32,
+        forward: Forward = call_model,
+        share: float = 1.0,
+    ) -> Tensor:
         before, after = SHARES[self.combine]
         embedding = find_embedding(model, self.emb_name)
-        with Passes(model, batch, precision, forward, self.same_dropout) as passes:
+        with Passes(model, batch, precision, forward, self.same_dropout, share) as passes:
             worst = self.find(passes, embedding, before)
             self.refuse_swallowed(worst.output, worst.shift)
             with shifted_embeddings(embedding, worst.shift):
                 adversarial = passes.loss()
-                precision.tell(precision.scale(adversarial) * after, ~worst.finite).backward()  # type: ignore[no-untyped-call]
+                precision.tell(passes.scale(adversarial) * after, ~worst.finite).backward()  # type: ignore[no-untyped-call]
         gap = adversarial.detach() - worst.clean
         self.report(worst.ball, worst.output, worst.shift, worst.finite, clipped=worst.clipped, gap=gap)
         return before * worst.clean + after * adversarial.detach()

@@ -69,9 +69,16 @@ class RegularisedMethod(SiteMethod):
         """Another term of the objective on the clean logits, shape ()."""
         return torch.zeros((), device=logits.device)
 
-    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
+    def backward(
+        self,
+        model: nn.Module,
+        batch: Any,
+        precision: Precision = FP32,
+        forward: Forward = call_model,
+        share: float = 1.0,
+    ) -> Tensor:
         embedding = find_embedding(model, self.emb_name)
-        with Passes(model, batch, precision, forward, self.same_dropout) as passes:
+        with Passes(model, batch, precision, forward, self.same_dropout, share) as passes:
             self.prepare(passes)
             with shifted_embeddings(embedding) as site, self.observing(passes, embedding):
                 result = passes.output()
@@ -84,7 +91,7 @@ class RegularisedMethod(SiteMethod):
             for _ in range(self.steps):
                 with shifted_embeddings(embedding, shift) as middle:
                     apart = divergence(logits.detach(), read_logits(passes.output()), distance, mask)
-                    gradient = inner_gradient(precision.scale(apart), middle)
+                    gradient = inner_gradient(passes.scale(apart), middle)
                 finite = finite & torch.isfinite(gradient).all()
                 shift, clipped = self.ascend(shift, gradient, ball, passes)
             shift = torch.where(finite, shift, torch.zeros_like(shift))
@@ -94,7 +101,7 @@ class RegularisedMethod(SiteMethod):
             objective = self.reg_weight * self.penalty(logits, read_logits(moved), distance, mask)
             objective = objective + self.extra(logits, distance, mask, passes)
             objective = objective if clean is None else clean + objective
-            precision.tell(precision.scale(objective), ~finite).backward()  # type: ignore[no-untyped-call]
+            precision.tell(passes.scale(objective), ~finite).backward()  # type: ignore[no-untyped-call]
             grad_of(first(last).grad)
         attacked = self.supervised(moved)
         gap = {} if clean is None or attacked is None else {"gap": attacked.detach() - clean.detach()}

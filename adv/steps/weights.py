@@ -78,7 +78,14 @@ class WeightMethod(Method):
         self._calls += 1
         return self._calls % LOOK_EVERY == 1
 
-    def backward(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Tensor:
+    def backward(
+        self,
+        model: nn.Module,
+        batch: Any,
+        precision: Precision = FP32,
+        forward: Forward = call_model,
+        share: float = 1.0,
+    ) -> Tensor:
         before, after = self.shares
         touched = list(self.touched(model).values())
         directions = self.known(touched)
@@ -87,7 +94,7 @@ class WeightMethod(Method):
         if target is not None and target is not embedding:
             embedding = matrix = None  # rows are found by the hook that perturbs, which sits elsewhere
         dense = [p for p in touched if p is not matrix]
-        with Passes(model, batch, precision, forward, self.same_dropout) as passes, ExitStack() as undo:
+        with Passes(model, batch, precision, forward, self.same_dropout, share) as passes, ExitStack() as undo:
             worst = None if target is None else self.aim(passes, target)
             weights = Weights(dense, matrix, getattr(embedding, "padding_idx", None), undo)
             weights.look = self.looks()
@@ -100,7 +107,7 @@ class WeightMethod(Method):
             with under(worst, None):
                 adversarial = passes.loss()
             spoiled = weights.nonfinite if worst is None else weights.nonfinite | ~worst.finite
-            precision.tell(precision.scale(adversarial) * after, spoiled).backward()  # type: ignore[no-untyped-call]
+            precision.tell(passes.scale(adversarial) * after, spoiled).backward()  # type: ignore[no-untyped-call]
         adversarial, start = adversarial.detach(), clean if worst is None else worst.clean
         gap = torch.zeros_like(adversarial) if start is None else adversarial - start
         spoiled = spoiled | ~torch.isfinite(gap)
@@ -111,7 +118,7 @@ class WeightMethod(Method):
 
     def _climb(self, weights: Weights, passes: Passes, worst: Worst | None, embedding: nn.Module | None) -> Tensor:
         """Move the weights ``steps`` times; returns the loss before."""
-        model, scale, before = passes.model, passes.precision.scale, self.shares[0]
+        model, scale, before = passes.model, passes.scale, self.shares[0]
         clean = torch.zeros(())
         for step in range(self.steps):
             with under(worst, embedding) as site:
@@ -130,7 +137,7 @@ class WeightMethod(Method):
             moved = slopes[:count]
             if rows:
                 moved.append(weights.row_gradient(slopes[count : count + len(rows)], site, passes.batch))
-            self.move(weights, moved, passes.precision.unit(passes.device))
+            self.move(weights, moved, passes.unit())
             del loss, slopes, moved  # a graph and a copy of the weights otherwise, through the next pass
         return clean
 
@@ -140,7 +147,7 @@ class WeightMethod(Method):
             return None
         with under(worst, None):
             loss = passes.loss()
-            (passes.precision.scale(loss) * self.shares[0]).backward()  # type: ignore[no-untyped-call]
+            (passes.scale(loss) * self.shares[0]).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ class Training:
         for step in epoch_steps(self.bench.train, self.recipe, number, active, self.bench.device):
             for micro in step.micros:
                 torch.manual_seed(micro.seed)
-                loss = active.backward(self.model, micro.batch, replace(self.precision, weight=micro.weight))
+                loss = active.backward(self.model, micro.batch, self.precision, share=micro.weight)
                 total += loss * micro.share
             taken = self._step(step.position)
             active.after_step(self.model)

@@ -87,7 +87,7 @@ def gather(bed: Bed, build: Callable[[], Method], recipe: Recipe, steps: int) ->
     method.after_step(bed.model)
     method.diagnostics()
     scaled = bed.precision.scaler is not None
-    watch = Watch(bed.model, float(bed.precision.unit(bed.device)) if scaled else None)
+    watch = Watch(bed.model, float(bed.unit) if scaled else None)
     attacked = bed.outcome(method, watch.forward)
     measured = method.diagnostics()
     return Facts(bed.model, method, recipe.epochs, watch, bed.outcome(Clean()), attacked, measured, halvings)
@@ -115,7 +115,7 @@ def followed(bed: Bed, recipe: Recipe, steps: int) -> torch.optim.Optimizer:
     for group in optimiser.param_groups:
         group["lr"] = rate(0, steps, recipe)
     bed.run(Clean())
-    unit = bed.precision.unit(bed.device)
+    unit = bed.unit
     for p in bed.model.parameters():
         if p.grad is not None:
             p.grad.div_(unit)

@@ -110,7 +110,7 @@ def look(bench: Bench, recipe: Recipe, name: str, settings: dict[str, Any]) -> S
     before = load()
     scaler = torch.amp.GradScaler(bench.device.type) if recipe.precision == "fp16" else None
     micro = next(epoch_steps(bench.train, recipe, 0, Clean(), bench.device)).micros[0]
-    precision = Precision(dtype=AUTOCAST[recipe.precision], scaler=scaler, weight=micro.weight)
+    precision = Precision(dtype=AUTOCAST[recipe.precision], scaler=scaler)
     bed = Bed(bench.models.build(recipe.seed).to(bench.device), micro, precision)
     facts = gather(bed, lambda: METHODS[name](**settings), recipe, total_steps(bench.train, recipe))
     attacked = facts.method

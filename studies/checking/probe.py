@@ -44,17 +44,22 @@ class Bed:
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
+    @property
+    def unit(self) -> Tensor:
+        """What a gradient is multiplied with: the micro-batch's share, and the loss scale."""
+        return self.precision.unit(self.device, self.micro.weight)
+
     def run(self, method: Method, forward: Forward = call_model) -> Tensor:
         """One step of ``method`` as the training loop makes it; its objective."""
         self.model.zero_grad()
         self.model.train()
         torch.manual_seed(self.micro.seed)
-        return method.backward(self.model, self.micro.batch, self.precision, forward)
+        return method.backward(self.model, self.micro.batch, self.precision, forward, self.micro.weight)
 
     def outcome(self, method: Method, forward: Forward = call_model) -> Outcome:
         """One step, and the gradient that it leaves."""
         objective = float(self.run(method, forward))
-        unit = self.precision.unit(self.device)
+        unit = self.unit
         named = {name: p.grad.float() / unit for name, p in self.model.named_parameters() if p.grad is not None}
         norm = torch.stack([g.norm() for g in named.values()]).norm() if named else torch.zeros(())
         return Outcome(objective, float(norm), named)

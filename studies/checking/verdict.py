@@ -65,7 +65,7 @@ def failures(facts: Facts) -> Iterator[str]:
     if facts.watch.unscaled:
         yield (
             f"a loss was differentiated without the loss scale ({facts.watch.unit:g}): under fp16 its gradient is next to "
-            "nothing beside the clean one; the method must use precision.scale(loss)"
+            "nothing beside the clean one; the method must use passes.scale(loss)"
         )
 
 

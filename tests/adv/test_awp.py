@@ -7,7 +7,7 @@ from helpers.watched_steps import gradients, state_of, watch
 from torch import nn
 from torch.nn import functional as F
 
-from adv import AWP, AttackError, Precision
+from adv import AWP, AttackError
 
 
 def test_one_step_by_hand():
@@ -205,6 +205,6 @@ def test_texts_given_as_embeddings_move_the_other_weights():
 
 def test_a_micro_batch_of_weight_zero_adds_nothing():
     model = build("bert")
-    found, _ = gradients(AWP(), model, batch_for(model), precision=Precision(weight=0.0))
+    found, _ = gradients(AWP(), model, batch_for(model), share=0.0)
     assert found
     assert not any(gradient.any() for gradient in found.values())

@@ -3,7 +3,7 @@
 Dropout is 0 (frameworks draw from the generators at other places), the optimiser plain SGD (Adam blows rounding up).
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import accelerate_loop
@@ -94,7 +94,7 @@ def own_loop(run, method, batches, shares, epochs=2, precision="fp32", forward=c
         for first in range(0, len(batches), ACCUMULATE):
             group = batches[first : first + ACCUMULATE]
             for batch, share in zip(group, shares(group), strict=True):
-                active.backward(run.model, batch, replace(how, weight=share), forward)
+                active.backward(run.model, batch, how, forward, share)
             scaler.unscale_(run.optimizer)
             torch.nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
             scaler.step(run.optimizer)

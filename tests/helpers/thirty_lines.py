@@ -2,12 +2,10 @@
 
 import os
 import sys
-from dataclasses import replace
 from functools import cache
 
 import torch
 
-from adv import Precision
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task
 from finetune.training.bench import Bench
@@ -36,7 +34,7 @@ def train(run):
         for step in epoch_steps(here.train, recipe, epoch, method, here.device):
             for micro in step.micros:
                 torch.manual_seed(micro.seed)
-                method.backward(model, micro.batch, replace(Precision(), weight=micro.weight))
+                method.backward(model, micro.batch, share=micro.weight)
             for group in optimiser.param_groups:
                 group["lr"] = rate(step.position, steps, recipe)
             torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)

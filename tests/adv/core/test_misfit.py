@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import BatchEncoding
 
-from adv import FGM, METHODS, SMART, AttackError, Precision
+from adv import FGM, METHODS, SMART, AttackError
 from adv.core.modules import unwrapped
 from adv.core.passes import call_model
 
@@ -137,7 +137,7 @@ def test_shares_of_accumulated_batches_add_up_to_the_whole_for_a_forward_of_ones
     model.zero_grad()
     for part in (slice(0, 3), slice(3, 4)):
         rows = tuple(value[part] for value in batch.values())
-        FGM(norm="example").backward(model, rows, Precision(weight=len(rows[2]) / 4), forward)
+        FGM(norm="example").backward(model, rows, forward=forward, share=len(rows[2]) / 4)
     for name, p in model.named_parameters():
         if p.grad is not None:
             torch.testing.assert_close(p.grad, whole[name], rtol=1e-4, atol=1e-6)

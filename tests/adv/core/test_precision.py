@@ -155,7 +155,7 @@ def test_micro_batches_add_up_to_the_batch(settings, parts):
     start = 0
     for size in parts:
         part = {key: value[start : start + size] for key, value in whole.items()}
-        method.backward(model, part, precision=Precision(weight=size / 8))
+        method.backward(model, part, share=size / 8)
         start += size
     for name, gradient in grads_of(model).items():
         torch.testing.assert_close(gradient, expected[name], rtol=1e-3, atol=1e-5)
@@ -166,11 +166,11 @@ def test_a_micro_batch_adds_its_share(name):
     model = build("bert")
     batch = batch_for(model)
     whole, objective = gradients(METHODS[name](), model, batch)
-    share, same = gradients(METHODS[name](), model, batch, precision=Precision(weight=0.25))
+    share, same = gradients(METHODS[name](), model, batch, share=0.25)
     torch.testing.assert_close(same, objective)
     for key, gradient in whole.items():
         torch.testing.assert_close(share[key], 0.25 * gradient, rtol=1e-3, atol=1e-6)
-    nothing, _ = gradients(METHODS[name](), model, batch, precision=Precision(weight=0.0))
+    nothing, _ = gradients(METHODS[name](), model, batch, share=0.0)
     assert nothing.keys() == whole.keys()
     assert not any(gradient.any() for gradient in nothing.values())
 
@@ -200,8 +200,8 @@ def test_an_overflow_in_an_inner_pass_reaches_the_scaler(combine, scale):
 def test_a_unit_of_loss_is_what_scale_makes_of_one():
     device = torch.device("cpu")
     assert Precision().unit(device) == 1
-    assert Precision(weight=0.25, scaler=scaler_of(1024.0)).unit(device) == 256
-    assert Precision(weight=0.25, scaler=scaler_of(1024.0, enabled=False)).unit(device) == 0.25
+    assert Precision(scaler=scaler_of(1024.0)).unit(device, 0.25) == 256
+    assert Precision(scaler=scaler_of(1024.0, enabled=False)).unit(device, 0.25) == 0.25
 
 
 @pytest.mark.parametrize("name", [name for name in ON_EMBEDDINGS if name in having("epsilon") and name != "freeat"])

@@ -67,9 +67,9 @@ def test_every_micro_batch_has_its_own_seed():
 class Watching(Clean):
     """Clean training that notes the seed of each micro-batch's dropout."""
 
-    def backward(self, model, batch, *options):
+    def backward(self, model, batch, *options, **named):
         self.seeds.append(torch.initial_seed())
-        return super().backward(model, batch, *options)
+        return super().backward(model, batch, *options, **named)
 
 
 @pytest.mark.parametrize("accumulation", [1, 2])
@@ -152,8 +152,8 @@ def test_divergence_is_said(task):
 class Exploding(Clean):
     """The weights stay as they are and so do the predictions; the loss does not."""
 
-    def backward(self, model, batch, *options):
-        return super().backward(model, batch, *options) + torch.inf
+    def backward(self, model, batch, *options, **named):
+        return super().backward(model, batch, *options, **named) + torch.inf
 
 
 def test_a_loss_that_is_not_finite_is_divergence_where_predictions_still_are(bench):

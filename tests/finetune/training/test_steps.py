@@ -40,10 +40,10 @@ class Replaying(Clean):
     def follow(self, optimizer):
         self.optimisers.append(optimizer)
 
-    def backward(self, model, batch, *options):
+    def backward(self, model, batch, *options, **named):
         self.batches.append(batch)
         self.seeds.append(torch.initial_seed())
-        return super().backward(model, batch, *options)
+        return super().backward(model, batch, *options, **named)
 
     def after_step(self, model):
         self.ended += 1

@@ -43,9 +43,9 @@ def said(facts):
 class Unscaled(FGM):
     """The popular notebook: the clean loss is scaled, the adversarial one is not."""
 
-    def backward(self, model, batch, precision=None, forward=None):
+    def backward(self, model, batch, precision=None, forward=None, share=1.0):
         clean = forward(model, batch).loss
-        precision.scale(clean).backward()
+        precision.scale(clean, share).backward()
         loss = forward(model, batch).loss
         loss.backward()
         return loss.detach()
@@ -58,8 +58,8 @@ class Idle(Method):
     def cost(self):
         return Clean().cost()
 
-    def backward(self, model, batch, precision=None, forward=None):
-        return Clean().backward(model, batch, precision, forward)
+    def backward(self, model, batch, precision=None, forward=None, share=1.0):
+        return Clean().backward(model, batch, precision, forward, share)
 
 
 @dataclass(kw_only=True)
@@ -75,8 +75,8 @@ class Friend(FGM):
 class Faint(FGM):
     """Leaves a gradient that no optimiser sees."""
 
-    def backward(self, model, batch, precision=None, forward=None):
-        loss = super().backward(model, batch, precision, forward)
+    def backward(self, model, batch, precision=None, forward=None, share=1.0):
+        loss = super().backward(model, batch, precision, forward, share)
         for p in model.parameters():
             if p.grad is not None:
                 p.grad.mul_(1e-6)
