@@ -2,9 +2,15 @@
 
 from adv.asam import ASAM
 from adv.awp import AWP
+from adv.core.ball import Ball
+from adv.core.limits import Limit, Reach
 from adv.core.method import Cost, Method
+from adv.core.passes import Passes, call_model
 from adv.core.precision import FP32, Precision
-from adv.core.settings import AttackError, SettingError
+from adv.core.settings import AttackError, SettingError, setting
+from adv.core.shift import shifted_embeddings
+from adv.core.site import SiteMethod
+from adv.core.weights import Weights
 from adv.creat import CreAT
 from adv.fgm import FGM
 from adv.fgsm import FGSM
@@ -21,6 +27,10 @@ from adv.random_weights import RandomWeights
 from adv.sam import SAM
 from adv.sift import SiFT
 from adv.smart import SMART
+from adv.steps.accumulating import AccumulatingMethod
+from adv.steps.embedding import EmbeddingMethod
+from adv.steps.regularised import RegularisedMethod
+from adv.steps.weights import WeightMethod
 from adv.tavat import TAVAT
 from adv.vat import VAT
 from adv.yopo import YOPO
@@ -50,7 +60,45 @@ METHODS: dict[str, type[Method]] = {
 }
 
 __all__ = [
-    "ASAM", "AWP", "FGM", "FGSM", "FP32", "METHODS", "MIFGM", "PGD", "R3F", "SAM", "SMART", "TAVAT", "VAT", "YOPO",
-    "AttackError", "Clean", "Cost", "CreAT", "FreeAT", "FreeLB", "GradientPenalty", "Method", "NEFTune", "Precision",
-    "RandomDirection", "RandomWeights", "SettingError", "SiFT",
+    "ASAM",
+    "AWP",
+    "FGM",
+    "FGSM",
+    "FP32",
+    "METHODS",
+    "MIFGM",
+    "PGD",
+    "R3F",
+    "SAM",
+    "SMART",
+    "TAVAT",
+    "VAT",
+    "YOPO",
+    "AccumulatingMethod",
+    "AttackError",
+    "Ball",
+    "Clean",
+    "Cost",
+    "CreAT",
+    "EmbeddingMethod",
+    "FreeAT",
+    "FreeLB",
+    "GradientPenalty",
+    "Limit",
+    "Method",
+    "NEFTune",
+    "Passes",
+    "Precision",
+    "RandomDirection",
+    "RandomWeights",
+    "Reach",
+    "RegularisedMethod",
+    "SettingError",
+    "SiFT",
+    "SiteMethod",
+    "WeightMethod",
+    "Weights",
+    "call_model",
+    "setting",
+    "shifted_embeddings",
 ]  # fmt: skip

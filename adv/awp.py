@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from adv.core.ball import TINY
+from adv.core.limits import Limit, in_box
 from adv.core.method import Cost
 from adv.core.passes import Passes
 from adv.core.settings import COMBINE, NORMS, AttackError, SettingError, setting
@@ -70,6 +71,9 @@ class AWP(WeightMethod):
         without = {"none": ("epsilon", "alpha", "K", "norm", "emb_name"), "fgm": ("alpha", "K"), "pgd": ()}[self.attack]
         found = dict.fromkeys(without, f"attack={self.attack}")
         return found | ({"adv_eps": "form=gamma"} if self.form == "gamma" else {})
+
+    def limits(self, clipped: float) -> dict[str, Limit]:
+        return in_box(clipped)
 
     @property
     def shares(self) -> tuple[float, float]:

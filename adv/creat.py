@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adv.core.ball import Ball
+from adv.core.limits import Limit, Reach, in_ball, walked
 from adv.core.mask import padding_mask
 from adv.core.modules import encoder_of
 from adv.core.passes import Forward, Passes, call_model, read_loss
@@ -55,6 +56,12 @@ class CreAT(EmbeddingMethod):
     @property
     def steps(self) -> int:
         return self.K - 1
+
+    def reach(self) -> Reach:
+        return walked(self, self.steps)
+
+    def limits(self, clipped: float) -> dict[str, Limit]:
+        return in_ball(clipped)
 
     def start(self, output: Tensor, ball: Ball, passes: Passes) -> Tensor:
         return ball.project(self.sigma * passes.normal(output.shape, self.draw()) * ball.mask, self.epsilon)[0]

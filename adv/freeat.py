@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from adv.core.ball import Ball
+from adv.core.limits import Limit, in_ball
 from adv.core.passes import Passes
 from adv.core.settings import AttackError, setting
 from adv.steps.accumulating import AccumulatingMethod
@@ -46,6 +47,9 @@ class FreeAT(AccumulatingMethod):
         # Under accumulation the micro-batches of one step take turns.
         self._carried: list[Carried] = []
         self._left = 0
+
+    def limits(self, clipped: float) -> dict[str, Limit]:
+        return in_ball(clipped)
 
     @property
     def replays(self) -> int:

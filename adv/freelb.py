@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from adv.core.limits import Limit, Reach, in_ball, walked
 from adv.core.settings import setting
 from adv.steps.accumulating import AccumulatingMethod
 
@@ -22,3 +23,9 @@ class FreeLB(AccumulatingMethod):
     epsilon: float = setting(0.14, "radius of the ball around the clean embedding", low=0)
     alpha: float = setting(0.06, "length of one ascent step", low=0)
     init_mag: float = setting(0.16, "length of the random start: delta_0 has about init_mag / sqrt(3)", low=0)
+
+    def reach(self) -> Reach:
+        return walked(self, self.K - 1)
+
+    def limits(self, clipped: float) -> dict[str, Limit]:
+        return in_ball(clipped)

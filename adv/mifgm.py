@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from adv.core.ball import TINY, Ball
+from adv.core.limits import Reach, walked
 from adv.core.passes import Passes
 from adv.core.settings import setting
 from adv.pgd import PGD
@@ -28,6 +29,9 @@ class MIFGM(PGD):
     @property
     def idle(self) -> dict[str, str]:
         return {} if self.K > 1 else {"mu": "K=1"}
+
+    def reach(self) -> Reach:
+        return walked(self, self.steps)
 
     def start(self, output: Tensor, ball: Ball, passes: Passes) -> Tensor:
         shift = super().start(output, ball, passes)

@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from adv.core.ball import Ball
+from adv.core.limits import Limit, Reach, in_ball, walked
 from adv.core.passes import Passes
 from adv.core.settings import NORMS, setting
 from adv.steps.embedding import EmbeddingMethod
@@ -31,6 +32,12 @@ class PGD(EmbeddingMethod):
     @property
     def steps(self) -> int:
         return self.K
+
+    def reach(self) -> Reach:
+        return walked(self, self.steps)
+
+    def limits(self, clipped: float) -> dict[str, Limit]:
+        return in_ball(clipped)
 
     def ascend(self, shift: Tensor, gradient: Tensor, ball: Ball, passes: Passes) -> tuple[Tensor, Tensor]:
         return ball.climb(shift, gradient, self.alpha, self.epsilon)

@@ -17,6 +17,7 @@ class RandomDirection(EmbeddingMethod):
     """``delta = epsilon * z / ||z||_2`` with z standard normal; passes and combination as in FGM."""
 
     paper: ClassVar[str] = "control"
+    control: ClassVar[bool] = True
 
     norm: str = setting("matrix", "where the norm is taken", choices=NORMS)
 

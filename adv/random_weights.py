@@ -21,6 +21,7 @@ class RandomWeights(AWP):
     """
 
     paper: ClassVar[str] = "control"
+    control: ClassVar[bool] = True
 
     direction: str = setting("random", "what weights move along", choices=("random",))
 

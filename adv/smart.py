@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from adv.core.ball import Ball, largest
 from adv.core.divergence import detached_pair, symmetric
+from adv.core.limits import Limit, Reach, in_ball, walked
 from adv.core.method import Cost
 from adv.core.passes import Passes, read_logits
 from adv.core.settings import setting
@@ -53,6 +54,12 @@ class SMART(RegularisedMethod):
     @property
     def steps(self) -> int:
         return self.K
+
+    def reach(self) -> Reach:
+        return walked(self, self.steps)
+
+    def limits(self, clipped: float) -> dict[str, Limit]:
+        return in_ball(clipped)
 
     def cost(self) -> Cost:
         plain = super().cost()

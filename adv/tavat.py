@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from adv.core.ball import TINY, Ball, segment_sums
+from adv.core.limits import Limit, in_ball
 from adv.core.passes import Passes
 from adv.core.settings import AttackError, setting
 from adv.core.shift import find_embedding
@@ -35,6 +36,9 @@ class TAVAT(AccumulatingMethod):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._table: Tensor | None = None
+
+    def limits(self, clipped: float) -> dict[str, Limit]:
+        return in_ball(clipped)
 
     def start(self, output: Tensor, ball: Ball, passes: Passes) -> Tensor:
         rows = self._rows(passes, output)[ball.ids] * ball.mask

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from adv.core.ball import Ball
+from adv.core.limits import Limit, Reach, in_ball, walked
 from adv.core.method import Cost
 from adv.core.modules import first_layer
 from adv.core.passes import Passes
@@ -37,6 +38,12 @@ class YOPO(AccumulatingMethod):
     layer_name: str | None = setting(
         None, "first layer, where the model's first ModuleList does not tell", optional=True, pattern=True
     )
+
+    def reach(self) -> Reach:
+        return walked(self, self.K, self.n)
+
+    def limits(self, clipped: float) -> dict[str, Limit]:
+        return in_ball(clipped)
 
     @property
     def idle(self) -> dict[str, str]:

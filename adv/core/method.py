@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from adv.core.compiled import untraced
+from adv.core.limits import Limit, Reach
 from adv.core.passes import Forward, call_model
 from adv.core.precision import FP32, Precision
 from adv.core.settings import check, setting
@@ -40,6 +41,10 @@ class Cost(NamedTuple):
         return (self.forward + 2 * (self.backward + self.second) + self.inner) / 3
 
 
+# Who writes one of these takes other steps than the class above, whose reach then says nothing of it.
+STEPS = ("ascend", "backward", "steps", "start")
+
+
 @dataclass(kw_only=True)
 class Method:
     """Settings of an adversarial training method, and one step of it.
@@ -56,11 +61,15 @@ class Method:
     paper: ClassVar[str] = ""
     # Raised where the same settings come to compute something else: values of before do not compare.
     formula: ClassVar[int] = 1
+    # Whether it is what attacks are compared with: the same place and size, in a random direction.
+    control: ClassVar[bool] = False
     # Settings, each of which makes the attack vanish.
     null: ClassVar[tuple[dict[str, Any], ...]] = ()
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        if "reach" not in vars(cls) and not vars(cls).keys().isdisjoint(STEPS):
+            cls.reach = Method.reach  # type: ignore[method-assign]
         if "backward" in vars(cls):
             cls.backward = untraced(cls.backward)  # type: ignore[method-assign]
 
@@ -99,6 +108,18 @@ class Method:
         from adv.core.clean import Clean
 
         return self if epoch >= self.start_epoch else Clean()
+
+    def reach(self) -> Reach | None:
+        """How far the attack leads at most, where its settings tell; a class with steps of its own says it itself."""
+        return None
+
+    def limits(self, clipped: float) -> dict[str, Limit]:
+        """Settings that had no effect, by name.
+
+        Args:
+            clipped: Share that the ball or box stopped, as ``diagnostics`` tells.
+        """
+        return {}
 
     def cost(self) -> Cost:
         """The passes of one step."""

@@ -9,7 +9,6 @@ import torch
 from adv import Clean, Method
 from studies.checking.facts import Facts
 from studies.checking.probe import Outcome
-from studies.results.importance import FREE, FULL
 
 # fp32 rounds smaller changes away.
 SWALLOWED = 1e-7
@@ -117,35 +116,16 @@ def same(one: Outcome, other: Outcome) -> bool:
 def idle(facts: Facts) -> Iterator[str]:
     """Settings that are not connected."""
     method, clipped = facts.method, facts.measured.get("clipped")
-    (reach, terms), epsilon = reach_of(method), getattr(method, "epsilon", 0.0)
-    if 0 < reach < epsilon and not clipped:
+    reach, epsilon = method.reach(), getattr(method, "epsilon", 0.0)
+    if reach is not None and 0 < reach.length < epsilon and not clipped:
         yield (
-            f"epsilon: {terms} = {reach:.3g} never reaches epsilon = {epsilon:.3g}, so the ball never cuts; "
+            f"epsilon: {reach.terms} = {reach.length:.3g} never reaches epsilon = {epsilon:.3g}, so the ball never cuts; "
             "raise alpha or K, or lower epsilon"
         )
-    if hasattr(method, "adv_eps") and clipped is not None and facts.relative:
-        if clipped < FREE:
-            yield f"adv_eps: the box stopped {clipped:.2%} of the weights; adv_lr alone says how far they move"
-        elif clipped > FULL:
-            yield f"adv_lr: the box stopped {clipped:.1%} of the weights; adv_eps alone says how far they move"
-
-
-def reach_of(method: Method) -> tuple[float, str]:
-    """How far K steps of alpha lead at most, and the sum in words; 0 where they are no bound.
-
-    FreeAT carries its perturbation on, and AWP's alpha and epsilon belong to an attack that it may not make.
-    """
-    names = [name for name in ("alpha", "K", "epsilon", "n", "init_mag") if hasattr(method, name)]
-    # A table of words adds lengths of its own.
-    unbounded = method.replays > 1 or hasattr(method, "adv_eps") or "table" in method.state_dict()
-    if names[:3] != ["alpha", "K", "epsilon"] or unbounded:
-        return 0.0, ""
-    has = {name: getattr(method, name) for name in names}
-    # Where all K passes train, no step follows the last.
-    steps = getattr(method, "steps", has["K"] - ("n" not in has))
-    terms = "K * alpha" if steps == has["K"] else "(K - 1) * alpha"
-    terms += (" * n" if "n" in has else "") + (" + init_mag / sqrt(3)" if has.get("init_mag") else "")
-    return steps * has["alpha"] * has.get("n", 1) + has.get("init_mag", 0) / 3**0.5, terms
+    limits = method.limits(clipped) if clipped is not None and facts.relative else {}
+    for name, (why, instead) in limits.items():
+        if name != "epsilon":  # one batch that stays in a ball says nothing of the next
+            yield f"{name}: {why} ({clipped:.2%}); {instead}"
 
 
 def raised(facts: Facts) -> list[Finding]:
@@ -153,6 +133,6 @@ def raised(facts: Facts) -> list[Finding]:
     gap = facts.gap
     if gap is None or gap > 0 or facts.measured.get("gap", 1.0) > 0 or not facts.relative:
         return []
-    noise = "control" in facts.method.paper or -gap <= NOISE * abs(facts.clean.objective)
+    noise = facts.method.control or -gap <= NOISE * abs(facts.clean.objective)
     text = f"the loss under attack is not above the clean one ({gap:+.3g})"
     return [Finding("note" if noise else "failure", text + ("; on one batch that may be noise" if noise else ""))]

@@ -31,8 +31,6 @@ FLOOR = 95.0
 # fANOVA on fewer values is a lottery.
 AT_LEAST = 8
 PED_QUANTILE = 0.25
-# Shares of weights stopped by AWP's box: below, the box is idle, above, the step.
-FREE, FULL = 0.01, 0.95
 
 
 @dataclass(frozen=True)
@@ -156,21 +154,3 @@ def _evaluate(
         warnings.simplefilter("ignore")  # evaluators warn of few or equal values; the floor says so better
         found = evaluator.evaluate(study, params=names)
     return np.array([max(0.0, float(found.get(name, 0.0))) for name in names])
-
-
-def idle_settings(trials: Sequence[FrozenTrial], fixed: dict[str, Any]) -> list[str]:
-    """Sentences about settings that did nothing in some trials, from what the trials measured."""
-    rows = [(fixed | t.params, t.user_attrs.get("diagnostics") or {}) for t in trials if t.user_attrs.get("diagnostics")]
-    lines = []
-    balls = [d["clipped"] for p, d in rows if {"alpha", "epsilon"} <= p.keys() and "adv_eps" not in p and "clipped" in d]
-    short = sum(clipped == 0 for clipped in balls)
-    if short:
-        lines.append(f"epsilon was idle in {short} of {len(balls)} trials: the steps never reached it, the ball never cut")
-    boxes = [(p, d["clipped"]) for p, d in rows if "adv_eps" in p and "clipped" in d]
-    free = sum(clipped < FREE for _, clipped in boxes)
-    if free:
-        lines.append(f"adv_eps was idle in {free} of {len(boxes)} trials: under 1 % of the weights reached the box")
-    full = sum(clipped > FULL for _, clipped in boxes)
-    if full:
-        lines.append(f"adv_lr was idle in {full} of {len(boxes)} trials: over 95 % of the weights were stopped by the box")
-    return lines

@@ -16,7 +16,8 @@ from finetune.training.loop import Epoch
 from spaces import Space
 from studies.planning.identity import BASELINE, CONSTANT, identity_of
 from studies.results.digits import gained, nothing_learned, places_of, shown
-from studies.results.importance import FOLDS, Importance, idle_settings, importances
+from studies.results.idle import idle_settings
+from studies.results.importance import FOLDS, Importance, importances
 from studies.running.foreign import is_number, measured, notes, readable, why_foreign
 
 
@@ -179,6 +180,6 @@ def summarise(study: optuna.Study, folds: int = FOLDS) -> Summary:
         best=best,
         baseline=[Epoch(**epoch) for epoch in baseline],
         importances=importances(own, space, about["search"]["explore"], maximize, folds),
-        idle=idle_settings(own, about["fixed"]),
+        idle=idle_settings(own, about["fixed"], about["method"]),
         notes=notes(trials, space, best),
     )

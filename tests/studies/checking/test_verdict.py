@@ -7,8 +7,7 @@ import pytest
 import torch
 from helpers.tiny_models import batch_for, build
 
-from adv import AWP, FGM, METHODS, AttackError, Clean, Method, Precision
-from adv.steps.embedding import EmbeddingMethod
+from adv import AWP, FGM, METHODS, PGD, AttackError, Clean, EmbeddingMethod, Method, Precision, setting
 from finetune.config import Recipe
 from finetune.training.steps import Micro
 from studies.checking.facts import gather
@@ -200,3 +199,28 @@ def test_steps_take_turns_after_a_warm_up():
     calls.clear()
     pace([lambda: calls.append("a")], torch.device("cpu"), 3, 0.0)
     assert calls == ["a"] * 2
+
+
+@dataclass(kw_only=True)
+class Strides(PGD):
+    """PGD whose steps are ten times as long."""
+
+    def ascend(self, shift, gradient, ball, passes):
+        return ball.climb(shift, gradient, 10 * self.alpha, self.epsilon)
+
+
+@dataclass(kw_only=True)
+class Once(EmbeddingMethod):
+    """A step of one's own, without alpha and K."""
+
+    far: float = setting(0.2, "how far", low=0)
+
+    def ascend(self, shift, gradient, ball, passes):
+        return ball.climb(shift, gradient, self.far, self.far)
+
+
+def test_a_step_of_one_s_own_is_judged_by_what_it_did():
+    assert "never reaches" in said(facts_of(PGD, epsilon=1.0, alpha=0.1, K=3))
+    assert said(facts_of(Strides, epsilon=1.0, alpha=0.1, K=3)) == ""
+    assert said(facts_of(Once)) == ""
+    assert "failure" in said(facts_of(Once, far=0.0))

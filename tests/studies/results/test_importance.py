@@ -6,7 +6,8 @@ import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from studies.results.importance import idle_settings, importances, valued
+from studies.results.idle import idle_settings
+from studies.results.importance import importances, valued
 from studies.running.sampling import design_point
 
 SPACE = {
@@ -80,14 +81,14 @@ def attacked(params: dict[str, float], **diagnostics: float) -> Any:
 
 
 def test_idle_settings_are_said_to_be_so() -> None:
-    short = attacked({"epsilon": 1.0, "alpha": 0.3, "K": 3.0}, clipped=0.0)
-    long = attacked({"epsilon": 0.5, "alpha": 0.3, "K": 3.0}, clipped=0.4)
-    assert idle_settings([short, long], {})[0].startswith("epsilon was idle in 1 of 2 trials")
-    assert idle_settings([long], {}) == []
+    short = attacked({"epsilon": 1.0, "alpha": 0.3, "K": 3}, clipped=0.0)
+    long = attacked({"epsilon": 0.5, "alpha": 0.3, "K": 3}, clipped=0.4)
+    assert idle_settings([short, long], {}, "pgd")[0].startswith("epsilon was idle in 1 of 2 trials")
+    assert idle_settings([long], {}, "pgd") == []
     fixed = attacked({"epsilon": 1.0, "alpha": 0.3}, clipped=0.0)
-    assert "1 of 1" in idle_settings([fixed], {"K": 3})[0]
+    assert "1 of 1" in idle_settings([fixed], {"K": 3}, "pgd")[0]
     free, full, between = (attacked({"adv_lr": 1.0, "adv_eps": 0.1}, clipped=share) for share in (0.0, 0.99, 0.5))
-    assert [line.split(" trials")[0] for line in idle_settings([free, full, between], {})] == [
+    assert [line.split(" trials")[0] for line in idle_settings([free, full, between], {}, "awp")] == [
         "adv_eps was idle in 1 of 3",
         "adv_lr was idle in 1 of 3",
     ]

@@ -1,0 +1,58 @@
+"""What a method knows of its own bounds: its reach, which settings had no effect, and whether it is a control."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from adv import AWP, FGM, METHODS, MIFGM, PGD, YOPO, FreeAT, FreeLB
+from adv.core.settings import setting
+
+
+@pytest.mark.parametrize(
+    ("method", "length", "terms"),
+    [
+        (PGD(alpha=0.3, K=3, epsilon=1.0), 0.9, "K * alpha"),
+        (MIFGM(alpha=0.2, K=4), 0.8, "K * alpha"),
+        (FreeLB(alpha=0.1, K=3, init_mag=0.0), 0.2, "(K - 1) * alpha"),
+        (FreeLB(alpha=0.1, K=3, init_mag=0.3), 0.2 + 0.3 / 3**0.5, "(K - 1) * alpha + init_mag / sqrt(3)"),
+        (YOPO(alpha=0.1, K=2, n=3), 0.6, "K * alpha * n"),
+    ],
+)
+def test_the_reach_is_the_sum_of_the_steps(method, length, terms):
+    assert method.reach() == (pytest.approx(length), terms)
+
+
+@pytest.mark.parametrize("method", [FGM(), AWP(attack="pgd"), FreeAT()])
+def test_no_reach_is_told_where_steps_do_not_bound_it(method):
+    assert method.reach() is None
+
+
+def test_a_class_with_other_steps_has_no_reach_until_it_says_one():
+    @dataclass(kw_only=True)
+    class Longer(PGD):
+        def ascend(self, shift, gradient, ball, passes):
+            return ball.climb(shift, gradient, 5 * self.alpha, self.epsilon)
+
+    @dataclass(kw_only=True)
+    class Renamed(PGD):
+        extra: float = setting(0.0, "of its own")
+
+    @dataclass(kw_only=True)
+    class Told(Longer):
+        def reach(self):
+            return super().reach() or (5 * self.alpha * self.K, "5 * K * alpha")
+
+    assert Longer().reach() is None
+    assert Renamed(alpha=0.3, K=3).reach().length == pytest.approx(0.9)
+    assert Told(alpha=0.1, K=2).reach() == (pytest.approx(1.0), "5 * K * alpha")
+
+
+def test_limits_name_the_setting_that_had_no_effect():
+    assert list(PGD().limits(0.0)) == ["epsilon"]
+    assert PGD().limits(0.01) == {}
+    assert [list(AWP().limits(share)) for share in (0.0, 0.5, 0.99)] == [["adv_eps"], [], ["adv_lr"]]
+    assert FGM().limits(0.0) == {}
+
+
+def test_the_controls_say_so():
+    assert {name for name, kind in METHODS.items() if kind.control} == {"random", "random_weights"}
