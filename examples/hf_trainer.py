@@ -7,13 +7,13 @@ divided by that number, and 1/N where the loss is a mean. FreeAT is refused: the
 import tempfile
 
 from tiny_setup import tiny_model, tiny_rows
-from trainer_mixin import Adversarial
 from transformers import Trainer, TrainingArguments
 
 from adv import FGM
+from adv.trainer import AdversarialTraining
 
 
-class AdversarialTrainer(Adversarial, Trainer):
+class AdversarialTrainer(AdversarialTraining, Trainer):
     """For BERT and most classifiers."""
 
     # Their loss is a mean that takes num_items_in_batch and ignores it. Without this line the Trainer, also the one

@@ -7,6 +7,8 @@ import pytest
 
 MODULES = [
     "adv.core.method",
+    "adv.lightning",
+    "adv.trainer",
     "finetune.arguments",
     "finetune.config",
     "finetune.data.load",

@@ -18,11 +18,11 @@ from helpers.framework_loops import (
 )
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
-from trainer_mixin import Adversarial
 from transformers import LlamaConfig, LlamaForCausalLM, Trainer
 
 from adv import Clean
 from adv.core.passes import call_model
+from adv.trainer import AdversarialTraining
 
 
 def by_items(group):
@@ -71,7 +71,7 @@ class Case:
 
     def run(self, method, folder, count=12):
         """The Trainer's run: a stock one's where there is no method."""
-        kind = type("Kind", (Adversarial, Trainer) if method is not None else (Trainer,), self.attributes)
+        kind = type("Kind", (AdversarialTraining, Trainer) if method is not None else (Trainer,), self.attributes)
         run = Run(self.model())
         trainer = trainer_of(kind, run, self.rows(count), folder, **self.arguments)
         if method is not None:

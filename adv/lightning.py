@@ -1,0 +1,59 @@
+"""Adversarial training in a LightningModule: a mixin that imports no Lightning.
+
+``class MyModule(AdversarialModule, LightningModule)`` with ``self.model`` and ``configure_optimizers``; then set ``method``.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adv.core.clean import Clean
+from adv.core.method import Method
+from adv.core.precision import Precision
+from adv.core.settings import AttackError
+
+DTYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+
+
+class AdversarialModule:
+    """A mixin before ``LightningModule``, with manual optimisation, on one device.
+
+    A micro-batch counts 1/N, as with ``Trainer(accumulate_grad_batches=N)``, which manual optimisation does not know.
+
+    Attributes:
+        method: Any of ``adv.METHODS`` but FreeAT, which wants each batch several times.
+        accumulate: Micro-batches of an optimiser step.
+
+    Example:
+        >>> AdversarialModule.method.cost().relative  # clean training until another method is set
+        1.0
+    """
+
+    automatic_optimization = False
+    method: Method = Clean()
+    accumulate: int = 1
+
+    def on_train_start(self) -> None:
+        """Tell the method of the optimiser.
+
+        Raises:
+            AttackError: The method or the number of devices is not for this module.
+        """
+        me: Any = self
+        if self.method.replays > 1 or me.trainer.world_size > 1:
+            raise AttackError("this module trains on a batch once (FreeAT wants it several times), on one device")
+        self.method.follow(me.optimizers().optimizer)
+
+    def training_step(self, batch: Any, index: int) -> Tensor:
+        """One micro-batch, and an optimiser step behind the last of a group; returns the loss, detached."""
+        me: Any = self
+        active: Method = self.method.at(me.current_epoch)
+        scaler = getattr(me.trainer.precision_plugin, "scaler", None)
+        precision = Precision(dtype=DTYPES.get(me.trainer.precision), scaler=scaler)
+        loss = active.backward(me.model, batch, precision, share=1 / self.accumulate)
+        if (index + 1) % self.accumulate == 0 or me.trainer.is_last_batch:
+            me.optimizers().step()  # with fp16 it unscales first; then on_before_optimizer_step clips
+            me.optimizers().zero_grad()
+            active.after_step(me.model)
+        return loss

@@ -1,0 +1,87 @@
+"""Adversarial training in transformers' Trainer: a mixin that imports no transformers.
+
+``class MyTrainer(AdversarialTraining, Trainer)``, then ``trainer.method = AWP(start_epoch=1)`` before ``train()``.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from adv.core.clean import Clean
+from adv.core.method import Method
+from adv.core.precision import Precision
+from adv.core.settings import AttackError
+
+
+class AfterStep:
+    """A callback of the Trainer: tells the method of every optimiser step, also one that the scaler skipped.
+
+    Args:
+        trainer: It.
+    """
+
+    def __init__(self, trainer: Any) -> None:
+        self._trainer = trainer
+
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Called by the Trainer."""
+        self._trainer.method.at(state.epoch).after_step(self._trainer.model)
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("on_"):
+            raise AttributeError(name)
+        return lambda *args, **kwargs: None
+
+
+class AdversarialTraining:
+    """A mixin before ``Trainer``. Losses are the Trainer's own, in every pass, and count as it counts them.
+
+    A micro-batch counts its share of ``num_items_in_batch`` where the loss is divided by that number, and 1/N where the
+    loss is a mean. BERT and most classifiers take that number and ignore it: set ``loss_is_scaled_for_ga = False`` in the
+    class, or the Trainer, also the one without the mixin, adds up the means of N micro-batches undivided.
+
+    Attributes:
+        method: Any of ``adv.METHODS`` but FreeAT, which wants each batch several times.
+        loss_is_scaled_for_ga: Whether the loss is divided by ``num_items_in_batch``; None as the Trainer finds out.
+
+    Example:
+        >>> from adv.trainer import AdversarialTraining
+        >>> AdversarialTraining.method.cost().relative  # clean training until another method is set
+        1.0
+    """
+
+    method: Method = Clean()
+    loss_is_scaled_for_ga: bool | None = None
+
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
+        """Tell the method of the optimiser.
+
+        Raises:
+            AttackError: The method or the number of devices is not for this Trainer.
+        """
+        me: Any = self
+        if self.method.replays > 1 or me.args.n_gpu > 1 or me.args.world_size > 1:
+            raise AttackError("the Trainer trains on a batch once (FreeAT wants it several times); this one on one device")
+        if not any(isinstance(callback, AfterStep) for callback in me.callback_handler.callbacks):
+            me.add_callback(AfterStep(me))
+        self.method.follow(super().create_optimizer(*args, **kwargs))  # type: ignore[misc]
+        return me.optimizer
+
+    def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
+        """One micro-batch, in place of ``Trainer.training_step``; returns its loss, detached, as the Trainer counts it."""
+        me: Any = self
+
+        def forward(model: nn.Module, batch: Any) -> Any:  # a mean again, beside which regularisers keep their weight
+            loss, output = me.compute_loss(model, dict(batch), True, num_items_in_batch)
+            return {**output, "loss": loss / share if whole else loss}
+
+        model.train()
+        inputs = me._prepare_inputs(inputs)
+        share: float = 1 / me.current_gradient_accumulation_steps
+        whole = (me.model_accepts_loss_kwargs and num_items_in_batch is not None) or me.compute_loss_func is not None
+        whole = whole if self.loss_is_scaled_for_ga is None else self.loss_is_scaled_for_ga  # as Trainer.training_step
+        if whole and num_items_in_batch is not None:
+            items = me._get_num_items_in_batch([inputs], me.args.device)
+            share = float(items.clamp(min=1) / num_items_in_batch)
+        precision = Precision(scaler=me.accelerator.scaler)  # no dtype: the model enters autocast itself
+        return self.method.at(me.state.epoch).backward(model, inputs, precision, forward, share) * share
