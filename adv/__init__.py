@@ -5,11 +5,11 @@ from adv.awp import AWP
 from adv.core.ball import Ball
 from adv.core.limits import Limit, Reach
 from adv.core.method import Cost, Method
-from adv.core.passes import Passes, call_model
+from adv.core.passes import Forward, Passes, call_model
 from adv.core.precision import FP32, Precision
 from adv.core.settings import AttackError, SettingError, setting
-from adv.core.shift import shifted_embeddings
-from adv.core.site import SiteMethod
+from adv.core.shift import find_embedding, shifted_embeddings
+from adv.core.site import SiteMethod, inner_gradient
 from adv.core.weights import Weights
 from adv.creat import CreAT
 from adv.fgm import FGM
@@ -81,6 +81,7 @@ __all__ = [
     "Cost",
     "CreAT",
     "EmbeddingMethod",
+    "Forward",
     "FreeAT",
     "FreeLB",
     "GradientPenalty",
@@ -99,6 +100,8 @@ __all__ = [
     "WeightMethod",
     "Weights",
     "call_model",
+    "find_embedding",
+    "inner_gradient",
     "setting",
     "shifted_embeddings",
 ]  # fmt: skip

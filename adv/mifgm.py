@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from adv.core.ball import TINY, Ball
-from adv.core.limits import Reach, walked
+from adv.core.limits import Limit, Reach, in_ball, walked
 from adv.core.passes import Passes
 from adv.core.settings import setting
 from adv.pgd import PGD
@@ -32,6 +32,9 @@ class MIFGM(PGD):
 
     def reach(self) -> Reach:
         return walked(self, self.steps)
+
+    def limits(self, clipped: float) -> dict[str, Limit]:
+        return in_ball(clipped)
 
     def start(self, output: Tensor, ball: Ball, passes: Passes) -> Tensor:
         shift = super().start(output, ball, passes)

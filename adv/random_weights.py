@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from adv.awp import AWP
+from adv.core.limits import Limit, in_box
 from adv.core.method import Cost
 from adv.core.passes import Passes
 from adv.core.settings import setting
@@ -28,6 +29,9 @@ class RandomWeights(AWP):
     def cost(self) -> Cost:
         plain = super().cost()
         return plain._replace(backward=1 + (self.combine != "replace"))
+
+    def limits(self, clipped: float) -> dict[str, Limit]:
+        return in_box(clipped)
 
     def slopes(self, loss: Tensor, moved: list[Tensor], joined: list[Tensor], passes: Passes) -> list[Tensor | None]:
         gradients = super().slopes(loss, [], joined, passes)

@@ -41,8 +41,8 @@ class Cost(NamedTuple):
         return (self.forward + 2 * (self.backward + self.second) + self.inner) / 3
 
 
-# Who writes one of these takes other steps than the class above, whose reach then says nothing of it.
-STEPS = ("ascend", "backward", "steps", "start")
+# A class that overrides one of these takes steps of its own: the reach and limits of its base no longer hold for it.
+STEPS = {"ascend", "backward", "find", "finish", "move", "passes", "start", "steps"}
 
 
 @dataclass(kw_only=True)
@@ -68,8 +68,9 @@ class Method:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "reach" not in vars(cls) and not vars(cls).keys().isdisjoint(STEPS):
-            cls.reach = Method.reach  # type: ignore[method-assign]
+        if not STEPS.isdisjoint(vars(cls)):
+            for name in {"reach", "limits"} - vars(cls).keys():
+                setattr(cls, name, getattr(Method, name))
         if "backward" in vars(cls):
             cls.backward = untraced(cls.backward)  # type: ignore[method-assign]
 

@@ -1,24 +1,24 @@
-"""What every method promises, for every registered method on nine families, on models with dropout."""
+"""What every method promises, registered or from outside the tree, on nine families, on models with dropout."""
 
 import pytest
 import torch
+from helpers.outside_methods import OUTSIDE
 from helpers.tiny_models import FAMILIES, batch_for, build, grads_of
-from helpers.watched_steps import ATTACKS, UNMOVED, gradients, having, kinds, state_of, still, watch
+from helpers.watched_steps import ATTACKS, KNOWN, UNMOVED, gradients, has, kinds, state_of, still, watch
 
-from adv import METHODS
 from adv.steps.embedding import EmbeddingMethod
 from adv.steps.weights import WeightMethod
 
 # How much of the clean and of the adversarial gradient counts.
 SHARES = {"mean": (0.5, 0.5), "sum": (1.0, 1.0), "replace": (0.0, 1.0)}
 
-every_method = pytest.mark.parametrize("name", METHODS)
+every_method = pytest.mark.parametrize("name", KNOWN)
 every_family = pytest.mark.parametrize("family", FAMILIES)
 
 
 def settings_of(name, family="bert"):
     """The defaults, and on one family enough steps to reach every branch."""
-    more = [{steps: 3} for steps in ("K", "adv_step") if name in having(steps)] if family == "bert" else []
+    more = [{steps: 3} for steps in ("K", "adv_step", "rounds") if has(name, steps)] if family == "bert" else []
     return [{}, *more]
 
 
@@ -47,7 +47,7 @@ def test_only_adds_to_the_gradients_and_leaves_all_else_as_it_was(family, name):
     _, _, after = clean(model, batch)
     before = state_of(model)
     for settings in settings_of(name, family):
-        method = METHODS[name](**settings)
+        method = KNOWN[name](**settings)
         alone, _ = gradients(method, model, batch)
         assert alone
         filled = {}
@@ -77,7 +77,7 @@ def test_restores_when_any_pass_raises_halfway(family, name):
     last = model.score if hasattr(model, "score") else getattr(model, "classifier", None) or model.logits_proj
     before = state_of(model)
     for settings in settings_of(name, family):
-        method = METHODS[name](**settings)
+        method = KNOWN[name](**settings)
         for fatal in range(1, method.cost().forward + 1):
             calls = []
 
@@ -102,10 +102,10 @@ def test_radius_zero_is_clean_training(family, name):
     model = build(family)
     batch = batch_for(model)
     expected, loss, _ = clean(model, batch)
-    assert name == "none" or METHODS[name].null, "say in the method's null with which settings it is clean training"
-    for radius in METHODS[name].null or [{}]:
-        for combine in ("mean", "replace", "sum") if name in having("combine") else (None,):
-            method = METHODS[name](**radius, **({} if combine is None else {"combine": combine}))
+    assert name == "none" or KNOWN[name].null, "say in the method's null with which settings it is clean training"
+    for radius in KNOWN[name].null or [{}]:
+        for combine in ("mean", "replace", "sum") if has(name, "combine") else (None,):
+            method = KNOWN[name](**radius, **({} if combine is None else {"combine": combine}))
             found, objective = gradients(method, model, batch)
             times = 2 if combine == "sum" else 1
             torch.testing.assert_close(objective, times * loss, rtol=3e-7, atol=0)
@@ -120,14 +120,14 @@ def test_radius_zero_is_clean_training(family, name):
 def test_all_passes_of_a_step_see_the_same_dropout_masks_and_the_next_step_new_ones(family, name):
     model = build(family)
     batch = batch_for(model)
-    method = METHODS[name](**still(name))
+    method = KNOWN[name](**still(name))
     with watch(model) as same:
         method.backward(model, batch)
         count = len(same.losses)
         method.backward(model, batch)
     assert len(set(map(float, same.losses))) == 2
     assert same.losses[0] != same.losses[count]
-    different = METHODS[name](**still(name), same_dropout=False)
+    different = KNOWN[name](**still(name), same_dropout=False)
     torch.manual_seed(3)
     with watch(model) as seen:
         different.backward(model, batch)
@@ -141,12 +141,13 @@ def test_a_step_costs_what_it_says_and_no_more(family, name):
     model = build(family)
     batch = batch_for(model)
     grid = [{}]
-    for setting, values in {"combine": SHARES, "K": (1, 2, 3), "adv_step": (1, 2), "n": (1, 3), "form": ("alum",)}.items():
-        if family == "bert" and name in having(setting) and not (name in having("attack") and setting == "K"):
+    counts = {"K": (1, 2, 3), "adv_step": (1, 2), "rounds": (1, 3), "n": (1, 3)}
+    for setting, values in {"combine": SHARES, **counts, "form": ("alum",)}.items():
+        if family == "bert" and has(name, setting) and not (has(name, "attack") and setting == "K"):
             given = [value for value in values if setting != "form" or name == "vat"]
             grid = [settings | {setting: value} for settings in grid for value in given or [None]]
     for settings in grid:
-        method = METHODS[name](**{key: value for key, value in settings.items() if value is not None})
+        method = KNOWN[name](**{key: value for key, value in settings.items() if value is not None})
         with watch(model) as seen:
             method.backward(model, batch)
         cost = method.cost()
@@ -157,18 +158,18 @@ def test_a_step_costs_what_it_says_and_no_more(family, name):
         assert max(seen.weight_backwards.values()) <= cost.backward
 
 
-@pytest.mark.parametrize("name", kinds(EmbeddingMethod, WeightMethod))
+@pytest.mark.parametrize("name", [*kinds(EmbeddingMethod, WeightMethod), "half_way"])
 @pytest.mark.parametrize("combine", SHARES)
 def test_the_gradient_is_that_of_the_stated_objective(name, combine):
     """The clean and the adversarial gradient, recomputed at the recorded perturbation, joined by hand."""
-    if combine not in ("replace",) and name not in having("combine"):
+    if combine not in ("replace",) and not has(name, "combine"):
         pytest.skip("its gradient always replaces the clean one")
     model = build("bert")
     batch = batch_for(model)
     before, after = SHARES[combine]
     expected, _, _ = clean(model, batch)
     with watch(model) as seen:
-        method = METHODS[name](**({"combine": combine} if name in having("combine") else {}))
+        method = KNOWN[name](**({"combine": combine} if has(name, "combine") else {}))
         found, objective = gradients(method, model, batch)
     assert objective.shape == ()
     assert not objective.requires_grad
@@ -186,12 +187,12 @@ def test_the_gradient_is_that_of_the_stated_objective(name, combine):
         torch.testing.assert_close(gradient, joined, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("name", [*ATTACKS, *OUTSIDE])
 def test_returns_the_objective_detached_and_moves_something(name):
     model = build("bert")
     batch = batch_for(model)
     expected, _, _ = clean(model, batch)
-    found, objective = gradients(METHODS[name](), model, batch)
+    found, objective = gradients(KNOWN[name](), model, batch)
     assert objective.shape == ()
     assert objective.dtype == torch.float32
     assert not objective.requires_grad

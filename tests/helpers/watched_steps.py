@@ -13,8 +13,11 @@ from adv.steps.accumulating import AccumulatingMethod
 from adv.steps.embedding import EmbeddingMethod
 from adv.steps.regularised import RegularisedMethod
 from adv.steps.weights import WeightMethod
+from helpers.outside_methods import OUTSIDE
 from helpers.tiny_models import grads_of
 
+# What the contract holds for: the registered methods, and those of somebody else.
+KNOWN = METHODS | OUTSIDE
 # Settings that are lengths of a perturbation, or of what makes it: with all of them at zero nothing moves.
 LENGTHS = ("epsilon", "alpha", "sigma", "init_mag", "xi", "rho", "adv_lr")
 
@@ -116,8 +119,8 @@ def named_tensors(model):
 
 
 def has(name, *settings):
-    """Whether the registered method ``name`` has these settings."""
-    return {field.name for field in dataclasses.fields(METHODS[name])} >= set(settings)
+    """Whether the method ``name`` has these settings."""
+    return {field.name for field in dataclasses.fields(KNOWN[name])} >= set(settings)
 
 
 def having(*settings):

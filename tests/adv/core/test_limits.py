@@ -43,8 +43,19 @@ def test_a_class_with_other_steps_has_no_reach_until_it_says_one():
             return super().reach() or (5 * self.alpha * self.K, "5 * K * alpha")
 
     assert Longer().reach() is None
+    assert Longer().limits(0.0) == {}
+    assert list(Renamed().limits(0.0)) == ["epsilon"]
     assert Renamed(alpha=0.3, K=3).reach().length == pytest.approx(0.9)
     assert Told(alpha=0.1, K=2).reach() == (pytest.approx(1.0), "5 * K * alpha")
+
+
+@pytest.mark.parametrize(
+    ("base", "step"), [(AWP, "move"), (YOPO, "passes"), (PGD, "steps"), (FreeAT, "finish"), (PGD, "find")]
+)
+def test_any_step_of_one_s_own_ends_what_the_base_says(base, step):
+    own = type("Own", (base,), {step: getattr(base, step)})
+    assert own().reach() is None
+    assert [own().limits(share) for share in (0.0, 0.5, 1.0)] == [{}] * 3
 
 
 def test_limits_name_the_setting_that_had_no_effect():
@@ -56,3 +67,11 @@ def test_limits_name_the_setting_that_had_no_effect():
 
 def test_the_controls_say_so():
     assert {name for name, kind in METHODS.items() if kind.control} == {"random", "random_weights"}
+
+
+def test_which_methods_know_their_limits():
+    in_a_ball = {"pgd", "mifgm", "freeat", "yopo", "freelb", "tavat", "creat", "smart"}
+    in_a_box = {"awp", "random_weights"}
+    assert {name for name, kind in METHODS.items() if "epsilon" in kind().limits(0.0)} == in_a_ball
+    assert {name for name, kind in METHODS.items() if "adv_lr" in kind().limits(1.0)} == in_a_box
+    assert {name for name, kind in METHODS.items() if kind().reach()} == in_a_ball - {"freeat", "tavat"}
