@@ -7,10 +7,9 @@ import pytest
 import torch
 from helpers.places import ROOT
 from helpers.tiny_models import batch_for, build
-from torch import nn
 
 import search
-from adv import METHODS, SMART, FreeLB, Precision
+from adv import METHODS
 from spaces import SPACES
 from studies.commands.methods import HEAD, readme_row, settings_of
 
@@ -65,38 +64,6 @@ def test_the_loop_runs_and_trains() -> None:
     exec(CODE[0], names)
     assert names["loss"].isfinite()
     assert any(not torch.equal(p, before[name]) for name, p in model.named_parameters())
-
-
-class Own(nn.Module):
-    """Not called as ``model(**batch)``, tells no embeddings, returns logits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.embedding, self.out = nn.Embedding(60, 8), nn.Linear(8, 3)
-
-    def forward(self, ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        mask = attention_mask.unsqueeze(-1)
-        result: torch.Tensor = self.out((self.embedding(ids) * mask).sum(1) / mask.sum(1))
-        return result
-
-
-@pytest.mark.parametrize("method", ["FGM(", "SMART(", "FreeLB("])
-def test_the_loop_of_ones_own_model_runs_and_trains(method: str) -> None:
-    model = Own()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    whole = list(batch_for(build("bert")).values())
-    batches = [tuple(part[rows] for part in whole) for rows in (slice(0, 3), slice(3, 4))]
-    stepped: list[dict[str, torch.Tensor]] = []
-    optimizer.register_step_pre_hook(
-        lambda *_: stepped.append({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
-    )
-    before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    names = {"model": model, "micro_batches": batches, "rows": 4, "optimizer": optimizer, "torch": torch}
-    names |= {"Precision": Precision, "SMART": SMART, "FreeLB": FreeLB}
-    exec(CODE[1].replace("FGM(epsilon", f"{method}epsilon"), names)
-    assert len(stepped) == 1
-    assert stepped[0].keys() == before.keys()
-    assert all(not torch.equal(p, before[name]) for name, p in model.named_parameters())
 
 
 COMMANDS = re.findall(r"^ +(?:python )?(search\.py .*)$", README, re.MULTILINE)
