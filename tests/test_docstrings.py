@@ -7,7 +7,11 @@ import pytest
 
 MODULES = [
     "adv.core.method",
+    "adv.core.precision",
+    "adv.core.settings",
+    "adv.core.shift",
     "adv.lightning",
+    "adv.steps.embedding",
     "adv.trainer",
     "finetune.arguments",
     "finetune.config",

@@ -123,7 +123,13 @@ class Method:
         return {}
 
     def cost(self) -> Cost:
-        """The passes of one step."""
+        """The passes of one step.
+
+        Example:
+            >>> from adv import PGD
+            >>> PGD(K=3).cost().forward, round(PGD(K=3).cost().relative, 2)
+            (4, 3.33)
+        """
         raise NotImplementedError
 
     def follow(self, optimizer: torch.optim.Optimizer) -> None:
@@ -144,13 +150,28 @@ class Method:
             batch: Usually a mapping with ``input_ids``, ``attention_mask`` and ``labels``.
             precision: Autocast and loss scaling.
             forward: For models that are not called as ``model(**batch)``, or return no loss.
-            share: Of this micro-batch's rows in its optimiser step, under gradient accumulation.
+            share: Share of this micro-batch in the rows of its optimiser step, under gradient accumulation.
 
         Returns:
             The objective, detached, unscaled, shape ().
 
         Raises:
             AttackError: The attack cannot act on this model.
+
+        Example:
+            >>> import torch
+            >>> from adv import FGM
+            >>> class Model(torch.nn.Module):
+            ...     def __init__(self):
+            ...         super().__init__()
+            ...         self.words, self.out = torch.nn.Embedding(9, 4), torch.nn.Linear(4, 2)
+            ...     def forward(self, input_ids, labels):
+            ...         logits = self.out(self.words(input_ids).mean(1))
+            ...         return torch.nn.functional.cross_entropy(logits, labels)
+            >>> model, batch = Model(), {"input_ids": torch.tensor([[1, 2, 3]]), "labels": torch.tensor([1])}
+            >>> loss = FGM(epsilon=0.5, emb_name="words").backward(model, batch)
+            >>> loss.requires_grad, model.out.weight.grad.shape
+            (False, torch.Size([2, 4]))
         """
         raise NotImplementedError
 

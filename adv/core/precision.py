@@ -14,6 +14,12 @@ class Precision:
     Args:
         dtype: Autocast type (``torch.bfloat16``, ``torch.float16``), or None for fp32.
         scaler: The loop's own ``GradScaler``; its scale multiplies every loss, also those of inner passes.
+
+    Example:
+        >>> import torch
+        >>> from adv import Precision
+        >>> Precision(dtype=torch.bfloat16)  # bf16 needs no scaler
+        Precision(dtype=torch.bfloat16, scaler=None)
     """
 
     dtype: torch.dtype | None = None

@@ -38,6 +38,17 @@ def setting(
         choices: Allowed words, for a text setting.
         optional: Whether ``None`` is allowed; such a setting is text.
         pattern: Whether the text is a regular expression.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> from adv import Method, setting
+        >>> @dataclass(kw_only=True)
+        ... class Mine(Method):
+        ...     radius: float = setting(0.1, "how far", low=0)
+        >>> Mine(radius=-1.0)
+        Traceback (most recent call last):
+            ...
+        adv.core.settings.SettingError: radius must be a finite number >= 0, but is -1.0
     """
     kind = str if optional else type(default)
     rule = {"text": text, "kind": kind, "low": low, "high": high, "choices": choices}

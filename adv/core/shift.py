@@ -47,6 +47,12 @@ def find_embedding(model: nn.Module, emb_name: str | None = None) -> nn.Module:
 
     Raises:
         AttackError: No module, or more than one, fits.
+
+    Example:
+        >>> from torch import nn
+        >>> from adv import find_embedding
+        >>> find_embedding(nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 2)), "^0")
+        Embedding(9, 4)
     """
     if emb_name is None:
         return told_embedding(model)

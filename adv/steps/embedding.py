@@ -36,6 +36,19 @@ class EmbeddingMethod(SiteMethod):
     The objective is ``a * J(e) + b * J(e + delta)`` with (a, b) = (1/2, 1/2) for ``combine="mean"``, (1, 1) for "sum"
     (the listing in circulation) and (0, 1) for "replace". From zero, the clean pass gives the first direction; the
     others come from passes that differentiate with respect to delta alone.
+
+    Example:
+        A method outside the tree; ``ascend`` is all that it must write.
+
+        >>> import torch
+        >>> from dataclasses import dataclass
+        >>> from adv import EmbeddingMethod
+        >>> @dataclass(kw_only=True)
+        ... class AgainstTheGradient(EmbeddingMethod):
+        ...     def ascend(self, shift, gradient, ball, passes):
+        ...         return -self.epsilon * ball.unit(gradient), torch.zeros(())
+        >>> AgainstTheGradient(epsilon=0.3).cost()
+        Cost(forward=2, backward=2, inner=0, first_layer=0, second=0)
     """
 
     null: ClassVar[tuple[dict[str, Any], ...]] = ({"epsilon": 0.0},)
