@@ -17,6 +17,12 @@ BELOW = {
     "studies": {"adv", "spaces", "finetune"},
     "search": {"adv", "spaces", "finetune", "studies"},
 }
+# The rooms of a part, the lowest first ("": the modules at its top). Rooms on one step do not know each other.
+ROOMS = {
+    "adv": [{"core"}, {"steps"}, {""}],
+    "finetune": [{""}, {"tasks"}, {"data", "models"}, {"training"}],
+    "studies": [{"planning"}, {"running"}, {"results"}, {"report", "checking"}, {""}, {"commands"}],
+}
 # Functions whose parameters declare the options of the command, one per line.
 OPTION_TABLES = {"main_command", "check_command"}
 HEAVY = {"torch", "transformers", "datasets", "optuna"}
@@ -85,6 +91,52 @@ def test_imports_go_one_way(part):
     assert found
     upward = BELOW.keys() | {"tests", "benchmarks"}
     assert [pair for pair in found if top(pair[1]) in upward - BELOW[part] - {part}] == []
+
+
+def room_of(part, module):
+    """The room of a module's full name: "" at the top of the part, None for the part itself and what lies outside."""
+    names = module.split(".")
+    if names[0] != part or len(names) == 1:
+        return None
+    return names[1] if (ROOT / part / names[1]).is_dir() else ""
+
+
+def against_the_rooms(part, path, modules):
+    """The modules among those that a file imports that lie above its room, or beside it."""
+    steps = {room: step for step, rooms in enumerate(ROOMS[part]) for room in rooms}
+    own = path.parts[1] if len(path.parts) > 2 else ""
+    for module in modules:
+        room = room_of(part, module)
+        if room not in (None, own) and steps[room] >= steps[own]:
+            yield str(path), module
+
+
+@pytest.mark.parametrize("part", ROOMS)
+def test_rooms_import_one_way(part):
+    # The door of a part is lazy, or gathers its rooms: it may name them all.
+    found = [(path, module) for path, module in imports(part) if path != Path(part, "__init__.py")]
+    rooms = {path.parts[1] if len(path.parts) > 2 else "" for path, _ in found}
+    assert rooms == set().union(*ROOMS[part])
+    assert [pair for path, module in found for pair in against_the_rooms(part, path, [module])] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "module"),
+    [
+        ("adv/core/method.py", "adv.fgm"),
+        ("adv/core/method.py", "adv.steps.weights"),
+        ("adv/steps/weights.py", "adv.awp.AWP"),
+        ("finetune/config.py", "finetune.tasks.kind"),
+        ("finetune/data/load.py", "finetune.models.head"),
+        ("finetune/models/head.py", "finetune.training"),
+        ("studies/planning/plan.py", "studies.running.loop"),
+        ("studies/checking/look.py", "studies.report.page"),
+        ("studies/report/page.py", "studies.result"),
+        ("studies/door.py", "studies.commands.search"),
+    ],
+)
+def test_an_import_of_a_room_above_or_beside_is_seen(path, module):
+    assert list(against_the_rooms(path.split("/")[0], Path(path), ["os", "adv", "finetune.errors", module]))[-1][1] == module
 
 
 @pytest.mark.parametrize(("part", "allowed"), [("adv", {"torch"}), ("spaces", {"optuna"})])
