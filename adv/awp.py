@@ -50,7 +50,7 @@ class AWP(WeightMethod):
     alpha: float = setting(0.3, "with attack=pgd: length of one ascent step", low=0)
     K: int = setting(3, "with attack=pgd: ascent steps", low=1)
     emb_name: str | None = setting(
-        None, "with attack: embedding module, where get_input_embeddings() does not tell", optional=True, pattern=True
+        None, "with attack: embedding module, if get_input_embeddings() does not give it", optional=True, pattern=True
     )
     norm: str = setting("matrix", "with attack: where the norm is taken", choices=NORMS)
 

@@ -40,7 +40,7 @@ class CreAT(EmbeddingMethod):
     reg_weight: float = setting(1.0, "weight of the cosine in the ascent", low=0)
     pool: str = setting("first", "what of the last layer is compared", choices=("first", "mean"))
     layer_name: str | None = setting(
-        None, "module that gives the representation, where the model does not tell its encoder", optional=True, pattern=True
+        None, "module that gives the representation, if the encoder is not found", optional=True, pattern=True
     )
 
     @property

@@ -12,6 +12,7 @@ from adv.core.clean import Clean
 from adv.core.method import Method
 from adv.core.precision import Precision
 from adv.core.settings import AttackError
+from adv.trainer import REPLAYS
 
 DTYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
@@ -22,7 +23,7 @@ class AdversarialModule:
     A micro-batch counts 1/N, as with ``Trainer(accumulate_grad_batches=N)``, which manual optimisation does not know.
 
     Attributes:
-        method: Any of ``adv.METHODS`` but FreeAT, which wants each batch several times.
+        method: Any of ``adv.METHODS`` but FreeAT, which needs each batch several times.
         accumulate: Micro-batches of an optimiser step.
 
     Example:
@@ -41,8 +42,12 @@ class AdversarialModule:
             AttackError: The method or the number of devices is not for this module.
         """
         me: Any = self
-        if self.method.replays > 1 or me.trainer.world_size > 1:
-            raise AttackError("this module trains on a batch once (FreeAT wants it several times), on one device")
+        if self.method.replays > 1:
+            raise AttackError(REPLAYS.format("Lightning"))
+        if me.trainer.world_size > 1:
+            raise AttackError(
+                f"AdversarialModule trains on one device, not on {me.trainer.world_size}: set Trainer(devices=1)"
+            )
         self.method.follow(me.optimizers().optimizer)
 
     def training_step(self, batch: Any, index: int) -> Tensor:

@@ -26,7 +26,7 @@ class SMART(RegularisedMethod):
     ``KL(f_teacher(e) || f(e)) + KL(f(e) || f_teacher(e))`` (the paper's symmetric loss), f_teacher a constant; the teacher
     is the mean ``beta * teacher + (1 - beta) * weights`` after every optimiser step (the paper's mu and beta). The paper
     divides by the norm with a floor that dominates at these sizes; here the step is alpha exactly. The paper's sigma,
-    1e-5, is lost in half precision (its direction is noise); ours holds in fp16, and bf16 wants 1e-3.
+    1e-5, is lost in half precision (its direction is noise); ours holds in fp16, and bf16 needs 1e-3.
     """
 
     paper: ClassVar[str] = "Jiang et al. 2020"

@@ -12,12 +12,14 @@ from adv.core.method import Method
 from adv.core.precision import Precision
 from adv.core.settings import AttackError
 
+REPLAYS = "FreeAT needs each batch several times, but {} gives it once: write a loop of your own, or choose another method"
+
 
 class AfterStep:
     """A callback of the Trainer: tells the method of every optimiser step, also one that the scaler skipped.
 
     Args:
-        trainer: It.
+        trainer: The Trainer whose method is told.
     """
 
     def __init__(self, trainer: Any) -> None:
@@ -41,7 +43,7 @@ class AdversarialTraining:
     class, or the Trainer, also the one without the mixin, adds up the means of N micro-batches undivided.
 
     Attributes:
-        method: Any of ``adv.METHODS`` but FreeAT, which wants each batch several times.
+        method: Any of ``adv.METHODS`` but FreeAT, which needs each batch several times.
         loss_is_scaled_for_ga: Whether the loss is divided by ``num_items_in_batch``; None as the Trainer finds out.
 
     Example:
@@ -60,8 +62,12 @@ class AdversarialTraining:
             AttackError: The method or the number of devices is not for this Trainer.
         """
         me: Any = self
-        if self.method.replays > 1 or me.args.n_gpu > 1 or me.args.world_size > 1:
-            raise AttackError("the Trainer trains on a batch once (FreeAT wants it several times); this one on one device")
+        if self.method.replays > 1:
+            raise AttackError(REPLAYS.format("the Trainer"))
+        if me.args.n_gpu > 1 or me.args.world_size > 1:
+            raise AttackError(
+                "AdversarialTraining trains on one device: set CUDA_VISIBLE_DEVICES to one, and start one process"
+            )
         if not any(isinstance(callback, AfterStep) for callback in me.callback_handler.callbacks):
             me.add_callback(AfterStep(me))
         self.method.follow(super().create_optimizer(*args, **kwargs))  # type: ignore[misc]

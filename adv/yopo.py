@@ -36,7 +36,7 @@ class YOPO(AccumulatingMethod):
     alpha: float = setting(0.03, "length of one ascent step", low=0)
     init_mag: float = setting(0.0, "length of the random start: delta_0 has about init_mag / sqrt(3)", low=0)
     layer_name: str | None = setting(
-        None, "first layer, where the model's first ModuleList does not tell", optional=True, pattern=True
+        None, "first layer, if it is not the first item of the model's first ModuleList", optional=True, pattern=True
     )
 
     def reach(self) -> Reach:

@@ -10,7 +10,7 @@ from adv import FGM, AttackError, Precision
 def train(model, method, loader, optimizer, accelerator, epochs=5):
     """Train; the mean loss of each epoch."""
     if method.replays > 1 or accelerator.num_processes > 1:
-        raise AttackError("this loop trains on a batch once (FreeAT wants it several times), in one process")
+        raise AttackError("this loop gives each batch once, in one process: FreeAT needs it several times")
     method.follow(optimizer)
     model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
     # Without dtype: a prepared model enters autocast by itself, in every pass.

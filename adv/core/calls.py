@@ -73,4 +73,4 @@ def uncalled(batch: Any, called: list[str]) -> str:
     words = [name for name in called if not re.search("position|type|segment|relative", name)]
     if words:
         return f"{start}: set emb_name to one that was ({', '.join(f'{name}.weight' for name in words[:6])})"
-    return f"{start}, nor any other: a perturbation is added where a module looks token ids up, so give the model token ids"
+    return f"{start}, and no other was: give the model token ids, whose embeddings can be perturbed"

@@ -76,7 +76,7 @@ def named_mask(batch: Any, ids: Tensor, calls: Sequence[Any], pads: Tensor | Non
 def inverse(name: str, real: Tensor, pads: Tensor | None) -> Tensor:
     """Whether a mask (batch, seq) is True at padding, shape (); nothing is read back. ``pads`` has the mask's shape.
 
-    It shows at the padding tokens; where nobody tells them, at the ends of texts, one of which is real; else the name tells.
+    It shows at the padding tokens; if those are unknown, at the ends of texts, one of which is real; else the name decides.
     """
     named = torch.full((), bool(INVERSE.search(name)), device=real.device)
     if pads is not None:

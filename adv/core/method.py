@@ -61,7 +61,7 @@ class Method:
     paper: ClassVar[str] = ""
     # Raised where the same settings come to compute something else: values of before do not compare.
     formula: ClassVar[int] = 1
-    # Whether it is what attacks are compared with: the same place and size, in a random direction.
+    # A control perturbs the same place as far as an attack, in a random direction; attacks are compared with it.
     control: ClassVar[bool] = False
     # Settings, each of which makes the attack vanish.
     null: ClassVar[tuple[dict[str, Any], ...]] = ()
@@ -111,7 +111,7 @@ class Method:
         return self if epoch >= self.start_epoch else Clean()
 
     def reach(self) -> Reach | None:
-        """How far the attack leads at most, where its settings tell; a class with steps of its own says it itself."""
+        """How far the attack leads at most, if its settings bound it; a class with steps of its own says it itself."""
         return None
 
     def limits(self, clipped: float) -> dict[str, Limit]:
@@ -133,7 +133,7 @@ class Method:
         raise NotImplementedError
 
     def follow(self, optimizer: torch.optim.Optimizer) -> None:
-        """Told once which optimiser trains the model, before the first step; for methods that read its state."""
+        """Called once before the first step with the optimiser, for methods that read its state."""
 
     def backward(
         self,

@@ -126,4 +126,4 @@ def encoder_of(model: nn.Module, layer_name: str | None) -> nn.Module:
         return unwrapped(found)
     if inner is not unwrapped(model):
         return inner
-    raise AttackError(f"{type(inner).__name__} does not tell its encoder: set layer_name to it")
+    raise AttackError(f"cannot find the encoder of {type(inner).__name__}: set layer_name to it")

@@ -30,10 +30,10 @@ def searched_mask(batch: Any, ids: Tensor, calls: Sequence[Any], tokens: list[in
         batch: Any.
         ids: As the module looked them up.
         calls: What the modules around it were called with, the innermost first.
-        tokens: The ids of padding; empty where nobody tells.
+        tokens: The ids of padding; empty where unknown.
 
     Raises:
-        AttackError: There is padding, and nothing tells where.
+        AttackError: There is padding, and no mask shows where.
     """
     pads = torch.isin(ids, torch.tensor(tokens, device=ids.device)) if tokens else None
     mask = named_mask(batch, ids, calls, pads)
@@ -80,7 +80,7 @@ def misfits(named: list[tuple[str, Tensor]]) -> dict[str, tuple[int, ...]]:
 def facts(named: list[tuple[str, Tensor]], ids: Tensor, tokens: list[int]) -> str:
     """What was found, for messages."""
     shapes = misfits(named)
-    found = f"token {tokens[0]} is in the batch" if tokens else "nothing tells the padding token"
+    found = f"token {tokens[0]} is in the batch" if tokens else "the padding token is unknown"
     if len(shapes) > 1:
         return f"{found}, and of {', '.join(shapes)} none is named attention_mask"
     given = "".join(f"{name} {shape} does not fit the ids {tuple(ids.shape)}" for name, shape in shapes.items())

@@ -87,7 +87,7 @@ def told_embedding(model: nn.Module) -> nn.Module:
         names = ", ".join(f"{name}.weight" for name, module in named_parts(model) if id(module) in found)
         raise AttackError(f"{kind} has several encoders ({', '.join(told)}): set emb_name to one of {names}")
     raise AttackError(
-        f"{kind} does not tell its input embeddings: set emb_name; the embeddings here are {lookup_names(model)}"
+        f"cannot find the input embeddings of {kind}: set emb_name; the embeddings here are {lookup_names(model)}"
     )
 
 

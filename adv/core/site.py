@@ -20,7 +20,7 @@ class SiteMethod(Method):
     """A method whose perturbation has the shape of the embeddings' output (batch, seq, hidden)."""
 
     emb_name: str | None = setting(
-        None, "embedding module, where get_input_embeddings() does not tell", optional=True, pattern=True
+        None, "embedding module, if get_input_embeddings() does not give it", optional=True, pattern=True
     )
 
     _looked = False
@@ -34,7 +34,7 @@ class SiteMethod(Method):
         """The geometry of this batch, from its padding and the ids (batch, seq) that the embedding saw.
 
         Raises:
-            AttackError: There is padding, and nothing tells where.
+            AttackError: There is padding, and no mask shows where.
         """
         mask, calls = own_mask(passes.batch, ids), []
         if mask is None:

@@ -12,7 +12,7 @@ from adv.core.ball import TINY
 from finetune.config import Recipe
 from finetune.training.loop import adamw
 from finetune.training.steps import rate
-from studies.checking.probe import Bed, Outcome, Watch
+from studies.checking.probe import Bed, Observer, Outcome
 
 # From 65536, the scaler's first scale, down to 1.
 HALVINGS = 16
@@ -23,10 +23,10 @@ class Facts:
     """One attacked step beside a clean one.
 
     Args:
-        model: It.
+        model: The model that was tried.
         method: As it was built, with its settings.
         epochs: Of the recipe.
-        watch: What was touched.
+        observer: What was touched.
         clean: The clean step.
         attacked: The attacked step.
         measured: The method's diagnostics of that step.
@@ -36,7 +36,7 @@ class Facts:
     model: nn.Module
     method: Method
     epochs: int
-    watch: Watch
+    observer: Observer
     clean: Outcome
     attacked: Outcome
     measured: dict[str, float]
@@ -45,12 +45,12 @@ class Facts:
     @property
     def relative(self) -> float | None:
         """Size of the perturbation against what it perturbs, as the method measured it, else as it was seen, or None."""
-        return self.measured.get("relative", self.watch.relative or None)
+        return self.measured.get("relative", self.observer.relative or None)
 
     @property
     def gap(self) -> float | None:
         """The loss under attack minus the clean one; None where no pass saw a perturbation."""
-        return None if self.watch.under is None else self.watch.under - self.clean.objective
+        return None if self.observer.under is None else self.observer.under - self.clean.objective
 
     @property
     def cosine(self) -> float:
@@ -87,10 +87,10 @@ def gather(bed: Bed, build: Callable[[], Method], recipe: Recipe, steps: int) ->
     method.after_step(bed.model)
     method.diagnostics()
     scaled = bed.precision.scaler is not None
-    watch = Watch(bed.model, float(bed.unit) if scaled else None)
-    attacked = bed.outcome(method, watch.forward)
+    observer = Observer(bed.model, float(bed.unit) if scaled else None)
+    attacked = bed.outcome(method, observer.forward)
     measured = method.diagnostics()
-    return Facts(bed.model, method, recipe.epochs, watch, bed.outcome(Clean()), attacked, measured, halvings)
+    return Facts(bed.model, method, recipe.epochs, observer, bed.outcome(Clean()), attacked, measured, halvings)
 
 
 def started(method: Method, optimiser: torch.optim.Optimizer | None) -> Method:

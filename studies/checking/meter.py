@@ -31,7 +31,7 @@ class Spent:
         seconds: Median of each.
         ratio: Median over the rounds of the second's to the first's.
         spread: Of these ratios: how far the middle half reaches, as a share of the median.
-        load: Work on the machine before we began, in cores; None where the system does not tell.
+        load: Work on the machine before we began, in cores; None where the system does not say.
         peaks: Most bytes of each.
         counted: How these were counted.
     """
@@ -52,7 +52,7 @@ class Spent:
 
 
 def load() -> float | None:
-    """The machine's load over the last minute, in cores; None where the system does not tell."""
+    """The machine's load over the last minute, in cores; None where the system does not say."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 

@@ -66,8 +66,8 @@ class Bed:
 
 
 @dataclass
-class Watch:
-    """Sees every pass of a step that goes through ``forward``.
+class Observer:
+    """Observes every pass of a step that goes through ``forward``.
 
     Args:
         model: Whose step it is.

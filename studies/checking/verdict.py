@@ -1,4 +1,4 @@
-"""What is wrong with an attacked step: the failures that training would never tell of."""
+"""What is wrong with an attacked step: failures that training does not show."""
 
 import math
 from collections.abc import Iterator
@@ -61,10 +61,10 @@ def failures(facts: Facts) -> Iterator[str]:
             f"the attacked step's gradient ({facts.attacked.norm:.3g}) is next to nothing beside a clean step's "
             f"({facts.clean.norm:.3g})"
         )
-    if facts.watch.unscaled:
+    if facts.observer.unscaled:
         yield (
-            f"a loss was differentiated without the loss scale ({facts.watch.unit:g}): under fp16 its gradient is next to "
-            "nothing beside the clean one; the method must use passes.scale(loss)"
+            f"a loss was differentiated without the loss scale ({facts.observer.unit:g}): under fp16 its gradient is "
+            "next to nothing beside the clean one; the method must use passes.scale(loss)"
         )
 
 
@@ -76,7 +76,7 @@ def overflow(facts: Facts) -> str:
 
 
 def movement(facts: Facts) -> Iterator[str]:
-    """Perturbations that are none, or no small ones."""
+    """Perturbations that are zero, or too large."""
     relative = facts.relative
     if relative is None:
         if same(facts.clean, facts.attacked):
@@ -85,11 +85,11 @@ def movement(facts: Facts) -> Iterator[str]:
     if relative < SWALLOWED:
         what = "moves nothing" if relative == 0 else f"is {relative:.1g} of what it perturbs: fp32 rounds it away"
         yield f"the perturbation {what}; raise the radius ({radii(facts.method)})"
-    elif facts.watch.relative == 0 and same(facts.clean, facts.attacked):
+    elif facts.observer.relative == 0 and same(facts.clean, facts.attacked):
         yield "the perturbation is rounded away where it is added, and the gradient is that of a clean step"
     elif relative > 1:
         yield (
-            f"the perturbation is {relative:.3g} times what it perturbs, larger than it: no text is left; "
+            f"the perturbation is {relative:.3g} times as large as what it perturbs, so nothing of the text is left; "
             f"lower the radius ({radii(facts.method)})"
         )
 
@@ -103,7 +103,7 @@ def radii(method: Method) -> str:
 
 
 def number(value: object) -> bool:
-    """Whether a setting is one."""
+    """Whether a setting is a number."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -114,7 +114,7 @@ def same(one: Outcome, other: Outcome) -> bool:
 
 
 def idle(facts: Facts) -> Iterator[str]:
-    """Settings that are not connected."""
+    """Settings that have no effect."""
     method, clipped = facts.method, facts.measured.get("clipped")
     reach, epsilon = method.reach(), getattr(method, "epsilon", 0.0)
     if reach is not None and 0 < reach.length < epsilon and not clipped:

@@ -66,19 +66,19 @@ def about(facts: Facts, bed: Bed, model: str) -> Table:
 
 def matched(facts: Facts) -> list[str]:
     """The modules and weight tensors that the method touched."""
-    watch, parameters = facts.watch, dict(facts.model.named_parameters())
+    observer, parameters = facts.observer, dict(facts.model.named_parameters())
     modules = dict(facts.model.named_modules())
-    moved = {name: size for name, size in watch.modules.items() if size}
+    moved = {name: size for name, size in observer.modules.items() if size}
     lines = []
     # AWP hooks the embedding too, to see which rows are looked up; what it moves are weights.
-    for name in moved or ({} if watch.weights else watch.modules):
+    for name in moved or ({} if observer.weights else observer.modules):
         shape = " x ".join(str(n) for p in modules[name].parameters(recurse=False) for n in p.shape if p.dim() > 1)
         size = sum(p.numel() for p in modules[name].parameters())
         text = f"output of {name or 'the model'} ({type(modules[name]).__name__}"
         lines.append(text + (f", {shape}, {size:,} parameters)" if shape else f", {size:,} parameters)"))
-    if watch.weights:
-        names = list(watch.weights)
-        held, changed = sum(parameters[name].numel() for name in names), sum(watch.weights.values())
+    if observer.weights:
+        names = list(observer.weights)
+        held, changed = sum(parameters[name].numel() for name in names), sum(observer.weights.values())
         lines.append(
             f"{counted(len(names), 'weight tensor')} ({held:,} parameters, {changed:,} moved): {some(names, NAMED)}"
         )
@@ -89,7 +89,7 @@ def beside(facts: Facts, spent: Spent, doubt: str) -> Table:
     """The attacked step beside the clean one; times that are in doubt are no ratio."""
     clean, attacked, cost, gap = facts.clean, facts.attacked, facts.method.cost(), facts.gap
     table = Table("", "clean step", "attacked step", "", box=None, pad_edge=False)
-    under = "-" if gap is None else f"{facts.watch.under:.6g}"
+    under = "-" if gap is None else f"{facts.observer.under:.6g}"
     table.add_row("loss", f"{clean.objective:.6g}", under, "" if gap is None else f"{gap:+.3g}")
     table.add_row("objective", f"{clean.objective:.6g}", f"{attacked.objective:.6g}", "")
     table.add_row("gradient norm", f"{clean.norm:.4g}", f"{attacked.norm:.4g}", f"cosine {facts.cosine:.3f}")

@@ -143,5 +143,5 @@ def test_an_overflow_ends_the_attack_of_this_step_alone():
 
 def test_a_model_that_does_not_tell_its_encoder_is_an_error():
     model = Bag()
-    with pytest.raises(AttackError, match="Bag does not tell its encoder: set layer_name to it"):
+    with pytest.raises(AttackError, match="cannot find the encoder of Bag: set layer_name to it"):
         CreAT().backward(model, batch_for(model))

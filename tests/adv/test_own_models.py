@@ -69,9 +69,11 @@ def test_one_with_embeddings_alone_is_told_which_there_are():
             self.place = nn.Embedding(9, 16)
 
     batch = (text_batch()["input_ids"], text_batch()["attention_mask"].sum(1), text_batch()["labels"])
-    with pytest.raises(AttackError, match=r"LSTM does not tell .*: set emb_name; .* are embedding\.weight$"):
+    with pytest.raises(
+        AttackError, match=r"cannot find the input embeddings of LSTM: set emb_name; .* are embedding\.weight$"
+    ):
         FGM().backward(LSTM(), batch, forward=of_tuple)
-    with pytest.raises(AttackError, match=r"Two does not tell .* embedding\.weight, place\.weight$"):
+    with pytest.raises(AttackError, match=r"cannot find the input embeddings of Two: .* embedding\.weight, place\.weight$"):
         FGM().backward(Two(), batch, forward=of_tuple)
 
 

@@ -78,7 +78,7 @@ def test_a_name_that_fits_none_or_several_is_an_error(find):
 def test_a_model_that_tells_nothing_is_an_error():
     with pytest.raises(AttackError, match="Bag has no list of layers: set layer_name to its first layer"):
         first_layer(Bag(), None)
-    with pytest.raises(AttackError, match="Bag does not tell its encoder: set layer_name to it"):
+    with pytest.raises(AttackError, match="cannot find the encoder of Bag: set layer_name to it"):
         encoder_of(Bag(), None)
     empty = Bag()
     empty.layers = nn.ModuleList()
@@ -86,6 +86,6 @@ def test_a_model_that_tells_nothing_is_an_error():
         first_layer(empty, None)
     # transformers' base_model is the model itself where there is no head.
     bare = build("bert").bert
-    with pytest.raises(AttackError, match="BertModel does not tell its encoder"):
+    with pytest.raises(AttackError, match="cannot find the encoder of BertModel"):
         encoder_of(bare, None)
     assert torch.is_tensor(bare(**{k: v for k, v in batch_for(bare).items() if k != "labels"})[0])

@@ -42,7 +42,7 @@ def test_the_refusal_names_what_there_was():
     }.items():
         with pytest.raises(AttackError, match=words):
             FGM().backward(model, REFUSED[kind], forward=forward)
-    with pytest.raises(AttackError, match=r"nothing tells the padding token, and mask \(4, 7\) does not fit"):
+    with pytest.raises(AttackError, match=r"the padding token is unknown, and mask \(4, 7\) does not fit"):
         FGM(emb_name="embedding").backward(
             Attention(None), {"src": IDS, "mask": REAL[:, :7], "y": LABELS}, forward=outside("src", "y")
         )

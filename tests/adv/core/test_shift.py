@@ -165,7 +165,7 @@ def test_nothing_to_attack_is_an_error_that_says_what_to_do(name):
 @pytest.mark.parametrize("name", ON_EMBEDDINGS)
 def test_a_model_without_embeddings_is_an_error(name):
     layer = {"layer_name": "^$"} if name == "creat" else {}
-    with pytest.raises(AttackError, match="Linear does not tell its input embeddings: set emb_name"):
+    with pytest.raises(AttackError, match="cannot find the input embeddings of Linear: set emb_name"):
         METHODS[name](**layer).backward(nn.Linear(2, 2), {"input": torch.ones(1, 2)})
     model = Bag()
     with pytest.raises(AttackError, match="the loss does not depend on the embeddings' output"):

@@ -12,7 +12,7 @@ from finetune.config import Recipe
 from finetune.training.steps import Micro
 from studies.checking.facts import gather
 from studies.checking.meter import pace, peak_bytes
-from studies.checking.probe import Bed, Watch
+from studies.checking.probe import Bed, Observer
 from studies.checking.verdict import judge
 
 
@@ -157,25 +157,25 @@ def test_what_is_measured_is_what_is_seen(name):
     if type(facts.method).follow is Method.follow:
         assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert all(not module._forward_hooks and not module._forward_pre_hooks for module in model.modules())
-    seen, measured = facts.watch.relative, facts.measured.get("relative")
+    seen, measured = facts.observer.relative, facts.measured.get("relative")
     assert (measured is None) or measured > 0
     assert (measured is None) or seen > 0
     if issubclass(METHODS[name], EmbeddingMethod):
-        assert facts.watch.weights == {}
-        assert [n for n, change in facts.watch.modules.items() if change] == ["bert.embeddings.word_embeddings"]
+        assert facts.observer.weights == {}
+        assert [n for n, change in facts.observer.modules.items() if change] == ["bert.embeddings.word_embeddings"]
 
 
-def test_a_watch_sees_which_weights_moved_and_by_how_much():
+def test_an_observer_sees_which_weights_moved_and_by_how_much():
     model = build("bert")
-    watch = Watch(model, None)
+    observer = Observer(model, None)
     with torch.no_grad():
         model.classifier.weight.mul_(1.5)
     batch = batch_for(model)
-    watch.forward(model, batch)
-    assert list(watch.weights) == ["classifier.weight"]
-    assert watch.weights["classifier.weight"] == model.classifier.weight.numel()
-    assert watch.relative == pytest.approx(0.5)
-    assert watch.under == pytest.approx(float(model.eval()(**batch).loss.detach()), rel=0.5)
+    observer.forward(model, batch)
+    assert list(observer.weights) == ["classifier.weight"]
+    assert observer.weights["classifier.weight"] == model.classifier.weight.numel()
+    assert observer.relative == pytest.approx(0.5)
+    assert observer.under == pytest.approx(float(model.eval()(**batch).loss.detach()), rel=0.5)
 
 
 def test_memory_counts_what_lives_at_once():
