@@ -1,15 +1,12 @@
 """Averaged weights through the command: searched, tuned, trained again, saved, exported, refused."""
 
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import optuna
 import pytest
 import yaml
-from helpers.places import ROOT
+from helpers.exported_scripts import run_script
 from helpers.refusals import assert_said, files, refused
 from optuna.trial import TrialState, create_trial
 from safetensors.torch import load_file
@@ -58,12 +55,9 @@ def test_the_exported_script_averages_too(kind: str, extra: list[str], capsys: p
     assert search.run(["--method", "fgm", "--trials", "1", *SMALL, *KINDS[kind], *extra]) == 0
     capsys.readouterr()
     assert search.run(["export", "--format", "python"]) == 0
-    Path("best.py").write_text(capsys.readouterr().out)
-    command = [sys.executable, "-W", "error", "best.py"]
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    said = run_script(capsys.readouterr().out, capsys)
     value = yaml.safe_load(Path("runs/reviews-fgm/best.yaml").read_text())["recorded"]["value"]
-    assert done.stdout.splitlines()[-1] == f"epoch 1: log_loss {value:.6f}"
+    assert said[-1] == f"epoch 1: log_loss {value:.6f}"
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,7 +1,6 @@
 """The command, end to end, on the built-in task with few rows and epochs."""
 
 import csv
-import os
 import random
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 import optuna
 import pytest
 import yaml
+from helpers.exported_scripts import run_script
 from helpers.places import ROOT
 from optuna.trial import TrialState
 
@@ -86,13 +86,9 @@ def test_the_exported_script_trains_to_the_same_value(extra: list[str], capsys: 
     assert search.run(["--method", "awp", "--trials", "2", *SMALL, *extra]) == 0
     capsys.readouterr()
     assert search.run(["export", "--format", "python"]) == 0
-    script = Path("best.py")
-    script.write_text(capsys.readouterr().out)
-    command = [sys.executable, "-W", "error", str(script)]
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    said = run_script(capsys.readouterr().out, capsys, alone=not extra)
     value = yaml.safe_load(Path("runs/reviews-awp/best.yaml").read_text())["recorded"]["value"]
-    assert done.stdout.splitlines()[-1] == f"epoch 1: accuracy {value:.6f}"
+    assert said[-1] == f"epoch 1: accuracy {value:.6f}"
 
 
 def test_all_methods_are_searched_one_after_the_other() -> None:
