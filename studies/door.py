@@ -11,7 +11,7 @@ from studies.report.screen import Screen
 
 if TYPE_CHECKING:
     from studies.checking.look import Checked
-    from studies.result import Result
+    from studies.result import Result, Results
 
 
 @overload
@@ -19,10 +19,10 @@ def search(method: str = ..., *, progress: bool = ..., callbacks: Sequence[Any] 
 @overload
 def search(
     method: Sequence[str], *, progress: bool = ..., callbacks: Sequence[Any] = ..., **arguments: Any
-) -> dict[str, "Result"]: ...
+) -> "Results": ...
 def search(
     method: str | Sequence[str] = "awp", *, progress: bool = True, callbacks: Sequence[Any] = (), **arguments: Any
-) -> "Result | dict[str, Result]":
+) -> "Result | Results":
     """Search adversarial-training settings; the same call again goes on where it stopped.
 
     Args:
@@ -32,7 +32,7 @@ def search(
         **arguments: As the command's options, by their names with underscores; ``help(search)`` lists them.
 
     Returns:
-        The result; of several methods a dict of them, by name.
+        The result; of several methods a dict of them, by name, with ``to_frame()`` and ``report()`` for all.
 
     Raises:
         UserError: An argument cannot be carried out; says which, and what would be right.
@@ -52,7 +52,7 @@ def searched(
     screen: Screen,
     callbacks: Sequence[Any] = (),
     on_result: "Callable[[Result], None]" = lambda result: None,
-) -> "dict[str, Result]":
+) -> "Results":
     """What ``search`` and the command share.
 
     Args:

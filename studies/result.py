@@ -11,8 +11,10 @@ import pandas as pd
 from finetune.errors import UserError
 from studies.report.files import report_text
 from studies.report.fragment import fragment
+from studies.report.several import frame, several_fragment, write_several
 from studies.results.export import best_of, writer_of
 from studies.results.importance import Importance
+from studies.results.several import Several, gathered
 from studies.results.summary import Summary, settings_of, summarise
 from studies.results.trials import to_frame
 from studies.running.whole import write_whole
@@ -146,3 +148,42 @@ class Result:
             return fragment(self.summary)
         except UserError as error:
             return f"<div>{html.escape(str(error))}</div>"
+
+
+class Results(dict[str, Result]):
+    """Results of several methods, by name, and all of them in one table and on one page.
+
+    Args:
+        found: By method.
+        name: Of all of them.
+        path: Of their page.
+    """
+
+    def __init__(self, found: dict[str, Result], name: str, path: Path) -> None:
+        super().__init__(found)
+        self.name, self.path = name, path
+
+    @cached_property
+    def side_by_side(self) -> Several:
+        """What the table is made of."""
+        return gathered({method: result.summary for method, result in self.items()})
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for clean training and one for each method, the best first: value, gains over clean and control, cost."""
+        return frame(self.side_by_side)
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write their page, one HTML file that needs no network and links the report of each.
+
+        Args:
+            path: The file; in the folder for results where None.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        folders = {method: result.folder for method, result in self.items()}
+        return write_several(self.side_by_side, self.name, folders, Path(path) if path else self.path)
+
+    def _repr_html_(self) -> str:
+        """The table as a notebook shows it."""
+        return several_fragment(self.side_by_side)

@@ -6,7 +6,7 @@ from pathlib import Path
 from optuna.storages import RDBStorage
 
 from finetune.arguments import arg
-from finetune.data.load import load_task
+from finetune.data.load import load_task, task_name
 from finetune.errors import writing
 from finetune.tasks.metrics import constant_guess, metric_for
 from finetune.tasks.task import Task
@@ -20,10 +20,11 @@ from studies.planning.request import Request
 from studies.planning.resolve import Job, on_threads, resolve, too_many_threads
 from studies.report.progress import Watch
 from studies.report.screen import Screen
-from studies.result import Result
+from studies.result import Result, Results
 from studies.results.digits import places_of
 from studies.running.begin import find_study
-from studies.running.folder import study_folder
+from studies.running.folder import folder_of, study_folder
+from studies.running.named import named_before
 from studies.running.objective import Objective
 from studies.running.storage import close_storage, database_file, open_storage, storage_errors
 from studies.running.takeover import arranged, refuse_early
@@ -37,7 +38,7 @@ def search_all(
     screen: Screen,
     callbacks: Sequence[Callback] = (),
     on_result: Callable[[Result], None] = lambda result: None,
-) -> dict[str, Result]:
+) -> Results:
     """Search each method.
 
     What can be refused is refused in the order of what it costs: arguments, space, the study that is there, data, model.
@@ -50,7 +51,7 @@ def search_all(
         on_result: Called when the search of a method is done.
 
     Returns:
-        A result for each method, by name.
+        A result for each method, by name; of several their page is written as well.
 
     Raises:
         UserError: The request cannot be carried out.
@@ -75,10 +76,20 @@ def search_all(
             with writing(arg("out", request.output.out)):
                 found[job.plan.method] = search_one(job, metric, bench, storage, screen, callbacks)
                 on_result(found[job.plan.method])
-        return found
+        return together(request, found)
     finally:
         if storage is not None:
             close_storage(storage)
+
+
+def together(request: Request, found: dict[str, Result]) -> Results:
+    """Results with the page of all of them, which is written where there are several."""
+    out, name = request.output.out, request.all_name(request.data.task or task_name(request.data))
+    results = Results(found, name, folder_of(out, f"{name}.html"))
+    if len(found) > 1:
+        with writing(arg("out", out)):
+            results.report()
+    return results
 
 
 def taken_up(jobs: list[Job[Plan]], storage: RDBStorage | None) -> tuple[list[Job[Plan]], list[str]]:
@@ -94,6 +105,9 @@ def taken_up(jobs: list[Job[Plan]], storage: RDBStorage | None) -> tuple[list[Jo
     refuse_early(jobs[0], request.aim.metric, storage)
     if storage is None:
         return jobs, lines
+    with storage_errors(request.output.storage):
+        named = [named_before(job, storage) for job in jobs]
+    jobs, lines = [job for job, _ in named], [line for _, more in named for line in more]
     given = "threads" in request.given
     for number, job in enumerate(jobs):
         with storage_errors(request.output.storage):

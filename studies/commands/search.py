@@ -1,4 +1,4 @@
-"""The search command: lines while it goes on, then for each method a summary and where its files are."""
+"""The search command: lines while it goes on, then for each method a summary and where its files are; of several a table."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,13 @@ def print_search(arguments: dict[str, Any], console: Console) -> None:
     Raises:
         UserError: An argument cannot be carried out.
     """
-    searched(arguments, Screen(console, as_options), on_result=lambda result: print_result(result, console))
+    found = searched(arguments, Screen(console, as_options), on_result=lambda result: print_result(result, console))
+    if len(found) > 1:
+        from studies.report.several import print_several
+        from studies.report.terminal import say
+
+        print_several(console, found.side_by_side)
+        say(console, f"written: {found.path}")
 
 
 def print_result(result: "Result", console: Console) -> None:

@@ -53,7 +53,7 @@ class Output(Strict):
     """Where results go."""
 
     storage: str = Field(STORAGE, description=f"Optuna storage URL ({STORAGE})")
-    study: str | None = Field(None, description="study name (<task>-<method>)")
+    study: str | None = Field(None, description="study name (<task>-<method>); with several methods NAME.<method>")
     out: str = Field("runs", description="folder for results (runs)")
 
 
@@ -69,10 +69,23 @@ class Request:
     given: frozenset[str] = frozenset()
 
     def study_name(self, task: str, method: str) -> str:
-        """Of the study of one method."""
+        """Of the study of one method.
+
+        With several methods and a name it is NAME.METHOD: no study is called so by default (TASK-METHOD), whatever its task
+        is called, because names of methods have neither dot nor dash.
+        """
         if self.output.study is None:
             return f"{task}-{method}"
-        return f"{self.output.study}-{method}" if len(self.aim.method) > 1 else self.output.study
+        return f"{self.output.study}.{method}" if len(self.aim.method) > 1 else self.output.study
+
+    def all_name(self, task: str) -> str:
+        """Of the studies of several methods together."""
+        return f"{self.output.study or task}-methods"
+
+    def earlier_name(self, method: str) -> str | None:
+        """What version 0.1.0 called it; None where that is the same."""
+        several = self.output.study is not None and len(self.aim.method) > 1
+        return f"{self.output.study}-{method}" if several else None
 
 
 GROUPS: dict[str, type[Strict]] = {"aim": Aim, "data": Data, "recipe": Recipe, "running": Running, "output": Output}

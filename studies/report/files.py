@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from studies.report.figures import figures
 from studies.report.page import CAPTIONS, page
+from studies.report.rendering import rendered
 from studies.results.summary import Summary
 from studies.results.trials import to_csv
 from studies.running.whole import write_whole
 
-TEMPLATE = Path(__file__).with_name("report.html.jinja")
 # plotly.js has a button that hands the data to its maker's server, and shows it unless told not to.
 CONFIG = {
     "displaylogo": False,
@@ -43,19 +42,16 @@ def write_report(summary: Summary, folder: Path) -> Path:
 
 def report_text(summary: Summary) -> str:
     """The page, whole."""
-    environment = Environment(undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    drawn = [embedded(name, figure) for name, figure in figures(summary).items()]
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        page(summary), figures=drawn, plotly=Markup(get_plotlyjs())
-    )
+    drawn = [embedded(name, figure, CAPTIONS[name]) for name, figure in figures(summary).items()]
+    return rendered("report.html.jinja", **page(summary), figures=drawn, plotly=Markup(get_plotlyjs()))
 
 
-def embedded(name: str, figure: go.Figure) -> dict[str, Any]:
+def embedded(name: str, figure: go.Figure, caption: str) -> dict[str, Any]:
     """A figure as the template takes it: its title becomes a heading, which wraps on a narrow screen."""
     title = html.unescape(figure.layout.title.text)
     figure.update_layout(title=None, margin={"t": 30})
     body = figure.to_html(full_html=False, include_plotlyjs=False, div_id=f"figure-{name}", config=CONFIG)
-    return {"title": title, "body": Markup(body), "caption": CAPTIONS[name], "least": figure.layout.meta["least"]}
+    return {"title": title, "body": Markup(body), "caption": caption, "least": figure.layout.meta["least"]}
 
 
 def write_trials(summary: Summary, folder: Path) -> Path:

@@ -1,15 +1,10 @@
 """The result of a study in a notebook: one block of HTML, without scripts, in the colours of the page around it."""
 
-from pathlib import Path
-
-from jinja2 import Environment, StrictUndefined
-
 from finetune.words import short
 from studies.report.page import error_of
+from studies.report.rendering import rendered
 from studies.results.sentences import against_clean, counts, silence, warnings
 from studies.results.summary import Summary, settings_of
-
-TEMPLATE = Path(__file__).with_name("fragment.html.jinja")
 
 
 def fragment(summary: Summary) -> str:
@@ -21,10 +16,10 @@ def fragment(summary: Summary) -> str:
     Returns:
         A ``div``; names from data and studies are escaped.
     """
-    environment = Environment(undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     best = summary.best
     values = {"clean baseline": summary.clean} | ({} if summary.constant is None else {"constant guess": summary.constant})
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return rendered(
+        "fragment.html.jinja",
         name=summary.study.study_name,
         about=summary.about,
         metric=summary.metric,

@@ -1,0 +1,171 @@
+"""Several methods side by side: a table on the terminal and in a notebook, and one page that links their reports."""
+
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+import pandas as pd
+import plotly.graph_objects as go
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+from rich.console import Console
+from rich.table import Table
+
+from finetune.words import short
+from studies.report.drawing import LOOKS, QUIET, add_baseline, plain, styled
+from studies.report.files import embedded
+from studies.report.page import DIRECTIONS, task_of
+from studies.report.rendering import rendered
+from studies.results.digits import shown
+from studies.results.sentences import counts
+from studies.results.several import Row, Several, control_of
+from studies.results.trials import complete, value_of
+from studies.running.whole import write_whole
+
+CAPTION = (
+    "Each point is a complete trial, the box its middle half, the dashed line clean training. A method helps where many of"
+    " its trials lie on the better side of the line, not only its best. Controls are grey."
+)
+
+
+def cells(several: Several) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of the table, clean training first."""
+    metric, first = several.first.metric, several.first
+    compared = any(row.control for row in several.rows)
+    heads = [
+        "method",
+        metric,
+        "against clean",
+        *(["against control"] if compared else []),
+        "trials",
+        "time per trial",
+        "step",
+    ]
+    clean = [
+        "clean",
+        first.shown(first.clean),
+        "",
+        *([""] if compared else []),
+        "",
+        f"{short(several.seconds, 3)} s",
+        "1.00x",
+    ]
+    return heads, [clean, *(row_cells(row, compared) for row in several.rows)]
+
+
+def row_cells(row: Row, compared: bool) -> list[str]:
+    """A method's row."""
+    summary = row.summary
+    control = f"{signed(row.beside, summary.places)} ({row.control})" if row.control else "-"
+    return [
+        row.method,
+        "-" if row.value is None else summary.shown(row.value),
+        signed(summary.gain, summary.places),
+        *([control] if compared else []),
+        counts(summary),
+        "-" if row.seconds is None else f"{short(row.seconds, 3)} s",
+        "-" if row.passes is None else f"{row.passes:.2f}x",
+    ]
+
+
+def signed(gain: float | None, places: int) -> str:
+    """A gain with its sign."""
+    return "-" if gain is None else f"{'+' if gain > 0 else ''}{shown(gain, places)}"
+
+
+COSTS = (
+    "Time per trial is the median of complete trials on this machine, clean epochs included; step is what a step costs by"
+    " its passes at the best settings, clean training being 1."
+)
+
+
+def print_several(console: Console, several: Several) -> None:
+    """The table, and how far to trust it."""
+    heads, rows = cells(several)
+    table = Table(*heads, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    console.print()
+    console.print(table)
+    for line in [*several.remarks, COSTS]:
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def frame(several: Several) -> pd.DataFrame:
+    """The table for Python: a row for each method and one for clean training, with numbers."""
+    first = several.first
+    rows = [["clean", first.clean, None, None, None, None, several.seconds, 1.0]]
+    for row in several.rows:
+        facts = [row.value, row.summary.gain, row.control, row.beside, len(row.summary.trials), row.seconds, row.passes]
+        rows.append([row.method, *facts])
+    names = [
+        first.metric,
+        "gain over clean",
+        "control",
+        "gain over control",
+        "trials",
+        "seconds per trial",
+        "cost of a step",
+    ]
+    return pd.DataFrame(rows, columns=["method", *names]).set_index("method")
+
+
+def write_several(several: Several, name: str, folders: dict[str, Path], path: Path) -> Path:
+    """Write the page.
+
+    Args:
+        several: The methods.
+        name: What stands on it.
+        folders: Of their studies, by method.
+        path: The file.
+
+    Raises:
+        OSError: It cannot be written; nothing half-written is left.
+    """
+    heads, rows = cells(several)
+    links = {method: link(folder / "report.html", path.parent) for method, folder in folders.items()}
+    about, figure = several.first.about, methods(several)
+    text = rendered(
+        "several.html.jinja",
+        name=name,
+        facts={
+            "Task": task_of(about["data"]),
+            "Model": about["recipe"].get("model", "that of the loop"),
+            "Metric": f"{several.first.metric}, {DIRECTIONS[several.first.maximize]}",
+            "Seed": about["recipe"]["seed"],
+        },
+        heads=heads,
+        rows=rows,
+        links=links,
+        remarks=[*several.remarks, COSTS],
+        figures=[] if figure is None else [embedded("methods", figure, CAPTION)],
+        plotly=Markup(get_plotlyjs()),
+    )
+    return write_whole(path, text)
+
+
+def several_fragment(several: Several) -> str:
+    """The table as a block for a notebook."""
+    heads, rows = cells(several)
+    return rendered("several_fragment.html.jinja", heads=heads, rows=rows, remarks=[*several.remarks, COSTS])
+
+
+def link(file: Path, start: Path) -> str:
+    """A file as a page in another folder links it."""
+    return quote(Path(os.path.relpath(file, start)).as_posix())
+
+
+def methods(several: Several) -> go.Figure | None:
+    """The values of all complete trials of each method."""
+    figure, first = go.Figure(), several.first
+    for row in several.rows:
+        values = [value_of(trial) for trial in complete(row.summary)]
+        if values:
+            color = QUIET if control_of(row.method) is None else LOOKS["search"]["color"]
+            box = go.Box(y=values, name=plain(row.method), boxpoints="all", jitter=0.5, pointpos=0, marker_size=4)
+            figure.add_trace(box.update(line={"width": 1.5}, marker_color=color, showlegend=False))
+    if not figure.data:
+        return None
+    add_baseline(figure, first)
+    figure.update_yaxes(title_text=plain(first.metric))
+    return styled(figure, f"Complete trials of each method ({plain(first.metric)})", 460, 90 * len(figure.data) + 80)

@@ -1,0 +1,118 @@
+"""Studies of several methods on the same data, side by side: on one seed, each with the best of its trials."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from adv import METHODS, RandomDirection, RandomWeights
+from adv.core.method import Method
+from adv.core.site import SiteMethod
+from adv.steps.weights import WeightMethod
+from studies.results.digits import gained
+from studies.results.summary import Summary, parted
+from studies.results.trials import complete
+
+# Controls, and the steps that they are controls of.
+CONTROLS: dict[str, type[Method]] = {"random_weights": WeightMethod, "random": SiteMethod}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method.
+
+    Args:
+        method: Its name.
+        summary: Of its study.
+        control: The name of its control, where that was searched too and has a complete trial.
+        beside: How much better its best trial is than its control's; None where there is nothing to compare.
+        seconds: What a complete trial took, the median; None without one.
+        passes: What a step costs at the best settings, in clean steps; None without a complete trial.
+    """
+
+    method: str
+    summary: Summary
+    control: str | None
+    beside: float | None
+    seconds: float | None
+    passes: float | None
+
+    @property
+    def value(self) -> float | None:
+        """The best trial's."""
+        return None if self.summary.best is None else self.summary.best.value
+
+
+@dataclass(frozen=True)
+class Several:
+    """Methods, the best first.
+
+    Args:
+        rows: One for each method; those without a complete trial last.
+        first: Of the study that was searched first: what all of them share.
+    """
+
+    rows: list[Row]
+    first: Summary
+
+    @property
+    def seconds(self) -> float:
+        """What clean training took."""
+        return sum(epoch.seconds for epoch in self.first.baseline)
+
+    @property
+    def remarks(self) -> list[str]:
+        """How far the table can be trusted."""
+        lines = [
+            "One seed, and of each method the best of its trials: a part of every gain is luck, small differences are noise."
+        ]
+        beaten = [row.method for row in self.rows if row.beside is not None and row.beside <= 0]
+        if beaten:
+            lines.append(f"Not better than the control, a random direction of the same size: {', '.join(beaten)}.")
+        told = dict.fromkeys(row.summary.shown(row.summary.clean) for row in self.rows)
+        if len(told) > 1:
+            each = ", ".join(
+                f"{row.summary.shown(row.summary.clean)} in {row.summary.study.study_name}" for row in self.rows
+            )
+            lines.append(f"Clean training is not the same in all studies ({each}), so each gain is against its own.")
+        return lines
+
+
+def control_of(method: str) -> str | None:
+    """The method that does the same in a random direction; None for clean training and for controls."""
+    kind = METHODS[method]
+    if issubclass(kind, RandomDirection | RandomWeights):
+        return None
+    return next((name for name, step in CONTROLS.items() if issubclass(kind, step)), None)
+
+
+def gathered(summaries: Mapping[str, Summary]) -> Several:
+    """Put studies side by side.
+
+    Args:
+        summaries: By method, at least one; all of one metric.
+    """
+    rows = [row_of(method, summary, summaries) for method, summary in summaries.items()]
+    first = next(iter(summaries.values()))
+    sign = -1 if first.maximize else 1
+    ranked = sorted(rows, key=lambda row: (row.value is None, 0.0 if row.value is None else sign * row.value))
+    return Several(ranked, first)
+
+
+def row_of(method: str, summary: Summary, summaries: Mapping[str, Summary]) -> Row:
+    """One method beside the others."""
+    control, best = control_of(method), summary.best
+    other = summaries[control].best if control is not None and control in summaries else None
+    beside = None
+    if best is not None and best.value is not None and other is not None and other.value is not None:
+        beside = gained(best.value, other.value, summary.places, summary.maximize)
+    passes = None
+    if best is not None:
+        settings, _ = parted(best, summary.about)
+        passes = METHODS[method](**settings).cost().relative
+    return Row(method, summary, None if beside is None else control, beside, usual(summary), passes)
+
+
+def usual(summary: Summary) -> float | None:
+    """Seconds of a complete trial, the median."""
+    taken: Sequence[float] = [t.user_attrs["seconds"] for t in complete(summary) if "seconds" in t.user_attrs]
+    return median(taken) if taken else None

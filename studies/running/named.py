@@ -1,0 +1,38 @@
+"""Studies that were named by an earlier rule."""
+
+from dataclasses import replace
+from typing import Any
+
+from optuna.storages import RDBStorage
+
+from finetune.config import Data, checked
+from finetune.data.load import task_name
+from studies.planning.identity import known_identity
+from studies.planning.plan import Plan
+from studies.planning.resolve import Job
+from studies.running.begin import find_study
+
+
+def named_before(job: Job[Plan], storage: RDBStorage) -> tuple[Job[Plan], list[str]]:
+    """The job under the name that version 0.1.0 gave its study, where there is that study and none of today's name.
+
+    The default study of a task that happens to have that name is another study.
+
+    Returns:
+        The job, and a line that says so.
+    """
+    earlier = job.request.earlier_name(job.plan.method)
+    if earlier is None or find_study(storage, job.name) is not None:
+        return job, []
+    there = find_study(storage, earlier)
+    begun = None if there is None else known_identity(there)
+    if begun is None or "loop" in begun["data"] or earlier == default_name(begun):
+        return job, []
+    why = f"version 0.1.0 made it under that name; today's is {job.name}"
+    return replace(job, name=earlier), [f"study {earlier} is there and goes on ({why})"]
+
+
+def default_name(about: dict[str, Any]) -> str:
+    """What the study is called where no name is given."""
+    data = about["data"] | {"label_column": tuple(about["data"].get("label_column", ()))}
+    return f"{about['data'].get('task') or task_name(checked(Data, data))}-{about['method']}"
