@@ -47,6 +47,14 @@ def test_a_search_shows_that_it_goes_on(cells):
     assert "clean baseline, epoch 2" in printed(cells[0])
 
 
+def test_a_result_is_drawn(cells):
+    for cell in (cells[1], cells[4]):
+        text = shown(cell, "text/html")
+        assert "accuracy" in text
+        assert "clean" in text
+        assert "<script" not in text
+
+
 def test_trials_are_a_table_and_the_best_is_a_configuration(cells):
     assert shown(cells[2], "text/html").count("<tr") == 1 + 4
     assert "report.html" in printed(cells[3])
