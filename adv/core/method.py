@@ -111,7 +111,10 @@ class Method:
         return self if epoch >= self.start_epoch else Clean()
 
     def reach(self) -> Reach | None:
-        """How far the attack leads at most, if its settings bound it; a class with steps of its own says it itself."""
+        """How far the attack leads at most, or None where its settings do not bound it.
+
+        A class with steps of its own writes it itself.
+        """
         return None
 
     def limits(self, clipped: float) -> dict[str, Limit]:
