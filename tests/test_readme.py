@@ -11,7 +11,7 @@ from helpers.tiny_models import batch_for, build
 import search
 from adv import METHODS
 from spaces import SPACES
-from studies.commands.methods import HEAD, readme_row, settings_of
+from studies.commands.methods import HEAD, readme_row, setting_rows
 
 README = (ROOT / "README.md").read_text()
 
@@ -49,7 +49,7 @@ def test_the_printed_table_is_whole_at_any_width(
     for name, kind in METHODS.items():
         assert any(line.startswith(f"{name} ({kind().cost().relative:.2f}x)") for line in lines)
         assert any(kind.paper in line for line in lines)
-        for row in settings_of(name):
+        for row in setting_rows(name):
             assert any(line.endswith(" ".join(row)) for line in lines), row
 
 

@@ -25,7 +25,7 @@ def print_check(console: Console, checked: Checked) -> None:
     say(console, f"{registered(method)} ({method.paper}): {settings_text(method)}")
     if checked.seen is not None:
         facts, bed, spent, doubt = (getattr(checked.seen, name) for name in ("facts", "bed", "spent", "doubt"))
-        console.print(about(facts, bed, checked.recipe.model))
+        console.print(facts_table(facts, bed, checked.recipe.model))
         console.print(beside(facts, spent, doubt))
         say(console, clocked(facts, spent, doubt))
     for finding in checked.findings:
@@ -44,7 +44,7 @@ def settings_text(method: Method) -> str:
     return " ".join(f"{field.name}={short(getattr(method, field.name))}" for field in dataclasses.fields(method))
 
 
-def about(facts: Facts, bed: Bed, model: str) -> Table:
+def facts_table(facts: Facts, bed: Bed, model: str) -> Table:
     """What was attacked, and how far it moved."""
     weights = list(facts.model.parameters())
     frozen = sum(p.numel() for p in weights if not p.requires_grad)

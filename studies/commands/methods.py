@@ -31,7 +31,7 @@ def text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value) or "''"
 
 
-def settings_of(name: str) -> list[tuple[str, str, str]]:
+def setting_rows(name: str) -> list[tuple[str, str, str]]:
     """Name, default, and searched range or (what is allowed) of each setting, the searched ones first."""
     fields = [field for field in dataclasses.fields(METHODS[name]) if field.name not in COMMON]
     space = SPACES[name]
@@ -56,7 +56,7 @@ def print_methods(console: Console) -> None:
     for name, kind in METHODS.items():
         cost = kind().cost()
         left = [f"{name} ({cost.relative:.2f}x)", kind.paper, passes_text(cost)]
-        for first, cells in zip_longest(left, settings_of(name)):
+        for first, cells in zip_longest(left, setting_rows(name)):
             table.add_row(Text(first or ""), *map(Text, cells or ("", "", "")))
         table.add_section()
     if not console.is_terminal:

@@ -27,6 +27,6 @@ def print_training(config: str, seed: int | None, out: Path, console: Console) -
         result = rerun(best, seed, out, line, lambda text: say(console, text))
     except UserError as error:
         raise UserError(f"{config}: {error.text}") from None
-    for sentence in [*result.verdict, *result.notes]:
+    for sentence in [*result.sentences, *result.notes]:
         say(console, sentence)
     say(console, f"model: {out}")

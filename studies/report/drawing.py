@@ -48,7 +48,7 @@ def kinds(summary: Summary) -> dict[str, list[FrozenTrial]]:
 
 
 def one_in(summary: Summary) -> int:
-    """Every which trial is drawn: 1, every one, until there are too many for a file that opens quickly."""
+    """The step between two trials that are drawn: 1, all of them, until there are too many for a file that opens quickly."""
     return max(1, math.ceil(len(summary.trials) / MOST))
 
 

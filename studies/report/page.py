@@ -3,9 +3,8 @@
 from statistics import median
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-
 from finetune.words import short
+from studies.planning.words import from_to
 from studies.report.drawing import one_in
 from studies.results.digits import judged, places_of
 from studies.results.digits import shown as shown_value
@@ -59,7 +58,7 @@ def page(summary: Summary) -> dict[str, Any]:
         "metric": summary.metric,
         "best": best_rows(summary),
         "settings": list(summary.space),
-        "identity": identity(summary),
+        "identity": sections(summary),
     }
 
 
@@ -139,13 +138,13 @@ def best_rows(summary: Summary) -> list[list[str]]:
     ]
 
 
-def identity(summary: Summary) -> dict[str, dict[str, str]]:
+def sections(summary: Summary) -> dict[str, dict[str, str]]:
     """What the study is about, by section."""
     about = summary.about
     prints = {name: about[name] for name in ("data fingerprint", "model fingerprint") if name in about}
     sections = {
         "Recipe": about["recipe"],
-        "Space": {name: described(distribution) for name, distribution in summary.space.items()},
+        "Space": {name: from_to(distribution) for name, distribution in summary.space.items()},
         "Fixed settings": about["fixed"],
         "Search": about["search"],
         "Data": about["data"] | prints,
@@ -161,11 +160,3 @@ def identity(summary: Summary) -> dict[str, dict[str, str]]:
 def shown(value: Any) -> str:
     """A recorded value; lists without brackets."""
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def described(distribution: BaseDistribution) -> str:
-    """A range in words."""
-    if isinstance(distribution, CategoricalDistribution):
-        return "one of " + ", ".join(map(str, distribution.choices))
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
-    return f"{distribution.low:g} to {distribution.high:g}" + (", logarithmic" if distribution.log else "")

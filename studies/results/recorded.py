@@ -57,7 +57,7 @@ def differs(best: Best, bench: Bench, recipe: Recipe) -> list[str]:
     return found
 
 
-def verdict(best: Best, value: float, different: list[str], seed: int, maximize: bool) -> str:
+def compared(best: Best, value: float, different: list[str], seed: int, maximize: bool) -> str:
     """Whether the value is the recorded one, and if not, all that differs."""
     recorded, places = best.recorded, max(PLACES, places_of(maximize, best.recorded.value))
     text = f"{best.metric} {shown(value, places)}; recorded {shown(recorded.value, places)}"

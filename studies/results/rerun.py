@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from safetensors import SafetensorError
 
 from adv import METHODS, Clean
+from finetune.arguments import arg
 from finetune.config import Recipe, checked
 from finetune.data.load import load_task
 from finetune.errors import writing
@@ -18,7 +19,7 @@ from finetune.training.loop import Epoch, Training
 from studies.planning.resolve import too_many_threads
 from studies.results.best import Best
 from studies.results.digits import gained, judged, nothing_learned, places_of, shown
-from studies.results.recorded import differs, seed_of, verdict
+from studies.results.recorded import compared, differs, seed_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Rerun:
 
     value: float
     same: bool
-    verdict: list[str]
+    sentences: list[str]
     notes: list[str]
 
 
@@ -44,7 +45,7 @@ def rerun(
         tell: Told before training what is not as recorded.
 
     Raises:
-        UserError: The folder cannot be written, or data or model cannot be had.
+        UserError: The folder cannot be written, or data or model cannot be read.
         Diverged: It no longer trains.
     """
     recipe = best.recipe if seed is None else checked(Recipe, best.recipe.model_dump() | {"seed": seed})
@@ -53,12 +54,12 @@ def rerun(
     changed = f"not as recorded: {'; '.join(different)}" if different else None
     for line in filter(None, (*bench.read, too_many_threads(recipe.threads), changed)):
         tell(line)
-    with writing(f"--out {out}"):
+    with writing(arg("out", out)):
         out.mkdir(parents=True, exist_ok=True)
     training = Training(bench, recipe, METHODS[best.method](**best.settings))
     for epoch in training.epochs():
         on_epoch(best.method, epoch)
-    with writing(f"--out {out}"), TemporaryDirectory(dir=out, prefix=".writing-") as whole:
+    with writing(arg("out", out)), TemporaryDirectory(dir=out, prefix=".writing-") as whole:
         try:
             with training.average.swapped():
                 notes = keep(bench, training.model, Path(whole))
@@ -69,7 +70,7 @@ def rerun(
     value = training.history[-1].metrics[best.metric]
     del training
     maximize = find_metric(best.metric).direction == "maximize"
-    lines = [verdict(best, value, different, recipe.seed, maximize)]
+    lines = [compared(best, value, different, recipe.seed, maximize)]
     lines += beside(best, bench, recipe, value, maximize, different, on_epoch)
     return Rerun(value, value == best.recorded.value, lines, [*bench.notes, *notes])
 

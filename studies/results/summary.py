@@ -26,7 +26,7 @@ class Summary:
     """One study at one moment.
 
     Args:
-        study: It.
+        study: Optuna's.
         about: Its identity: method, data, recipe, space, versions.
         space: The declared space.
         trials: Finished trials by number.

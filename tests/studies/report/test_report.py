@@ -138,7 +138,7 @@ def test_many_failures_are_cut_short(tmp_path):
 
 def test_what_the_study_is_about_stands_at_the_end(report):
     text = Page(report).text
-    assert "adv_eps 0.0001 to 0.3, logarithmic" in text
+    assert "adv_eps 0.0001 to 0.3, log" in text
     assert "start_epoch 0 to 2" in text
     assert "data fingerprint 0123456789abcdef" in text
     assert f"epochs {EPOCHS}" in text
