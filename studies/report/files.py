@@ -12,7 +12,8 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from studies.report.figures import figures
-from studies.report.page import CAPTIONS, page
+from studies.report.page import page
+from studies.report.panels import PANELS
 from studies.report.rendering import rendered
 from studies.results.summary import Summary
 from studies.results.trials import to_csv
@@ -42,7 +43,7 @@ def write_report(summary: Summary, folder: Path) -> Path:
 
 def report_text(summary: Summary) -> str:
     """The page, whole."""
-    drawn = [embedded(name, figure, CAPTIONS[name]) for name, figure in figures(summary).items()]
+    drawn = [embedded(name, figure, PANELS[name].CAPTION) for name, figure in figures(summary).items()]
     return rendered("report.html.jinja", **page(summary), figures=drawn, plotly=Markup(get_plotlyjs()))
 
 

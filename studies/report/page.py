@@ -14,20 +14,6 @@ from studies.results.summary import Summary, settings_of
 from studies.results.trials import complete, own, phase_of, value_of
 
 TOP = 20
-CAPTIONS = {
-    "history": "Each point is a trial; points on the better side of the dashed line beat clean training. Failed trials, and"
-    " pruned ones that were stopped below all final values, stand at the worse edge.",
-    "importances": "Each bar is the share of the value's variance that one setting alone explains, in the exploration phase;"
-    " what does not reach past the dashed line cannot be told from noise.",
-    "slices": "The value of every trial against one setting at a time, with clean training as the dashed line; a slope or a"
-    " cliff means that the setting matters there, an even cloud that it does not.",
-    "contour": "Complete trials (dots) over the two settings that matter most, the value interpolated between them; darker"
-    " is better, and far from any dot the colour is a guess.",
-    "parallel": "Each line is a complete trial crossing every setting; where dark lines bunch on an axis are the good values"
-    " of that setting.",
-    "epochs": "The metric after each epoch, one thin line for each trial; the bold black line is clean training.",
-    "timeline": "When each trial ran and for how long; gaps are times when the search stood still.",
-}
 DIRECTIONS = {True: "higher is better", False: "lower is better"}
 
 

@@ -10,7 +10,8 @@ from optuna.distributions import FloatDistribution
 
 from studies.report.figures import figures
 from studies.report.files import write_images, write_report, write_trials
-from studies.report.page import CAPTIONS, number, page
+from studies.report.page import number, page
+from studies.report.panels import PANELS
 from studies.results.importance import Importance
 
 MIXED = "C" * 12 + "PFCPC"
@@ -51,8 +52,8 @@ def test_plotly_is_inlined_once_and_hands_nothing_on(mixed, report):
 def test_every_figure_has_a_heading_and_a_sentence(mixed, report):
     page = Page(report)
     for name in figures(mixed):
-        assert CAPTIONS[name] in page.text
-    assert page.count("figure") == page.count("figcaption") == len(CAPTIONS)
+        assert PANELS[name].CAPTION in page.text
+    assert page.count("figure") == page.count("figcaption") == len(PANELS)
 
 
 def test_the_summary_says_what_was_searched_and_found(mixed, report):

@@ -1,0 +1,16 @@
+"""The panels of the report, one file each, in reading order.
+
+A panel has a ``CAPTION`` and ``draw(summary)``, which returns None where it has nothing to show.
+"""
+
+from studies.report.panels import contour, epochs, history, importances, parallel, slices, timeline
+
+PANELS = {
+    "history": history,
+    "importances": importances,
+    "slices": slices,
+    "contour": contour,
+    "parallel": parallel,
+    "epochs": epochs,
+    "timeline": timeline,
+}

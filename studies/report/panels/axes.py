@@ -1,0 +1,75 @@
+"""Settings on axes, and trials as Optuna's own figures take them."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, create_trial
+
+from studies.report.drawing import (
+    log_ticks,
+    plain,
+)
+from studies.results.summary import Summary
+from studies.results.trials import complete, value_of
+
+# Optuna's contour holds a cell for each pair of distinct values: 200 trials are 40,000 cells.
+MOST = 200
+FEW = 12
+
+
+def varied(summary: Summary) -> list[str]:
+    """Settings that can differ between trials, the most important first."""
+    ranked = [row.name for row in summary.importances]
+    return ranked + [name for name, dist in summary.space.items() if not dist.single() and name not in ranked]
+
+
+def axis(distribution: BaseDistribution) -> dict[str, Any]:
+    """An axis over the whole range of a setting, with ticks that can be read."""
+    if isinstance(distribution, CategoricalDistribution):
+        labels = [plain(choice) for choice in distribution.choices]
+        return {"type": "category", "categoryarray": labels, "range": [-0.5, len(labels) - 0.5]}
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    low, high = distribution.low, distribution.high
+    if distribution.log:
+        ticks = log_ticks(low, high)
+        start, end = math.log10(low), math.log10(high)
+        shown: dict[str, Any] = {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:.3g}" for tick in ticks]}
+    else:
+        start, end = low, high
+        shown = {"tick0": low, "dtick": math.ceil((high - low) / 8)} if isinstance(distribution, IntDistribution) else {}
+    return shown | {"range": [start - 0.05 * (end - start), end + 0.05 * (end - start)]}
+
+
+def position(trial: FrozenTrial, name: str, distribution: BaseDistribution) -> Any:
+    """Where a trial stands on the axis of a setting."""
+    value = trial.params[name]
+    return plain(value) if isinstance(distribution, CategoricalDistribution) else value
+
+
+def chosen(summary: Summary) -> list[FrozenTrial]:
+    """At most MOST complete trials of the searched space, evenly from the best to the worst."""
+    trials = [trial for trial in complete(summary) if not summary.foreign(trial)]
+    ranked = sorted(trials, key=lambda trial: value_of(trial) or 0.0, reverse=summary.maximize)
+    return ranked[:: max(1, math.ceil(len(ranked) / MOST))]
+
+
+def harmless(summary: Summary, names: Sequence[str], trials: Sequence[FrozenTrial]) -> optuna.Study:
+    """A study of these trials and settings with names that can be shown, for Optuna's own figures."""
+    space = {plain(name): countable(summary.space[name]) for name in names}
+    study = optuna.create_study(direction="maximize" if summary.maximize else "minimize")
+    for trial in trials:
+        params = {plain(name): position(trial, name, summary.space[name]) for name in names}
+        study.add_trial(create_trial(params=params, distributions=space, value=value_of(trial)))
+    return study
+
+
+def countable(distribution: BaseDistribution) -> BaseDistribution:
+    """The same values; choices as text that can be shown, a few whole numbers as choices, which get whole ticks."""
+    if isinstance(distribution, CategoricalDistribution):
+        return CategoricalDistribution([plain(choice) for choice in distribution.choices])
+    if isinstance(distribution, IntDistribution) and distribution.high - distribution.low <= FEW:
+        return CategoricalDistribution(range(distribution.low, distribution.high + 1, distribution.step))
+    return distribution

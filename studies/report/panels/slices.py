@@ -1,0 +1,61 @@
+"""The value against each setting."""
+
+import math
+from typing import Any
+
+import plotly.graph_objects as go
+from optuna.distributions import BaseDistribution, FloatDistribution
+from plotly.subplots import make_subplots
+
+from studies.report.drawing import (
+    add_baseline,
+    kinds,
+    marks,
+    plain,
+    styled,
+    value_axis,
+)
+from studies.report.panels.axes import axis, position, varied
+from studies.results.summary import Summary
+from studies.running.foreign import usable
+
+CAPTION = (
+    "The value of every trial against one setting at a time, with clean training as the dashed line; a slope or a "
+    "cliff means that the setting matters there, an even cloud that it does not."
+)
+
+
+def draw(summary: Summary) -> go.Figure | None:
+    """The value against each setting."""
+    names, groups = varied(summary), kinds(summary)
+    if not names or not groups:
+        return None
+    columns = 2 if len(names) == 4 else min(3, len(names))
+    rows = math.ceil(len(names) / columns)
+    cells = range(rows * columns)
+    specs: list[dict[str, Any] | None] = [{} if cell < len(names) else None for cell in cells]
+    figure = make_subplots(
+        rows,
+        columns,
+        specs=[specs[cell : cell + columns] for cell in cells[::columns]],
+        shared_yaxes=True,
+        vertical_spacing=0.22 / rows,
+    )
+    for index, name in enumerate(names):
+        place, dist = {"row": index // columns + 1, "col": index % columns + 1}, summary.space[name]
+        for kind, trials in groups.items():
+            having = [trial for trial in trials if name in trial.params and usable(dist, trial.params[name])]
+            trace = marks(kind, [position(t, name, dist) for t in having], having, summary)
+            figure.add_trace(trace.update(showlegend=index == 0, hovertemplate=hover(kind, name, dist, summary)), **place)
+        figure.update_xaxes(title_text=plain(name), **axis(dist), **place)
+        add_baseline(figure, summary, label=index == 0, **place)
+    figure.update_yaxes(range=value_axis(summary)["range"])
+    figure.update_yaxes(title_text=plain(summary.metric), col=1)
+    return styled(figure, f"Each setting by itself ({plain(summary.metric)})", 130 + 290 * rows, 260 * columns)
+
+
+def hover(kind: str, name: str, distribution: BaseDistribution, summary: Summary) -> str:
+    """What the pointer shows; the height of a pruned or failed point is not always its value."""
+    digits = ":.3g" if isinstance(distribution, FloatDistribution) else ""
+    value = f"<br>{plain(summary.metric)} %{{y:.{summary.places}f}}" if kind in ("explore", "search", "taken over") else ""
+    return f"trial %{{customdata}}, {kind}{value}<br>{plain(name)} %{{x{digits}}}<extra></extra>"
