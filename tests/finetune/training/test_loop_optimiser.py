@@ -6,7 +6,7 @@ import torch
 from helpers.small_tasks import reviews_task
 from torch import nn
 
-from adv import AWP, FGM, Clean, Precision
+from adv import AWP, FGM, Clean
 from finetune.config import Recipe
 from finetune.training.bench import Bench
 from finetune.training.loop import Training, adamw
@@ -53,7 +53,7 @@ def test_shares_of_micro_batches_add_up_by_hand(bench, method):
     whole = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
     for _ in range(2):
-        method.backward(model, bench.train.batch(index, bench.device), Precision(weight=0.5))
+        method.backward(model, bench.train.batch(index, bench.device), share=0.5)
     for name, p in model.named_parameters():
         torch.testing.assert_close(p.grad, whole[name], rtol=1e-4, atol=1e-6)
 
