@@ -187,3 +187,14 @@ def test_the_walk_sees_imports_inside_functions_and_relative_ones():
     inside = "def f():\n    import optuna.x\n    from . import y\n    importlib.import_module('torch')\n"
     tree = ast.parse(inside + "import importlib")
     assert set(modules_in(ast.walk(tree), "adv")) == {"optuna.x", "adv", "adv.y", "importlib", "torch"}
+
+
+def test_every_module_of_the_studies_is_named_by_a_test():
+    modules = {path for path in files_of("studies") if path.name != "__init__.py"}
+    named = set()
+    for folder in ("studies", "cli", "helpers"):
+        for path in (ROOT / "tests" / folder).rglob("*.py"):
+            named |= set(modules_in(ast.walk(ast.parse(path.read_text("utf-8"))), ""))
+    names = {str(path.relative_to(ROOT).with_suffix("")).replace("/", ".") for path in modules}
+    assert len(names) > 50
+    assert names - named == set()
