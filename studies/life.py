@@ -142,4 +142,5 @@ class Life:
         pruned = running.pruner != "none" and self.job.trials > self.mine["search"]["explore"]
         shared = running.prefix_reuse and isinstance(self.job.plan, Plan)
         time = estimate(self.job.plan, seconds, self.left, shared, pruned)
-        return [line for line in (learned if self.left else None, time) if line]
+        told = not self.left or (learned is not None and watch.screen.render(learned) in watch.screen.said)
+        return [line for line in (None if told else learned, time) if line]

@@ -1,5 +1,6 @@
 """The search command: lines while it goes on, then for each method a summary and where its files are; of several a table."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -18,7 +19,8 @@ def print_search(arguments: dict[str, Any], console: Console) -> None:
     Raises:
         UserError: An argument cannot be carried out.
     """
-    found = searched(arguments, Screen(console, as_options), on_result=lambda result: print_result(result, console))
+    screen = Screen(console, as_options)
+    found = searched(arguments, screen, on_result=lambda result: print_result(result, console, screen.said))
     if len(found) > 1:
         from studies.report.several import print_several
         from studies.report.terminal import say
@@ -27,12 +29,12 @@ def print_search(arguments: dict[str, Any], console: Console) -> None:
         say(console, f"written: {found.path}")
 
 
-def print_result(result: "Result", console: Console) -> None:
-    """What a search found."""
+def print_result(result: "Result", console: Console, said: Collection[str]) -> None:
+    """What a search found, after the lines that were said on the way."""
     from studies.report.terminal import print_paths, print_summary, say
     from studies.running.leftovers import shared_line
 
-    print_summary(console, result.summary)
+    print_summary(console, result.summary, said)
     print_paths(console, result.files, result.storage)
     if line := shared_line(result.study, result.folder, result.storage):
         say(console, line)

@@ -1,5 +1,6 @@
 """The result of a study in a notebook: one block of HTML, without scripts, in the colours of the page around it."""
 
+from finetune.arguments import as_arguments
 from finetune.words import short
 from studies.report.page import error_of
 from studies.report.rendering import rendered
@@ -32,5 +33,5 @@ def fragment(summary: Summary) -> str:
         importances=summary.importances,
         silence=silence(summary),
         counts=counts(summary),
-        warnings=[*summary.unlearned, *warnings(summary)],
+        warnings=[as_arguments(line) for line in [*summary.unlearned, *warnings(summary)]],
     )

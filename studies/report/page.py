@@ -3,6 +3,7 @@
 from statistics import median
 from typing import Any
 
+from finetune.arguments import as_options
 from finetune.words import short
 from studies.planning.words import from_to
 from studies.report.drawing import one_in
@@ -63,7 +64,7 @@ def facts(summary: Summary) -> dict[str, str]:
     if summary.constant is not None:
         rows["Constant guess"] = f"{summary.shown(summary.constant)}, for comparison: what needs no text to be read"
     if summary.unlearned:
-        rows["Learned nothing"] = " ".join(f"{line[0].upper()}{line[1:]}." for line in summary.unlearned)
+        rows["Learned nothing"] = " ".join(as_options(f"{line[0].upper()}{line[1:]}.") for line in summary.unlearned)
     errors = {name: [error_of(value) for value in values] for name, values in summary.targets.items()}
     if errors:
         rows["Error by target"] = ", ".join(f"{name} {best} (clean {clean})" for name, (best, clean) in errors.items())

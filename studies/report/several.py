@@ -11,13 +11,14 @@ from plotly.offline import get_plotlyjs
 from rich.console import Console
 from rich.table import Table
 
+from finetune.arguments import as_arguments, as_options
 from finetune.words import short
 from studies.report.drawing import LOOKS, QUIET, add_baseline, plain, styled
 from studies.report.files import embedded
 from studies.report.page import DIRECTIONS, task_of
 from studies.report.rendering import rendered
+from studies.report.terminal import say
 from studies.results.digits import shown
-from studies.results.sentences import counts
 from studies.results.several import Row, Several, control_of
 from studies.results.trials import complete, value_of
 from studies.running.whole import write_whole
@@ -37,7 +38,7 @@ def cells(several: Several) -> tuple[list[str], list[list[str]]]:
         metric,
         "against clean",
         *(["against control"] if compared else []),
-        "trials",
+        "complete trials",
         "time per trial",
         "step",
     ]
@@ -62,7 +63,7 @@ def row_cells(row: Row, compared: bool) -> list[str]:
         "-" if row.value is None else summary.shown(row.value),
         signed(summary.gain, summary.places),
         *([control] if compared else []),
-        counts(summary),
+        f"{len(complete(summary))} of {len(summary.trials)}",
         "-" if row.seconds is None else f"{short(row.seconds, 3)} s",
         "-" if row.passes is None else f"{row.passes:.2f}x",
     ]
@@ -82,13 +83,15 @@ COSTS = (
 def print_several(console: Console, several: Several) -> None:
     """The table, and how far to trust it."""
     heads, rows = cells(several)
-    table = Table(*heads, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for head in heads:  # broken here, so that all columns stand in 80 characters and no name is cut
+        table.add_column("\n".join(head.rsplit(" ", 1)), overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(cell.replace(" (", "\n(") for cell in row))
     console.print()
     console.print(table)
     for line in [*several.remarks, COSTS]:
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+        say(console, line)
 
 
 def frame(several: Several) -> pd.DataFrame:
@@ -137,7 +140,7 @@ def write_several(several: Several, name: str, folders: dict[str, Path], path: P
         heads=heads,
         rows=rows,
         links=links,
-        remarks=[*several.remarks, COSTS],
+        remarks=[as_options(line) for line in [*several.remarks, COSTS]],
         figures=[] if figure is None else [embedded("methods", figure, CAPTION)],
         plotly=Markup(get_plotlyjs()),
     )
@@ -147,7 +150,12 @@ def write_several(several: Several, name: str, folders: dict[str, Path], path: P
 def several_fragment(several: Several) -> str:
     """The table as a block for a notebook."""
     heads, rows = cells(several)
-    return rendered("several_fragment.html.jinja", heads=heads, rows=rows, remarks=[*several.remarks, COSTS])
+    return rendered(
+        "several_fragment.html.jinja",
+        heads=heads,
+        rows=rows,
+        remarks=[as_arguments(line) for line in [*several.remarks, COSTS]],
+    )
 
 
 def link(file: Path, start: Path) -> str:

@@ -1,5 +1,6 @@
 """What a person reads on a terminal: lines, and the summary of a study."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from rich.console import Console
@@ -22,8 +23,14 @@ def say(console: Console, text: str) -> None:
     console.print(as_options(text), highlight=False, soft_wrap=True, markup=False)
 
 
-def print_summary(console: Console, summary: Summary) -> None:
-    """The best trial beside the clean baseline, what matters, and what went wrong."""
+def print_summary(console: Console, summary: Summary, said: Collection[str] = ()) -> None:
+    """The best trial beside the clean baseline, what matters, and what went wrong.
+
+    Args:
+        console: Printed on.
+        summary: Of the study.
+        said: Lines that its reader has seen already; what clean training did not learn is not repeated.
+    """
     metric, best = summary.metric, summary.best
     say(console, f"\nstudy {summary.study.study_name}: {counts(summary)}")
     table = Table("", metric, "settings", box=None, pad_edge=False)
@@ -35,7 +42,8 @@ def print_summary(console: Console, summary: Summary) -> None:
         table.add_row("constant guess", summary.shown(summary.constant), "")
     console.print(table)
     for line in filter(None, [against_clean(summary), *summary.unlearned]):
-        say(console, line)
+        if as_options(line) not in said:
+            say(console, line)
     print_targets(console, summary)
     print_importances(console, summary)
     for line in warnings(summary):

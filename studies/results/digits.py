@@ -2,8 +2,13 @@
 
 import math
 
+from finetune.arguments import arg
+
 PLACES = 4
-TRY = "try more --epochs, another --learning-rate or more rows, and see whether --text-column and --label-column are right"
+TRY = (
+    f"try more {arg('epochs')}, another {arg('learning_rate')} or more rows, and see whether {arg('text_column')} and"
+    f" {arg('label_column')} are right"
+)
 
 
 def places_of(maximize: bool, reference: float) -> int:

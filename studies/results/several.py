@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from adv import METHODS, RandomDirection, RandomWeights
+from adv import METHODS
 from adv.core.method import Method
 from adv.core.site import SiteMethod
 from adv.steps.weights import WeightMethod
@@ -65,9 +65,10 @@ class Several:
         lines = [
             "One seed, and of each method the best of its trials: a part of every gain is luck, small differences are noise."
         ]
+        lines += [f"{line[0].upper()}{line[1:]}." for line in [self.first.clean_unlearned] if line]
         beaten = [row.method for row in self.rows if row.beside is not None and row.beside <= 0]
         if beaten:
-            lines.append(f"Not better than the control, a random direction of the same size: {', '.join(beaten)}.")
+            lines.append(f"Not better than the best trial of their control, a random direction: {', '.join(beaten)}.")
         told = dict.fromkeys(row.summary.shown(row.summary.clean) for row in self.rows)
         if len(told) > 1:
             each = ", ".join(
@@ -80,7 +81,7 @@ class Several:
 def control_of(method: str) -> str | None:
     """The method that does the same in a random direction; None for clean training and for controls."""
     kind = METHODS[method]
-    if issubclass(kind, RandomDirection | RandomWeights):
+    if kind.control:
         return None
     return next((name for name, step in CONTROLS.items() if issubclass(kind, step)), None)
 

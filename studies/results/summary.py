@@ -88,10 +88,16 @@ class Summary:
         return shown(value, self.places)
 
     @property
+    def clean_unlearned(self) -> str | None:
+        """A sentence where clean training does not beat the constant guess."""
+        facts = (self.constant, self.places, self.maximize)
+        return nothing_learned("clean training", self.metric, self.clean, *facts)
+
+    @property
     def unlearned(self) -> list[str]:
         """A sentence for clean training and one for the best trial, where they do not beat the constant guess."""
         facts = (self.constant, self.places, self.maximize)
-        clean = nothing_learned("clean training", self.metric, self.clean, *facts)
+        clean = self.clean_unlearned
         lines = [clean] if clean else []
         if self.best is not None and self.best.value is not None:
             best = nothing_learned(f"the best trial ({self.best.number})", self.metric, self.best.value, *facts)

@@ -65,6 +65,9 @@ def test_it_warns():
     study.set_user_attr(CONSTANT, {"accuracy": CLEAN + 0.05})
     text = words(fragment(summarise(study, folds=0)))
     assert "clean training learned nothing: accuracy 0.8125 is worse than the constant guess's 0.8625" in text
+    assert (
+        "try more epochs, another learning_rate or more rows, and see whether text_column and label_column are right" in text
+    )
     assert "constant guess 0.8625" in text
     assert "the best trial does not beat the constant guess either" in text
     assert "adv_eps was idle in 3 of 3 trials" in text

@@ -1,9 +1,10 @@
 """Each panel by itself: what it draws, and that it says when there is nothing to show."""
 
 import io
+import re
 
 import pytest
-from helpers.made_up_studies import summary
+from helpers.made_up_studies import CLEAN, made, summary
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from rich.console import Console
 
@@ -12,6 +13,7 @@ from studies.report.panels import PANELS, contour, epochs, history, importances,
 from studies.report.panels.axes import axis, chosen, countable, varied
 from studies.report.several import print_several, signed
 from studies.results.several import gathered
+from studies.results.summary import CONSTANT, summarise
 
 STATES = "C" * 12 + "PF"
 
@@ -66,4 +68,25 @@ def test_a_table_of_several_methods_is_whole(full):
     text = io.StringIO()
     print_several(Console(file=text, width=200), gathered({"awp": full}))
     assert text.getvalue().count("awp") == 1
+    assert re.search(r"^awp .* 12 of 14 ", text.getvalue(), re.MULTILINE)
     assert [signed(gain, 4) for gain in (0.01, -0.02, None)] == ["+0.0100", "-0.0200", "-"]
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_no_name_is_cut_in_the_table(full, width):
+    text = io.StringIO()
+    print_several(Console(file=text, width=width), gathered({"awp": full, "random_weights": full}))
+    assert "\u2026" not in text.getvalue()
+    assert "(random_weights)" in text.getvalue()
+    assert re.search(r"^awp .* 12 of 14 .* 2\.00x", text.getvalue(), re.MULTILINE)
+    assert re.search("^random_weights ", text.getvalue(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("constant", [CLEAN - 0.1, CLEAN, CLEAN + 0.1])
+def test_several_methods_say_once_when_clean_training_learned_nothing(constant):
+    study = made("CCC")
+    study.set_user_attr(CONSTANT, {"accuracy": constant})
+    found = summarise(study, folds=0)
+    remarks = gathered({"awp": found, "random_weights": found}).remarks
+    assert sum("Clean training learned nothing" in line for line in remarks) == (constant >= CLEAN)
+    assert "Not better than the best trial of their control, a random direction: awp." in remarks

@@ -37,6 +37,7 @@ def test_the_page_says_when_nothing_was_learned(tmp_path, constant, said):
     if said:
         assert f"{said} the constant guess's {constant:.4f}" in text
         assert "The best trial does not beat the constant guess either." in text
+        assert "try more --epochs, another --learning-rate" in text
 
 
 def test_a_best_trial_that_learned_nothing_is_named_alone():

@@ -77,6 +77,17 @@ def test_the_command_ends_with_the_table(found, capsys):
     assert "written: runs/reviews-methods.html" in end
 
 
+def test_what_clean_training_did_not_learn_is_said_before_the_trials_and_under_the_table_only(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    line = "--method fgm,random --trials 1 --epochs 1 --max-train-rows 40 --max-validation-rows 60 --learning-rate 1e-9"
+    assert search.run(line.split()) == 0
+    said = capsys.readouterr().out
+    assert said.lower().count("clean training learned nothing") == 2
+    assert (
+        said.index("clean training learned nothing") < said.index("trial   0") < said.index("Clean training learned nothing")
+    )
+
+
 def test_one_method_has_no_table(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert search.run("--method none --epochs 1 --max-train-rows 40".split()) == 0
