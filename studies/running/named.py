@@ -34,5 +34,6 @@ def named_before(job: Job[Plan], storage: RDBStorage) -> tuple[Job[Plan], list[s
 
 def default_name(about: dict[str, Any]) -> str:
     """What the study is called where no name is given."""
-    data = about["data"] | {"label_column": tuple(about["data"].get("label_column", ()))}
-    return f"{about['data'].get('task') or task_name(checked(Data, data))}-{about['method']}"
+    data = about["data"]
+    lists = {name: tuple(value) for name, value in data.items() if isinstance(value, list)}
+    return f"{data.get('task') or task_name(checked(Data, data | lists))}-{about['method']}"
