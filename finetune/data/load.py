@@ -1,6 +1,7 @@
 """From configured data to a checked task."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ TASKS = ("reviews",)
 # Fewer rows make no train, validation and test split.
 FEWEST = 10
 REVIEWS = {"train": 600, "validation": 600, "test": 1000, "unlabelled": 6000}
+generated = cache(reviews)
 
 
 def load_task(data: Data, metric: str | None = None) -> Task:
@@ -124,14 +126,14 @@ def headless(table: Table) -> str:
 
 def built_in(data: Data) -> Task:
     """The task ``reviews``."""
-    texts, words = reviews(sum(REVIEWS.values()) - REVIEWS["unlabelled"], seed=1)
+    texts, words = generated(sum(REVIEWS.values()) - REVIEWS["unlabelled"], seed=1)
     labels = np.array([LABELS.index(word) for word in words])
     parts, start = [], 0
     for name in ("train", "validation", "test"):
         end = start + REVIEWS[name]
         parts.append(Rows(texts[start:end], None, labels[start:end]))
         start = end
-    more = tuple(reviews(REVIEWS["unlabelled"], seed=2)[0])
+    more = tuple(generated(REVIEWS["unlabelled"], seed=2)[0])
     train = subset(parts[0], "classification", data.max_train_rows)
     validation = subset(parts[1], "classification", data.max_validation_rows)
     return Task("reviews", "classification", LABELS, train, validation, parts[2], more)

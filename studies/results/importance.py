@@ -74,7 +74,7 @@ def valued(trials: Sequence[FrozenTrial]) -> list[tuple[dict[str, Any], float]]:
 
 
 def importances(
-    trials: Sequence[FrozenTrial], space: Space, explore: int, maximize: bool, folds: int = FOLDS
+    trials: Sequence[FrozenTrial], space: Space, explore: int, maximize: bool, folds: int | None = None
 ) -> list[Importance]:
     """Importances of all settings, the largest share first; empty where there are too few trials or settings.
 
@@ -83,8 +83,9 @@ def importances(
         space: Its declared space.
         explore: Trials before this number, other than those taken over, are the exploration phase.
         maximize: Whether a larger value is better.
-        folds: Bootstrap folds; with 0 nothing is computed.
+        folds: Bootstrap folds, by default 200; with 0 nothing is computed.
     """
+    folds = FOLDS if folds is None else folds
     names = sorted(name for name, distribution in space.items() if not distribution.single())
     every = valued(trials)
     honest = valued([trial for trial in trials if explores(trial, explore)])

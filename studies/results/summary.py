@@ -17,7 +17,7 @@ from spaces import Space
 from studies.planning.identity import BASELINE, CONSTANT, identity_of
 from studies.results.digits import gained, nothing_learned, places_of, shown
 from studies.results.idle import idle_settings
-from studies.results.importance import FOLDS, Importance, importances
+from studies.results.importance import Importance, importances
 from studies.running.foreign import is_number, measured, notes, readable, why_foreign
 
 
@@ -155,7 +155,7 @@ def runs_again(trial: FrozenTrial, about: dict[str, Any]) -> bool:
     return True
 
 
-def summarise(study: optuna.Study, folds: int = FOLDS) -> Summary:
+def summarise(study: optuna.Study, folds: int | None = None) -> Summary:
     """Read a study.
 
     Args:
