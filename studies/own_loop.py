@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from finetune.arguments import arg
 from finetune.errors import UserError, near
 from studies.described import describe
-from studies.planning.request import fields, request_of
+from studies.planning.request import Request, fields, request_of
 from studies.report.screen import Screen
 
 if TYPE_CHECKING:
@@ -53,21 +53,44 @@ def tune(
         UserError: An argument cannot be carried out.
 
     Example:
+        >>> import torch
+        >>> loss = lambda model, batch: torch.nn.functional.cross_entropy(model(batch["x"]), batch["y"])
         >>> def train(run):
+        ...     torch.manual_seed(run.seed)
+        ...     model, batch = torch.nn.Linear(3, 3), {"x": torch.eye(3), "y": torch.arange(3)}
+        ...     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
         ...     for epoch in range(run.epochs):
-        ...         method = run.method.at(epoch)  # method.backward(model, batch) in place of loss.backward()
-        ...         run.report(epoch + getattr(method, "epsilon", 0.0), epoch)
-        >>> tune(train, "fgm", epochs=2, trials=2, set={"start_epoch": 0}, progress=False).clean
-        1.0
+        ...         optimizer.zero_grad()
+        ...         run.method.at(epoch).backward(model, batch, forward=loss)  # in place of loss.backward()
+        ...         optimizer.step()
+        ...         run.report(loss(model, batch).item(), epoch)
+        >>> round(tune(train, "sam", epochs=2, trials=2, direction="minimize", progress=False).clean, 2)
+        0.78
     """
-    request = request_of({"method": method, "epochs": epochs} | refuse_others(arguments, direction))
-    from studies.planning.early import refuse_names
-
-    refuse_names(request)
-    loop = {"loop": name_of(train)} | ({"data": data} if data is not None else {})
+    request, loop = asked_for(method, epochs, refuse_others(arguments, direction)), told_of(train, data)
     from studies.looping import search_loop
 
     return search_loop(request, train, loop, dict(recipe or {}), metric, direction, Screen.of(progress), callbacks)
+
+
+def asked_for(method: str, epochs: int, arguments: dict[str, Any]) -> Request:
+    """The request.
+
+    Raises:
+        UserError: An argument cannot be carried out, or there are several methods.
+    """
+    request = request_of({"method": method, "epochs": epochs} | arguments)
+    from studies.planning.early import refuse_names
+
+    refuse_names(request)
+    if len(request.aim.method) > 1 or request.aim.method == ("all",):
+        raise UserError(f"{arg('method', method)}: tune takes one method")
+    return request
+
+
+def told_of(train: Any, data: str | None) -> dict[str, Any]:
+    """A loop's name, and what its user says of its data."""
+    return {"loop": name_of(train)} | ({} if data is None else {"data": data})
 
 
 def refuse_others(arguments: dict[str, Any], direction: str) -> dict[str, Any]:

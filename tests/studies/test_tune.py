@@ -208,6 +208,8 @@ BAD = [
     ),
     ({"recipe": {"a": 1}, "space": {"a": (1.5, 2)}}, "is no range"),
     ({"space": {"rate": (1, 2)}}, "fgm has no setting 'rate'"),
+    ({"method": "all"}, "method='all': tune takes one method"),
+    ({"method": ["fgm", "awp"]}, "method=['fgm', 'awp']: tune takes one method"),
 ]
 
 
