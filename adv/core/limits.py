@@ -10,12 +10,16 @@ class Reach(NamedTuple):
     """How far the steps of an attack lead at most.
 
     Args:
-        length: In units of its radius.
+        length: In units of the radius.
         terms: The sum in words: "K * alpha".
+        radius: Of the ball that the steps stay in.
+        setting: The setting that is the radius.
     """
 
     length: float
     terms: str
+    radius: float
+    setting: str
 
 
 class Limit(NamedTuple):
@@ -24,24 +28,26 @@ class Limit(NamedTuple):
     Args:
         why: What was seen, after "idle: ".
         instead: What decides in its place.
+        at_once: Whether one step shows it. That the steps of one batch stay in a ball says nothing of the next batch.
     """
 
     why: str
     instead: str
+    at_once: bool = True
 
 
 def walked(method: Any, steps: int, rounds: int = 1) -> Reach:
     """The reach of ``steps`` times ``rounds`` steps of ``alpha`` from a start of length ``init_mag / sqrt(3)``.
 
     Args:
-        method: With settings ``alpha`` and ``K``, and ``init_mag`` where it starts from noise.
+        method: With settings ``epsilon``, ``alpha`` and ``K``, and ``init_mag`` where it starts from noise.
         steps: ``K``, or ``K - 1`` where no step follows the last pass.
         rounds: Steps between two passes.
     """
     start = getattr(method, "init_mag", 0.0)
     terms = "K * alpha" if steps == method.K else "(K - 1) * alpha"
     terms += (" * n" if rounds > 1 else "") + (" + init_mag / sqrt(3)" if start else "")
-    return Reach(steps * method.alpha * rounds + start / 3**0.5, terms)
+    return Reach(steps * method.alpha * rounds + start / 3**0.5, terms, method.epsilon, "epsilon")
 
 
 def in_ball(clipped: float) -> dict[str, Limit]:
@@ -52,7 +58,8 @@ def in_ball(clipped: float) -> dict[str, Limit]:
     """
     if clipped > 0:
         return {}
-    return {"epsilon": Limit("the steps never reached it, the ball never cut", "alpha and K alone say how far it goes")}
+    why, instead = "the steps never reached it, the ball never cut", "alpha and K alone say how far it goes"
+    return {"epsilon": Limit(why, instead, at_once=False)}
 
 
 def in_box(clipped: float) -> dict[str, Limit]:

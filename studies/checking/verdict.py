@@ -116,16 +116,16 @@ def same(one: Outcome, other: Outcome) -> bool:
 def idle(facts: Facts) -> Iterator[str]:
     """Settings that have no effect."""
     method, clipped = facts.method, facts.measured.get("clipped")
-    reach, epsilon = method.reach(), getattr(method, "epsilon", 0.0)
-    if reach is not None and 0 < reach.length < epsilon and not clipped:
+    reach = method.reach()
+    if reach is not None and 0 < reach.length < reach.radius and not clipped:
         yield (
-            f"epsilon: {reach.terms} = {reach.length:.3g} never reaches epsilon = {epsilon:.3g}, so the ball never cuts; "
-            "raise alpha or K, or lower epsilon"
+            f"{reach.setting}: {reach.terms} = {reach.length:.3g} never reaches {reach.setting} = {reach.radius:.3g}, so "
+            f"the ball never cuts; take more or longer steps, or lower {reach.setting}"
         )
     limits = method.limits(clipped) if clipped is not None and facts.relative else {}
-    for name, (why, instead) in limits.items():
-        if name != "epsilon":  # one batch that stays in a ball says nothing of the next
-            yield f"{name}: {why} ({clipped:.2%}); {instead}"
+    for name, limit in limits.items():
+        if limit.at_once:
+            yield f"{name}: {limit.why} ({clipped:.2%}); {limit.instead}"
 
 
 def raised(facts: Facts) -> list[Finding]:

@@ -26,11 +26,17 @@ def test_all_that_adv_exports_is_there():
     assert [name for name in adv.__all__ if not hasattr(adv, name)] == []
 
 
+def radius_of(name):
+    """The setting without which it is clean training."""
+    [radius] = OUTSIDE[name].null[0]
+    return radius
+
+
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_micro_batches_count_their_share(name):
     model = build("bert", dropout=0.0)
     batch = batch_for(model, size=4)
-    method = OUTSIDE[name](epsilon=0.1)
+    method = OUTSIDE[name](**{radius_of(name): 0.1})
     whole, _ = gradients(method, model, batch)
     model.zero_grad()
     for rows in (slice(0, 1), slice(1, 4)):
@@ -41,8 +47,8 @@ def test_micro_batches_count_their_share(name):
 
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_settings_and_models_are_refused_as_those_of_registered_methods(name):
-    with pytest.raises(adv.SettingError, match="epsilon"):
-        OUTSIDE[name](epsilon=-1.0)
+    with pytest.raises(adv.SettingError, match=radius_of(name)):
+        OUTSIDE[name](**{radius_of(name): -1.0})
     with pytest.raises(adv.AttackError, match="set emb_name"):
         OUTSIDE[name]().backward(nn.Linear(3, 2), {"x": torch.zeros(1, 3)})
 

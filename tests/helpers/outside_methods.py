@@ -6,9 +6,12 @@ import torch
 
 from adv import (
     FP32,
+    Ball,
     Cost,
     EmbeddingMethod,
+    Method,
     Passes,
+    Reach,
     SiteMethod,
     call_model,
     find_embedding,
@@ -72,4 +75,39 @@ class BothSides(SiteMethod):
         return objective
 
 
-OUTSIDE = {"half_way": HalfWay, "both_sides": BothSides}
+@dataclass(kw_only=True)
+class Wander(Method):
+    """``rounds`` steps of length ``stride`` for each token, in a ball that is not called epsilon: all passes are its own."""
+
+    paper = "none"
+    null = ({"radius": 0.0},)
+
+    radius: float = setting(0.3, "length of the perturbation of a token at most", low=0)
+    stride: float = setting(0.2, "length of one step", low=0)
+    rounds: int = setting(2, "steps", low=1)
+    emb_name: str | None = setting(None, "embedding module", optional=True, pattern=True)
+
+    def cost(self):
+        return Cost(forward=self.rounds + 1, backward=1, inner=self.rounds)
+
+    def reach(self):
+        return Reach(self.rounds * self.stride, "rounds * stride", self.radius, "radius")
+
+    def backward(self, model, batch, precision=FP32, forward=call_model, share=1.0):
+        embedding, shift = find_embedding(model, self.emb_name), None
+        with Passes(model, batch, precision, forward, self.same_dropout, share) as passes:
+            for _ in range(self.rounds):
+                with shifted_embeddings(embedding, shift) as site:
+                    gradient = inner_gradient(passes.scale(passes.loss()), site)
+                ids, real = site.ids[0], batch["attention_mask"].float()
+                ball = Ball("token", ids, (real if torch.equal(ids, batch["input_ids"]) else real.T).unsqueeze(-1))
+                shift, clipped = ball.climb(0.0 if shift is None else shift, gradient, self.stride, self.radius)
+            finite = torch.isfinite(gradient).all()
+            with shifted_embeddings(embedding, torch.where(finite, shift, 0.0)):
+                loss = passes.loss()
+                precision.tell(passes.scale(loss), ~finite).backward()
+        self.record(nonfinite=~finite, clipped=clipped)
+        return loss.detach()
+
+
+OUTSIDE = {"half_way": HalfWay, "both_sides": BothSides, "wander": Wander}

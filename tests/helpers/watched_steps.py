@@ -21,7 +21,7 @@ from helpers.tiny_models import grads_of
 # A view, not a copy: a test may register one more.
 KNOWN = ChainMap(METHODS, OUTSIDE)
 # Settings that are lengths of a perturbation, or of what makes it: with all of them at zero nothing moves.
-LENGTHS = ("epsilon", "alpha", "sigma", "init_mag", "xi", "rho", "adv_lr")
+LENGTHS = ("epsilon", "alpha", "sigma", "init_mag", "xi", "rho", "adv_lr", "radius")
 
 
 @dataclass

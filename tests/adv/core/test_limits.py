@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from adv import AWP, FGM, METHODS, MIFGM, PGD, YOPO, FreeAT, FreeLB
+from adv import AWP, FGM, METHODS, MIFGM, PGD, YOPO, FreeAT, FreeLB, Reach
 from adv.core.settings import setting
 
 
@@ -19,7 +19,7 @@ from adv.core.settings import setting
     ],
 )
 def test_the_reach_is_the_sum_of_the_steps(method, length, terms):
-    assert method.reach() == (pytest.approx(length), terms)
+    assert method.reach() == (pytest.approx(length), terms, method.epsilon, "epsilon")
 
 
 @pytest.mark.parametrize("method", [FGM(), AWP(attack="pgd"), FreeAT()])
@@ -40,13 +40,13 @@ def test_a_class_with_other_steps_has_no_reach_until_it_says_one():
     @dataclass(kw_only=True)
     class Told(Longer):
         def reach(self):
-            return super().reach() or (5 * self.alpha * self.K, "5 * K * alpha")
+            return super().reach() or Reach(5 * self.alpha * self.K, "5 * K * alpha", self.epsilon, "epsilon")
 
     assert Longer().reach() is None
     assert Longer().limits(0.0) == {}
     assert list(Renamed().limits(0.0)) == ["epsilon"]
     assert Renamed(alpha=0.3, K=3).reach().length == pytest.approx(0.9)
-    assert Told(alpha=0.1, K=2).reach() == (pytest.approx(1.0), "5 * K * alpha")
+    assert Told(alpha=0.1, K=2).reach() == (pytest.approx(1.0), "5 * K * alpha", Told().epsilon, "epsilon")
 
 
 @pytest.mark.parametrize(

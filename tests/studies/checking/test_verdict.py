@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from helpers.outside_methods import OUTSIDE
 from helpers.tiny_models import batch_for, build
 
-from adv import AWP, FGM, METHODS, PGD, AttackError, Clean, EmbeddingMethod, Method, Precision, setting
+from adv import AWP, FGM, METHODS, PGD, AttackError, Clean, EmbeddingMethod, FreeAT, Method, Precision, setting
 from finetune.config import Recipe
 from finetune.training.steps import Micro
 from studies.checking.facts import gather
@@ -224,3 +225,24 @@ def test_a_step_of_one_s_own_is_judged_by_what_it_did():
     assert said(facts_of(Strides, epsilon=0.4, alpha=0.01, K=3)) == ""
     assert said(facts_of(Once)) == ""
     assert "failure" in said(facts_of(Once, far=0.0))
+
+
+@pytest.mark.parametrize(
+    ("stride", "rounds", "expected"),
+    [
+        (0.01, 3, "idle: radius: rounds * stride = 0.03 never reaches radius = 0.04, so the ball never cuts; "),
+        (0.03, 1, "idle: radius: rounds * stride = 0.03 never reaches radius = 0.04, so the ball never cuts; "),
+        (0.02, 2, ""),
+        (0.02, 3, ""),
+        (0.05, 1, ""),
+    ],
+)
+def test_a_radius_of_another_name_is_the_method_s_own(stride, rounds, expected):
+    facts = facts_of(OUTSIDE["wander"], radius=0.04, stride=stride, rounds=rounds)
+    assert said(facts) == (expected and expected + "take more or longer steps, or lower radius")
+
+
+def test_settings_that_one_step_cannot_tell_idle_wait_for_training():
+    """No step was stopped by the ball: the next batch may be. The box of weights is the same for all batches."""
+    assert said(facts_of(FreeAT, epsilon=1.0, alpha=0.01)) == ""
+    assert "idle: adv_eps: " in said(facts_of(AWP, adv_lr=1e-6))
