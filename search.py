@@ -13,14 +13,20 @@ import typer
 from rich.console import Console
 
 from studies.commands import options
-from studies.commands.options import OutOption, StorageOption, StudyOption, Text, Whole, opt
+from studies.commands.options import GroupedCommand, GroupedCommands, OutOption, StorageOption, StudyOption, Text, Whole, opt
 from studies.planning.request import STORAGE
 
 STOPPED = 130
 # What a healthy program says of a step that attacks nothing.
 IN_VAIN = 1
 
-app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+app = typer.Typer(
+    cls=GroupedCommands,
+    add_completion=False,
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
 
 studies_app = typer.Typer(help="List the studies of a database, or delete one.")
 app.add_typer(studies_app, name="studies")
@@ -70,7 +76,7 @@ def train(
     print_training(config, seed, Path(out), Console())
 
 
-@app.command("check")
+@app.command("check", cls=GroupedCommand)
 @options.takes("data", "recipe", own=("method", "set", "metric"), without=("average", "half_life", "swa_start", "swa_lr"))
 def check_command(ctx: typer.Context, **given: Any) -> None:
     """Make one attacked step on your model and data: what matched, how far it moved, what it costs; exits 1 if in vain."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from finetune.arguments import OPTIONS, as_options, flag
 from finetune.errors import UserError
@@ -18,7 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Text: TypeAlias = str | None
 Whole: TypeAlias = int | None
 
-FIRST = "To begin with"
+FIRST, LAST = "To begin with", "Help"
 PANELS = {
     "aim": "What to search", "data": "Data", "recipe": "Model and recipe", "running": "Search", "output": "Output",
 }  # fmt: skip
@@ -34,6 +35,27 @@ RANGE = "search a setting elsewhere: --range adv_eps=1e-4:0.1:log"
 def opt(text: str, *names: str, panel: str | None = None, form: str | None = None) -> Any:
     """An option with its help line, and the form of its value where its type does not tell."""
     return typer.Option(*names, help=text, show_default=False, rich_help_panel=panel, metavar=form)
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose ``--help`` stands behind the groups of its options."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return behind(super().get_help_option(ctx))
+
+
+class GroupedCommands(TyperGroup):
+    """The same for a command with others below it."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return behind(super().get_help_option(ctx))
+
+
+def behind(option: Any) -> Any:
+    """The option in the last panel: without one it would stand in a panel that comes first."""
+    if option is not None:
+        option.rich_help_panel = LAST
+    return option
 
 
 StorageOption = Annotated[str, opt(f"Optuna storage URL ({STORAGE})")]

@@ -42,11 +42,31 @@ def test_check_offers_data_and_recipe_without_what_does_nothing_there(capsys):
     assert not {"trials", "storage", "tune"} & found
 
 
+def panels_of(text):
+    return re.findall(r"^╭─ (.+?) ─+╮$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("command", "panels"),
+    [
+        (["check"], ["To begin with", "Data", "Model and recipe", "What to search", "Help"]),
+        (["report"], ["Options"]),
+        (["train"], ["Arguments", "Options"]),
+        (["studies"], ["Options", "Commands"]),
+        (["studies", "delete"], ["Arguments", "Options"]),
+    ],
+)
+def test_the_help_of_the_help_stands_last(command, panels, capsys):
+    text = shown(capsys, *command)
+    assert panels_of(text) == panels
+    assert text.rpartition("--help")[2].count(" --") == 0
+
+
 def test_the_help_is_in_groups_and_begins_with_what_a_beginner_needs(capsys):
     text = shown(capsys)
-    panels = re.findall(r"^╭─ (.+?) ─+╮$", text, re.MULTILINE)
-    order = [panel for panel in panels if panel in (options.FIRST, *options.PANELS.values())]
-    assert order == ["To begin with", "What to search", "Data", "Model and recipe", "Search", "Output"]
+    assert panels_of(text) == [
+        "To begin with", "What to search", "Data", "Model and recipe", "Search", "Output", "Help", "Commands"
+    ]  # fmt: skip
     first = text.split("To begin with")[1].split("╰")[0]
     assert re.findall(r"--([a-z-]+)", first)[:5] == ["method", "trials", "data", "label-column", "model"]
 
