@@ -64,6 +64,13 @@ def test_a_word_inside_another_is_none(tmp_path, name):
     assert not any(f"{name}.csv" in note for note in task.notes)
 
 
+@pytest.mark.parametrize("name", ["dev_test", "valid-and-test", "evalTesting", "test2020dev", "val.test", "TestOrDev"])
+def test_a_name_that_speaks_of_two_splits_says_neither(tmp_path, name):
+    task = loaded(tmp_path, **{f"{name}__csv": 30})
+    assert len(task.train) + len(task.validation) + len(task.test) == 20
+    assert not any(f"{name}.csv" in note for note in task.notes)
+
+
 @pytest.mark.parametrize("name", ["._dev.csv", ".dev.csv", "._train.csv", ".~lock.dev.csv", "._test.tsv"])
 def test_hidden_copies_are_no_tables(tmp_path, name):
     (tmp_path / name).write_bytes(b"\x00\x05\x16\x07 no table")

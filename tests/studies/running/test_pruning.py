@@ -78,3 +78,22 @@ def test_few_finished_trials_prune_nothing() -> None:
 
 def test_none_prunes_nothing() -> None:
     assert run(explored("none"), curve(0.0, 0), 0) is None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("value", "stopped"), [(0.39, False), (0.36, True)])
+def test_the_spread_of_few_trials_is_that_of_their_residuals_over_what_the_line_leaves_free(
+    value: float, stopped: bool, sign: int
+) -> None:
+    """Ends lie 0.1 above and below the line ``end = value``: over 8 trials less 3 coefficients sqrt(8 * 0.01 / 5) = 0.126.
+
+    The median end is 0.5: a forecast of 0.39 may reach it, one of 0.36 may not. Over all 8 the spread would be 0.1.
+    """
+    study = optuna.create_study(direction="maximize" if sign > 0 else "minimize", pruner=make_pruner("median", 8))
+    for seen in (0.2, 0.4, 0.6, 0.8):
+        for end in (seen - 0.1, seen + 0.1):
+            assert run(study, [sign * seen] + [sign * end] * (EPOCHS - 1), 0) is None
+    trial = study.ask()
+    trial.suggest_int("start_epoch", 0, 0)
+    trial.report(sign * value, 0)
+    assert trial.should_prune() is stopped

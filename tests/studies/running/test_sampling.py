@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from scipy.stats.qmc import Sobol
 
 from spaces import SPACES, space_of
 from studies.running.sampling import SAMPLERS, PhasedSampler, at, design_point, random_point
@@ -90,3 +91,20 @@ def test_whole_numbers_are_drawn_evenly() -> None:
 
 def test_log_ranges_are_even_in_logarithms() -> None:
     assert at(FloatDistribution(1e-4, 1.0, log=True), 0.5) == pytest.approx(1e-2)
+
+
+@pytest.mark.parametrize("name", ["tpe", "gp", "sobol"])
+def test_the_design_begins_with_its_first_point_behind_the_starting_points(name: str) -> None:
+    points = Sobol(3, rng=7).random(4)  # scrambled with the study's seed; settings in the order of their names
+    expected = [
+        {"K": 2 + int(4 * k), "combine": ("mean", "sum")[int(2 * c)], "epsilon": pytest.approx(0.05 * 100**e)}
+        for k, c, e in points
+    ]
+    assert searched(name, 4)[1:] == expected[:3]
+
+
+@pytest.mark.parametrize("name", ["tpe", "gp"])
+def test_a_model_is_asked_as_soon_as_five_trials_are_finished(name: str) -> None:
+    trials = searched(name, 7)
+    assert trials[4] == random_point(SPACE, 7, 4)
+    assert all(trials[number] != random_point(SPACE, 7, number) for number in (5, 6))
