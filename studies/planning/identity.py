@@ -45,7 +45,7 @@ def identity(
         "method": plan.method,
         "fixed": plan.fixed,
         "space": describe_space(plan.space),
-        **plan.about(),
+        **plan.inputs(),
         "metric": metric,
         "direction": direction,
         "search": {"explore": explore, "sampler": sampler, "pruner": pruner} | ({"starts": starts} if starts else {}),

@@ -62,7 +62,7 @@ class LoopPlan:
         """Whether the recipe itself is searched."""
         return any(name in self.recipe for name in self.space)
 
-    def about(self) -> dict[str, Any]:
+    def inputs(self) -> dict[str, Any]:
         """Data and recipe as JSON values, to store and compare."""
         return {"data": self.loop, "recipe": {"epochs": self.epochs, "seed": self.seed} | self.recipe}
 

@@ -74,7 +74,7 @@ class Plan:
         """Epochs of a trial."""
         return int(recipe.epochs)
 
-    def about(self) -> dict[str, Any]:
+    def inputs(self) -> dict[str, Any]:
         """Data and recipe as JSON values, to store and compare."""
         return {"data": self.data.model_dump(mode="json"), "recipe": self.recipe.model_dump(mode="json")}
 

@@ -23,7 +23,7 @@ def test_without_ranges_the_method_s_own_space_is_searched():
     assert set(made.space) == {"epsilon", "start_epoch"}
     assert not made.tuned
     assert made.defaults() == {"epsilon": 1.0, "start_epoch": 0}
-    assert made.about() == {"data": {"loop": "here.train"}, "recipe": {"epochs": 4, "seed": 7} | RECIPE}
+    assert made.inputs() == {"data": {"loop": "here.train"}, "recipe": {"epochs": 4, "seed": 7} | RECIPE}
 
 
 def test_ranges_go_to_the_loop_or_to_the_method_by_their_names():
