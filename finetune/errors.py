@@ -24,6 +24,9 @@ class UserError(Exception):
     def __str__(self) -> str:
         return as_arguments(self.text)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
 
 class Diverged(ArithmeticError):
     """Training gave values that are not finite: that is the fault of a setting, not of the program."""

@@ -49,6 +49,30 @@ def test_an_error_taken_into_another_keeps_its_marks():
     assert as_options(second.text) == "best.yaml: --epochs is 0"
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"{arg('epochs', 0)} is too few", "UserError('epochs=0 is too few')"),
+        (f"{arg('label_column', ['a', 'b'])}: one", "UserError(\"label_column=['a', 'b']: one\")"),
+        (f"{arg('out')} and {arg('study')}", "UserError('out and study')"),
+        ("two\nlines", "UserError('two\\nlines')"),
+        ("größe 🙂", "UserError('größe 🙂')"),
+        ("", "UserError('')"),
+    ],
+)
+def test_an_error_in_a_notebook_or_a_log_shows_no_marks(text, shown):
+    error = UserError(text)
+    assert repr(error) == shown
+    assert repr([error]) == f"[{shown}]"
+    again = pickle.loads(pickle.dumps(error))
+    assert (repr(again), again.text) == (shown, text)
+    assert repr(type("Other", (UserError,), {})(text)) == shown.replace("UserError", "Other")
+
+
+def test_an_error_without_a_message_is_shown_too():
+    assert (repr(UserError()), str(UserError())) == ("UserError('')", "")
+
+
 def test_a_printed_line_speaks_to_both():
     line = Line(f"give {arg('max_length', 64)}, or nothing")
     assert line == f"{line}" == "give max_length=64, or nothing"
