@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import optuna
@@ -72,7 +73,7 @@ class Summary:
             return None
         return gained(self.best.value, self.clean, self.places, self.maximize)
 
-    @property
+    @cached_property
     def constant(self) -> float | None:
         """The constant guess's value; None in studies that do not know it."""
         found = self.study.user_attrs.get(CONSTANT, {}).get(self.metric)

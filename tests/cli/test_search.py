@@ -1,70 +1,95 @@
 """The command, end to end, on the built-in task with few rows and epochs."""
 
 import csv
+import io
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import optuna
 import pytest
 import yaml
 from helpers.exported_scripts import run_script
+from helpers.forked_commands import forked
 from helpers.places import ROOT
+from helpers.refusals import rows
 from optuna.trial import TrialState
 
 import search
 from spaces import SPACES
 
-SMALL = ["--max-train-rows", "60", "--epochs", "2"]
+SMALL = ["--max-train-rows", "60", "--max-validation-rows", "60", "--epochs", "2"]
+OWN = ["--train-file", "rows.csv", "--batch-size", "8", "--epochs", "2", "--metric", "log_loss"]
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture
+def _rows() -> None:
+    Path("rows.csv").write_text(rows())
 
 
-def trials(name: str) -> list[optuna.trial.FrozenTrial]:
-    return optuna.load_study(study_name=name, storage="sqlite:///studies.db").get_trials()
+def trials(name: str, folder: Path = Path()) -> list[optuna.trial.FrozenTrial]:
+    return optuna.load_study(study_name=name, storage=f"sqlite:///{folder}/studies.db").get_trials()
+
+
+@pytest.fixture(scope="module")
+def every(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """The folder where one command searched all methods, and another clean training; what they said of each study."""
+    folder = tmp_path_factory.mktemp("every")
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as out:
+        patch.chdir(folder)
+        Path("rows.csv").write_text(rows())
+        for methods in ("all", "none"):
+            assert search.run(["--method", methods, "--trials", "2", *OWN]) == 0
+    _, *parts = re.split(r"^study (\S+) in ", out.getvalue(), flags=re.MULTILINE)
+    return folder, dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 @pytest.mark.parametrize("method", SPACES)
-def test_every_method_is_searched_and_leaves_its_files(method: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert search.run(["--method", method, "--trials", "2", *SMALL]) == 0
-    out = capsys.readouterr().out
-    folder = Path("runs") / f"reviews-{method}"
-    count = 1 if method == "none" else 2
-    assert [trial.state for trial in trials(f"reviews-{method}")] == [TrialState.COMPLETE] * count
+def test_every_method_is_searched_and_leaves_its_files(method: str, every: tuple[Path, dict[str, str]]) -> None:
+    there, said = every
+    out, folder = said[f"rows-{method}"], Path("runs") / f"rows-{method}"
+    found = trials(f"rows-{method}", there)
+    assert [trial.state for trial in found] == [TrialState.COMPLETE] * (1 if method == "none" else 2)
     assert "clean baseline" in out
     assert "best (trial" in out
     for name in ("report.html", "trials.csv", "best.yaml"):
         assert str(folder / name) in out
-        assert (folder / name).stat().st_size > 0
-    rows = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
-    assert [float(row["value"]) for row in rows] == [trial.value for trial in trials(f"reviews-{method}")]
-    assert not list(folder.glob("trial-*"))
+        assert (there / folder / name).stat().st_size > 0
+    table = list(csv.DictReader((there / folder / "trials.csv").read_text().splitlines()))
+    assert [float(row["value"]) for row in table] == [trial.value for trial in found]
+    assert not list((there / folder).glob("trial-*"))
 
 
+def test_all_methods_are_searched_one_after_the_other(every: tuple[Path, dict[str, str]]) -> None:
+    there, said = every
+    names = optuna.get_all_study_names(f"sqlite:///{there}/studies.db")
+    assert sorted(names) == sorted(f"rows-{name}" for name in SPACES) == sorted(said)
+
+
+@pytest.mark.usefixtures("_rows")
 def test_search_then_everything_that_follows(capsys: pytest.CaptureFixture[str]) -> None:
-    assert search.run(["--method", "fgm", "--trials", "3", *SMALL]) == 0
-    first = [trial.value for trial in trials("reviews-fgm")]
+    assert search.run(["--method", "fgm", "--trials", "3", *OWN]) == 0
+    first = [trial.value for trial in trials("rows-fgm")]
     capsys.readouterr()
 
-    assert search.run(["--method", "fgm", "--trials", "3", *SMALL]) == 0
+    assert search.run(["--method", "fgm", "--trials", "3", *OWN]) == 0
     assert "3 trials finished, 0 to go" in capsys.readouterr().out
-    assert [trial.value for trial in trials("reviews-fgm")] == first
+    assert [trial.value for trial in trials("rows-fgm")] == first
 
-    assert search.run(["--method", "fgm", "--trials", "4", *SMALL]) == 0
+    assert search.run(["--method", "fgm", "--trials", "4", *OWN]) == 0
     assert "3 trials finished, 1 to go" in capsys.readouterr().out
-    assert [trial.value for trial in trials("reviews-fgm")][:3] == first
+    assert [trial.value for trial in trials("rows-fgm")][:3] == first
 
-    best = "runs/reviews-fgm/best.yaml"
+    best = "runs/rows-fgm/best.yaml"
     recorded = yaml.safe_load(Path(best).read_text())["recorded"]["value"]
     assert search.run(["train", best]) == 0
     out = capsys.readouterr().out
-    assert f"accuracy {recorded:.6f}; recorded {recorded:.6f}: the same" in out
+    assert f"log_loss {recorded:.6f}; recorded {recorded:.6f}: the same" in out
     assert Path("runs/model/model.safetensors").exists()
 
     assert search.run(["train", best, "--seed", "5", "--out", "other"]) == 0
@@ -72,7 +97,7 @@ def test_search_then_everything_that_follows(capsys: pytest.CaptureFixture[str])
     assert "This is seed 5: another draw" in out
 
     assert search.run(["report"]) == 0
-    assert "written: runs/reviews-fgm/report.html" in capsys.readouterr().out
+    assert "written: runs/rows-fgm/report.html" in capsys.readouterr().out
 
     assert search.run(["export", "--format", "yaml"]) == 0
     assert capsys.readouterr().out == Path(best).read_text()
@@ -91,16 +116,9 @@ def test_the_exported_script_trains_to_the_same_value(extra: list[str], capsys: 
     assert said[-1] == f"epoch 1: accuracy {value:.6f}"
 
 
-def test_all_methods_are_searched_one_after_the_other() -> None:
-    assert search.run(["--method", "all", "--trials", "1", "--epochs", "1", "--max-train-rows", "40"]) == 0
-    names = optuna.get_all_study_names("sqlite:///studies.db")
-    assert sorted(names) == sorted(f"reviews-{name}" for name in SPACES if name != "none")
-    states = {name: [trial.state.name for trial in trials(name)] for name in names}
-    assert states == {name: ["COMPLETE"] for name in names}
-
-
+@pytest.mark.usefixtures("_rows")
 def test_the_same_search_without_shared_clean_epochs_gives_the_same_values() -> None:
-    args = ["--method", "fgm", "--trials", "3", "--max-train-rows", "60", "--epochs", "3", "--pruner", "none"]
+    args = ["--method", "fgm", "--trials", "3", *OWN, "--epochs", "3", "--pruner", "none"]
     assert search.run([*args, "--study", "a"]) == 0
     assert search.run([*args, "--study", "b", "--no-prefix-reuse"]) == 0
     assert [trial.intermediate_values for trial in trials("a")] == [trial.intermediate_values for trial in trials("b")]
@@ -156,35 +174,18 @@ def test_methods_prints_every_method_and_setting(
         assert all(setting in out for setting in space)
 
 
-KILLED = [
-    "--method",
-    "fgm",
-    "--trials",
-    "6",
-    "--sampler",
-    "random",
-    "--pruner",
-    "none",
-    "--epochs",
-    "3",
-    "--max-train-rows",
-    "200",
-]
+KILLED = [*OWN, "--method", "fgm", "--trials", "6", "--sampler", "random", "--pruner", "none", "--epochs", "3"]
 
 
+@pytest.mark.usefixtures("_rows")
 def test_a_search_killed_at_random_moments_ends_as_an_undisturbed_one() -> None:
     assert search.run([*KILLED, "--study", "whole", "--out", "a"]) == 0
     rng = random.Random(11)
-    command = [sys.executable, str(ROOT / "search.py"), *KILLED, "--study", "killed", "--out", "b"]
     for kill in range(2):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("trial "):
-                break
-        time.sleep(rng.random())
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        with forked([*KILLED, "--study", "killed", "--out", "b"]) as (process, lines):
+            next(line for line in lines if line.startswith("trial "))
+            time.sleep(0.3 * rng.random())
+            process.kill()
         assert kill or sum(trial.state.is_finished() for trial in trials("killed")) < 6
     assert search.run([*KILLED, "--study", "killed", "--out", "b"]) == 0
     whole, killed = trials("whole"), trials("killed")
@@ -195,6 +196,7 @@ def test_a_search_killed_at_random_moments_ends_as_an_undisturbed_one() -> None:
     assert not list(Path("b").rglob("trial-*"))
 
 
+@pytest.mark.usefixtures("_rows")
 def test_sigterm_ends_cleanly_and_the_command_goes_on() -> None:
     command = [sys.executable, str(ROOT / "search.py"), *KILLED, "--study", "ended"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
