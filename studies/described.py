@@ -1,4 +1,4 @@
-"""Signatures and docstrings of the door, made of the fields of a request."""
+"""Signatures and docstrings of the Python door, made from the fields of a request."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -9,11 +9,11 @@ from studies.planning.request import fields
 
 
 def describe(function: Callable[..., Any], names: Sequence[str]) -> None:
-    """Put arguments into a function's signature and docstring, in place of its ``**arguments``.
+    """Put arguments into a function's signature and docstring, instead of its ``**arguments``.
 
     Args:
-        function: Of the door.
-        names: Fields that it takes.
+        function: A function of the Python door.
+        names: Names of the fields that it takes.
     """
     known = dict(fields())
     own = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]

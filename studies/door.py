@@ -1,4 +1,4 @@
-"""The Python door: every command is one of these calls first. What is heavy is imported when it is needed."""
+"""The Python door: each command makes one of these calls. Slow imports wait until they are needed."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, overload
@@ -23,19 +23,19 @@ def search(
 def search(
     method: str | Sequence[str] = "awp", *, progress: bool = True, callbacks: Sequence[Any] = (), **arguments: Any
 ) -> "Result | Results":
-    """Search adversarial-training settings; the same call again goes on where it stopped.
+    """Search adversarial-training settings. The same call again goes on where it stopped.
 
     Args:
         method: A name of ``adv.METHODS``, or several, searched one after the other on the same data.
-        progress: Whether to print how it goes.
-        callbacks: Optuna's, called as ``callback(study, trial)`` after every trial; ``study.stop()`` ends the search.
-        **arguments: As the command's options, by their names with underscores; ``help(search)`` lists them.
+        progress: Whether to print progress.
+        callbacks: Optuna callbacks, run as ``callback(study, trial)`` after every trial; ``study.stop()`` ends the search.
+        **arguments: The command's options, with underscores in their names; ``help(search)`` lists them.
 
     Returns:
-        The result; of several methods a dict of them, by name, with ``to_frame()`` and ``report()`` for all.
+        The result. For several methods: a dict of results by method, with ``to_frame()`` and ``report()`` for all.
 
     Raises:
-        UserError: An argument cannot be carried out; says which, and what would be right.
+        UserError: An argument is wrong; the message says which one, and what would be right.
         KeyboardInterrupt: The search was stopped; nothing is lost.
 
     Example:
@@ -53,12 +53,12 @@ def searched(
     callbacks: Sequence[Any] = (),
     on_result: "Callable[[Result], None]" = lambda result: None,
 ) -> "Results":
-    """What ``search`` and the command share.
+    """The work that ``search`` and the command share.
 
     Args:
-        arguments: By name.
-        screen: Told how it goes.
-        callbacks: Optuna's.
+        arguments: Arguments of ``search``, by name.
+        screen: Where progress is printed.
+        callbacks: Optuna callbacks.
         on_result: Called when the search of a method is done.
     """
     request = request_of(arguments)
@@ -68,19 +68,19 @@ def searched(
     from studies.running.storage import is_new, refuse_storage
 
     refuse_storage(request.output.storage)
-    # Where studies are known, another study is refused before data are read.
+    # In an existing database a different study can be refused before the data are read.
     task = read_early(request) if is_new(request.output.storage) else None
-    from studies.searching import search_all  # seconds of imports, for what stands the first look
+    from studies.searching import search_all  # takes seconds to import: cheap checks come first
 
     return search_all(request, task, screen, callbacks, on_result)
 
 
 def load(storage: str = STORAGE, study: str | None = None, out: str = "runs") -> "Result":
-    """A study that is there, as a result.
+    """The result of an existing study.
 
     Args:
         storage: Optuna storage URL.
-        study: Its name; may be left out where the database has one study.
+        study: Its name; optional if the database has only one study.
         out: Folder for results.
 
     Raises:
@@ -95,7 +95,7 @@ def load(storage: str = STORAGE, study: str | None = None, out: str = "runs") ->
 
 
 def check(method: str = "awp", *, progress: bool = True, **arguments: Any) -> "Checked":
-    """Make one attacked step on your model and data: what matched, how far it moved, what it costs.
+    """Run one attacked step on your model and data, to see what matched, how far it moved and what it costs.
 
     Args:
         method: A name of ``adv.METHODS``.
@@ -103,10 +103,10 @@ def check(method: str = "awp", *, progress: bool = True, **arguments: Any) -> "C
         **arguments: ``set``, ``metric``, and the arguments of data and recipe, as ``search`` takes them.
 
     Returns:
-        What the step did; ``good`` where the attack acts.
+        What the step did; ``good`` is true if the attack acts.
 
     Raises:
-        UserError: An argument cannot be carried out.
+        UserError: An argument is wrong.
 
     Example:
         >>> check("fgm", max_train_rows=40, progress=False).good
@@ -116,7 +116,7 @@ def check(method: str = "awp", *, progress: bool = True, **arguments: Any) -> "C
 
 
 def checked_step(arguments: dict[str, Any], screen: Screen) -> "Checked":
-    """What ``check`` and the command share."""
+    """The work that ``check`` and the command share."""
     request = request_of(arguments)
     from studies.planning.early import read_early, refuse_names
 

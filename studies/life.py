@@ -1,4 +1,4 @@
-"""The life of one study, whatever trains its trials: baseline, phases, trials, files."""
+"""The life of one study, no matter what trains its trials: baseline, phases, trials, files."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,25 +31,25 @@ Callback = Callable[[optuna.Study, FrozenTrial], None]
 
 
 def finished_of(there: optuna.Study | None) -> list[FrozenTrial]:
-    """Its finished trials, where there is a study."""
+    """The finished trials; none if there is no study yet."""
     return [] if there is None else finished(there)
 
 
 @dataclass
 class Life:
-    """One study from its beginning, or from where it stopped, to its files.
+    """One study from its start, or from where it stopped, to its files.
 
     Args:
-        job: What is asked for.
-        mine: Its identity.
-        folder: Of its files.
+        job: What to search.
+        mine: The study's identity.
+        folder: Where its files go.
         storage: Its database.
         objective: Trains its trials.
-        watch: Shows how it goes.
-        guess: What the constant guess scores, by metric; empty where nobody knows.
+        watch: Shows progress.
+        guess: The score of a constant guess, by metric; empty if it is not known.
         device: What it runs on.
         taking: Trials that it takes over from another study.
-        begun: Whether the database has the study.
+        begun: Whether the study is in the database.
     """
 
     job: Job[Any]
@@ -65,20 +65,20 @@ class Life:
 
     @property
     def left(self) -> int:
-        """Trials to go when it began."""
+        """Trials that were left when this run began."""
         return max(0, self.job.trials - self.watch.known)
 
     def run(self, there: optuna.Study | None, lines: Sequence[str], callbacks: Sequence[Callback]) -> Result:
-        """Live it, and say what is left on disk where it is stopped.
+        """Run the study; if it is stopped, say what is left on disk.
 
         Args:
-            there: The study of that name, where there is one.
-            lines: What to say of it first.
-            callbacks: Optuna's.
+            there: The existing study, if there is one.
+            lines: Lines to print first.
+            callbacks: Optuna callbacks.
 
         Raises:
-            UserError: It cannot be carried out.
-            KeyboardInterrupt: It was stopped.
+            UserError: The search cannot be run.
+            KeyboardInterrupt: The search was stopped.
         """
         try:
             with terminable():  # clean training too
@@ -88,13 +88,13 @@ class Life:
             raise
 
     def say_left(self) -> None:
-        """Say what unfinished trials and clean epochs take on disk."""
+        """Say how much disk space unfinished trials and clean epochs take."""
         url, name = self.job.request.output.storage, self.job.name if self.begun else None
         for line in stopped_lines(self.folder, getattr(self.objective, "prefix", None), name, url):
             self.watch.screen.say(line)
 
     def lived(self, there: optuna.Study | None, lines: Sequence[str], callbacks: Sequence[Callback]) -> Result:
-        """Make the study or take it up, run what is left of it, and write its files."""
+        """Create or continue the study, run its remaining trials, and write its files."""
         job, url = self.job, self.job.request.output.storage
         starts = [job.plan.defaults(), *self.mine["search"].get("starts", [])]
         first = without(starts, [*finished_of(there), *self.taking.trials])
@@ -119,7 +119,7 @@ class Life:
         return result
 
     def search(self, study: optuna.Study, first: list[dict[str, Any]], callbacks: Sequence[Callback]) -> None:
-        """Run the trials that are left."""
+        """Run the remaining trials."""
         running, plan, explore = self.job.request.running, self.job.plan, self.mine["search"]["explore"]
         options = Options(self.job.trials, explore, plan.seed, running.sampler, running.pruner, running.timeout)
         prepare(study, options, plan.space, first, int(plan.fixed.get("start_epoch", 0)))

@@ -1,4 +1,4 @@
-"""Search around a training loop of one's own."""
+"""Search with your own training loop."""
 
 import hashlib
 import inspect
@@ -37,17 +37,17 @@ def search_loop(
     screen: Screen,
     callbacks: Sequence[Callback],
 ) -> Result:
-    """One study of a loop.
+    """Run one study of a training loop.
 
     Args:
-        request: What is asked for.
+        request: What to search.
         train: The loop.
-        loop: Its name, and what its user says of its data.
-        recipe: Its values, at what is usual.
-        metric: What its value is called.
+        loop: Its name, and the user's description of its data.
+        recipe: Default values of the loop's recipe.
+        metric: The name of its value.
         direction: "maximize" or "minimize".
-        screen: Told how it goes.
-        callbacks: Optuna's.
+        screen: Where progress is printed.
+        callbacks: Optuna callbacks.
     """
     aim, output = request.aim, request.output
     [method] = aim.method
@@ -80,7 +80,7 @@ def search_loop(
 
 
 def source_of(train: Callable[[Run], float | None]) -> dict[str, str]:
-    """A fingerprint of the loop's own text; empty where it cannot be read."""
+    """A fingerprint of the loop's source code; empty if it cannot be read."""
     try:
         text = inspect.getsource(getattr(train, "func", train))
     except (OSError, TypeError):
@@ -89,10 +89,10 @@ def source_of(train: Callable[[Run], float | None]) -> dict[str, str]:
 
 
 def changed(there: optuna.Study | None, mine: dict[str, Any]) -> list[str]:
-    """A line where the text of the loop is not what it was."""
+    """A line if the loop's source code has changed since the study began."""
     begun = (identity_of(there) if there is not None else None) or {}
     if "source" not in begun or begun["source"] == mine.get("source"):
         return []
     loop = mine["data"]["loop"]
-    way = f"if it trains otherwise, give another {arg('study')}"
-    return [f"the text of {loop} has changed since the study began: {way}, or its values do not compare"]
+    way = f"if it now trains differently, choose another name with {arg('study')}"
+    return [f"the source code of {loop} has changed since the study began: {way}, or its values cannot be compared"]

@@ -1,4 +1,4 @@
-"""``tune``: the same search around a training loop of one's own."""
+"""``tune``: the same search for your own training loop."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from studies.result import Result
     from studies.running.looped import Run
 
-# Arguments of ``search`` that make sense around a loop of one's own.
+# Arguments of ``search`` that also make sense for your own loop.
 TAKEN = [name for name, _ in fields("aim", "running", "output") if name not in ("method", "metric", "prefix_reuse")] + [
     "seed"
 ]
@@ -34,23 +34,23 @@ def tune(
     progress: bool = True,
     **arguments: Any,
 ) -> "Result":
-    """Search adversarial-training settings for your own training loop; the same call again goes on where it stopped.
+    """Search adversarial-training settings for your own training loop. The same call again goes on where it stopped.
 
     Args:
         train: Takes a ``Run``, trains ``run.epochs`` epochs with ``run.method.at(epoch)``, calls ``run.report(value,
-            epoch)`` after each, and returns the validation value; ``run.seed`` must decide all that it draws.
+            epoch)`` after each, and returns the validation value; ``run.seed`` must seed all randomness.
         method: A name of ``adv.METHODS``.
-        epochs: Of a run.
+        epochs: Epochs of each run.
         direction: "maximize" or "minimize".
-        metric: What the value is called.
-        recipe: Usual values of what else the loop uses (``run.recipe``); ``space`` and ``tune`` search them too.
-        data: What you say of data and model, so that another set is not mixed in.
-        callbacks: Optuna's.
-        progress: Whether to print how it goes.
-        **arguments: As ``search`` takes them; ``help(tune)`` lists them.
+        metric: The name of the value.
+        recipe: Default values of whatever else the loop uses (``run.recipe``); ``space`` and ``tune`` can search them too.
+        data: A description of your data and model, so that runs on other data are not mixed in.
+        callbacks: Optuna callbacks.
+        progress: Whether to print progress.
+        **arguments: As for ``search``; ``help(tune)`` lists them.
 
     Raises:
-        UserError: An argument cannot be carried out.
+        UserError: An argument is wrong.
 
     Example:
         >>> import torch
@@ -61,7 +61,7 @@ def tune(
         ...     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
         ...     for epoch in range(run.epochs):
         ...         optimizer.zero_grad()
-        ...         run.method.at(epoch).backward(model, batch, forward=loss)  # in place of loss.backward()
+        ...         run.method.at(epoch).backward(model, batch, forward=loss)  # instead of loss.backward()
         ...         optimizer.step()
         ...         run.report(loss(model, batch).item(), epoch)
         >>> round(tune(train, "sam", epochs=2, trials=2, direction="minimize", progress=False).clean, 2)
@@ -94,10 +94,10 @@ def told_of(train: Any, data: str | None) -> dict[str, Any]:
 
 
 def refuse_others(arguments: dict[str, Any], direction: str) -> dict[str, Any]:
-    """Refuse arguments that a loop of one's own does not take, and a direction that is none.
+    """Refuse arguments that ``tune`` does not take, and an unknown direction.
 
     Raises:
-        UserError: There is one.
+        UserError: An argument or the direction is refused.
     """
     if direction not in DIRECTIONS:
         raise UserError(f"{arg('direction', direction)}: choose maximize or minimize")
@@ -111,7 +111,7 @@ def name_of(train: Any) -> str:
     """Module and name of a loop.
 
     Raises:
-        UserError: It cannot be called with one argument.
+        UserError: The loop cannot be called with one argument.
     """
     if not callable(train):
         raise UserError(f"{arg('train')} is {train!r}: a function that takes a run is needed")

@@ -1,4 +1,4 @@
-"""What a search found, as Python has it."""
+"""What a search found, for use in Python."""
 
 import html
 from functools import cached_property
@@ -24,9 +24,9 @@ class BestTrial(NamedTuple):
     """The best trial.
 
     Args:
-        value: Its metric on the validation rows, on one seed.
+        value: Its metric on the validation rows, with one seed.
         settings: Fixed and searched settings, by name.
-        number: Of the trial.
+        number: The trial's number.
     """
 
     value: float
@@ -35,15 +35,15 @@ class BestTrial(NamedTuple):
 
 
 class Result:
-    """A study and what it says; everything is read from the study when it is first asked for.
+    """A study and its findings, which are read from it on first use.
 
     Args:
-        study: Optuna's.
+        study: The Optuna study.
         storage: URL of its database.
-        folder: Where its files lie, or will.
+        folder: Where its files are, or will be.
 
     Attributes:
-        files: What the search wrote.
+        files: Files that the search wrote.
     """
 
     def __init__(self, study: optuna.Study, storage: str, folder: Path) -> None:
@@ -52,7 +52,7 @@ class Result:
 
     @cached_property
     def summary(self) -> Summary:
-        """All that terminal, report and exports are made of.
+        """Everything that the terminal, the report and the exports show.
 
         Raises:
             UserError: The study was not made by this program, or has no baseline yet.
@@ -71,12 +71,12 @@ class Result:
 
     @property
     def metric(self) -> str:
-        """What the values are."""
+        """The metric of the values."""
         return self.summary.metric
 
     @property
     def best(self) -> BestTrial | None:
-        """The best complete trial; None where there is none."""
+        """The best complete trial; None if no trial is complete."""
         best = self.summary.best
         if best is None or best.value is None:
             return None
@@ -89,12 +89,12 @@ class Result:
 
     @property
     def gain(self) -> float | None:
-        """How much better the best trial is than clean training, on one seed; negative where it is worse."""
+        """How much better the best trial is than clean training, with one seed; negative if it is worse."""
         return self.summary.gain
 
     @property
     def importances(self) -> list[Importance]:
-        """The share of each setting with its interval and noise floor, the largest first; empty with few trials."""
+        """The share of each setting with its interval and noise floor, largest first; empty if there are too few trials."""
         return self.summary.importances
 
     def to_frame(self) -> pd.DataFrame:
@@ -110,10 +110,10 @@ class Result:
         """Write the report, one HTML file that needs no network.
 
         Args:
-            path: The file; ``report.html`` in the study's folder where None.
+            path: The file; by default ``report.html`` in the study's folder.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The file cannot be written.
         """
         return write_whole(Path(path) if path else self.folder / "report.html", report_text(self.summary))
 
@@ -121,7 +121,7 @@ class Result:
         """The best trial as a configuration or a script.
 
         Args:
-            path: A file to write it to as well.
+            path: A file to write it to, too.
             format: "yaml", "json" or "python".
 
         Raises:
@@ -129,7 +129,7 @@ class Result:
             OSError: The file cannot be written.
         """
         write = writer_of(format)
-        # Importances take ten seconds, and are not exported.
+        # Importances take ten seconds, and the export does not need them.
         text = write(best_of(self.__dict__.get("summary") or summarise(self.study, folds=0)))
         if path is not None:
             write_whole(Path(path), text)
@@ -143,7 +143,7 @@ class Result:
         return f"<Result of {self.name}: {self.metric}, {best}, clean {self.summary.shown(self.clean)}>"
 
     def _repr_html_(self) -> str:
-        """The result as a notebook shows it."""
+        """The result as HTML, for notebooks."""
         try:
             return fragment(self.summary)
         except UserError as error:
@@ -151,12 +151,12 @@ class Result:
 
 
 class Results(dict[str, Result]):
-    """Results of several methods, by name, and all of them in one table and on one page.
+    """Results of several methods by name, with one table and one page for all of them.
 
     Args:
-        found: By method.
-        name: Of all of them.
-        path: Of their page.
+        found: Results by method.
+        name: The name of the whole search.
+        path: Where their page is written.
     """
 
     def __init__(self, found: dict[str, Result], name: str, path: Path) -> None:
@@ -165,7 +165,7 @@ class Results(dict[str, Result]):
 
     @cached_property
     def side_by_side(self) -> Several:
-        """What the table is made of."""
+        """The contents of the table."""
         return gathered({method: result.summary for method, result in self.items()})
 
     def to_frame(self) -> pd.DataFrame:
@@ -173,17 +173,17 @@ class Results(dict[str, Result]):
         return frame(self.side_by_side)
 
     def report(self, path: str | Path | None = None) -> Path:
-        """Write their page, one HTML file that needs no network and links the report of each.
+        """Write their page, one HTML file that needs no network and links to each report.
 
         Args:
-            path: The file; in the folder for results where None.
+            path: The file; by default in the results folder.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The file cannot be written.
         """
         folders = {method: result.folder for method, result in self.items()}
         return write_several(self.side_by_side, self.name, folders, Path(path) if path else self.path)
 
     def _repr_html_(self) -> str:
-        """The table as a notebook shows it."""
+        """The table as HTML, for notebooks."""
         return several_fragment(self.side_by_side)

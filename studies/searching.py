@@ -1,4 +1,4 @@
-"""Search each method that is asked for, one study after the other."""
+"""Search each requested method, one study after the other."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -41,21 +41,21 @@ def search_all(
 ) -> Results:
     """Search each method.
 
-    What can be refused is refused in the order of what it costs: arguments, space, the study that is there, data, model.
+    The cheapest checks come first: arguments, space, the existing study, data, model.
 
     Args:
-        request: What is asked for.
-        task: Where it was read already.
-        screen: Told how it goes.
-        callbacks: Optuna's, called after every trial.
+        request: What to search.
+        task: The task, if it has been read already.
+        screen: Where progress is printed.
+        callbacks: Optuna callbacks, called after every trial.
         on_result: Called when the search of a method is done.
 
     Returns:
-        A result for each method, by name; of several their page is written as well.
+        The result of each method, by name. For several methods, a page about all of them is written too.
 
     Raises:
-        UserError: The request cannot be carried out.
-        KeyboardInterrupt: It was stopped; the same call goes on.
+        UserError: Something in the request is wrong.
+        KeyboardInterrupt: The search was stopped; the same call continues it.
     """
     jobs, url = resolve(request), request.output.storage
     file = database_file(url)
@@ -83,7 +83,7 @@ def search_all(
 
 
 def together(request: Request, found: dict[str, Result]) -> Results:
-    """Results with the page of all of them, which is written where there are several."""
+    """All results; if there are several, a page about all of them is written."""
     out, name = request.output.out, request.all_name(request.data.task or task_name(request.data))
     results = Results(found, name, folder_of(out, f"{name}.html"))
     if len(found) > 1:
@@ -93,13 +93,13 @@ def together(request: Request, found: dict[str, Result]) -> Results:
 
 
 def taken_up(jobs: list[Job[Plan]], storage: RDBStorage | None) -> tuple[list[Job[Plan]], list[str]]:
-    """Compare with the studies that are there, as far as possible without data and model.
+    """Compare the jobs with existing studies, as far as possible without data and model.
 
     Returns:
-        The jobs, with the studies' own in place of defaults that depend on the machine; lines about those.
+        The jobs, where the studies' own values replace defaults that depend on the machine; lines that say so.
 
     Raises:
-        UserError: A study is about something else.
+        UserError: An existing study is about something else.
     """
     request, lines = jobs[0].request, list[str]()
     refuse_early(jobs[0], request.aim.metric, storage)
@@ -119,8 +119,8 @@ def taken_up(jobs: list[Job[Plan]], storage: RDBStorage | None) -> tuple[list[Jo
         if not given:
             jobs, given = [on_threads(each, threads) for each in jobs], True
             if threads != here:
-                why = f"the default here is {here}; {arg('threads')} asks for another number"
-                lines.append(f"study {job.name} was begun with {arg('threads', threads)}, and goes on with it ({why})")
+                why = f"the default here is {here}; {arg('threads')} sets another number"
+                lines.append(f"study {job.name} was started with {arg('threads', threads)} and keeps it ({why})")
         asked(jobs[number], request.aim.metric, there)
     return jobs, lines
 
@@ -128,7 +128,7 @@ def taken_up(jobs: list[Job[Plan]], storage: RDBStorage | None) -> tuple[list[Jo
 def search_one(
     job: Job[Plan], metric: str, bench: Bench, storage: RDBStorage, screen: Screen, callbacks: Sequence[Callback]
 ) -> Result:
-    """One study: make it or take it up, run what is left of it, write its files."""
+    """Create or continue one study, run its remaining trials and write its files."""
     request, plan = job.request, job.plan
     with storage_errors(request.output.storage):
         there = find_study(storage, job.name)

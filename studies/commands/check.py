@@ -1,4 +1,4 @@
-"""The check command: one attacked step on the user's model and data, and whether it does what it says."""
+"""The check command: one attacked step on the user's model and data, and whether the attack acts."""
 
 import dataclasses
 
@@ -20,7 +20,7 @@ MIB = 2**20
 
 
 def print_check(console: Console, checked: Checked) -> None:
-    """What was touched, what it cost, and what is wrong with it."""
+    """Print what was attacked, what it cost, and what is wrong."""
     method = checked.method
     say(console, f"{registered(method)} ({method.paper}): {settings_text(method)}")
     if checked.seen is not None:
@@ -35,7 +35,7 @@ def print_check(console: Console, checked: Checked) -> None:
 
 
 def registered(method: Method) -> str:
-    """The name that a method is asked for by."""
+    """The name under which a method is registered."""
     return next(name for name, kind in METHODS.items() if kind is type(method))
 
 
@@ -45,7 +45,7 @@ def settings_text(method: Method) -> str:
 
 
 def facts_table(facts: Facts, bed: Bed, model: str) -> Table:
-    """What was attacked, and how far it moved."""
+    """A table of what was attacked and how far it moved."""
     weights = list(facts.model.parameters())
     frozen = sum(p.numel() for p in weights if not p.requires_grad)
     rows, length = bed.micro.batch["input_ids"].shape
@@ -70,7 +70,7 @@ def matched(facts: Facts) -> list[str]:
     modules = dict(facts.model.named_modules())
     moved = {name: size for name, size in observer.modules.items() if size}
     lines = []
-    # AWP hooks the embedding too, to see which rows are looked up; what it moves are weights.
+    # AWP also hooks the embedding, to see which rows are looked up, but it moves weights.
     for name in moved or ({} if observer.weights else observer.modules):
         shape = " x ".join(str(n) for p in modules[name].parameters(recurse=False) for n in p.shape if p.dim() > 1)
         size = sum(p.numel() for p in modules[name].parameters())
@@ -86,7 +86,7 @@ def matched(facts: Facts) -> list[str]:
 
 
 def beside(facts: Facts, spent: Spent, doubt: str) -> Table:
-    """The attacked step beside the clean one; times that are in doubt are no ratio."""
+    """The attacked step next to the clean one; doubtful times give no ratio."""
     clean, attacked, cost, gap = facts.clean, facts.attacked, facts.method.cost(), facts.gap
     table = Table("", "clean step", "attacked step", "", box=None, pad_edge=False)
     under = "-" if gap is None else f"{facts.observer.under:.6g}"
@@ -103,7 +103,7 @@ def beside(facts: Facts, spent: Spent, doubt: str) -> Table:
 
 
 def clocked(facts: Facts, spent: Spent, doubt: str) -> str:
-    """How the times came about, and what to go by where they say nothing."""
+    """How the times were measured, or the cost by passes if they were not."""
     load = "unknown" if spent.load is None else f"{spent.load:.1f}"
     if doubt:
         return f"time: not measured: {doubt}; by passes {facts.method.cost().relative:.2f}x"

@@ -13,7 +13,7 @@ HOST = "127.0.0.1"
 
 
 def serve(url: str, port: int, console: Console) -> None:
-    """Serve until Ctrl-C. There is no login, so it listens on this machine only; from another one use an ssh tunnel.
+    """Serve until Ctrl-C. There is no login, so it listens on this machine only; from another machine, use an ssh tunnel.
 
     Raises:
         UserError: The database does not exist, or the port is taken.

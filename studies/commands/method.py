@@ -1,4 +1,4 @@
-"""One method: what it does, its settings, what a step costs, and where its page is."""
+"""One method: what it does, its settings, the cost of a step, and where its page is."""
 
 import dataclasses
 import inspect
@@ -23,7 +23,7 @@ from studies.planning.words import from_to
 from studies.report.terminal import say
 
 PAGES = Path(str(adv.__file__)).parent.parent / "docs" / "methods"
-# What it does is told in as many sentences as begin before this many characters.
+# Sentences are printed until the text has this many characters.
 ENOUGH = 240
 
 
@@ -31,7 +31,7 @@ def print_method(name: str, console: Console) -> None:
     """Print one method.
 
     Raises:
-        UserError: There is none of that name.
+        UserError: There is no method of that name.
     """
     if name not in METHODS:
         raise UserError(f"unknown method {name!r}{near(name, METHODS)}")
@@ -51,7 +51,7 @@ def print_method(name: str, console: Console) -> None:
 
 
 def what_it_does(kind: type[Method]) -> str:
-    """The first sentences of its docstring."""
+    """The first sentences of the method's docstring."""
     paragraphs = inspect.cleandoc(str(kind.__doc__)).replace("``", "`").split("\n\n")
     words = " ".join(part for part in paragraphs if not part.startswith(("Args:", "Raises:", "Example"))).split()
     told = ""
@@ -81,13 +81,13 @@ def rows(name: str) -> list[tuple[str, str, str, str]]:
 
 
 def nothing(kind: type[Method]) -> list[str]:
-    """With which settings it is clean training."""
+    """The settings that turn the method into clean training."""
     alone = [" and ".join(f"{name}={text(value)}" for name, value in settings.items()) for settings in kind.null]
     return [f"it is clean training with {listed(alone, 'or')}"] if alone else []
 
 
 def idle_lines(kind: type[Method]) -> list[str]:
-    """Which settings do nothing beside which."""
+    """Which settings do nothing, and with which others."""
     found: dict[str, list[str]] = {}
     for method in variants(kind):
         for name, reason in method.idle.items():
@@ -102,19 +102,19 @@ def idle_lines(kind: type[Method]) -> list[str]:
 
 
 def variants(kind: type[Method]) -> list[Method]:
-    """The method at its defaults, and with each setting in turn at its other choices and its lowest values."""
+    """The method with its defaults, and with each setting in turn at its other choices and its lowest values."""
     made = [kind()]
     for field in dataclasses.fields(kind):
         for value in others(field):
             try:
                 made.append(kind(**{field.name: value}))
-            except SettingError:  # one that excludes a default
+            except SettingError:  # the value excludes a default
                 continue
     return made
 
 
 def others(field: dataclasses.Field[Any]) -> list[Any]:
-    """Values of a setting beside which others may do nothing."""
+    """Values of a setting that may leave other settings without effect."""
     rule = field.metadata
     if rule["choices"]:
         return list(rule["choices"])
@@ -123,7 +123,7 @@ def others(field: dataclasses.Field[Any]) -> list[Any]:
 
 
 def page_of(name: str) -> str:
-    """The file of its page, or its place in the project where that is not at hand."""
+    """The file of the method's page, or its path in the project if the file is not installed."""
     page = PAGES / f"{name}.md"
     if not page.is_file():
         return f"docs/methods/{name}.md of the project"

@@ -1,4 +1,4 @@
-"""The table of methods, from the code itself: for the terminal, and as the README has it."""
+"""The table of methods, built from the code: for the terminal and for the README."""
 
 import dataclasses
 from itertools import zip_longest
@@ -15,24 +15,24 @@ from adv.core.settings import rule_of
 from spaces import SPACES
 from studies.planning.words import from_to
 
-# What every method has; said once below the table.
+# Settings of every method; listed once below the table.
 COMMON = frozenset(field.name for field in dataclasses.fields(Method))
 WIDEST = 10**4
 
 
 def passes_text(cost: Cost) -> str:
-    """Passes of a step, "2 forward, 1 backward, 1 inner"."""
+    """The passes of a step, such as "2 forward, 1 backward, 1 inner"."""
     named = zip(type(cost)._fields, cost, strict=True)
     return ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in named if number)
 
 
 def text(value: Any) -> str:
-    """A default, short."""
+    """A default value as short text."""
     return f"{value:g}" if isinstance(value, float) else str(value) or "''"
 
 
 def setting_rows(name: str) -> list[tuple[str, str, str]]:
-    """Name, default, and searched range or (what is allowed) of each setting, the searched ones first."""
+    """Name, default, and searched range or (allowed values) of each setting, the searched ones first."""
     fields = [field for field in dataclasses.fields(METHODS[name]) if field.name not in COMMON]
     space = SPACES[name]
     return [
@@ -46,9 +46,9 @@ def setting_rows(name: str) -> list[tuple[str, str, str]]:
 
 
 def print_methods(console: Console) -> None:
-    """Print the table: for each method its cost, paper and passes on the left, a line for each setting on the right.
+    """Print the table: each method's cost, paper and passes on the left, one line per setting on the right.
 
-    A terminal gets lines of its width; a file or a pipe gets whole ones.
+    Lines fit the width of a terminal; in a file or a pipe they are not wrapped.
     """
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for title, fold in (("method", True), ("setting", False), ("default", False), ("searched, or (allowed)", True)):

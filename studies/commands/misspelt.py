@@ -1,4 +1,4 @@
-"""What to say of a command that there is not."""
+"""The message for an unknown command."""
 
 import difflib
 from typing import Any
@@ -7,11 +7,11 @@ from spaces import SPACES
 
 
 def no_such_command(error: Any, text: str) -> str:
-    """The parser's message with what was meant: another command, or the method of that name.
+    """The parser's message with a suggestion: another command, or the method of that name.
 
     Args:
-        error: The parser's.
-        text: What it says.
+        error: The parser's error.
+        text: Its message.
     """
     word = text.partition("'")[2].partition("'")[0]
     first = error.ctx.parent is None
@@ -25,7 +25,7 @@ def no_such_command(error: Any, text: str) -> str:
 
 
 def method_like(word: str) -> str | None:
-    """The method whose name was meant."""
+    """The method with the most similar name; None if none is similar."""
     plain = word.lower().replace("-", "_")
     if plain in SPACES:
         return plain

@@ -1,6 +1,6 @@
-"""Options of the command line, made of the fields of a request: each is declared once, where its value is checked.
+"""Options of the command line, made from the fields of a request: each is declared once, where its value is checked.
 
-Imports nothing heavy, so that ``--help`` and wrong options answer at once.
+Imports nothing slow, so that ``--help`` and wrong options answer at once.
 """
 
 import inspect
@@ -23,9 +23,9 @@ FIRST, LAST = "To begin with", "Help"
 PANELS = {
     "aim": "What to search", "data": "Data", "recipe": "Model and recipe", "running": "Search", "output": "Output",
 }  # fmt: skip
-# What a beginner needs.
+# Options that a beginner needs.
 BEGIN = ("method", "trials", "data", "label_column", "model")
-# Options that take names with commas between them, and those that may be given several times.
+# Options that take names separated by commas, and options that may be given several times.
 COMMAS = ("method", "label_column", "tune")
 REPEATED = ("set", "start")
 FORMS = {"set": "NAME=VALUE", "range": "NAME=LOW:HIGH", "space": "FILE", "start": "FILE", "from_study": "STUDY"}
@@ -33,7 +33,7 @@ RANGE = "search a setting elsewhere: --range adv_eps=1e-4:0.1:log"
 
 
 def opt(text: str, *names: str, panel: str | None = None, form: str | None = None) -> Any:
-    """An option with its help line, and the form of its value where its type does not tell."""
+    """An option with its help line, and the form of its value if its type does not show it."""
     return typer.Option(*names, help=text, show_default=False, rich_help_panel=panel, metavar=form)
 
 
@@ -64,7 +64,7 @@ OutOption = Annotated[str, opt("folder for results (runs)")]
 
 
 def takes(*groups: str, own: tuple[str, ...] = (), without: tuple[str, ...] = ()) -> Callable[[Command], Command]:
-    """Give a command, in place of its ``**given``, the options of these groups.
+    """Give a command the options of these groups, instead of its ``**given``.
 
     Args:
         groups: Keys of ``request.GROUPS``.
@@ -85,7 +85,7 @@ def takes(*groups: str, own: tuple[str, ...] = (), without: tuple[str, ...] = ()
 
 
 def options_of(name: str) -> list[inspect.Parameter]:
-    """The options of a field: one, or for ``space`` a file and single ranges."""
+    """The options of a field: one, or two for ``space`` (a file and single ranges)."""
     group = next(group for group in GROUPS if name in GROUPS[group].model_fields)
     field, panel = GROUPS[group].model_fields[name], FIRST if name in BEGIN else PANELS[group]
     text = as_options(str(field.description))
@@ -100,16 +100,16 @@ def options_of(name: str) -> list[inspect.Parameter]:
 
 
 def plain_type(hint: Any) -> type:
-    """What the parser of the command line makes of a value: a number, yes or no, or a text."""
+    """The type to which the command-line parser converts a value: a number, yes or no, or text."""
     kinds = [hint, *get_args(hint)]
     return next((kind for kind in (bool, int, float) if kind in kinds), str)
 
 
 def arguments_of(given: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of the Python door from options as they were parsed.
+    """Convert parsed options to arguments of the Python door.
 
     Raises:
-        UserError: A setting or range is no pair.
+        UserError: A setting or range is not a pair.
     """
     found = {name: value for name, value in given.items() if value is not None and value not in ([], ())}
     for name in COMMAS:

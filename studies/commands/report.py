@@ -12,7 +12,7 @@ from studies.running.folder import study_folder
 
 
 def print_report(storage: str, study: str | None, out: str, console: Console) -> None:
-    """Write the files of a study again.
+    """Print the summary of a study and write its files again.
 
     Raises:
         UserError: There is no such study, or a file cannot be written.

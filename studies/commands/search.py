@@ -1,4 +1,4 @@
-"""The search command: lines while it goes on, then for each method a summary and where its files are; of several a table."""
+"""The search command: progress lines, then each method's summary and files, and a table if there are several methods."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def print_search(arguments: dict[str, Any], console: Console) -> None:
-    """Search, and print it.
+    """Search and print progress and results.
 
     Raises:
-        UserError: An argument cannot be carried out.
+        UserError: An argument is wrong.
     """
     screen = Screen(console, as_options)
     found = searched(arguments, screen, on_result=lambda result: print_result(result, console, screen.said))
@@ -30,7 +30,7 @@ def print_search(arguments: dict[str, Any], console: Console) -> None:
 
 
 def print_result(result: "Result", console: Console, said: Collection[str]) -> None:
-    """What a search found, after the lines that were said on the way."""
+    """Print what a search found; leave out the lines in ``said``, which were printed on the way."""
     from studies.report.terminal import print_paths, print_summary, say
     from studies.running.leftovers import shared_line
 

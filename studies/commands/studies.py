@@ -1,4 +1,4 @@
-"""The studies command: what a database holds, and what deleting one of them takes."""
+"""The studies command: list the studies of a database, or delete one."""
 
 import sys
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def print_studies(url: str, out: str, console: Console) -> None:
     table = Table(*TITLES, box=SIMPLE_HEAD, pad_edge=False)
     for study in found:
         table.add_row(*map(Text, cells(study)))
-    if not console.is_terminal:  # a file or a pipe gets whole lines
+    if not console.is_terminal:  # lines are not wrapped in a file or a pipe
         wanted = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
         console = Console(file=console.file, width=max(wanted, console.width))
     console.print(table)
@@ -54,7 +54,7 @@ def print_studies(url: str, out: str, console: Console) -> None:
 
 
 def cells(study: Listed) -> tuple[str, ...]:
-    """A line of the table."""
+    """The cells of one row."""
     states = ", ".join(f"{count} {STATES[state]}" for state, count in study.counts.items())
     trials = f"{study.finished} finished" + (f" ({states})" if states else "")
     disk = size(study.disk) + (f", {size(study.snapshots)} of unfinished trials" if study.snapshots else "")
@@ -71,21 +71,21 @@ def cells(study: Listed) -> tuple[str, ...]:
 
 
 def print_deletion(url: str, name: str, out: str, yes: bool, console: Console, ask: Callable[[str], str] = input) -> bool:
-    """Delete a study and what it left, after asking.
+    """Ask, then delete a study and its files.
 
     Args:
-        url: Of the database.
-        name: Of the study.
-        out: The folder for results that it was searched with.
+        url: URL of the database.
+        name: The study's name.
+        out: The results folder that its search used.
         yes: Whether to delete without asking.
-        console: Printed on.
-        ask: Puts a question to whoever sits at the terminal.
+        console: Where to print.
+        ask: Asks the user at the terminal.
 
     Returns:
         Whether it was deleted.
 
     Raises:
-        UserError: There is no such study, another program made it, a trial of it is under way, or nobody can be asked.
+        UserError: There is no such study, another program made it, a trial is under way, or no terminal to ask on.
     """
     storage = existing_storage(url)
     try:
@@ -93,7 +93,7 @@ def print_deletion(url: str, name: str, out: str, yes: bool, console: Console, a
             removal = plan_removal(storage, name, out)
             if not yes and not sys.stdin.isatty():
                 what = "; ".join(removal.lines)
-                raise UserError(f"this would delete {what}; give {arg('yes', True)} to do so: nobody is here to be asked")
+                raise UserError(f"this would delete {what}; there is no terminal to ask on: confirm with {arg('yes', True)}")
             for line in removal.lines:
                 say(console, f"{'deleting' if yes else 'to delete'}: {line}")
             for line in removal.kept:
@@ -110,7 +110,7 @@ def print_deletion(url: str, name: str, out: str, yes: bool, console: Console, a
 
 
 def agreed(ask: Callable[[str], str]) -> bool:
-    """Whether the answer is yes; the end of input is no."""
+    """Whether the answer is yes; end of input counts as no."""
     try:
         return ask("delete this? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:

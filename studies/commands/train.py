@@ -12,7 +12,7 @@ from studies.results.rerun import rerun
 
 
 def print_training(config: str, seed: int | None, out: Path, console: Console) -> None:
-    """Train an exported configuration, and say how its value stands to the recorded one.
+    """Train an exported configuration, and compare its value with the recorded one.
 
     Raises:
         UserError: The configuration, its data or its model cannot be used.

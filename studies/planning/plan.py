@@ -1,4 +1,4 @@
-"""What a search is about, put together from options and checked before anything is written."""
+"""What to search, built from the options and checked before anything is written."""
 
 import dataclasses
 import json
@@ -24,7 +24,7 @@ from spaces import RECIPE, Space, space_of
 from spaces.recipe import around
 from studies.planning.scalar import scalar
 
-# Where it stands, the setting, its value or range, and whether that is a range.
+# Where it was given, the setting, its value or range, and whether that is a range.
 Change = tuple[str, str, Any, bool]
 FORM = "LOW:HIGH or LOW:HIGH:log"
 AVERAGES = {"half_life": "ema", "swa_start": "swa", "swa_lr": "swa"}
@@ -32,13 +32,13 @@ AVERAGES = {"half_life": "ema", "swa_start": "swa", "swa_lr": "swa"}
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """A method, its space and fixed settings, on some data with some recipe.
+    """A method with its space and fixed settings, the data and the recipe.
 
     Args:
         method: A key of ``adv.METHODS``.
         data: Where the rows come from.
         recipe: How to train; searched recipe parameters override it.
-        space: What is searched: settings of the method and recipe parameters.
+        space: The settings of the method and recipe parameters to search.
         fixed: Settings of the method that are not searched.
     """
 
@@ -60,18 +60,18 @@ class Plan:
         return METHODS[self.method](**(self.fixed | settings)), recipe
 
     def defaults(self) -> dict[str, Any]:
-        """The searched settings at the method's own (and the recipe's) values, moved into the space where outside."""
+        """The defaults of the searched settings, moved to the nearest value in the space if they lie outside."""
         method = METHODS[self.method](**self.fixed)
         values = {name: getattr(self.recipe if name in RECIPE else method, name) for name in self.space}
         return {name: inside(self.space[name], value) for name, value in values.items()}
 
     @property
     def seed(self) -> int:
-        """Of sampler and runs."""
+        """The seed of the sampler and the runs."""
         return self.recipe.seed
 
     def epochs_of(self, recipe: Any) -> int:
-        """Epochs of a trial."""
+        """The number of epochs of a trial."""
         return int(recipe.epochs)
 
     def inputs(self) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Plan:
 
 
 def inside(distribution: BaseDistribution, value: Any) -> Any:
-    """The nearest value that the distribution has."""
+    """The nearest value in the distribution."""
     if isinstance(distribution, CategoricalDistribution):
         return value if value in distribution.choices else distribution.choices[0]
     assert isinstance(distribution, FloatDistribution | IntDistribution)
@@ -107,8 +107,8 @@ def make_plan(
         data: Where the rows come from.
         recipe: How to train.
         fixes: Values of settings.
-        spaces: YAML files, or mappings of settings to (LOW, HIGH), (LOW, HIGH, "log") or the same as LOW:HIGH:log.
-        tune: Recipe parameters to search too.
+        spaces: YAML files, or mappings of settings to (LOW, HIGH), (LOW, HIGH, "log") or text such as LOW:HIGH:log.
+        tune: Recipe parameters to search as well.
 
     Raises:
         UserError: A name is unknown, a value is outside its domain, or a range is empty.
@@ -118,7 +118,7 @@ def make_plan(
     space, fixed = space_of(method, recipe.epochs), dict[str, Any]()
     for name in tune:
         if name not in RECIPE:
-            raise UserError(f"{arg('tune', name)}: no recipe parameter{near(name, RECIPE)}")
+            raise UserError(f"{arg('tune', name)} is not a recipe parameter{near(name, RECIPE)}")
         space[name] = around(name, getattr(recipe, name))
     refuse_idle(recipe, tune)
     changes = [change for part in spaces for change in changes_of(part)]
@@ -134,23 +134,23 @@ def make_plan(
 
 
 def changes_of(part: str | Mapping[str, Any]) -> list[Change]:
-    """Ranges and values of a file, or of a mapping, in which whatever is no range is an error."""
+    """Ranges and values from a file, or ranges from a mapping, where anything else is an error."""
     if isinstance(part, str):
         return read_space(part)
     return [(arg("space", {name: value}), name, value, True) for name, value in part.items()]
 
 
 def drop_idle(method: str, space: Space, fixed: dict[str, Any], named: dict[str, str]) -> None:
-    """Take settings out of the space that do nothing beside the fixed ones.
+    """Remove settings from the space that have no effect with the fixed ones.
 
     Args:
         method: A key of ``adv.METHODS``.
-        space: Changed.
+        space: Changed in place.
         fixed: Settings that are not searched.
-        named: Settings that were asked for, and where.
+        named: Settings that the user gave, and where.
 
     Raises:
-        UserError: One that was asked for does nothing, or the fixed settings exclude each other.
+        UserError: A setting that the user gave does nothing, or the fixed settings exclude each other.
     """
     try:
         idle = METHODS[method](**fixed).idle
@@ -163,10 +163,10 @@ def drop_idle(method: str, space: Space, fixed: dict[str, Any], named: dict[str,
 
 
 def refuse_idle(recipe: Recipe, tune: Sequence[str]) -> None:
-    """Refuse settings of an average that is not taken, where they were given (a recipe knows which) or are to be tuned.
+    """Refuse settings of an average that is not used, if the user gave them or wants to tune them.
 
     Raises:
-        UserError: One would do nothing.
+        UserError: Such a setting would do nothing.
     """
     for name, average in AVERAGES.items():
         if "average" in tune or recipe.average == average:
@@ -176,11 +176,11 @@ def refuse_idle(recipe: Recipe, tune: Sequence[str]) -> None:
             way = f"{arg('average', average)}, or average among {arg('tune')}"
             raise UserError(f"{arg('tune', name)} needs {way}: {now}")
         if name in recipe.model_fields_set:
-            raise UserError(f"{arg(name)} acts with {arg('average', average)} alone: {now}")
+            raise UserError(f"{arg(name)} only has an effect with {arg('average', average)}: {now}")
 
 
 def apply(where: str, name: str, value: Any, ranged: bool, method: str, space: Space, fixed: dict[str, Any]) -> None:
-    """Fix a setting, or give it another range.
+    """Fix a setting, or change its range.
 
     Raises:
         UserError: The method has no such setting, or the value or range is outside its domain.
@@ -192,10 +192,10 @@ def apply(where: str, name: str, value: Any, ranged: bool, method: str, space: S
         if ranged:
             kind: Any = fields[name].type if name in fields else Recipe.model_fields[name].annotation
             if kind not in (int, float):
-                how = f"{arg(name)} in place of {arg('tune')}"
+                how = f"{arg(name)} instead of {arg('tune')}"
                 if name in fields:
                     how = f"{arg('set', {name: '...'})}, {rule_of(fields[name])}"
-                raise UserError(f"{where}: {name} is no number; fix it with {how}")
+                raise UserError(f"{where}: {name} is not a number; fix it with {how}")
             low, high, log = parse_range(where, value, kind)
             for end in (low, high):
                 if name in fields:
@@ -214,10 +214,10 @@ def apply(where: str, name: str, value: Any, ranged: bool, method: str, space: S
 
 
 def parse_range(where: str, value: Any, kind: type) -> tuple[Any, Any, bool]:
-    """Bounds of LOW:HIGH or LOW:HIGH:log, as a text or in a tuple, and whether it is logarithmic.
+    """The bounds of LOW:HIGH or LOW:HIGH:log, given as text or a tuple, and whether the range is logarithmic.
 
     Raises:
-        UserError: It is not of that form, is empty or inverted, or a logarithmic one does not start above 0.
+        UserError: The form is wrong, the range is empty or inverted, or a logarithmic one does not start above 0.
     """
     parts = value.split(":") if isinstance(value, str) else list(map(str, value)) if isinstance(value, list | tuple) else []
     try:
@@ -226,7 +226,7 @@ def parse_range(where: str, value: Any, kind: type) -> tuple[Any, Any, bool]:
             raise ValueError
     except (ValueError, IndexError):
         numbers = "whole numbers" if kind is int else "numbers"
-        raise UserError(f"{where}: {value!r} is no range; write {FORM}, with {numbers}") from None
+        raise UserError(f"{where}: {value!r} is not a range; write {FORM}, with {numbers}") from None
     log = len(parts) == 3
     if low >= high:
         raise UserError(f"{where}: the range is empty, {parts[0]} is not below {parts[1]}")
@@ -236,10 +236,10 @@ def parse_range(where: str, value: Any, kind: type) -> tuple[Any, Any, bool]:
 
 
 def read_space(path: str) -> list[Change]:
-    """A YAML mapping of names to values (fixed) or "LOW:HIGH[:log]" texts.
+    """Read a YAML mapping of names to fixed values or "LOW:HIGH[:log]" ranges.
 
     Raises:
-        UserError: The file is missing or is no such mapping.
+        UserError: The file is missing or is not such a mapping.
     """
     where = arg("space", path)
     try:
@@ -247,7 +247,7 @@ def read_space(path: str) -> list[Change]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{where} cannot be read: {first_line(error)}") from None
     if not isinstance(content, dict):
-        raise UserError(f"{where} is no mapping; write lines such as 'epsilon: 0.1:2:log' or 'K: 3'")
+        raise UserError(f"{where} is not a mapping; write lines such as 'epsilon: 0.1:2:log' or 'K: 3'")
     rows = []
     for name, value in content.items():
         ranged = isinstance(value, str) and ":" in value

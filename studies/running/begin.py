@@ -1,4 +1,4 @@
-"""Take up a study, or make it."""
+"""Create a study, or continue one."""
 
 from dataclasses import asdict
 from typing import Any, Protocol
@@ -16,30 +16,30 @@ class Trains(Protocol):
     """What trains the trials of a study.
 
     Attributes:
-        made_under: What every trial keeps of versions and device, where they are not the study's.
+        made_under: Versions and device that each trial records, where they differ from the study's.
     """
 
     made_under: dict[str, Any]
 
     def __call__(self, trial: Trial) -> float:
-        """Train one trial; returns its value."""
+        """Train one trial and return its value."""
 
     def baseline(self) -> list[Epoch]:
         """Clean training with the same recipe and seed."""
 
     def clean_up(self, trial: Trial | FrozenTrial) -> None:
-        """Forget what a finished trial left."""
+        """Delete what a finished trial left behind."""
 
 
 def find_study(storage: RDBStorage, name: str) -> optuna.Study | None:
-    """The study of that name, where there is one."""
+    """The study of that name; None if there is none."""
     if name not in optuna.get_all_study_names(storage):
         return None
     return optuna.load_study(study_name=name, storage=storage)
 
 
 def baseline_of(there: optuna.Study | None, objective: Trains) -> list[dict[str, Any]]:
-    """The clean epochs that the study knows; where there is none yet, they are trained."""
+    """The clean epochs stored in the study; if there are none yet, they are trained."""
     known = {} if there is None else there.user_attrs
     if {BASELINE, KEY} <= known.keys():
         found: list[dict[str, Any]] = known[BASELINE]
@@ -48,19 +48,19 @@ def baseline_of(there: optuna.Study | None, objective: Trains) -> list[dict[str,
 
 
 def begin(storage: RDBStorage, name: str, mine: dict[str, Any], measured: dict[str, Any], accept: bool) -> optuna.Study:
-    """Take up the study, or make it, now that its baseline is known: what cannot be trained leaves no study.
+    """Create or continue the study once its baseline is known: what cannot be trained leaves no study.
 
-    What a study is about is written once; versions that were accepted later are added beside it.
+    The study's identity is written once; versions that are accepted later are stored separately.
 
     Args:
         storage: The database.
-        name: Of the study.
-        mine: Its identity.
-        measured: Baseline and constant guess.
-        accept: Whether other versions will do.
+        name: The study's name.
+        mine: The study's identity.
+        measured: The baseline and the constant guess.
+        accept: Whether other versions are accepted.
 
     Raises:
-        UserError: Another process has made one about something else meanwhile.
+        UserError: Another process has meanwhile created a study of this name about something else.
     """
     study = optuna.create_study(study_name=name, storage=storage, direction=mine["direction"], load_if_exists=True)
     if KEY not in study.user_attrs:
@@ -68,7 +68,7 @@ def begin(storage: RDBStorage, name: str, mine: dict[str, Any], measured: dict[s
             study.set_user_attr(key, value)
         return study
     refuse_another(study, mine, accept)
-    if CONSTANT in measured and CONSTANT not in study.user_attrs:  # older than that
+    if CONSTANT in measured and CONSTANT not in study.user_attrs:  # the study is older than this attribute
         study.set_user_attr(CONSTANT, measured[CONSTANT])
     accepted = study.user_attrs.get(ACCEPTED, [])
     if changes(study.user_attrs[KEY]["versions"], versions()) and versions() not in accepted:

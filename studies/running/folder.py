@@ -7,16 +7,16 @@ from finetune.errors import writing
 
 
 def folder_of(out: str, name: str) -> Path:
-    """Where the files of a study lie; its name is made safe for a path."""
+    """The folder for the files of a study; its name is made safe for a path."""
     safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in name).strip(".") or "study"
     return Path(out).expanduser() / safe
 
 
 def study_folder(out: str, name: str) -> Path:
-    """Make the folder of a study.
+    """Create the folder of a study.
 
     Raises:
-        UserError: It cannot be made or written.
+        UserError: It cannot be created or written to.
     """
     folder = folder_of(out, name)
     probe = folder / ".writable"

@@ -1,4 +1,4 @@
-"""Trials that a loop of one's own trains."""
+"""Trials that your own training loop trains."""
 
 import math
 import shutil
@@ -23,21 +23,21 @@ from studies.running.objective import Failed, OnEpoch, record, suggest
 
 @dataclass
 class Run:
-    """One run of a loop of one's own.
+    """One run of your own training loop.
 
     Args:
-        method: With this run's settings; the loop trains with ``method.at(epoch)``.
-        epochs: How many to train.
-        seed: For whatever the loop draws.
-        settings: Of the method, fixed and searched.
-        recipe: Further values of the loop; the searched ones are this run's.
-        metric: What the reported values are.
-        place: Where ``folder`` is, or will be.
-        trial: Optuna's; None for the clean baseline.
-        on_epoch: Told of every reported value.
+        method: The method with this run's settings; the loop trains with ``method.at(epoch)``.
+        epochs: How many epochs to train.
+        seed: For all randomness in the loop.
+        settings: The method's settings, fixed and searched.
+        recipe: Other values for the loop, including those searched in this run.
+        metric: The name of the reported values.
+        place: Path of ``folder``, which may not exist yet.
+        trial: The Optuna trial; None for the clean baseline.
+        on_epoch: Called with every reported value.
 
     Attributes:
-        history: What was reported.
+        history: The reported values.
     """
 
     method: Method
@@ -58,20 +58,20 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """A folder for checkpoints: it survives a kill, and goes when the run is finished."""
+        """A folder for checkpoints: it survives a kill and is deleted when the run is finished."""
         self.place.mkdir(parents=True, exist_ok=True)
         return self.place
 
     def report(self, value: float, epoch: int) -> None:
-        """Tell a validation value after an epoch; one that was told before a kill is not told again.
+        """Report a validation value after an epoch; one reported before a kill is not recorded again.
 
         Args:
-            value: Of the metric.
+            value: The value of the metric.
             epoch: Number of the epoch, from 0.
 
         Raises:
-            TrialPruned: The run is not worth finishing; let it pass.
-            UserError: The epoch or the value is no number, or the epoch is not one of this run.
+            TrialPruned: The run is not worth finishing; do not catch it.
+            UserError: The epoch or the value is not a number, or this run has no such epoch.
         """
         number, measured = number_of("epoch", epoch), float_of(value)
         if not 0 <= number < self.epochs:
@@ -91,10 +91,10 @@ class Run:
             raise optuna.TrialPruned
 
     def end(self, returned: Any) -> float:
-        """The value of the run: what its loop returned, or reported last where it returned nothing.
+        """The value of the run: what the loop returned, or the last reported value if it returned nothing.
 
         Raises:
-            UserError: There is neither, or it is no number.
+            UserError: There is no value, or it is not a number.
         """
         if returned is None and not self.history:
             raise UserError(f"{arg('train')} returned nothing and reported nothing: return the validation value")
@@ -106,17 +106,17 @@ class Run:
 
 
 class LoopObjective:
-    """Trains trials with a loop of one's own.
+    """Trains trials with your own training loop.
 
     Args:
         plan: What is searched.
-        train: The loop: takes a ``Run``, returns its value.
-        metric: What the value is.
-        folder: For the runs' folders.
-        on_epoch: Told of every reported value.
+        train: The loop, which takes a ``Run`` and returns its value.
+        metric: The name of the value.
+        folder: Parent of the runs' folders.
+        on_epoch: Called with every reported value.
 
     Attributes:
-        made_under: What every trial keeps of versions and device, where they are not the study's.
+        made_under: Versions and device that each trial records, where they differ from the study's.
     """
 
     def __init__(
@@ -126,11 +126,11 @@ class LoopObjective:
         self.made_under: dict[str, Any] = {}
 
     def __call__(self, trial: Trial) -> float:
-        """Run the loop once; its value is what it returns.
+        """Run the loop once and return the value of the run.
 
         Raises:
             TrialPruned: The pruner stopped it.
-            Failed: It diverged, ran out of memory, or its settings cannot act on the model.
+            Failed: The run diverged, ran out of memory, or its settings have no effect on the model.
         """
         params = suggest(trial, self.plan.space)
         method, recipe = self.plan.build(params)
@@ -145,10 +145,10 @@ class LoopObjective:
                 trial.set_user_attr(name, made)
 
     def baseline(self) -> list[Epoch]:
-        """The loop with the clean method.
+        """Run the loop with the clean method.
 
         Raises:
-            UserError: It does not train.
+            UserError: Clean training fails.
         """
         run = self._run(Clean(), {}, self.plan.recipe, self.folder / "clean", None)
         try:
@@ -162,7 +162,7 @@ class LoopObjective:
         return run.history
 
     def clean_up(self, trial: Trial | FrozenTrial) -> None:
-        """Forget the folder of a finished trial."""
+        """Delete the folder of a finished trial."""
         shutil.rmtree(self.folder / f"trial-{trial.number}", ignore_errors=True)
 
     def _run(
@@ -174,10 +174,10 @@ class LoopObjective:
 
 @contextmanager
 def failing() -> Iterator[None]:
-    """Tell what a setting did to a run from a fault of the loop.
+    """Separate failures caused by a setting from bugs in the loop.
 
     Raises:
-        Failed: It diverged, ran out of memory, or cannot act on the model.
+        Failed: The run diverged, ran out of memory, or its settings have no effect on the model.
     """
     try:
         yield
@@ -188,10 +188,10 @@ def failing() -> Iterator[None]:
 
 
 def float_of(value: Any) -> float:
-    """A number, also one in a tensor or an array.
+    """The value as a float; it may be in a tensor or an array.
 
     Raises:
-        UserError: It is none.
+        UserError: It is not such a number.
     """
     try:
         return float(value)
@@ -200,10 +200,10 @@ def float_of(value: Any) -> float:
 
 
 def number_of(name: str, value: Any) -> int:
-    """A whole number.
+    """The value as a whole number.
 
     Raises:
-        UserError: It is none.
+        UserError: It is not such a number.
     """
     try:
         whole = int(value)

@@ -123,11 +123,11 @@ def test_a_study_with_another_average_is_another_study(capsys: pytest.CaptureFix
 
 REFUSED = [
     ("--average emma", "--average is 'emma'", "'none', 'ema' or 'swa'"),
-    ("--half-life 0.1", "--half-life acts with --average ema alone", "--average is none"),
-    ("--half-life 0.02", "--half-life acts with --average ema alone"),
-    ("--average swa --half-life 0.1", "--half-life acts with --average ema alone", "--average is swa"),
-    ("--swa-start 0.5", "--swa-start acts with --average swa alone", "--average is none"),
-    ("--average ema --swa-lr 0.5", "--swa-lr acts with --average swa alone", "--average is ema"),
+    ("--half-life 0.1", "--half-life only has an effect with --average ema", "--average is none"),
+    ("--half-life 0.02", "--half-life only has an effect with --average ema"),
+    ("--average swa --half-life 0.1", "--half-life only has an effect with --average ema", "--average is swa"),
+    ("--swa-start 0.5", "--swa-start only has an effect with --average swa", "--average is none"),
+    ("--average ema --swa-lr 0.5", "--swa-lr only has an effect with --average swa", "--average is ema"),
     ("--tune half_life", "--tune half_life needs --average ema, or average among --tune"),
     ("--average ema --tune half_life,swa_lr", "--tune swa_lr needs --average swa", "--average is ema"),
     ("--average ema --half-life 0", "--half-life is 0", "greater than 0"),
@@ -136,7 +136,7 @@ REFUSED = [
     ("--average swa --swa-start 1", "--swa-start is 1", "less than 1"),
     ("--average swa --swa-lr 0", "--swa-lr is 0", "greater than 0"),
     ("--tune averag", "--tune averag", "did you mean 'average'?"),
-    ("--tune average --range average=0:1", "average is no number", "--average in place of --tune"),
+    ("--tune average --range average=0:1", "average is not a number", "--average instead of --tune"),
     ("--tune average,half_life --range half_life=0:1", "half_life is 0.0", "greater than 0"),
 ]
 

@@ -62,7 +62,7 @@ def make_versions(**changed):
 def test_a_default_that_was_taken_is_the_studys(here, capsys):
     assert search.run([*SEARCH, "--trials", "3"]) == 0
     said = capsys.readouterr().out
-    assert "rows-fgm was begun with --threads 2, and goes on with it (the default here is 1" in said
+    assert "rows-fgm was started with --threads 2 and keeps it (the default here is 1" in said
     assert len(study().trials) == 3
     assert study().user_attrs["identity"]["recipe"]["threads"] == 2
 

@@ -206,7 +206,7 @@ BAD = [
         {"recipe": {"a": "b"}, "space": {"a": (1, 2)}},
         "a is 'b' in recipe, and only numbers have ranges",
     ),
-    ({"recipe": {"a": 1}, "space": {"a": (1.5, 2)}}, "is no range"),
+    ({"recipe": {"a": 1}, "space": {"a": (1.5, 2)}}, "is not a range"),
     ({"space": {"rate": (1, 2)}}, "fgm has no setting 'rate'"),
     ({"method": "all"}, "method='all': tune takes one method"),
     ({"method": ["fgm", "awp"]}, "method=['fgm', 'awp']: tune takes one method"),

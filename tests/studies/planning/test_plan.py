@@ -80,10 +80,10 @@ def test_defaults_are_the_methods_own_moved_into_the_space() -> None:
         ({"ranges": ["adv_lr=1:1"]}, "is empty"),
         ({"ranges": ["adv_lr=2:1"]}, "is empty"),
         ({"ranges": ["adv_lr=0:1:log"]}, "starts above 0"),
-        ({"ranges": ["adv_lr=1"]}, "no range"),
-        ({"ranges": ["adv_lr=a:b"]}, "no range"),
+        ({"ranges": ["adv_lr=1"]}, "is not a range"),
+        ({"ranges": ["adv_lr=a:b"]}, "is not a range"),
         ({"ranges": ["adv_lr=-2:-1"]}, "adv_lr must be"),
-        ({"tune": ["lr"]}, "no recipe parameter"),
+        ({"tune": ["lr"]}, "is not a recipe parameter"),
         ({"space_file": "nowhere.yaml"}, "cannot be read"),
     ],
 )
