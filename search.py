@@ -1,6 +1,6 @@
 """The command line: search adversarial-training settings for a text encoder.
 
-Parses and prints; what it does stands in ``studies``, which is imported when a command runs, so that ``--help`` and
+It parses and prints. The work is in ``studies``, which is imported when a command runs, so that ``--help`` and
 wrong options answer at once.
 """
 
@@ -17,7 +17,7 @@ from studies.commands.options import GroupedCommand, GroupedCommands, OutOption,
 from studies.planning.request import STORAGE
 
 STOPPED = 130
-# What a healthy program says of a step that attacks nothing.
+# The exit code of a check whose step attacked nothing.
 IN_VAIN = 1
 
 app = typer.Typer(
@@ -35,7 +35,7 @@ app.add_typer(studies_app, name="studies")
 @app.callback(invoke_without_command=True)
 @options.takes("aim", "data", "recipe", "running", "output")
 def main_command(ctx: typer.Context, **given: Any) -> None:
-    """Search adversarial-training settings for a text encoder; the same command again goes on where it stopped."""
+    """Search adversarial-training settings for a text encoder. The same command again goes on where it stopped."""
     if ctx.invoked_subcommand is None:
         arguments = options.arguments_of(ctx.params)
         from studies.commands.search import print_search
@@ -45,7 +45,7 @@ def main_command(ctx: typer.Context, **given: Any) -> None:
 
 @app.command()
 def report(study: StudyOption = None, storage: StorageOption = STORAGE, out: OutOption = "runs") -> None:
-    """Write report.html, trials.csv, best.yaml (and PNGs, where kaleido and a Chrome are installed) again."""
+    """Write report.html, trials.csv and best.yaml again (and PNGs, if kaleido and a Chrome are installed)."""
     from studies.commands.report import print_report
 
     print_report(storage, study, out, Console())
@@ -56,7 +56,7 @@ def export(
     study: StudyOption = None,
     storage: StorageOption = STORAGE,
     format_: Annotated[str, opt("yaml, json or python (a script with a training loop)", "--format")] = "yaml",
-    output: Annotated[Text, opt("a file (standard output)")] = None,
+    output: Annotated[Text, opt("file to write to (standard output)")] = None,
 ) -> None:
     """Print the best trial as a configuration or a script."""
     from studies.commands.export import print_export
@@ -67,7 +67,7 @@ def export(
 @app.command()
 def train(
     config: Annotated[str, typer.Argument(help="best.yaml")],
-    seed: Annotated[Whole, opt("another seed than the recorded one; clean training with it stands beside")] = None,
+    seed: Annotated[Whole, opt("another seed than the recorded one; clean training with it is shown too")] = None,
     out: Annotated[str, opt("folder for the model (runs/model)")] = "runs/model",
 ) -> None:
     """Train an exported configuration once, say whether it reproduces, and save the model."""
@@ -79,7 +79,7 @@ def train(
 @app.command("check", cls=GroupedCommand)
 @options.takes("data", "recipe", own=("method", "set", "metric"), without=("average", "half_life", "swa_start", "swa_lr"))
 def check_command(ctx: typer.Context, **given: Any) -> None:
-    """Make one attacked step on your model and data: what matched, how far it moved, what it costs; exits 1 if in vain."""
+    """Run one attacked step on your model and data: what matched, how far it moved, what it costs; exits 1 if in vain."""
     arguments = options.arguments_of(ctx.params)
     from finetune.arguments import as_options
     from studies.door import checked_step
@@ -95,10 +95,10 @@ def check_command(ctx: typer.Context, **given: Any) -> None:
 
 @app.command()
 def methods(
-    method: Annotated[Text, opt("show this one: what it does, its settings, its cost")] = None,
-    markdown: Annotated[bool, opt("as the table of the README", "--markdown")] = False,
+    method: Annotated[Text, opt("show only this method: what it does, its settings, its cost")] = None,
+    markdown: Annotated[bool, opt("print the README's table", "--markdown")] = False,
 ) -> None:
-    """List every method: paper, settings with ranges and defaults, passes; or show one."""
+    """List all methods: paper, settings with ranges and defaults, passes; or show one method."""
     if method is not None:
         from studies.commands.method import print_method
 
@@ -132,7 +132,7 @@ def studies_command(ctx: typer.Context, storage: StorageOption = STORAGE, out: O
 @studies_app.command("delete")
 def delete_command(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="of the study")],
+    name: Annotated[str, typer.Argument(help="name of the study")],
     storage: Annotated[Text, opt("Optuna storage URL (sqlite:///studies.db)")] = None,
     out: Annotated[Text, opt("folder for results (runs)")] = None,
     yes: Annotated[bool, opt("delete without asking", "--yes")] = False,
@@ -145,9 +145,9 @@ def delete_command(
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code: 0, 1 for a check that found something, 2 for bad input, 130 when stopped."""
+    """Run a command and return its exit code: 0, 1 if a check failed, 2 for bad input, 130 if stopped."""
     try:
-        # Typer catches Ctrl-C and returns what would be the exit code, as for typer.Exit; commands return None.
+        # On Ctrl-C or typer.Exit, Typer returns the exit code; commands return None.
         code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
         if code == STOPPED:
             raise KeyboardInterrupt
@@ -169,7 +169,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def usage(error: Any) -> str:
-    """What the parser of the command line says, with the value or the choices where it leaves them out."""
+    """The message of the command-line parser, with the value or the choices if it leaves them out."""
     text = str(error.format_message())
     if text.startswith("No such command"):
         from studies.commands.misspelt import no_such_command

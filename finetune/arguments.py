@@ -1,7 +1,7 @@
-"""Arguments in messages: named as Python takes them, or as options of the command line.
+"""Arguments in messages: named as in Python, or as options of the command line.
 
-A message is written once, with ``arg("label_column", "y")``. Python reads ``label_column='y'`` in it, the command line
-``--label-column y``.
+A message is written once, with ``arg("label_column", "y")``. Python users read ``label_column='y'`` in it, users of the
+command line ``--label-column y``.
 """
 
 import json
@@ -9,19 +9,19 @@ import re
 import shlex
 from typing import Any
 
-# A character that no name or value holds: a mark begins and ends with it.
+# A character that occurs in no name or value: a mark begins and ends with it.
 MARK = "\x1f"
-# Options with another name than their argument: Python keeps "from" for itself.
+# Options with another name than their argument: "from" is a keyword of Python.
 OPTIONS = {"from_study": "from"}
 MARKED = re.compile(f"{MARK}(.*?){MARK}", re.DOTALL)
 
 
 def arg(name: str, *value: Any) -> str:
-    """An argument in a message, alone or with its value.
+    """An argument in a message, with or without its value.
 
     Args:
-        name: As Python takes it.
-        value: What it is, or should be: at most one.
+        name: Its name in Python.
+        value: The value that it has, or should have; at most one.
 
     Example:
         >>> as_options(f"give {arg('max_length', 64)}")
@@ -33,10 +33,10 @@ def arg(name: str, *value: Any) -> str:
 
 
 class Line(str):
-    """A printed line: reads as Python's arguments do; ``as_options`` finds the marks in its ``text``.
+    """A printed line that names arguments as in Python; ``as_options`` finds the marks in its ``text``.
 
     Args:
-        text: As it was written, with marks.
+        text: The line with its marks.
     """
 
     text: str
@@ -48,7 +48,7 @@ class Line(str):
 
 
 def as_arguments(text: str) -> str:
-    """A message for people who call Python."""
+    """The message for Python users."""
 
     def one(found: re.Match[str]) -> str:
         name, *value = json.loads(found[1])
@@ -58,7 +58,7 @@ def as_arguments(text: str) -> str:
 
 
 def as_options(text: str) -> str:
-    """A message for people who type commands: ``space={"K": "1:3"}`` is ``--range K=1:3`` there."""
+    """The message for users of the command line, where ``space={"K": "1:3"}`` is ``--range K=1:3``."""
 
     def one(found: re.Match[str]) -> str:
         name, *value = json.loads(found[1])
@@ -79,11 +79,11 @@ def flag(name: str) -> str:
 
 
 def typed(value: str) -> str:
-    """A value as a shell takes it; a home folder stays one."""
+    """A value, quoted for a shell; ``~/`` at its start still means the home folder."""
     home = value.startswith("~/")
     return "~/" * home + (shlex.quote(value[2 * home :]) if value[2 * home :] or not home else "")
 
 
 def joined(value: Any, between: str) -> str:
-    """A value as it is typed; parts of a list with ``between`` in between."""
+    """A value as it is typed; the parts of a list are joined by ``between``."""
     return between.join(map(str, value)) if isinstance(value, list) else str(value)

@@ -13,7 +13,7 @@ from finetune.words import listed
 TINY = "tiny"
 # double: "..." with "" inside; backslash: "..." with \\" inside; single: '...' with '' inside; none: marks are text.
 Quoting: TypeAlias = Literal["double", "backslash", "single", "none"]
-# Kinds of task: each is the file of that name in finetune/tasks. Where labels may be of several, the first is taken.
+# Kinds of task: each is the file of that name in finetune/tasks. If labels fit several kinds, the first is taken.
 KindName: TypeAlias = Literal["classification", "regression"]
 KINDS = listed(get_args(KindName), "or")
 Model = TypeVar("Model", bound=BaseModel)
@@ -26,9 +26,9 @@ class Strict(BaseModel):
 
 
 class Data(Strict):
-    """Where the rows come from, and how they are read. Exactly one of ``task``, ``data``, ``train_file`` is given.
+    """Where the rows come from, and how to read them. Exactly one of ``task``, ``data``, ``train_file`` is given.
 
-    ``kind``, ``delimiter``, ``quoting`` and ``encoding`` are detected where they are None, and what was detected is printed.
+    ``kind``, ``delimiter``, ``quoting`` and ``encoding`` are detected if they are None, and what was detected is printed.
 
     Example:
         >>> Data(data="my_folder", text_column="sentence").label_column
@@ -41,19 +41,19 @@ class Data(Strict):
     task: str | None = Field(None, description="a built-in task (reviews, when no data is given)")
     data: str | None = Field(None, description="folder with train, dev and test files, or hub id")
     train_file: str | None = Field(None, description=".csv, .tsv, .jsonl, .json or .parquet, also packed (.gz, .zip, ...)")
-    validation_file: str | None = Field(None, description="else a part of the train file")
-    test_file: str | None = Field(None, description="else a part of the train file, put aside")
+    validation_file: str | None = Field(None, description="by default a part of the train file")
+    test_file: str | None = Field(None, description="by default a part of the train file, put aside")
     text_column: str = Field("text", description="column with the text (text)")
     pair_column: str | None = Field(None, description="column with a second text")
     label_column: tuple[str, ...] = Field(
-        ("label",), min_length=1, description="column with the label; several targets with commas (label)"
+        ("label",), min_length=1, description="column with the label; separate several targets by commas (label)"
     )
     kind: KindName | None = Field(None, description=f"{KINDS} (detected from labels and metric)")
-    delimiter: str | None = Field(None, description="what is between the cells of a .csv or .tsv (detected)")
-    quoting: Quoting | None = Field(None, description="of cells: double, backslash, single, or none (detected)")
+    delimiter: str | None = Field(None, description="character between the cells of a .csv or .tsv (detected)")
+    quoting: Quoting | None = Field(None, description="how cells are quoted: double, backslash, single, or none (detected)")
     encoding: str | None = Field(None, description="of text files (utf-8, or detected)")
     max_train_rows: int | None = Field(None, ge=2, description="train on this many rows, stratified, always the same")
-    max_validation_rows: int | None = Field(None, ge=2, description="score trials on this many rows, chosen as for training")
+    max_validation_rows: int | None = Field(None, ge=2, description="score trials on this many rows, chosen in the same way")
 
     @field_validator("delimiter")
     @classmethod
@@ -73,14 +73,14 @@ class Data(Strict):
 
 
 class Recipe(Strict):
-    """How a model is trained. With the data and a method it determines the result, bit for bit on one machine.
+    """How a model is trained. Together with data and method it determines the result, bit for bit on one machine.
 
-    ``warmup`` is a share of all optimiser steps, ``batch_size`` is that of one micro-batch, ``threads`` are CPU threads
-    (their number changes the rounding of sums).
+    ``warmup`` is a share of all optimiser steps, ``batch_size`` is the size of one micro-batch, ``threads`` are CPU
+    threads (their number changes the rounding of sums).
 
     ``average`` says which weights are scored and kept: the last, or their mean over the run (``finetune.training.average``).
-    ``half_life`` acts with "ema" alone, ``swa_start`` and ``swa_lr`` with "swa" alone: the first two are shares of all
-    optimiser steps, ``swa_lr`` is the constant learning rate from ``swa_start`` on, as a share of the peak.
+    ``half_life`` only has an effect with "ema", ``swa_start`` and ``swa_lr`` only with "swa". The first two are shares of
+    all optimiser steps; ``swa_lr`` is the constant learning rate from ``swa_start`` on, as a share of the peak.
 
     Example:
         >>> recipe = Recipe(model="tiny", epochs=3)
@@ -92,27 +92,27 @@ class Recipe(Strict):
     epochs: int = Field(6, ge=1, description="epochs (6 for tiny, else 3)")
     batch_size: int = Field(16, ge=1, description="rows of a micro-batch (16)")
     learning_rate: float = Field(4e-3, gt=0, description="peak learning rate (4e-3 for tiny, else 5e-5)")
-    weight_decay: float = Field(0.01, ge=0, description="AdamW's (0.01)")
-    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps (0.1)")
+    weight_decay: float = Field(0.01, ge=0, description="weight decay of AdamW (0.01)")
+    warmup: float = Field(0.1, ge=0, lt=1, description="warmup, share of the steps (0.1)")
     max_length: int = Field(128, ge=4, description="longest text in tokens (128)")
-    gradient_accumulation: int = Field(1, ge=1, description="micro-batches of an optimiser step (1)")
+    gradient_accumulation: int = Field(1, ge=1, description="micro-batches per optimiser step (1)")
     max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping, after unscaling (1.0)")
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="fp32, bf16 or fp16")
     average: Literal["none", "ema", "swa"] = Field(
-        "none", description="none, ema or swa: which weights are scored and kept (none, the last)"
+        "none", description="none, ema or swa: which weights are scored and kept (none: the last)"
     )
     half_life: float = Field(0.02, gt=0, le=1, description="ema: half-life, share of the steps (0.02)")
     swa_start: float = Field(0.7, ge=0, lt=1, description="swa: share of the steps before it averages (0.7)")
-    swa_lr: float = Field(0.5, gt=0, le=1, description="swa: learning rate from there on, share of the peak (0.5)")
+    swa_lr: float = Field(0.5, gt=0, le=1, description="swa: constant learning rate, share of the peak (0.5)")
     threads: int = Field(1, ge=1, le=1024, description="CPU threads (1 for tiny, else all)")
-    seed: int = Field(0, ge=0, lt=2**32, description="of sampler, model, data order and dropout (0)")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of sampler, model, data order and dropout (0)")
 
 
 def checked(kind: type[Model], values: dict[str, Any], where: str = "") -> Model:
     """Build a configuration.
 
     Raises:
-        UserError: A value is unknown, missing or outside its domain; names the argument or the file.
+        UserError: A value is unknown, missing or not allowed; the message names the argument or the file.
     """
     try:
         return kind(**values)
@@ -131,5 +131,5 @@ def checked(kind: type[Model], values: dict[str, Any], where: str = "") -> Model
 
 
 def options_in(error: Any) -> list[str]:
-    """The values that a choice has."""
+    """The allowed values of a choice."""
     return re.findall("'([^']*)'", error["ctx"]["expected"])

@@ -10,15 +10,15 @@ from finetune.words import choices
 
 
 class UserError(Exception):
-    """Bad input. The message says what, where, the value, and what would be right.
+    """Bad input. The message says what is wrong, where, the value, and what would be right.
 
-    Written with ``arg(name)`` where it names an argument: ``str(error)`` speaks to people who call Python, and
-    ``as_options(error.text)`` to those who type commands.
+    Messages name arguments with ``arg(name)``: ``str(error)`` is the message for Python users, and
+    ``as_options(error.text)`` the one for users of the command line.
     """
 
     @property
     def text(self) -> str:
-        """The message with its marks, to be rendered or taken into another message."""
+        """The message with its marks, to be rendered or put into another message."""
         return str(self.args[0]) if self.args else ""
 
     def __str__(self) -> str:
@@ -29,11 +29,11 @@ class UserError(Exception):
 
 
 class Diverged(ArithmeticError):
-    """Training gave values that are not finite: that is the fault of a setting, not of the program."""
+    """Training gave values that are not finite: the fault of a setting, not of the program."""
 
 
 def near(word: str, words: Iterable[str]) -> str:
-    """The end of a message: the nearest word as a question, or all choices where none is near."""
+    """The end of a message: the nearest word as a question, or the choices if no word is near."""
     known = sorted(words)
     close = difflib.get_close_matches(word, known, 1, 0.6)
     if close:
@@ -52,10 +52,10 @@ def writing(what: str) -> Iterator[None]:
     """Turn a failed write into one line that says what to do.
 
     Args:
-        what: The argument and its value, ``arg("out", "runs")``, or a file.
+        what: The argument and its value, such as ``arg("out", "runs")``, or a file.
 
     Raises:
-        UserError: An ``OSError`` was raised.
+        UserError: Writing raised an ``OSError``.
     """
     try:
         yield

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-# More choices than this make no message.
+# A message lists at most this many choices.
 CHOICES = 20
 
 
@@ -18,7 +18,7 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """A share in per cent, never rounded to nothing or all.
+    """A share in per cent, never rounded to 0 or 100.
 
     Example:
         >>> share(1, 3), share(1, 5000), share(4999, 5000), share(0, 0)
@@ -31,7 +31,7 @@ def share(part: float, whole: float) -> str:
 
 
 def short(value: Any, digits: int = 4) -> str:
-    """A fraction with so many digits; anything else as it is.
+    """A fraction with this many significant digits; anything else as it is.
 
     Example:
         >>> short(0.123456), short(1e-7, 3), short(12), short("mean")
@@ -61,7 +61,7 @@ def some(words: Sequence[str], most: int) -> str:
 
 
 def choices(words: Iterable[str]) -> str:
-    """What there is to choose from, in order.
+    """Choices in alphabetical order.
 
     Example:
         >>> choices({"fgm", "awp"})

@@ -57,8 +57,8 @@ SPACES: dict[str, Space] = {
 def space_of(method: str, epochs: int) -> Space:
     """The declared space of a method, with ``start_epoch`` in 0..epochs-2 (0 when there is one epoch).
 
-    The last start leaves two epochs of attack, so that a late start is never mistaken for clean training. ``none`` has
-    nothing to start.
+    The latest start leaves two epochs of attack, so a late start is never mistaken for clean training. ``none`` does not
+    attack, so it has no start.
     """
     if method == "none":
         return dict(SPACES[method])

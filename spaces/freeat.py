@@ -1,7 +1,7 @@
 """FreeAT, norm over each text.
 
-epsilon, alpha: as FreeLB, whose authors ran it with the same values. K 2..4: at one replay nothing is attacked; of the
-usual 3 to 6 epochs 4 replays leave less than two passes over the data (the paper uses 4 to 8 of 90 epochs).
+epsilon, alpha: as FreeLB, whose authors ran FreeAT with the same values. K 2..4: with one replay nothing is attacked;
+in the usual 3 to 6 epochs, 4 replays leave less than two passes over the data (the paper: 4 to 8 replays, 90 epochs).
 """
 
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution

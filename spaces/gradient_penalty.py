@@ -1,6 +1,6 @@
 """Gradient penalty, per text.
 
-reg_weight 1e-3..10: at 1e-3 the penalty vanishes beside the loss, 1 is the common value, at 10 it outweighs it.
+reg_weight 1e-3..10: at 1e-3 the penalty vanishes next to the loss, 1 is the common value, at 10 it outweighs the loss.
 """
 
 from optuna.distributions import BaseDistribution, FloatDistribution

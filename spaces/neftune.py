@@ -1,7 +1,7 @@
 """NEFTune.
 
-sigma 0.5..15: the paper uses 5, 10 and 15 with models of 4096 dimensions; smaller noise for shorter texts, whose tokens
-share less of it.
+sigma 0.5..15: the paper uses 5, 10 and 15 with models of 4096 dimensions; shorter texts need smaller noise, because
+fewer tokens share it.
 """
 
 from optuna.distributions import BaseDistribution, FloatDistribution

@@ -1,4 +1,4 @@
-"""Clean training has nothing to search; ``--tune`` adds recipe parameters, for a baseline tuned as much as the method."""
+"""Clean training has nothing to search; ``--tune`` adds recipe parameters, to tune the baseline as much as the method."""
 
 from optuna.distributions import BaseDistribution
 

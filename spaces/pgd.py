@@ -1,7 +1,7 @@
 """PGD, norm over the embedding matrix.
 
 epsilon 0.05..5: as FGM. alpha 0.02..2: the copied 0.3 is in the middle; K * alpha spans four fifths of the smallest
-ball to twice the largest, so that both an idle and a binding ball are seen. K 2..5: one step is FGM, and published settings
+ball to twice the largest, so both idle and binding balls occur. K 2..5: one step is FGM, and published settings
 (FreeLB's PGD scripts: 2 to 4, robust training: 5) end there; each step costs a pass.
 """
 

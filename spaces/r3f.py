@@ -1,8 +1,8 @@
 """R3F.
 
-sigma 1e-6..0.1: around the published 1e-5, up to twice the deviation of BERT's embeddings (0.05), since at 1e-5 and
-equal dropout masks predictions do not move. reg_weight 0.05..10: published 0.1 to 5, with a factor of 2. noise: both
-published kinds.
+sigma 1e-6..0.1: around the published 1e-5, up to twice the deviation of BERT's embeddings (0.05), because at 1e-5 and
+with equal dropout masks predictions do not move. reg_weight 0.05..10: published 0.1 to 5, with a factor of 2. noise:
+both published kinds.
 """
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution

@@ -1,4 +1,4 @@
-"""The control searches what FGM searches, so that both get the same chances.
+"""The control for embeddings searches the same ranges as FGM, so both get the same chances.
 
 epsilon 0.05..5: FGM's range.
 """

@@ -1,4 +1,4 @@
-"""The control for weights searches what AWP searches, so that both get the same chances.
+"""The control for weights searches the same ranges as AWP, so both get the same chances.
 
 adv_lr, adv_eps: AWP's ranges.
 """

@@ -1,13 +1,13 @@
-"""Recipe parameters that ``--tune`` adds to a method's space; centres are the recipe's own values.
+"""Recipe parameters that ``--tune`` adds to a method's space; the recipe's own values are the centres.
 
-learning_rate: a span of 10 around the recipe's (relative to it here), below which training ends unfinished and above which
-it diverges.
-weight_decay 1e-4..0.3: around the usual 0.01. warmup 0..0.3: none, to a third. max_grad_norm 0.1..100: a bound that always
-acts, to one that never does (competition code uses 1000). batch_size 8..64 in powers of two, by memory.
+learning_rate: a span of 10 around the recipe's value (relative to it here); below, training ends unfinished, and above, it
+diverges.
+weight_decay 1e-4..0.3: around the usual 0.01. warmup 0..0.3: from none to a third. max_grad_norm 0.1..100: from a bound
+that always acts to one that never does (competition code uses 1000). batch_size 8..64 in powers of two, by memory.
 average: the last weights, EMA or SWA. half_life 0.002..0.2 of the steps: one step of a 500-step run (as good as no
 average) to a fifth of the run, beyond which early weights linger (beta 0.999 halves in 693 steps: 0.14 of 5,000).
 swa_start 0.3..0.9: before, the model is far from where it ends; after, hardly a step is left to average. swa_lr 0.1..1
-of the peak rate: below, all averaged points are one; above, a fine-tuned model leaves what it has found.
+of the peak rate: below, all averaged points are almost the same; above, a fine-tuned model loses what it has found.
 """
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
@@ -26,7 +26,7 @@ RECIPE: dict[str, BaseDistribution] = {
 
 
 def around(name: str, centre: float | str) -> BaseDistribution:
-    """The range of a recipe parameter; for the learning rate relative to the recipe's."""
+    """The range of a recipe parameter; for the learning rate, relative to the recipe's value."""
     declared = RECIPE[name]
     if name == "learning_rate" and isinstance(declared, FloatDistribution) and not isinstance(centre, str):
         return FloatDistribution(centre * declared.low, centre * declared.high, log=True)

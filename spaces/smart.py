@@ -2,9 +2,9 @@
 
 epsilon and alpha 1e-5..0.1: published radii are 1e-5 (paper) to 5e-3 (author's scripts, behind the layer norm, where
 entries are ten times as large or more); at 1e-5 nothing moves, at 0.1 (entries of BERT's embeddings deviate by 0.05)
-everything does. Both, because the smaller of epsilon and K * alpha decides. reg_weight 0.1..20: 0.1, 1, 3, 5, 10 and 20
-are in use. teacher_weight 0.01..10: 1 in the paper, 0.1 to 1 in scripts; none is ``--set teacher_weight=0``. beta stays
-at 0.99: the paper's 0.999 needs thousands of updates.
+everything does. Both are searched, because the smaller of epsilon and K * alpha decides. reg_weight 0.1..20: 0.1, 1, 3,
+5, 10 and 20 are in use. teacher_weight 0.01..10: 1 in the paper, 0.1 to 1 in scripts (``--set teacher_weight=0`` turns
+it off). beta stays at 0.99: the paper's 0.999 needs thousands of updates.
 """
 
 from optuna.distributions import BaseDistribution, FloatDistribution

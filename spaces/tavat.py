@@ -1,7 +1,7 @@
 """TAVAT, norm over each text.
 
 The authors' per-task settings (BERT-base on GLUE) are alpha 0.02..0.2, init_mag 0.1..0.32, epsilon 0.14..0.7, K 2..3:
-the same ranges as FreeLB's hold them. K 2..3: more passes were not used, and each costs a clean step.
+FreeLB's ranges contain them. K 2..3: the authors did not use more passes, and each costs a clean step.
 """
 
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution

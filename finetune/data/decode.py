@@ -20,17 +20,17 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# Common encodings other than UTF-8. Each is rated alone: if the detector chooses from all that it knows, it takes "it's"
-# of Windows for Korean, and French for Central European. Korean is euc_kr alone: the syllables that cp949 adds are what
-# Japanese bytes turn into.
+# Common encodings other than UTF-8. Each is rated separately: if the detector chooses among all encodings that it knows,
+# it takes "it's" from Windows for Korean, and French for Central European. For Korean only euc_kr is tried: the syllables
+# that cp949 adds are what Japanese bytes turn into.
 ENCODINGS = ("gb18030", "big5", "cp932", "euc_jp", "iso2022_jp", "euc_kr", "cp1252", "cp1250", "cp1251", "koi8_r")
 # An encoding is rated on this many bytes; all bytes are decoded.
 SAMPLE = 2**20
-# The detector's "mess" of a right reading of a few dozen rows lies below this; that of a wrong script lies above 0.1.
+# The detector's "mess" is below this if a few dozen rows are read rightly, and above 0.1 if the script is wrong.
 MESS = 0.05
-# One reading wins if its letters fit a language better than those of the other by this much.
+# A reading wins if its letters fit a language better than those of every other reading by this much.
 LEAD = 0.1
-# Fewer bytes above ASCII than this are no evidence.
+# Fewer bytes above ASCII than this are not enough evidence.
 EVIDENCE = 10
 # UTF-16 of mostly Latin text has a zero in every second byte; nothing else has so many.
 ZEROS = 0.2
@@ -40,7 +40,7 @@ def read_bytes(path: Path) -> bytes:
     """The bytes of a file, unpacked.
 
     Raises:
-        UserError: It cannot be unpacked, or is an archive of several files.
+        UserError: The file cannot be unpacked, or is an archive of several files.
     """
     packed = path.suffix.lower()
     if packed not in PACKED:
@@ -65,12 +65,12 @@ def encoding_of(raw: bytes, name: str, known: Sequence[str] = ()) -> str:
     """The encoding of a text.
 
     Args:
-        raw: All of it.
-        name: Of the file, for the message.
-        known: Encodings of the files beside it, tried first if it is not UTF-8.
+        raw: The bytes of the whole text.
+        name: The file's name, for messages.
+        known: Encodings of the files next to it; they are tried first if the text is not UTF-8.
 
     Raises:
-        UserError: No encoding clearly fits; names those that may.
+        UserError: No encoding clearly fits; the message names those that may.
     """
     for mark, encoding in MARKS:
         if raw.startswith(mark):
@@ -80,7 +80,7 @@ def encoding_of(raw: bytes, name: str, known: Sequence[str] = ()) -> str:
         return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
     for encoding in ("utf-8", *known):
         if _decodes(raw, encoding):
-            # ISO-2022 is ASCII with escapes, so that UTF-8 takes it as well.
+            # ISO-2022 is ASCII with escapes, so UTF-8 accepts it too.
             return "iso2022_jp" if b"\x1b$B" in raw and _decodes(raw, "iso2022_jp") else encoding
     loose = raw.decode("utf-8", "replace")
     if loose.count("\ufffd") < sum(not letter.isascii() for letter in loose) / 2:

@@ -29,13 +29,13 @@ READERS: dict[Quoting, dict[str, Any]] = {
     "single": {"quotechar": "'", "doublequote": True},
     "none": {"quoting": csv.QUOTE_NONE, "quotechar": None},
 }
-# A rare delimiter is looked for in this many lines; then the whole file is read strictly with it.
+# A rare delimiter is searched for in this many lines; then the whole file is read strictly with it.
 SNIFFED = 50
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A file read in one way: its header, its records, the lines that they begin in."""
+    """A file read in one way: its header, its records, and the line where each record begins."""
 
     delimiter: str
     quoting: Quoting
@@ -45,19 +45,19 @@ class Reading:
 
 
 class Unfit(Exception):
-    """A file cannot be read in some way; the text says why, and in which line."""
+    """A file cannot be read in one of the ways; the text says why, and in which line."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """What is read: the text, the lines before it, and line ends inside cells, hidden from the reader."""
+    """What is read: the text, the number of lines before it, and line ends inside cells, hidden from the reader."""
 
     text: str
     skipped: int = 0
     hidden: tuple[tuple[str, str], ...] = ()
 
     def hiding(self, end: str) -> "Text":
-        """The same with one kind of line end alone; the others are parts of cells."""
+        """The same text with only one kind of line end; the other kinds count as parts of cells."""
         free = (chr(code) for code in range(0xE000, 0xF900) if chr(code) not in self.text)
         hidden = {other: next(free) for other in ("\r\n", "\r", "\n") if other != end}
         text = ENDS.sub(lambda found: hidden.get(found[0], found[0]), self.text)
@@ -71,7 +71,7 @@ class Text:
 
 
 def usual(delimiter: str) -> Quoting:
-    """How files with that delimiter are written: with a tab between cells quotation marks are part of the text."""
+    """How files with this delimiter are usually written: between tabs, quotation marks are part of the text."""
     return "none" if delimiter == TAB else "double"
 
 
@@ -79,14 +79,14 @@ def readings(text: str, delimiter: str | None, quoting: Quoting | None, suffix: 
     """All ways in which the whole file can be read: one if it is clear, several if they give different rows.
 
     Args:
-        text: All of it.
-        delimiter: What is between cells; detected where it is None.
-        quoting: How cells are quoted; detected where it is None.
-        suffix: The delimiter that the file's name stands for.
-        named: Columns that are asked for; they show which delimiter is right.
+        text: The whole text.
+        delimiter: The character between cells; detected if None.
+        quoting: How cells are quoted; detected if None.
+        suffix: The delimiter that the file's suffix stands for.
+        named: Columns that the data names; they show which delimiter is right.
 
     Raises:
-        Unfit: It cannot be read.
+        Unfit: The file cannot be read.
     """
     source = Text(text.removesuffix("\x1a"))
     if hint := re.match("sep=(.)(\r\n|\r|\n)", source.text):  # Excel's own line, above the header
@@ -113,7 +113,7 @@ def readings(text: str, delimiter: str | None, quoting: Quoting | None, suffix: 
 
 
 def delimiters(text: str, suffix: str) -> list[str]:
-    """Delimiters to try: those in the first line, the one of the file's name first; else what clevercsv finds there."""
+    """Delimiters to try: those in the first line, the suffix's own first; if there are none, what clevercsv detects."""
     header = ENDS.split(text, maxsplit=1)[0]
     here = [one for one in dict.fromkeys((suffix, *DELIMITERS)) if one in header]
     if here:
@@ -127,7 +127,7 @@ def _whole(source: Text, delimiter: str, quoting: Quoting | None) -> list[Readin
     try:
         return fitting(source, delimiter, quoting)
     except Unfit:
-        # Where lines end in several ways, some of these ends may be parts of cells.
+        # If there are several kinds of line ends, some of them may be parts of cells.
         ends = set(ENDS.findall(source.text))
         for end in ("\r\n", "\n", "\r") if len(ends) > 1 else ():
             if end in ends:
@@ -135,17 +135,17 @@ def _whole(source: Text, delimiter: str, quoting: Quoting | None) -> list[Readin
                     found = fitting(source.hiding(end), delimiter, quoting)
                 except Unfit:
                     continue
-                # A line end in a name is the end of the header.
+                # A line end in a column name shows that the header ended there.
                 if not any(ENDS.search(name) for name in found[0].header):
                     return found
         raise
 
 
 def fitting(source: Text, delimiter: str, quoting: Quoting | None) -> list[Reading]:
-    """All readings of a file with one delimiter; equal ones are given once.
+    """All readings of a file with one delimiter; equal readings are returned once.
 
     Raises:
-        Unfit: No way of quoting fits all of it.
+        Unfit: No way of quoting fits the whole file.
     """
     if quoting is not None:
         return [parse(source, delimiter, quoting)]
@@ -176,13 +176,13 @@ def fitting(source: Text, delimiter: str, quoting: Quoting | None) -> list[Readi
 
 
 def parse(source: Text, delimiter: str, quoting: Quoting) -> Reading:
-    """Read strictly; lines with nothing in them are no rows.
+    """Read strictly; empty lines are not rows.
 
     Raises:
         Unfit: A record has more or fewer cells than the header, or a quotation mark is out of place.
     """
     csv.field_size_limit(sys.maxsize)
-    lines_of = io.StringIO(source.text, newline="")  # U+2028, U+0085 and the like end no line
+    lines_of = io.StringIO(source.text, newline="")  # U+2028, U+0085 and the like do not end a line
     reader = csv.reader(lines_of, delimiter=delimiter, strict=True, **READERS[quoting])
     header: list[str] = []
     records: list[list[str]] = []

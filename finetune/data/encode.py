@@ -1,4 +1,4 @@
-"""Rows as tensors, padded once; batches cut to the longest text that they hold."""
+"""Rows as tensors, padded once; each batch is cut to its longest text."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ POOL = 32
 
 @dataclass(frozen=True)
 class Encoded:
-    """One split: inputs (n, longest) each, lengths (n,), labels (n, ...), and the side of the padding.
+    """One split: inputs of shape (n, longest), lengths (n,), labels (n, ...), and the side of the padding.
 
-    Labels are class numbers (n,), numbers (n, outputs), or class numbers of every token (n, longest), which are cut as
-    inputs are.
+    Labels are class numbers (n,), numbers (n, outputs), or class numbers of every token (n, longest), which are cut like
+    the inputs.
     """
 
     inputs: dict[str, Tensor]
@@ -46,10 +46,10 @@ def encode(rows: Rows, tokenizer: Any, max_length: int, targets: Callable[[Any],
     """Tokenise one split.
 
     Args:
-        rows: Its texts.
-        tokenizer: The model's.
-        max_length: Tokens of a text that the model sees.
-        targets: Gives the labels (n, ...) for what the tokeniser gave.
+        rows: The rows of the split.
+        tokenizer: The model's tokeniser.
+        max_length: Longest text in tokens; longer texts are cut.
+        targets: Returns the labels (n, ...) for the tokeniser's output.
     """
     texts = (rows.texts,) if rows.pairs is None else (rows.texts, rows.pairs)
     encoded = tokenizer(*texts, truncation=True, max_length=max_length, padding=True, return_tensors="pt")
@@ -61,7 +61,7 @@ def encode(rows: Rows, tokenizer: Any, max_length: int, targets: Callable[[Any],
 def train_batches(data: Encoded, size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
     """The order of one epoch: shuffled, then by length within pools, then the batches shuffled.
 
-    A function of (seed, epoch) alone, so that trials are comparable and an interrupted run goes on as it would have.
+    The order depends only on (seed, epoch): trials are comparable, and an interrupted run goes on as if undisturbed.
     """
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(data))

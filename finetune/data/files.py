@@ -26,11 +26,11 @@ ANYTHING = Data(task="reviews")
 
 
 def read_tables(data: Data, told: list[str] | None = None) -> dict[str, Table]:
-    """The splits that the data names.
+    """Read the splits that the data names.
 
     Args:
-        data: Where they are, and how they are read.
-        told: Lines to print, added to: what was detected, and how to change it.
+        data: Where the splits are, and how to read them.
+        told: Lines to print; lines about what was detected, and how to change it, are added.
 
     Raises:
         UserError: A file or folder is missing, empty or unreadable.
@@ -57,7 +57,7 @@ def read_folder(
     """A folder with train, validation (or dev) and test files, or one written by ``datasets.save_to_disk``.
 
     Raises:
-        UserError: It holds no training split.
+        UserError: The folder has no train split.
     """
     told, given, where = [] if told is None else told, given or {}, arg("data", str(folder))
     if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
@@ -67,7 +67,7 @@ def read_folder(
     if "train" not in found:
         here = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
         formats = ", ".join(f"train{s}" for s in FORMATS)
-        way = f"name the files with {arg('train_file')} in place of {arg('data')}"
+        way = f"name the files with {arg('train_file')} instead of {arg('data')}"
         raise UserError(f"{where} has no train file ({formats}); it holds {here}; {way}")
     return read_files({split: tables[name] for split, name in found.items()} | dict(given), data, told)
 
@@ -82,7 +82,7 @@ def read_file(path: Path, data: Data = ANYTHING, told: list[str] | None = None) 
 
 
 def read_files(splits: Mapping[str, Sequence[Path]], data: Data, told: list[str]) -> dict[str, Table]:
-    """Tables of files; those of one split follow each other. Files that lie together are read in one way.
+    """Read the tables of all splits; the files of one split are joined. Files in one folder are read in the same way.
 
     Raises:
         UserError: A file is missing, empty, of another format, or can be read in several ways.
@@ -119,7 +119,7 @@ def check_file(path: Path) -> None:
     """Refuse what cannot be read as a table.
 
     Raises:
-        UserError: It is a folder, missing, empty or of another format.
+        UserError: The path is a folder, or the file is missing, empty or of another format.
     """
     if path.is_dir():
         raise UserError(f"{path} is a folder; give it as {arg('data')}")
@@ -140,7 +140,7 @@ def decoded(raw: bytes, encoding: str, what: str) -> str:
     """The text of a file.
 
     Raises:
-        UserError: It has another encoding; names the line.
+        UserError: The file has another encoding; the message names the line.
     """
     try:
         return raw.decode(encoding).removeprefix("\ufeff")
@@ -152,10 +152,10 @@ def decoded(raw: bytes, encoding: str, what: str) -> str:
 
 
 def read_delimited(texts: Mapping[Path, str], data: Data, told: list[str]) -> dict[Path, Table]:
-    """Tables of .csv and .tsv files. If one can be read in two ways, the files beside it decide.
+    """Tables of .csv and .tsv files. If one can be read in two ways, the files next to it decide.
 
     Raises:
-        UserError: A file cannot be read as a whole, or can be read in two ways; names the line and the argument.
+        UserError: A file cannot be read completely, or can be read in two ways; the message names line and argument.
     """
     found: dict[Path, list[Reading]] = {}
     for path, text in texts.items():
@@ -176,7 +176,7 @@ def read_delimited(texts: Mapping[Path, str], data: Data, told: list[str]) -> di
         if not data.quoting and way.quoting != usual(way.delimiter):
             said.append(f"{WAYS[way.quoting]} ({arg('quoting')})")
         if said:
-            told.append(f"{path.name} is read with {listed(said)}, by what it holds")
+            told.append(f"{path.name} is read with {listed(said)}, by its content")
         tables[path] = _table(way, path, data)
     return tables
 

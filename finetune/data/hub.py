@@ -13,7 +13,7 @@ from finetune.tasks.table import Table
 
 @contextmanager
 def quiet_datasets() -> Iterator[Any]:
-    """The ``datasets`` package without progress bars and log: what fails is raised as well."""
+    """The ``datasets`` package without progress bars and log: failures are raised anyway."""
     import datasets
 
     hidden, level = datasets.are_progress_bars_disabled(), datasets.logging.get_verbosity()
@@ -31,7 +31,7 @@ def read_saved(folder: Path) -> dict[str, Table]:
     """A folder that ``datasets.save_to_disk`` wrote: several splits, or one, which is then the training split.
 
     Raises:
-        UserError: It is damaged.
+        UserError: The folder is damaged.
     """
     with quiet_datasets() as datasets:
         try:
@@ -46,7 +46,7 @@ def read_hub(name: str) -> dict[str, Table]:
     """A data set from the hub, or offline from the local cache.
 
     Raises:
-        UserError: It cannot be loaded.
+        UserError: The data set cannot be loaded.
     """
     with quiet_datasets() as datasets:
         try:
@@ -61,7 +61,7 @@ def read_parquet(raw: bytes, what: str) -> Table:
     """A Parquet file.
 
     Raises:
-        UserError: It is not one.
+        UserError: It is not a Parquet file.
     """
     from pyarrow import parquet
 
@@ -75,7 +75,7 @@ def read_parquet(raw: bytes, what: str) -> Table:
 
 
 def with_names(columns: dict[str, list[Any]], features: Mapping[str, Any]) -> Table:
-    """Columns, with class names in place of class numbers where the data set brings them; -1 is a missing one."""
+    """Columns, with class names instead of class numbers if the data set has names; -1 means that a label is missing."""
     classes = {str(key): tuple(kind.names) for key, kind in features.items() if getattr(kind, "names", None)}
     found = {str(key): values for key, values in columns.items()}
     for key, names in classes.items():

@@ -19,12 +19,12 @@ def read_json(text: str, name: str, named: Sequence[str]) -> Table:
     """The rows of a JSON file; a row without a key has None there.
 
     Args:
-        text: All of it.
-        name: The file's, for messages.
-        named: Columns that are asked for; they tell an object of columns from one of rows.
+        text: The whole text.
+        name: The file's name, for messages.
+        named: Columns that the data names; they tell an object of columns from an object of rows.
 
     Raises:
-        UserError: It is not JSON, or holds no rows.
+        UserError: The text is not JSON, or has no rows.
     """
     values, lines = _values(text, name)
     if len(values) == 1 and isinstance(values[0], list):
@@ -71,7 +71,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _inside(value: dict[str, Any], named: Sequence[str]) -> list[Any] | None:
-    """Rows of an object that is not a row itself; None where it is one."""
+    """The rows inside an object; None if the object is a row itself."""
     lists = [one for one in value.values() if isinstance(one, list) and one and all(isinstance(row, dict) for row in one)]
     if len(lists) == 1:
         return list(lists[0])

@@ -1,4 +1,4 @@
-"""Labels: their kind, detected by their values; written in one way; or missing altogether."""
+"""Labels: their kind is detected from their values, and all are written in one way; they may also be missing."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,15 +13,15 @@ from finetune.tasks.kind import Kind
 from finetune.tasks.metrics import METRICS
 from finetune.tasks.table import Table
 
-# What test files hold in place of labels that are kept back.
+# What test files have instead of labels that are kept secret.
 PLACEHOLDERS = {"-1", "-1.0", "?", "-", "none", "null", "nan", "n/a", "na", "unknown", "unlabeled", "unlabelled"}
 
 
 def kind_of(table: Table, columns: Sequence[str], data: Data, metric: str | None, told: list[str]) -> Kind:
-    """The kind of task: the one asked for, the only one with the metric, or else what the labels look like (printed).
+    """The kind of task: the requested one, else the only one with the metric, else what the labels look like (printed).
 
     Raises:
-        UserError: The kind takes one label column, or the labels look like those of no kind.
+        UserError: The kind takes only one label column, or the labels do not look like those of any kind.
     """
     found, why = list(KINDS.values()), ""
     if data.kind is not None:
@@ -43,10 +43,10 @@ def kind_of(table: Table, columns: Sequence[str], data: Data, metric: str | None
 
 
 def clean(tables: Mapping[str, Table], data: Data, told: list[str]) -> None:
-    """Write labels that mean the same in the same way, in all splits: changes the tables, and says so.
+    """Write labels that mean the same in the same way, in all splits: changes the tables and adds lines that say so.
 
-    Blanks around a label are removed, in a column of decimal commas they become points, and where all of a column
-    are whole numbers 1.0 and +1 are 1.
+    Blanks around labels are removed. In a column with decimal commas, commas become points. In a column of whole
+    numbers, 1.0 and +1 become 1.
     """
     held = list(tables.values())
     named = data.kind is not None and KINDS[data.kind].named
@@ -69,7 +69,7 @@ def clean(tables: Mapping[str, Table], data: Data, told: list[str]) -> None:
 
 
 def commas(texts: Sequence[str]) -> bool:
-    """Whether these are numbers with decimal commas; 1,000 may be a thousand, and where all are like it they are left."""
+    """Whether these are numbers with decimal commas; no if all are like 1,000, which may be a thousand."""
     with_comma = [text for text in texts if re.fullmatch(r"[+-]?\d+,\d+", text)]
     others = set(texts).difference(with_comma)
     if not with_comma or not all(re.fullmatch(r"[+-]?\d+", text) for text in others):
@@ -89,10 +89,10 @@ def keep_for_prediction(tables: dict[str, Table], columns: Sequence[str], kind: 
 
 
 def unlabelled(table: Table, train: Table, columns: Sequence[str], named: bool = False) -> str:
-    """Why a test split is taken to have no labels; empty where it has some.
+    """Why a test split counts as unlabelled; empty if it has labels.
 
-    It has no such column, nothing in it, or one placeholder in all its rows: a usual one, or for labels that are names
-    any other that is none of the training split.
+    Either it has no label column, or the column is empty, or all rows have the same placeholder: a usual one, or, if
+    labels are names, any value that is not a label of the train split.
     """
     for column in columns:
         if column not in table:

@@ -20,21 +20,21 @@ from finetune.tasks.task import Rows, Task
 from finetune.words import counted
 
 TASKS = ("reviews",)
-# Fewer rows make no train, validation and test split.
+# Fewer rows are not enough for a train, validation and test split.
 FEWEST = 10
 REVIEWS = {"train": 600, "validation": 600, "test": 1000, "unlabelled": 6000}
 generated = cache(reviews)
 
 
 def load_task(data: Data, metric: str | None = None) -> Task:
-    """Read, check and split.
+    """Read, check and split the data.
 
     Args:
-        data: Where the rows come from, and how they are read.
-        metric: Decides between kinds of task where the labels leave it open.
+        data: Where the rows come from, and how to read them.
+        metric: Decides between kinds of task if the labels leave it open.
 
     Raises:
-        UserError: The data cannot be used; says which file, column or value.
+        UserError: The data cannot be used; the message says which file, column or value is wrong.
 
     Example:
         >>> rows = [f"film number {n} was {word},{word}" for n in range(20) for word in ("good", "bad")]
@@ -69,17 +69,17 @@ def load_task(data: Data, metric: str | None = None) -> Task:
 
 
 def labels_of(tables: dict[str, Table], data: Data, metric: str | None, without: set[str], told: list[str]) -> Kind:
-    """The kind of task, with labels that are written in one way.
+    """The kind of task; labels are rewritten in one way.
 
     Args:
-        tables: Changed: labels that mean the same become the same.
-        data: Columns, and the kind where it is given.
-        metric: Decides where labels leave it open.
-        without: Splits without labels; a test split of one placeholder is added.
-        told: Lines to print, added to.
+        tables: Changed: labels that mean the same become equal.
+        data: The columns, and the kind if it is given.
+        metric: Decides between kinds if the labels leave it open.
+        without: Splits without labels; a test split that has only a placeholder is added.
+        told: Lines to print; lines are added.
 
     Raises:
-        UserError: The labels are of no known kind, or the metric's kind takes other columns.
+        UserError: The labels do not fit any kind, or the metric's kind takes other columns.
     """
     labelled = {name: table for name, table in tables.items() if name not in without}
     clean(labelled, data, told)
@@ -98,7 +98,7 @@ def check_columns(tables: dict[str, Table], data: Data, without: set[str]) -> No
         without: Splits that need no labels.
 
     Raises:
-        UserError: One is; names the argument and what is there.
+        UserError: A column is missing or named twice; the message names the argument and the existing columns.
     """
     named = [
         ("text_column", data.text_column),
@@ -109,7 +109,7 @@ def check_columns(tables: dict[str, Table], data: Data, without: set[str]) -> No
     for name, column in named:
         where = arg(name, column)
         if column in seen:
-            raise UserError(f"{where} is the {arg(seen[column])} already; name another")
+            raise UserError(f"{where} is already the {arg(seen[column])}; name another")
         seen[column] = name
         for split, table in tables.items():
             if column not in table and not (name == "label_column" and split in without):
@@ -118,7 +118,7 @@ def check_columns(tables: dict[str, Table], data: Data, without: set[str]) -> No
 
 
 def headless(table: Table) -> str:
-    """The end of a message: that the file's first line looks like a row, where a name recurs in its own column."""
+    """The end of a message if the file's first line looks like a row: a column name recurs as a value of its column."""
     if any(name.strip() and values.count(name) > 1 for name, values in table.items()):
         return f"; the first line of {table.file} looks like a row: a header with column names is needed"
     return ""
@@ -151,7 +151,7 @@ def rows_of(table: Table, data: Data, kind: Kind, labels: Labels, split: str, la
     """The rows of one split.
 
     Raises:
-        UserError: Texts are all empty, or a cell holds several values.
+        UserError: All texts are empty, or a cell has several values.
     """
     texts, pairs = kind.texts(table, data.text_column, split), None
     if data.pair_column:

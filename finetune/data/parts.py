@@ -1,4 +1,4 @@
-"""Parts of the rows: put aside for a split that the data does not bring, or all that is trained on."""
+"""Parts of the rows: those put aside for a split that the data does not have, and those that are trained on."""
 
 import numpy as np
 
@@ -10,12 +10,12 @@ from finetune.words import listed
 
 # The split belongs to the data, not to a run: it is the same for every seed.
 SPLIT_SEED = 0
-# The share put aside for a split that the data does not bring.
+# The share put aside for a split that the data does not have.
 ASIDE = 0.15
 
 
 def put_aside(parts: dict[str, Rows], kind: KindName, told: list[str]) -> None:
-    """Cut the splits that the data does not bring from the training rows, and say so: changes ``parts``."""
+    """Cut the splits that the data does not have from the train rows, and say so: changes ``parts``."""
     rows = parts["train"]
     aside, cut = max(2, round(len(rows) * ASIDE)), []
     for name in ("test", "validation"):
@@ -29,8 +29,8 @@ def put_aside(parts: dict[str, Rows], kind: KindName, told: list[str]) -> None:
 
 
 def split(rows: Rows, kind: KindName, aside: int) -> tuple[Rows, Rows]:
-    """Put ``aside`` rows aside, evenly by stratum where every stratum has two rows; (rest, aside)."""
-    from sklearn.model_selection import train_test_split  # a second of imports that a refusal need not wait for
+    """Put ``aside`` rows aside, evenly by stratum if every stratum has two rows; returns (rest, aside)."""
+    from sklearn.model_selection import train_test_split  # takes a second to import; a refusal need not wait
 
     strata = KINDS[kind].strata(rows.labels)
     if strata is not None:
@@ -42,5 +42,5 @@ def split(rows: Rows, kind: KindName, aside: int) -> tuple[Rows, Rows]:
 
 
 def subset(rows: Rows, kind: KindName, count: int | None) -> Rows:
-    """``count`` of the rows, stratified where possible, the same ones every time; all of them without a count."""
+    """``count`` of the rows, stratified if possible, the same rows every time; all rows if there is no count."""
     return rows if count is None or count >= len(rows) else split(rows, kind, count)[1]

@@ -1,4 +1,4 @@
-"""Evidence in a file's own cells for and against a way to read quotation marks."""
+"""Evidence in a file's cells for and against a way to read quotation marks."""
 
 import re
 from collections import Counter
@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from functools import cache
 
 ENDS = re.compile("\r\n|\r|\n")
-# A value that stands in a column so often is one of its kinds, a class for example, and no sentence that came by chance.
+# A value that occurs in a column this often is a category such as a class, not a sentence that occurs there by chance.
 OFTEN = 2
 
 
 def escapes(text: str, delimiter: str) -> bool:
-    """Whether every backslash stands before something that a writer escapes, so that it may be an escape itself."""
+    """Whether every backslash stands before a character that writers escape, so that it may be an escape."""
     if "\\" not in text:
         return False
     return "\\" not in re.sub(rf"""\\["'\\\r\n{re.escape(delimiter)}]""", "", text)
 
 
 def signs(header: Sequence[str], records: Sequence[Sequence[str]], mark: str) -> bool:
-    """Whether a writer put cells in these marks: all names, all of a column, or a cell with the mark doubled inside.
+    """Whether the file's writer quoted cells with this mark: all names, a complete column, or a cell with a doubled mark.
 
     Args:
-        header: Names as they stand in the file, with their marks.
+        header: Column names as they stand in the file, with their marks.
         records: Cells as they stand in the file.
         mark: A quotation mark.
     """
@@ -42,10 +42,10 @@ def signs(header: Sequence[str], records: Sequence[Sequence[str]], mark: str) ->
 
 
 def holds_rows(records: Sequence[Sequence[str]], delimiter: str) -> tuple[int, str] | None:
-    """The first record with a cell that has whole rows inside, and the cell: a stray quotation mark has swallowed them.
+    """The first record with a cell that contains complete rows, and the cell: a stray quotation mark has swallowed them.
 
-    A line inside a cell is a row if it has the cells of one, and one of them is what its column holds elsewhere: a value
-    that recurs there, or a number where all are numbers.
+    A line inside a cell is a row if it has the right number of cells, and one of these fits its column: it is a value
+    that recurs there, or a number in a column of numbers.
     """
     width = len(records[0]) if records else 0
     if width < 2:

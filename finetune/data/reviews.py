@@ -1,7 +1,7 @@
 """The built-in task: short product reviews, written by a grammar from a seed, so that nothing needs a download.
 
-What makes it hard is what makes reviews hard: opinion words are long-tailed, so that many were seen once or never;
-negation turns them, "but" gives weight to what follows, hedges and idle clauses say nothing, and some labels are wrong.
+It is hard for the same reasons as real reviews: many opinion words are rare, so the model has seen them once or never;
+negation reverses them, "but" gives weight to what follows, hedges and idle clauses say little, and some labels are wrong.
 """
 
 import numpy as np
@@ -36,7 +36,7 @@ NOT = ("not", "never", "hardly")
 
 
 def _opinion(rng: np.random.Generator, mood: int) -> tuple[str, float]:
-    """One phrase about a part, and how much it says (negative: against)."""
+    """One phrase about a part, and its opinion as a number (negative: against)."""
     sign = mood if rng.random() < MOOD else -mood
     words = GOOD if sign > 0 else BAD
     word = words[int(len(words) * rng.random() ** SKEW)]
@@ -53,7 +53,7 @@ def _opinion(rng: np.random.Generator, mood: int) -> tuple[str, float]:
 
 
 def _review(rng: np.random.Generator) -> tuple[str, float]:
-    """One review and the sum of what its phrases say; after "but" a phrase counts double."""
+    """One review and the sum of its phrases' opinions; after "but" a phrase counts double."""
     mood = 1 if rng.random() < 0.5 else -1
     phrases, score = [THINGS[rng.integers(len(THINGS))]], 0.0
     for number in range(int(rng.integers(1, 5))):
@@ -68,10 +68,10 @@ def _review(rng: np.random.Generator) -> tuple[str, float]:
 
 
 def reviews(rows: int, seed: int) -> tuple[list[str], list[str]]:
-    """``rows`` different reviews and their labels ("negative", "positive"), balanced but for the wrong ones.
+    """``rows`` different reviews and their labels ("negative", "positive"), balanced except for the wrong labels.
 
     Args:
-        rows: How many.
+        rows: How many reviews.
         seed: The same seed gives the same rows.
     """
     rng = np.random.default_rng(seed)

@@ -22,15 +22,15 @@ SPLITS = {
     "validation": ("validation", "valid", "dev", "val"),
     "test": ("test",),
 }
-# What the training split is called, and what else where nothing is called that.
+# Names of the train split, and names that count if nothing has one of the first.
 TRAIN = (SPLITS["train"], ("training",))
-# Names that say the same in other words, alone or as a part: development.csv, testing.csv, eval_v2.csv.
+# Other names for the same splits, also as a part of a name: development.csv, testing.csv, eval_v2.csv.
 LIKE = {
     "train": ("train", "training"),
     "validation": (*SPLITS["validation"], "development", "validate", "eval", "evaluation"),
     "test": ("test", "testing"),
 }
-# GLUE's name for the half of a split that is drawn as the training rows are; "mismatched" is the other half.
+# GLUE's name for the half of a split that comes from the same sources as the train rows; "mismatched" is the other half.
 MATCHED = "matched"
 # The hub's older files end in a hash.
 SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(?:-[0-9a-f]{16})?")
@@ -38,7 +38,7 @@ SHOWN = 6
 
 
 def format_of(path: Path) -> str:
-    """The suffix that tells how to read a file, packed or not, in lower case."""
+    """The suffix that says how to read a file, packed or not, in lower case."""
     inner = Path(path.stem) if path.suffix.lower() in PACKED else path
     return inner.suffix.lower()
 
@@ -50,18 +50,18 @@ def stem_of(path: Path) -> str:
 
 
 def another(split: str) -> str:
-    """The end of a line about the file that was taken for a split."""
+    """The end of a line about a file that was chosen for a split: how to choose another."""
     return f"{arg(f'{split}_file')} takes another"
 
 
 def choose(names: Sequence[str], where: str, told: list[str], given: Sequence[str] = ()) -> dict[str, str]:
-    """The name for each split that has one.
+    """Choose a name for each split, as far as there is one.
 
     Args:
         names: Files, or splits of a data set.
-        where: What holds them, for messages.
-        told: Lines to print, added to: what was chosen by a similar name, and what was not used.
-        given: Splits that are named otherwise.
+        where: The folder or data set, for messages.
+        told: Lines to print; lines about similar names that were chosen, and names that were not used, are added.
+        given: Splits that the user has named.
 
     Raises:
         UserError: Several names fit one split equally well.
@@ -94,9 +94,9 @@ def choose(names: Sequence[str], where: str, told: list[str], given: Sequence[st
 
 
 def files_of(folder: Path) -> dict[str, list[Path]]:
-    """Tables of a folder by name; a table cut into -00000-of-00002 and so on is one.
+    """Tables of a folder by name; parts named -00000-of-00002 and so on make one table.
 
-    They lie in the folder, in its folder ``data``, or in folders named as splits are.
+    The tables are in the folder, in its folder ``data``, or in folders with names of splits.
 
     Raises:
         UserError: A part of a table is missing.
@@ -136,11 +136,11 @@ def _plain(name: str) -> str:
 
 
 def _words(name: str) -> list[str]:
-    """Runs of letters, also where case or a digit parts them: devSet, dev2020."""
+    """Words of a name, also if only case or a digit separates them: devSet, dev2020."""
     return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)]
 
 
 def _like(name: str) -> str | None:
-    """The one split that the words of a name speak of."""
+    """The only split that the words of a name stand for; None if they stand for none or several."""
     splits = {split for split, words in LIKE.items() for word in _words(name) if word in words}
     return splits.pop() if len(splits) == 1 else None

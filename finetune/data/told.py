@@ -1,4 +1,4 @@
-"""What a run has read, in a few lines, with a warning where it will distort the result."""
+"""What a run has read, in a few lines, with a warning about whatever will distort the result."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,28 +11,28 @@ from finetune.tasks import KINDS
 from finetune.tasks.task import Rows, Task
 from finetune.words import counted, listed, share
 
-# This many texts of a split, evenly spaced, are tokenised for these lines: shares are then right to a point or two.
+# This many evenly spaced texts of a split are tokenised for these lines: shares are then right to a point or two.
 SAMPLE = 2000
 # Above this share of cut texts, the model misses what many labels depend on.
 CUT = 0.2
-# A pretrained tokeniser leaves well under 1 % unknown; where a fifth is unknown, the words that matter are among them.
+# A pretrained tokeniser leaves well under 1 % unknown; if a fifth is unknown, the words that matter are among them.
 UNKNOWN = 0.2
-# A share of known texts moves the score by up to as much: at 2 % by more than methods differ.
+# A share of known texts moves the score by up to the same share: at 2 %, by more than methods differ.
 KNOWN = 0.02
-# Rows whose text also has another label bound the accuracy: at 5 % by 2 to 3 points.
+# Rows whose text also has another label limit the accuracy: at 5 %, it is 2 to 3 points lower.
 CONTRADICTED = 0.05
-# A text with at most one letter or digit says nothing, except in scripts where a character is a word.
+# A text with at most this many letters or digits says nothing, except in scripts where a character is a word.
 LETTERS = 1
 EMPTY = 0.1
 
 
 def reading(task: Task, tokenizer: Any, max_length: int) -> list[str]:
-    """Lines about rows, classes or targets, lengths and doubles; what distorts a result begins with "warning: ".
+    """Lines about rows, classes or targets, lengths and doubles; lines about distortions begin with "warning: ".
 
     Args:
         task: What was read.
-        tokenizer: The model's.
-        max_length: Tokens of a text that the model sees.
+        tokenizer: The model's tokeniser.
+        max_length: Longest text in tokens; longer texts are cut.
     """
     labels = KINDS[task.kind].describe(task.train, task.names)
     lines = [_rows(task), *labels, *_tokens(task, tokenizer, max_length), *_doubles(task), *_near_empty(task)]
@@ -70,7 +70,7 @@ def _tokens(task: Task, tokenizer: Any, max_length: int) -> list[str]:
 
 
 def _measured(rows: Rows, tokenizer: Any) -> tuple[np.ndarray[Any, Any], float]:
-    """Lengths in tokens, uncut, of evenly chosen rows, and the share of unknown tokens among those that are text."""
+    """Lengths in tokens (uncut) of evenly spaced rows, and the share of unknown tokens, special tokens not counted."""
     chosen = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(int))
     texts = [rows.texts[i] for i in chosen]
     pairs = None if rows.pairs is None else [rows.pairs[i] for i in chosen]
@@ -106,11 +106,11 @@ def _doubles(task: Task) -> list[str]:
 
 
 def _also(count: int) -> str:
-    return "is a train text as well" if count == 1 else "are train texts as well"
+    return "is also a train text" if count == 1 else "are also train texts"
 
 
 def _keys(rows: Rows) -> Iterable[tuple[str, str]]:
-    """Texts without what changes nothing: case and blanks."""
+    """Texts without differences that do not matter: case and blanks."""
     pairs: Sequence[str] = rows.pairs or [""] * len(rows)
     return [(" ".join(a.casefold().split()), " ".join(b.casefold().split())) for a, b in zip(rows.texts, pairs, strict=True)]
 

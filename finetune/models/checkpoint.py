@@ -1,4 +1,4 @@
-"""The files of a model's folder: which are read, their fingerprint, and which weights they lack."""
+"""The files of a model's folder: which are read, their fingerprint, and which weights are missing."""
 
 import hashlib
 import json
@@ -11,22 +11,22 @@ from finetune.arguments import arg
 from finetune.errors import UserError, first_line
 from finetune.words import counted, some
 
-# In the order in which transformers takes them.
+# In the order in which transformers looks for them.
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-# What tokenisers are read from, beside the names that a tokeniser's class declares.
+# Files that tokenisers are read from, besides those that a tokeniser's class declares.
 TOKENISER = (".json", ".model", ".bpe", ".codes", ".tiktoken", ".vocab")
-# Git's stand-in for a large file that was not fetched.
+# How Git LFS's pointer to a large file begins, where the file itself was not fetched.
 POINTER = b"version https://git-lfs"
-# Tables that models once saved, and now compute.
+# Tables that models used to save and now compute.
 TABLES = ("position_ids", "masked_bias", "inv_freq")
 NAMED = 3
 
 
 def weight_files(folder: Path, source: str) -> list[Path]:
-    """The files that the weights are read from: the first of WEIGHTS, an index with its shards.
+    """The files that the weights are read from: the first of WEIGHTS that exists, with its shards if it is an index.
 
     Raises:
-        UserError: There are none, a shard is missing, or one is only a pointer to the real file.
+        UserError: There are no such files, a shard is missing, or a file is only a pointer to the real one.
     """
     first = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
     if first is None:
@@ -44,10 +44,10 @@ def weight_files(folder: Path, source: str) -> list[Path]:
 
 
 def refuse_pointer(path: Path, source: str) -> None:
-    """Refuse Git's stand-in for a file.
+    """Refuse a pointer of Git LFS.
 
     Raises:
-        UserError: It is such a stand-in.
+        UserError: The file is only a pointer to the real one.
     """
     with path.open("rb") as file:
         if file.read(len(POINTER)) == POINTER:
@@ -60,7 +60,7 @@ def tokeniser_fault(folder: Path, source: str, error: Exception) -> str:
     """Why a folder's tokeniser cannot be read, in one line; transformers takes a damaged sentencepiece file for tiktoken's.
 
     Raises:
-        UserError: A file of it is a pointer of Git LFS.
+        UserError: One of its files is only a pointer of Git LFS.
     """
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.suffix in (*TOKENISER, ".txt"):
@@ -90,17 +90,17 @@ def _shards(index: Path, source: str) -> list[Path]:
 
 
 def stamps(folder: Path, source: str) -> list[tuple[str, int, int]]:
-    """Name, size and time of the files that a model is built from again and again.
+    """Name, size and time of the files that every model is built from.
 
     Raises:
-        UserError: They cannot be read.
+        UserError: The files cannot be read.
     """
     files = [(path.name, path.stat()) for path in (folder / "config.json", *weight_files(folder, source))]
     return [(name, facts.st_size, facts.st_mtime_ns) for name, facts in files]
 
 
 def digest(folder: Path, source: str, tokenizer: Any) -> str:
-    """16 hex digits of every file that model and tokeniser are read from, and of their names."""
+    """16 hex digits over the names and contents of all files that model and tokeniser are read from."""
     declared = set(getattr(tokenizer, "vocab_files_names", {}).values()) | {"vocab.txt", "merges.txt"}
     read = {path for path in folder.iterdir() if path.suffix in TOKENISER or path.name in declared}
     read = {path for path in read if path.is_file() and path.name not in WEIGHTS}
@@ -112,7 +112,7 @@ def digest(folder: Path, source: str, tokenizer: Any) -> str:
 
 
 def old_digest(folder: Path) -> str:
-    """The fingerprint of earlier studies: of safetensors and JSON files alone, without other files of the tokeniser."""
+    """The fingerprint that earlier studies stored: only over safetensors and JSON files, not over other tokeniser files."""
     total = hashlib.sha256()
     for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")]):
         total.update(_content(path))
@@ -125,13 +125,13 @@ def _content(path: Path) -> bytes:
 
 
 def judge(model: Any, found: dict[str, Any], source: str, file: str) -> list[str]:
-    """Refuse an encoder whose files lack weights; lines about what else is missing or left over.
+    """Refuse an encoder with missing weights; return lines about what else is missing or left over.
 
     Args:
-        model: As it was built.
+        model: The model as it was built.
         found: The loading info of transformers.
-        source: The model, as it was named.
-        file: Where the weights came from.
+        source: The model, as the user named it.
+        file: The file that the weights came from.
 
     Raises:
         UserError: A weight of the encoder is missing or has another size.
@@ -152,7 +152,7 @@ def judge(model: Any, found: dict[str, Any], source: str, file: str) -> list[str
         raise UserError(f"{arg('model', source)}: {what}; do config.json and {kind} belong together?")
     lines = []
     if absent:
-        lines.append(f"{file} has no pooler: it is drawn at random, as a new head is")
+        lines.append(f"{file} has no pooler: a random one is used, as for a new head")
     left = _left_out(found["unexpected_keys"], mine, prefix)
     if left:
         have = f"{counted(len(left), 'weight')} of {file} {'has' if len(left) == 1 else 'have'}"
@@ -163,10 +163,10 @@ def judge(model: Any, found: dict[str, Any], source: str, file: str) -> list[str
 
 
 def head_of(model: Any, found: dict[str, Any]) -> tuple[Literal["new", "other", "taken"], int]:
-    """Whether the head was drawn, drawn for one with another number of outputs, or taken over; and that number.
+    """Whether the head is new, new because the file's has another number of outputs, or loaded; and that number.
 
     Args:
-        model: As it was built.
+        model: The model as it was built.
         found: The loading info of transformers.
     """
     head = {name for name in model.state_dict() if not name.startswith(f"{model.base_model_prefix}.")}
@@ -177,7 +177,7 @@ def head_of(model: Any, found: dict[str, Any]) -> tuple[Literal["new", "other", 
 
 
 def _left_out(unexpected: Iterable[str], mine: list[str], prefix: str) -> list[str]:
-    """Encoder weights that the model has no place for, without heads of pretraining and poolers."""
+    """Encoder weights in the files that the model has no place for, not counting pretraining heads and poolers."""
     parts = {name.removeprefix(prefix).split(".")[0] for name in mine} - {"pooler"}
     bare = ((name, re.sub(r"^(model\.|module\.)?", "", name).removeprefix(prefix)) for name in sorted(unexpected))
     return [name for name, short in bare if short.split(".")[0] in parts and short.split(".")[-1] not in TABLES]

@@ -16,28 +16,28 @@ from finetune.tasks.task import Rows
 
 # Models with a table of positions mostly have 512 or 1,024.
 USUAL = 1040
-# The fewest tokens that a text must be able to have, and transformers' number for "as many as you like".
+# The fewest tokens that a model must be able to read, and transformers' number for "no limit".
 FEWEST = 4
 UNLIMITED = int(1e30)
-# The text with most tokens is looked for among this many of the longest in characters.
+# The text with the most tokens is searched for among this many texts with the most characters.
 CANDIDATES = 32
-# Rounding, as a share of the answer.
+# Rounding error, as a share of the output.
 ALIKE = 1e-4
-# More characters than a token mostly has, and the length of a text that surely fits.
+# More characters than most tokens have, and the length of a text that surely fits.
 WIDE = 64
 FEW = 8
 
 
 class Fit:
-    """Tokeniser, padding and text length that suit a pretrained model, found by trying it.
+    """Tokeniser, padding and text length that suit a pretrained model, found by trying the model.
 
-    ``max_length`` is the length in tokens at which texts are cut: what was asked for, or what tokeniser and model take.
+    ``max_length`` is the length in tokens at which texts are cut: the recipe's, or less if tokeniser or model take less.
     Lines about what was chosen are added to ``models.notes``. The tokeniser's inputs and padding side may be changed.
 
     Args:
         models: The source of the model; its tokeniser is adapted.
-        seed: That of training, so that its model is built once only.
-        parts: All rows.
+        seed: The seed of training, so that its model is built only once.
+        parts: All rows, by split.
         asked: The recipe's ``max_length``.
 
     Raises:
@@ -49,7 +49,7 @@ class Fit:
         self.model: Any = models.look_at(seed)
         self.error: Exception | None = None
         own = getattr(self.tokenizer, "model_max_length", None)
-        if not isinstance(own, int | float) or own < FEWEST:  # no length at all
+        if not isinstance(own, int | float) or own < FEWEST:  # not a length
             own = self.tokenizer.model_max_length = UNLIMITED
         self.max_length = int(min(own, asked))
         if self.max_length < asked:
@@ -72,22 +72,22 @@ class Fit:
         return UserError(f"{arg('model', self.models.source)}: {what}")
 
     def encoded(self, texts: Sequence[tuple[str, ...]], length: int) -> dict[str, Tensor]:
-        """Texts, or pairs of texts, as the model is given them."""
+        """Texts, or pairs of texts, as inputs of the model."""
         columns = [list(column) for column in zip(*texts, strict=True)]
         return dict(self.tokenizer(*columns, truncation=True, max_length=length, padding=True, return_tensors="pt"))
 
     def logits(self, inputs: dict[str, Tensor]) -> Tensor | None:
-        """What the model answers; None where it raises, with the reason in ``error``."""
+        """The model's output; None if the model raises an error, with the reason in ``error``."""
         try:
             with torch.no_grad():
                 found: Tensor = self.model(**inputs).logits
-        except Exception as error:  # each architecture has its own way to fail
+        except Exception as error:  # every architecture fails in its own way
             self.error = error
             return None
         return found
 
     def _refuse_unknown_tokens(self, parts: Sequence[Rows]) -> None:
-        """A tokeniser may have more tokens than the embedding as long as no text has one of them."""
+        """Refuse tokens beyond the embedding; a tokeniser may have such tokens as long as no text contains one."""
         size = self._embedding_rows()
         if len(self.tokenizer) <= size:
             return
@@ -110,11 +110,11 @@ class Fit:
     def _embedding_rows(self) -> int:
         try:
             return int(self.model.get_input_embeddings().num_embeddings)
-        except (NotImplementedError, AttributeError):  # no matrix of words
+        except (NotImplementedError, AttributeError):  # the model has no word embedding
             return len(self.tokenizer)
 
     def _choose_inputs(self, texts: list[tuple[str, ...]]) -> None:
-        """Leave out token types where the model has none."""
+        """Leave out token types if the model does not take them."""
         short = self.encoded([tuple(text[:FEW] or "a" for text in texts[0])], self.max_length)
         if self.logits(short) is None:
             kinds = short.pop("token_type_ids", None)
@@ -132,10 +132,10 @@ class Fit:
         return first_line(self.error or ValueError())[:200]
 
     def _choose_length(self, texts: list[tuple[str, ...]], asked: int) -> None:
-        """The longest text that it reads, found by trying.
+        """Find the longest text that the model can read, by trying.
 
         Raises:
-            UserError: It cannot read four tokens, or its answers are not finite.
+            UserError: The model cannot read four tokens, or its output is not finite.
         """
         real = [len(self.tokenizer(*row, verbose=False)["input_ids"]) for row in texts]
         most = min(self.max_length, max(USUAL, *real))
@@ -153,10 +153,10 @@ class Fit:
             self.max_length = good
             self._cut("the model", asked)
         if not torch.isfinite(found).all():
-            raise self._refuse("its answers are not finite numbers; are its weights damaged?")
+            raise self._refuse("its output is not finite; are its weights damaged?")
 
     def _choose_padding(self, texts: list[tuple[str, ...]]) -> None:
-        """Keep the configuration's padding token, from which some count positions, unless the model pools by it."""
+        """Keep the configuration's padding token, unless the model pools by it; some models count positions from it."""
         config, own = self.model.config, self.models.own_pad
         if own is None or own == self.tokenizer.pad_token_id:
             return
@@ -165,7 +165,7 @@ class Fit:
             config.pad_token_id, self.models.keep_pad = self.tokenizer.pad_token_id, False
 
     def _choose_side(self, texts: list[tuple[str, ...]]) -> None:
-        """Pad on the other side where padding changes what the model answers, and padding there does not."""
+        """Pad on the other side if padding on this side changes the model's output and padding there does not."""
         side = self.tokenizer.padding_side
         if self._padded_alike(texts):
             return
@@ -173,9 +173,7 @@ class Fit:
         self.tokenizer.padding_side = other
         if self._padded_alike(texts):
             self.tokenizer.init_kwargs["padding_side"] = other
-            self._say(
-                f"texts are padded on the {other}: padding on the {side}, as its tokeniser has it, changes its answers"
-            )
+            self._say(f"texts are padded on the {other}: padding on the {side}, as its tokeniser does, changes its output")
         else:
             self.tokenizer.padding_side = side
 
@@ -187,7 +185,7 @@ class Fit:
         return bool((alone - padded).abs().max() <= ALIKE * alone.abs().max())
 
     def _first(self, inputs: dict[str, Tensor]) -> Tensor | None:
-        """The answer for the first text, or for each token of it."""
+        """The output for the first text, or for each of its tokens."""
         found = self.logits(inputs)
         if found is None or found.dim() < 3:
             return None if found is None else found[0]
@@ -204,7 +202,7 @@ def longest_texts(parts: Sequence[Rows]) -> list[tuple[str, ...]]:
 
 
 def filled(rows: Rows, empty: NDArray[np.bool_], tokenizer: Any) -> tuple[Rows, str]:
-    """The rows with a token in place of texts that have none, and that token: a model cannot read nothing."""
+    """The rows, with a token in place of each text without tokens, and that token: a model cannot read an empty input."""
     known = [getattr(tokenizer, name, None) for name in ("bos_token", "eos_token", "cls_token", "sep_token", "unk_token")]
     token = next((token for token in known if token and token != tokenizer.pad_token), tokenizer.pad_token)
     texts = [token if gap else text for text, gap in zip(rows.texts, empty, strict=True)]

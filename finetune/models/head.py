@@ -1,4 +1,4 @@
-"""The last layer of a model: its weights changed so that it answers in other units or another order."""
+"""The last layer of a model: change its weights so that its output has other units or another order."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,7 +12,7 @@ from torch.func import functional_call
 
 from finetune.tasks.kind import Scale
 
-# How far two predictions may be apart that are the same: in standard deviations or logits, and as a share of a large mean.
+# Predictions this close count as equal: in standard deviations or logits, and as a share of a large mean.
 CLOSE = 1e-3
 ROUNDING = 1e-6
 
@@ -24,20 +24,20 @@ def in_units(
     std: NDArray[np.floating],
     order: Sequence[int] | None = None,
 ) -> tuple[dict[str, Tensor], str]:
-    """Weights with which the model answers ``std * logits[order] + mean``, and the layer norm that this took, or "".
+    """Weights with which the model outputs ``std * logits[order] + mean``, and the name of a changed layer norm, or "".
 
-    The head is the last linear layer with as many outputs as there are targets. Without a bias of its own, the layer norm
+    The head is the last linear layer with as many outputs as there are targets. If it has no bias, the layer norm
     before it takes the mean: ``W' (x + d) = std W x + mean`` with ``W' = std W`` and ``W d = mean / std``.
 
     Args:
-        model: In evaluation mode; it is left as it is.
-        batch: Some rows, without labels; what is found is tried on them.
-        mean: What is added (outputs).
-        std: What is multiplied (outputs).
-        order: For each output, which of the model's it is; as they are by default.
+        model: In evaluation mode; it is not changed.
+        batch: Some rows, without labels; the new weights are tried on them.
+        mean: Added to each output; shape (outputs,).
+        std: Multiplied with each output; shape (outputs,).
+        order: For each new output, the number of the old one; by default the order stays.
 
     Returns:
-        The weights to replace, by name; empty where there is no such layer.
+        The weights to replace, by name; empty if there is no such layer.
     """
     scale, shift = (torch.from_numpy(np.asarray(value, np.float64)) for value in (std, mean))
     take = torch.arange(len(scale)) if order is None else torch.tensor(order)
@@ -63,14 +63,14 @@ def in_units(
 
 
 def take_over(model: Any, batch: dict[str, Tensor], was: dict[int, str], names: dict[int, str], scale: Scale | None) -> str:
-    """Make a loaded head answer as training has it: standardised, or with its classes in the order of the data.
+    """Adapt a loaded head to training: standardise its output, or put its classes into the order of the data.
 
     Args:
         model: In evaluation mode; its head is changed.
-        batch: A text that it can read.
-        was: Its outputs' names.
-        names: What they are named in the data.
-        scale: Mean and standard deviation of the targets; None where labels have no units.
+        batch: A text that the model can read.
+        was: The names of the head's outputs.
+        names: Their names in the data.
+        scale: Mean and standard deviation of the targets; None if labels have no units.
 
     Returns:
         What was done, as the end of a sentence.
@@ -78,18 +78,18 @@ def take_over(model: Any, batch: dict[str, Tensor], was: dict[int, str], names: 
     try:
         if scale is not None:
             changed = in_units(model, batch, -scale.mean / scale.std, 1 / scale.std)[0]
-            done = "its answers standardised as the targets are"
+            done = "its output standardised like the targets"
         elif was != names and sorted(was.values()) == sorted(names.values()):
             where = {name: number for number, name in was.items()}
             order = [where[names[i]] for i in sorted(names)]
             changed = in_units(model, batch, np.zeros(len(order)), np.ones(len(order)), order)[0]
-            done = "its classes put into the order of the data"
+            done = "its classes in the order of the data"
         else:
             return ""
     except Exception:  # the model cannot read this text; Fit says why, on the data
         changed = {}
     if not changed:
-        return ", as it is: its answers have units or an order of their own"
+        return " as it is: its output has its own units or order"
     known = dict(model.named_parameters())
     with torch.no_grad():
         for name, value in changed.items():
@@ -98,13 +98,13 @@ def take_over(model: Any, batch: dict[str, Tensor], was: dict[int, str], names: 
 
 
 def near(found: NDArray[Any], expected: NDArray[Any], mean: Any, std: Any) -> bool:
-    """Equal but for rounding: of the standardised value, and of a mean that may be large beside the deviation."""
+    """Equal except for rounding: of the standardised value, and of a mean that may be much larger than the deviation."""
     allowed = CLOSE * np.maximum(std, np.abs(expected - mean)) + ROUNDING * np.abs(mean)
     return bool((np.abs(found - expected) <= allowed).all())
 
 
 def calls_of(model: nn.Module, batch: dict[str, Tensor]) -> tuple[list[tuple[str, Any, Any, Any]], Tensor]:
-    """Every linear layer and layer norm that was called: name, module, input, output; and what the model answers."""
+    """Every linear layer and layer norm that was called: name, module, input, output; and the model's output."""
     seen: list[tuple[str, Any, Any, Any]] = []
     with ExitStack() as hooks, torch.no_grad():
         for name, module in model.named_modules():

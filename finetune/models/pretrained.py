@@ -1,4 +1,4 @@
-"""Models and tokenisers: the built-in encoder, or a pretrained one from a folder or the hub."""
+"""Models and tokenisers: the built-in encoder, or a pretrained model from a folder or the hub."""
 
 import hashlib
 import os
@@ -19,21 +19,21 @@ from finetune.models.head import take_over
 from finetune.tasks import KINDS
 from finetune.tasks.task import Task
 
-# Tokens that can pad where there is no padding token: attention masks hide them.
+# Tokens that can be used for padding if there is no padding token: attention masks hide them.
 PADS = ("eos_token", "sep_token", "bos_token", "cls_token", "mask_token", "unk_token")
 
 
 class Models:
-    """Builds the same model any number of times; reads and checks its source once.
+    """Build the same model any number of times; its source is read and checked once.
 
-    ``notes`` has one line for everything that was chosen or left out; building the first model adds to it.
+    ``notes`` has one line for everything that was chosen or left out; building the first model adds lines.
 
     Args:
         recipe: Its ``model`` is "tiny", a folder in the hub's layout, or a hub id.
-        task: Names and kind of outputs; for "tiny" also the words.
+        task: Names and kind of the outputs; for "tiny" also the words.
 
     Raises:
-        UserError: The folder does not exist, or holds no tokeniser, configuration or weights that can be read.
+        UserError: The folder does not exist, or its tokeniser, configuration or weights cannot be read.
     """
 
     def __init__(self, recipe: Recipe, task: Task) -> None:
@@ -46,9 +46,9 @@ class Models:
         self.notes: list[Line] = []
         self.vectors: Tensor | None = None
         self.commit: str | None = None
-        # The units that a loaded head answers in.
+        # The units of a loaded head's output.
         self.scale = self.kind.scale(task.train.labels)
-        # The padding token of its configuration, and whether that stays where the tokeniser has another.
+        # The padding token of its configuration, and whether it is kept if the tokeniser has another.
         self.own_pad: int | None = None
         self.keep_pad = False
         self._stamps: list[tuple[str, int, int]] = []
@@ -59,7 +59,7 @@ class Models:
         """A fresh model; weights that are not loaded are drawn from ``seed``.
 
         Raises:
-            UserError: It cannot be loaded, or its files lack weights of its encoder.
+            UserError: The model cannot be loaded, or weights of its encoder are missing.
         """
         kept, self._looked_at = self._looked_at, None
         if kept is not None and kept[0] == seed:
@@ -80,7 +80,7 @@ class Models:
         lines = judge(model, found, self.source, file)
         head, outputs = head_of(model, found)
         if head == "other":
-            lines.append(f"the head in {file} has {outputs} outputs, the data needs {len(self.names)}: a new one is drawn")
+            lines.append(f"the head in {file} has {outputs} outputs, the data needs {len(self.names)}: a new head is used")
         elif head == "taken":
             batch = dict(self.tokenizer("a", return_tensors="pt"))
             how = take_over(model, batch, was or {}, self.names, self.scale)
@@ -94,7 +94,7 @@ class Models:
         return built
 
     def look_at(self, seed: int) -> nn.Module:
-        """The next model that is built from that seed, to look at and not to change."""
+        """The next model that will be built from this seed; look at it, but do not change it."""
         model = self.build(seed)
         self._looked_at = (seed, model, torch.get_rng_state())
         return model
@@ -103,7 +103,7 @@ class Models:
         import transformers
 
         quiet()
-        # Else transformers asks the hub, from a thread of its own, to convert weights that are no safetensors.
+        # Otherwise a background thread of transformers asks the hub to convert weights that are not safetensors.
         os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
         try:
             config = transformers.AutoConfig.from_pretrained(self.source, revision=self.commit, trust_remote_code=False)
@@ -131,7 +131,7 @@ class Models:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits of all files that model and tokeniser are read from, or the hub's commit; as it was at first."""
+        """16 hex digits over all files that model and tokeniser are read from, or the hub's commit; as first read."""
         if self.vectors is not None:
             return hashlib.sha256(self.vectors.numpy().tobytes()).hexdigest()[:16]
         if self.folder is not None:
@@ -139,7 +139,7 @@ class Models:
         return str(self.commit)[:16]
 
     def fingerprint_like(self, stored: str | None) -> str:
-        """The fingerprint, in the form that ``stored`` has: earlier studies kept one of fewer files."""
+        """The fingerprint in the same form as ``stored``: earlier studies took it over fewer files."""
         old = "None" if self.folder is None else old_digest(self.folder)
         return old if self.vectors is None and stored == old else self.fingerprint
 
@@ -166,7 +166,7 @@ class Models:
 
         quiet()
         try:
-            if self.folder is None:  # the commit of now, for everything that is read
+            if self.folder is None:  # the current commit, for everything that is read
                 self.commit = Path(cached_file(self.source, "config.json")).parent.name
             tokenizer = AutoTokenizer.from_pretrained(self.source, revision=self.commit, trust_remote_code=False)
         except Exception as error:  # many unrelated types, which all mean: not readable
@@ -187,7 +187,7 @@ class Models:
 
 
 def quiet() -> None:
-    """Silence the bars and warnings of transformers: what matters is printed in our own lines."""
+    """Silence the progress bars and warnings of transformers: our own lines say what matters."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()

@@ -1,8 +1,8 @@
 """The small encoder that needs no download: word embeddings from co-occurrence, one ModernBERT layer, mean pooling.
 
-Embeddings from scratch make a bad stand-in for fine-tuning: an attack from the first epoch on outweighs features that
-are not there yet, and every trial collapses. Words that keep the same company start with like vectors here (positive
-PMI, truncated SVD: Levy and Goldberg 2014), which takes a second and behaves as a pretrained encoder does.
+Random embeddings are a bad model of fine-tuning: an attack from the first epoch on outweighs features that are not
+learned yet, and every trial collapses. Here, words that occur with the same other words start with similar vectors
+(positive PMI, truncated SVD: Levy and Goldberg 2014). This takes a second and behaves like a pretrained encoder.
 """
 
 from collections import Counter
@@ -27,12 +27,12 @@ MAX_WORDS = 4000
 # Row norm 1.4, as in BERT-base, so that epsilon means about the same.
 EMBEDDING_STD = 0.25
 LONGEST = 1024
-# Scripts that put no blanks between words: Chinese, Japanese, Thai, Lao, Burmese, Khmer, Tibetan. A clause would be a word.
+# Scripts without blanks between words: Chinese, Japanese, Thai, Lao, Burmese, Khmer, Tibetan. A clause would be one word.
 UNSPACED = Regex(r"[\p{Han}\p{Hiragana}\p{Katakana}ー々\p{Thai}\p{Lao}\p{Myanmar}\p{Khmer}\p{Tibetan}]")
 
 
 def tiny_tokenizer(texts: Sequence[str]) -> Any:
-    """Whole lower-case words, the most frequent 4,000; of scripts without blanks between words, characters."""
+    """The 4,000 most frequent lower-case words; in scripts without blanks between words, characters."""
     tokenizer = Tokenizer(models.WordLevel({}, unk_token=SPECIAL[1]))
     tokenizer.normalizer = normalizers.Lowercase()
     characters = pre_tokenizers.Split(UNSPACED, "isolated")
@@ -51,7 +51,7 @@ def tiny_tokenizer(texts: Sequence[str]) -> Any:
 
 
 def word_vectors(encoded: Sequence[Sequence[int]], size: int) -> Tensor:
-    """Vectors (size, HIDDEN) of the token ids, standardised to EMBEDDING_STD; noise for words that were never seen."""
+    """Vectors (size, HIDDEN) of the token ids, standardised to EMBEDDING_STD; noise for words that do not occur."""
     texts = [" ".join(map(str, ids)) for ids in encoded]
     vocabulary = {str(number): number for number in range(size)}
     seen = CountVectorizer(vocabulary=vocabulary, token_pattern=r"\d+", binary=True).fit_transform(texts)
@@ -71,7 +71,7 @@ def word_vectors(encoded: Sequence[Sequence[int]], size: int) -> Tensor:
 
 
 def tiny_model(vectors: Tensor, outputs: int, kind: Kind) -> Any:
-    """A model of about 18,000 weights with a new head; draws its other weights from torch's generator."""
+    """A model of about 18,000 weights with a new head; weights other than embeddings are drawn from torch's generator."""
     config = ModernBertConfig(
         vocab_size=len(vectors),
         hidden_size=HIDDEN,

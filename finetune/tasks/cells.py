@@ -8,27 +8,27 @@ from finetune.arguments import arg
 
 # The square of a larger target exceeds float32.
 LARGEST = 1e18
-# Signs, a point, a power of ten; no zeros in front, which make a name of a number.
+# Signs, a point, a power of ten; no leading zeros, which mean that the number is a name.
 WHOLE = r"[+-]?(0|[1-9]\d*)(\.\d*)?([eE][+-]?\d{1,2})?"
 
 
 def text(value: Any) -> str:
-    """A cell as a text; empty where there is nothing in it."""
+    """A cell as a text; the empty text if the cell is empty."""
     return "" if value is None or value != value else str(value)
 
 
 def missing(value: Any) -> bool:
-    """Whether a cell holds no label; "nan" is what a table without one was saved with."""
+    """Whether a cell has no label; pandas writes a missing one as "nan"."""
     return value is None or (isinstance(value, str) and value.strip().lower() in ("", "nan")) or bool(value != value)
 
 
 def number(value: Any) -> float | None:
-    """A finite number below ``LARGEST``; None where it is none."""
+    """The cell as a finite number below ``LARGEST``; None if it is not such a number."""
     return float(value) if is_number(value) and abs(float(value)) < LARGEST else None
 
 
 def is_number(value: Any) -> bool:
-    """Whether it reads as a number; "1_000" does not, and "nan" does."""
+    """Whether the text reads as a number; "1_000" does not, and "nan" does."""
     try:
         float(value)
     except (TypeError, ValueError):
@@ -37,7 +37,7 @@ def is_number(value: Any) -> bool:
 
 
 def whole(value: Any) -> Any:
-    """A whole number written as 1, where it was 1.0, +1 or 1e0; every other value as it is, 007 and 0.5 too."""
+    """Write a whole number such as 1.0, +1 or 1e0 as 1; every other value stays as it is, 007 and 0.5 too."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, str) and re.fullmatch(WHOLE, value) and float(value).is_integer():
@@ -46,5 +46,5 @@ def whole(value: Any) -> Any:
 
 
 def label_columns(columns: Sequence[str]) -> str:
-    """The argument that names one label column, or several."""
+    """The argument that names the label column or columns."""
     return arg("label_column", columns[0] if len(columns) == 1 else list(columns))

@@ -15,11 +15,11 @@ from finetune.tasks.table import Table
 from finetune.tasks.task import Rows, Task
 from finetune.words import counted, share
 
-# More classes than this, and than half of the rows, are texts or numbers in the wrong column.
+# More classes than this, and than half of the rows, mean texts or numbers: the wrong column.
 MANY = 20
-# So many classes are listed; of more, the largest and the smallest.
+# This many classes are listed; if there are more, the largest and the smallest.
 SHOWN = 8
-# Predicting one class is then right in 9 of 10 rows, and accuracy hardly moves.
+# Always predicting this class is right in 9 of 10 rows, so accuracy hardly changes.
 MAJORITY = 0.9
 
 
@@ -40,7 +40,7 @@ class Classification(Kind):
     }
 
     def recognise(self, table: Table, columns: Sequence[str]) -> str | None:
-        """Words and whole numbers are classes, also where they are written 0.0 and 1.0."""
+        """Words and whole numbers are classes, even if they are written 0.0 and 1.0."""
         values = {str(value).strip().lower() for value in table[columns[0]] if not missing(value)}
         if not values or not all(is_number(value) for value in values):
             return ""
@@ -50,7 +50,7 @@ class Classification(Kind):
         return f"whole numbers are read as {counted(len(values), 'class', 'classes')}; {way} takes them as numbers"
 
     def read(self, tables: Mapping[str, Table], data: Data, unlabelled: set[str]) -> Labels:
-        """Class numbers; -1 without labels."""
+        """Class numbers; -1 if there are no labels."""
         column = data.label_column[0]
         labelled = {name: table for name, table in tables.items() if name not in unlabelled}
         for name, table in labelled.items():
@@ -66,22 +66,22 @@ class Classification(Kind):
         return Labels(names, found | {name: np.full(tables[name].rows, -1) for name in unlabelled})
 
     def strata(self, labels: Array) -> Array:
-        """Rows of one class are spread evenly."""
+        """Rows of one class are spread evenly over splits."""
         return labels
 
     def guess(self, task: Task) -> Array:
-        """Every class has its share of the training rows, so that the most frequent one is predicted."""
+        """Every row gets the class shares of the train rows, so the most frequent class is predicted."""
         labels = task.train.labels
         counts = np.bincount(labels.astype(np.int64), minlength=len(task.names))
-        # A class that a part of the rows has lost is not ruled out.
+        # A class that is missing in a part of the rows is not ruled out.
         return np.tile(np.log(np.maximum(counts, 0.5) / len(labels)), (len(task.validation), 1))
 
     def usual(self, names: tuple[str, ...]) -> str:
-        """The share of right predictions."""
+        """Accuracy, the share of right predictions."""
         return "accuracy"
 
     def describe(self, train: Rows, names: tuple[str, ...]) -> list[str]:
-        """Classes with their rows; warnings of classes alike, empty, or with nearly all rows."""
+        """Classes with their rows; warnings about classes that are alike, empty, or have nearly all rows."""
         tally = np.bincount(train.labels.astype(np.int64), minlength=len(names))
         counts = dict(zip(names, tally.tolist(), strict=True))
         lines = [f"{len(counts)} classes in train: {_listed(counts)}"]
@@ -99,10 +99,10 @@ class Classification(Kind):
 
 
 def classes(tables: Mapping[str, Table], column: str) -> tuple[str, ...]:
-    """Class names of the training split: in the data set's own order, or whole numbers in theirs.
+    """Class names of the train split: in the data set's order if it has one; whole numbers in numerical order.
 
     Raises:
-        UserError: A row has no label, there is only one class, or another split has one that is not among them.
+        UserError: A row has no label, there is only one class, or another split has a class that train does not have.
     """
     where = label_columns([column])
     for name, table in tables.items():
@@ -126,7 +126,7 @@ def classes(tables: Mapping[str, Table], column: str) -> tuple[str, ...]:
 
 
 def alike(names: Sequence[str], counts: Mapping[str, int]) -> str:
-    """Classes whose names differ by case or blanks alone, with their rows; empty where there are none."""
+    """Classes whose names differ only by case or blanks, with their rows; empty if there are none."""
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(" ".join(name.casefold().split()), []).append(name)

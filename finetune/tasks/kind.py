@@ -1,4 +1,4 @@
-"""What a kind of task is: all that classes, numbers and other labels do differently, in one file a kind."""
+"""What a kind of task is: everything that differs between classes, numbers and other labels; each kind is one file."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +23,9 @@ class Measure:
     """How predictions of one kind of task are scored.
 
     Args:
-        score: A function of the labels and the predictions, as ``Kind.predictions`` gives them.
-        direction: Which values are better.
-        agreement: Whether it measures agreement beyond chance: a constant prediction has 0, whatever the formula gives.
+        score: A function of the labels and the predictions, as ``Kind.predictions`` returns them.
+        direction: "maximize" or "minimize".
+        agreement: Whether it measures agreement beyond chance: a constant prediction scores 0, whatever the formula gives.
     """
 
     score: Callable[[Array, Array], float]
@@ -35,7 +35,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Labels:
-    """What a kind reads from the label columns: names of classes or targets, and the labels of each split (rows, ...)."""
+    """What a kind reads from the label columns: names of classes or targets, and labels (rows, ...) for each split."""
 
     names: tuple[str, ...]
     splits: dict[str, Array]
@@ -43,38 +43,38 @@ class Labels:
 
 @dataclass(frozen=True)
 class Scale:
-    """Mean and standard deviation (targets,) of the training labels: what a model is trained on is standardised by them."""
+    """Mean and standard deviation (targets,) of the train labels, by which the targets are standardised for training."""
 
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
 
 
 class Kind(ABC):
-    """A kind of task. One file of this folder is one kind; it ends with ``KIND``, its only instance.
+    """A kind of task. Each kind is one file of this folder; it ends with ``KIND``, its only instance.
 
     Everything else follows from the shape of the labels or from the outputs of the head.
     """
 
     name: ClassVar[KindName]
     measures: ClassVar[Mapping[str, Measure]]
-    # transformers' problem_type, which chooses the loss, and the family of model classes.
+    # transformers' problem_type, which selects the loss, and the family of model classes.
     problem: ClassVar[str]
     architecture: ClassVar[str] = "SequenceClassification"
-    # Whether labels may stand in several columns.
+    # Whether there may be several label columns.
     several: ClassVar[bool]
     # Whether labels are names: two of one text contradict each other, and "3,5" is not a decimal number.
     named: ClassVar[bool]
 
     @abstractmethod
     def recognise(self, table: Table, columns: Sequence[str]) -> str | None:
-        """What the labels look like, if they look like this kind's: a line to print, empty where nothing needs saying.
+        """Whether the labels look like this kind's, and a line to print about it.
 
         Args:
-            table: The training split.
+            table: The train split.
             columns: The label columns.
 
         Returns:
-            The line, without the columns; None where the labels are of another kind.
+            The line, without the columns; empty if nothing needs to be said; None if the labels are of another kind.
         """
 
     @abstractmethod
@@ -84,17 +84,17 @@ class Kind(ABC):
         Args:
             tables: The splits.
             data: The label columns.
-            unlabelled: Splits without labels; they get a placeholder that no label has.
+            unlabelled: Splits without labels; they get a placeholder that is not a label.
 
         Raises:
-            UserError: A label is missing or does not fit; names the column, the row and the value.
+            UserError: A label is missing or does not fit; the message names the column, the row and the value.
         """
 
     def texts(self, table: Table, column: str, split: str) -> list[str]:
         """The texts of one column.
 
         Raises:
-            UserError: A cell holds several values, or all are empty.
+            UserError: A cell has several values, or all cells are empty.
         """
         refuse_several(table, arg("text_column", column), column, split)
         found = [text(value) for value in table[column]]
@@ -103,60 +103,60 @@ class Kind(ABC):
         return found
 
     def strata(self, labels: Array) -> Array | None:
-        """A number for each row: rows with equal ones are spread evenly over splits. None where there is none."""
+        """A number for each row: rows with equal numbers are spread evenly over splits. None if there are no strata."""
         return None
 
     def outputs(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Names of what the model's head gives, one for each output."""
+        """Names of the outputs of the model's head."""
         return names
 
     def scale(self, labels: Array) -> Scale | None:
-        """How training labels are standardised; None where they are not."""
+        """How train labels are standardised; None if they are not."""
         return None
 
     def targets(self, labels: Array, names: tuple[str, ...], scale: Scale | None, encoded: Any) -> Array:
         """The labels as the loss takes them: one for each row, or for each token of each row.
 
         Args:
-            labels: As ``read`` gave them.
-            names: Of classes or targets.
-            scale: As ``scale`` gave it for the training split.
-            encoded: The tokeniser's answer, padded.
+            labels: As ``read`` returned them.
+            names: Names of classes or targets.
+            scale: As ``scale`` returned it for the train split.
+            encoded: The tokeniser's output, padded.
         """
         return labels
 
     def predictions(self, logits: Sequence[Array], targets: Sequence[Array], scale: Scale | None) -> Array:
-        """The model's answers as ``measures`` and people take them.
+        """The model's outputs in the form that ``measures`` and people need.
 
         Args:
             logits: One array for each row.
-            targets: What ``targets`` gave for each row; of an unlabelled row only the shape says something.
-            scale: In which the model answers; None where it answers in the labels' units.
+            targets: What ``targets`` returned for each row; for an unlabelled row only the shape has a meaning.
+            scale: The scale of the model's output; None if it is in the labels' units.
         """
         return np.stack(logits)
 
     @abstractmethod
     def guess(self, task: Task) -> Array:
-        """The best predictions for the validation rows that can be made without reading a text."""
+        """The best predictions for the validation rows without reading a text."""
 
     def details(self, names: tuple[str, ...], labels: Array, output: Array) -> dict[str, float]:
-        """Scores of parts, by name, beside those of the whole."""
+        """Further scores by name, of the task's parts."""
         return {}
 
     @abstractmethod
     def usual(self, names: tuple[str, ...]) -> str:
-        """The metric that is optimised where none is asked for."""
+        """The metric that is optimised by default."""
 
     @abstractmethod
     def describe(self, train: Rows, names: tuple[str, ...]) -> list[str]:
-        """Lines about the training labels; what distorts a result begins with "warning: "."""
+        """Lines about the train labels; lines about distortions begin with "warning: "."""
 
 
 def refuse_several(table: Table, where: str, column: str, split: str) -> None:
     """Refuse cells that hold several values.
 
     Raises:
-        UserError: One does; names its row.
+        UserError: A cell has several values; the message names its row.
     """
     for row, value in enumerate(table[column]):
         if isinstance(value, list | dict | bytes):

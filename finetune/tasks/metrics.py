@@ -1,4 +1,4 @@
-"""Metrics by name, each with the direction that is better, and what they give for predictions."""
+"""Metrics by name, each with its direction, and their values for predictions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Metric:
-    """What is known by one name in ``METRICS``.
+    """A metric, as ``METRICS`` lists it.
 
     Args:
-        direction: Which values are better.
-        kinds: How each kind of task that has it measures it.
+        direction: "maximize" or "minimize".
+        kinds: How to measure it, for each kind of task that has it.
 
     Example:
         >>> METRICS["rmse"].direction, list(METRICS["qwk"].kinds)
@@ -52,7 +52,7 @@ def find_metric(name: str) -> Metric:
     """The metric of that name.
 
     Raises:
-        UserError: There is none.
+        UserError: There is no such metric.
     """
     if name not in METRICS:
         raise UserError(f"unknown metric {name!r}{near(name, METRICS)}")
@@ -60,10 +60,10 @@ def find_metric(name: str) -> Metric:
 
 
 def metric_for(task: Task, asked: str | None = None) -> str:
-    """The name of the metric to optimise: the one asked for, or the usual one of the task.
+    """The name of the metric to optimise: the requested one, or the task's default.
 
     Raises:
-        UserError: The one asked for is not defined for the task.
+        UserError: The requested metric is not defined for the task.
     """
     kind = KINDS[task.kind]
     name = asked or kind.usual(task.names)
@@ -74,12 +74,12 @@ def metric_for(task: Task, asked: str | None = None) -> str:
 
 
 def evaluate(task: Task, labels: Array, output: Array) -> dict[str, float]:
-    """Every metric that is defined for the task, and scores of its parts, as "rmse valence".
+    """Every metric that is defined for the task, and scores of its parts, such as "rmse valence".
 
     Args:
-        task: Its kind and names.
-        labels: As rows of the task have them.
-        output: Predictions, as ``Bench.predict`` gives them.
+        task: The task, for its kind and names.
+        labels: The labels, as in ``Rows``.
+        output: Predictions, as ``Bench.predict`` returns them.
 
     Raises:
         Diverged: The predictions are not finite.
@@ -101,15 +101,15 @@ def evaluate(task: Task, labels: Array, output: Array) -> dict[str, float]:
 
 
 def part_of(name: str) -> str:
-    """What a score is of: "valence" of "rmse valence"; empty for a score of the whole, and for other numbers."""
+    """The part that a score is about: "valence" for "rmse valence"; empty for a score of all parts and for other numbers."""
     metric, _, part = name.partition(" ")
     return part if metric in METRICS else ""
 
 
 def constant_guess(task: Task) -> dict[str, float]:
-    """Every metric of the best prediction that reads no text, on the validation rows.
+    """Every metric on the validation rows, for the best prediction without reading a text.
 
-    Agreement and correlation of a constant are 0.
+    The agreement or correlation of a constant is 0.
     """
     kind = KINDS[task.kind]
     values = evaluate(task, task.validation.labels, kind.guess(task))

@@ -14,9 +14,9 @@ from finetune.tasks.scores import correlation, kappa_of_numbers, mcrmse, rmse
 from finetune.tasks.table import Table
 from finetune.tasks.task import Rows, Task
 
-# Several columns of these alone are several labels of one text.
+# Several columns with only these values are several labels of one text.
 YES_OR_NO = {"0", "1", "0.0", "1.0", "true", "false"}
-# A target that does not vary is not divided by nothing.
+# The smallest deviation to divide by: a target may not vary.
 LEAST = 1e-6
 
 
@@ -36,7 +36,7 @@ class Regression(Kind):
     }
 
     def recognise(self, table: Table, columns: Sequence[str]) -> str | None:
-        """Fractions are numbers, and so are several columns, unless all of them say yes or no."""
+        """Fractions are numbers, and so are several columns, unless all their values mean yes or no."""
         values = {str(value).strip().lower() for column in columns for value in table[column] if not missing(value)}
         if len(columns) > 1:
             what = f"read as {len(columns)} columns of numbers; {arg('kind', 'classification')} takes one column"
@@ -48,7 +48,7 @@ class Regression(Kind):
         return f"fractions are read as numbers; {arg('kind', 'classification')} takes them as classes"
 
     def read(self, tables: Mapping[str, Table], data: Data, unlabelled: set[str]) -> Labels:
-        """Numbers; "not a number" without labels."""
+        """Numbers; NaN if there are no labels."""
         columns, found = data.label_column, {}
         for name, table in tables.items():
             if name in unlabelled:
@@ -63,29 +63,29 @@ class Regression(Kind):
         return Labels(columns, found)
 
     def scale(self, labels: Array) -> Scale:
-        """Of the training targets."""
+        """Mean and standard deviation of the train targets."""
         return Scale(labels.mean(0), np.maximum(labels.std(0), LEAST))
 
     def targets(self, labels: Array, names: tuple[str, ...], scale: Scale | None, encoded: Any) -> Array:
-        """Standardised."""
+        """Standardised targets (rows, targets)."""
         return labels if scale is None else (labels - scale.mean) / scale.std
 
     def predictions(self, logits: Sequence[Array], targets: Sequence[Array], scale: Scale | None) -> Array:
-        """In the units of the data."""
+        """Predictions (rows, targets) in the units of the data."""
         output = np.stack(logits)
         return output if scale is None else output * scale.std + scale.mean
 
     def guess(self, task: Task) -> Array:
-        """The mean of each target over the training rows."""
+        """The mean of each target over the train rows."""
         return np.tile(task.train.labels.mean(0, dtype=np.float64), (len(task.validation), 1))
 
     def details(self, names: tuple[str, ...], labels: Array, output: Array) -> dict[str, float]:
-        """The error of each of several targets, "rmse valence"."""
+        """The error of each target, such as "rmse valence", if there are several."""
         several = enumerate(names) if len(names) > 1 else ()
         return {f"rmse {name}": rmse(labels[:, i], output[:, i]) for i, name in several}
 
     def usual(self, names: tuple[str, ...]) -> str:
-        """The error, or the mean of the errors of several targets."""
+        """The root mean squared error, or its mean over several targets."""
         return "mcrmse" if len(names) > 1 else "rmse"
 
     def describe(self, train: Rows, names: tuple[str, ...]) -> list[str]:

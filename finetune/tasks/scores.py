@@ -1,6 +1,6 @@
 """Scores that kinds of task share.
 
-scikit-learn and scipy are imported where a score is taken: a refusal need not wait for them.
+scikit-learn and scipy are imported when a score is computed: a refusal need not wait for them.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Score = Callable[[Array, Array], float]
 
 
 def by_class(name: str, **options: Any) -> Score:
-    """A score of scikit-learn's, of class numbers (n,) and logits (n, classes)."""
+    """A score of scikit-learn, for class numbers (n,) and logits (n, classes)."""
 
     def score(labels: Array, logits: Array) -> float:
         from sklearn import metrics
@@ -33,7 +33,7 @@ def log_loss(labels: Array, logits: Array) -> float:
 
 
 def mcc(labels: Array, logits: Array) -> float:
-    """Matthews' coefficient; 0 where there is one class only, of which scikit-learn warns."""
+    """Matthews' correlation coefficient; 0 if there is only one class, where scikit-learn would warn."""
     from sklearn.metrics import matthews_corrcoef
 
     return float(matthews_corrcoef(labels, logits.argmax(1))) if np.ptp(labels) > 0 else 0.0
@@ -42,14 +42,14 @@ def mcc(labels: Array, logits: Array) -> float:
 def kappa(one: Array, other: Array) -> float:
     """Quadratic weighted kappa of two ratings (n,).
 
-    One minus the mean squared difference over that of rows paired by chance: a rating nobody gave keeps its distance.
+    One minus the ratio of the mean squared difference to that of rows paired by chance: unused ratings keep their distance.
     """
     chance = one.var() + other.var() + (one.mean() - other.mean()) ** 2
     return float(1 - np.mean((one - other) ** 2) / chance) if chance > 0 else 0.0
 
 
 def kappa_of_classes(labels: Array, logits: Array) -> float:
-    """Kappa of class numbers (n,), in their order, and logits (n, classes)."""
+    """Kappa of class numbers (n,), taken in their order, and logits (n, classes)."""
     return kappa(labels, logits.argmax(1))
 
 
@@ -60,7 +60,7 @@ def kappa_of_numbers(targets: Array, predictions: Array) -> float:
 
 
 def correlation(name: str) -> Score:
-    """A correlation of scipy's, the mean over the targets; 0 for a constant prediction, which explains nothing."""
+    """A correlation from scipy, averaged over the targets; 0 for a constant prediction, which explains nothing."""
 
     def mean(targets: Array, predictions: Array) -> float:
         from scipy import stats

@@ -8,10 +8,10 @@ class Table(dict[str, list[Any]]):
     """Columns by name, all of one length.
 
     Args:
-        columns: Their values.
-        file: Name of the file that they come from; empty where there is none.
-        lines: The line of the file that each row begins in, from 1; empty where rows have none.
-        classes: Class names of columns that bring their own, in their order.
+        columns: Values of each column.
+        file: Name of the file that the rows come from; empty if there is no file.
+        lines: The line of the file where each row begins, from 1; empty if rows have no lines.
+        classes: Class names, in order, of columns for which the data set has names.
     """
 
     def __init__(
@@ -30,14 +30,14 @@ class Table(dict[str, list[Any]]):
         return len(next(iter(self.values()), []))
 
     def place(self, row: int) -> str:
-        """Where a row stands, to follow its number in a message: " (line 7 of train.csv)"."""
+        """Where a row is in its file, to follow its number in a message: " (line 7 of train.csv)"."""
         if not self.lines:
             return f" ({self.file})" if self.file else ""
         return f" (line {self.lines[row]} of {self.file})"
 
 
 def joined(tables: Sequence[Table]) -> Table:
-    """The rows of all, one table after the other; the files that a split was cut into have the same columns."""
+    """The rows of all tables, one table after the other; the files of one split have the same columns."""
     if len(tables) == 1:
         return tables[0]
     columns = {name: [value for table in tables for value in table[name]] for name in tables[0]}

@@ -1,4 +1,4 @@
-"""A task: three splits of rows, in the words of the data."""
+"""A task: three splits of rows, as the data has them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from finetune.config import KindName
 
 @dataclass(frozen=True)
 class Rows:
-    """Texts (n), second texts (n) or None, labels (n, ...) as their kind of task has them.
+    """Texts (n), second texts (n) or None, labels (n, ...) whose form depends on the kind of task.
 
-    Labels are class numbers (n,) int64, or targets (n, targets) float32. Rows that are not ``labelled`` hold a placeholder:
-    they can be predicted, not scored.
+    Labels are class numbers (n,) int64, or targets (n, targets) float32. Rows that are not ``labelled`` have a
+    placeholder: they can be predicted but not scored.
     """
 
     texts: list[str]
@@ -33,17 +33,17 @@ class Rows:
 
 @dataclass(frozen=True)
 class Task:
-    """Rows to train, to search on, and to look at once, in the end.
+    """Rows to train on, rows to search on, and rows to look at once, at the end.
 
     Args:
         name: For file and study names.
-        kind: Its name, as "classification".
+        kind: Name of the kind, such as "classification".
         names: Class names, or names of the targets.
-        train: What is trained on.
-        validation: What the search sees.
-        test: What it does not; may be without labels.
+        train: Rows to train on.
+        validation: Rows that score the trials of the search.
+        test: Rows that the search never sees; may be without labels.
         unlabelled: More texts of the same kind, for the built-in encoder's embeddings.
-        notes: What was guessed on the way here, and how to say otherwise, a line each.
+        notes: Lines about what was guessed, and how to change it.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Task:
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits of everything that can change a result."""
+        """16 hex digits over everything that can change a result."""
         digest = hashlib.sha256(repr((self.kind, self.names, len(self.unlabelled))).encode())
         for rows in (self.train, self.validation, self.test):
             digest.update(repr((rows.texts, rows.pairs)).encode())

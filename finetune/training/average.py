@@ -1,9 +1,9 @@
-"""Averages of the weights along a run, for scoring and for what is kept: exponential (EMA) or equal (SWA).
+"""Averages of the weights over a run, for scoring and saving: exponential (EMA) or equal (SWA).
 
-The mean of the iterates of a stochastic optimiser has less of its noise than the last one (Polyak and Juditsky 1992).
-EMA forgets with a half-life (Tarvainen and Valpola 2017); SWA weighs all steps of the last part of a run alike, at a
-learning rate that stays up (Izmailov et al. 2018). The arithmetic is that of ``torch.optim.swa_utils``; its
-``AveragedModel`` is not used, because it is a second module, where scoring and saving here want the one that is trained.
+The mean of a stochastic optimiser's iterates has less noise than the last iterate (Polyak and Juditsky 1992).
+EMA forgets with a half-life (Tarvainen and Valpola 2017); SWA weighs all steps of the last part of a run equally, at a
+learning rate that stays high (Izmailov et al. 2018). The arithmetic is that of ``torch.optim.swa_utils``. Its
+``AveragedModel`` is not used: it is a second module, but scoring and saving need the module that is trained.
 """
 
 from collections.abc import Iterator
@@ -18,19 +18,19 @@ from finetune.training.steps import swa_begins
 
 
 class Average:
-    """The mean of a model's weights over the steps of a run, as ``recipe.average`` says; with "none" it does nothing.
+    """The mean of a model's weights over the steps of a run, as ``recipe.average`` says; "none" does nothing.
 
-    Parameters and floating-point buffers are averaged, frozen ones too, in case they thaw. A BatchNorm's statistics are
-    averaged with the rest instead of being estimated again, which would take one more pass over the data.
+    Parameters and floating-point buffers are averaged, frozen ones too, in case they thaw. The statistics of a BatchNorm
+    are averaged with the rest: estimating them again would take one more pass over the data.
 
     EMA: ``s <- beta s + (1 - beta) w``, ``beta = 0.5 ** (1 / (half_life * steps))``: what a step contributed has halved
-    after the share ``half_life`` of the run, however long that is. After n updates beta is at most ``(1 + n) / (10 + n)``,
-    so that the head as it was drawn, and the steps near it, do not linger. SWA: the mean of the weights after
+    after the share ``half_life`` of the run, however long the run is. After n updates beta is at most
+    ``(1 + n) / (10 + n)``, so the initial head and the first steps are soon forgotten. SWA: the mean of the weights after
     every step from ``swa_start`` on; every step and not every epoch, because fine-tuning has few epochs.
 
     Args:
-        model: Its tensors are taken up now, and changed in place only.
-        recipe: Its ``average``, ``half_life`` and ``swa_start``.
+        model: The model; later its tensors may only be changed in place.
+        recipe: For ``average``, ``half_life`` and ``swa_start``.
         steps: Optimiser steps of the run.
     """
 
@@ -43,7 +43,7 @@ class Average:
         self.count = 0
 
     def update(self, position: float) -> None:
-        """Take in the weights as they are after the optimiser step at ``position`` (``finetune.training.steps.Step``)."""
+        """Add the weights as they are after the optimiser step at ``position`` (``finetune.training.steps.Step``)."""
         if self.kind == "none" or position < self.begins:
             return
         live = [value.detach() for value in self.live.values()]
@@ -58,7 +58,7 @@ class Average:
 
     @torch.no_grad()
     def swap(self) -> None:
-        """Exchange weights and mean, in place and bit for bit: twice is as if never. Without a mean yet, nothing."""
+        """Exchange weights and mean, in place and bit for bit: twice changes nothing. Without a mean, does nothing."""
         if self.count:
             for value, mean in zip(self.live.values(), self.mean, strict=True):
                 spare = value.clone()
@@ -67,7 +67,7 @@ class Average:
 
     @contextmanager
     def swapped(self) -> Iterator[None]:
-        """Within, the model has the mean for its weights; afterwards its own again, whatever was raised."""
+        """Inside the context, the model's weights are the mean; afterwards its own again, even after an error."""
         self.swap()
         try:
             yield
@@ -75,13 +75,13 @@ class Average:
             self.swap()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What a resumed run needs; empty where nothing was averaged yet."""
+        """What a resumed run needs; empty if nothing was averaged yet."""
         if not self.count:
             return {}
         means = {f"mean.{name}": mean for name, mean in zip(self.live, self.mean, strict=True)}
         return means | {"count": torch.tensor(self.count)}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take up what ``state_dict`` gave."""
+        """Load what ``state_dict`` returned."""
         self.count = int(state["count"]) if state else 0
         self.mean = [state[f"mean.{name}"].to(value.device, copy=True) for name, value in self.live.items() if state]

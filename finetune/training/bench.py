@@ -27,7 +27,7 @@ class Bench:
 
     Args:
         task: The rows.
-        recipe: Its model, text length, threads and seed.
+        recipe: For its model, text length, threads and seed.
 
     Raises:
         UserError: The model does not fit the task.
@@ -57,16 +57,16 @@ class Bench:
 
     @property
     def notes(self) -> list[str]:
-        """One line for everything that was chosen or left out so that model and data fit."""
+        """Lines about everything that was chosen or left out so that model and data fit."""
         return [*self.models.notes]
 
     @property
     def read(self) -> list[str]:
-        """Lines about the data: how it was read, what it holds, and what will distort the result."""
+        """Lines about the data: how it was read, what is in it, and what will distort the result."""
         return [*self.task.notes, *reading(self.task, self.models.tokenizer, self.max_length)]
 
     def encode(self, rows: Rows) -> Encoded:
-        """Rows as tensors; targets are standardised by the training split."""
+        """Rows as tensors; targets are standardised by the train split."""
         tokenizer, targets = self.models.tokenizer, partial(self.kind.targets, rows.labels, self.task.names, self.scale)
         encoded = encode(rows, tokenizer, self.max_length, targets)
         if encoded.lengths.all():
@@ -77,13 +77,13 @@ class Bench:
         return encode(rows, tokenizer, self.max_length, targets)
 
     def predict(self, model: nn.Module, data: Encoded, size: int = 64, dtype: torch.dtype | None = None) -> NDArray[Any]:
-        """Predictions as the kind of task has them: logits (rows, classes), or targets (rows, targets) in their own units.
+        """Predictions of the model: logits (rows, classes), or targets (rows, targets) in the units of the data.
 
         Args:
             model: The model; it is left in evaluation mode.
             data: The rows.
             size: Rows at a time.
-            dtype: Of autocast; None for none.
+            dtype: Type for autocast; None for no autocast.
         """
         logits: list[NDArray[Any]] = [np.empty(0)] * len(data)
         targets = list(logits)

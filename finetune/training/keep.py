@@ -1,4 +1,4 @@
-"""Saving a model: plain transformers reads it, and it answers in the units and with the names of the data."""
+"""Saving a model: plain transformers reads it, and its output has the units and names of the data."""
 
 import json
 from dataclasses import replace
@@ -15,7 +15,7 @@ from finetune.models.pretrained import name_outputs, quiet
 from finetune.tasks.kind import Scale
 from finetune.training.bench import Bench
 
-# Rows that the saved model is compared on.
+# Rows on which the saved model is compared with the trained one.
 COMPARED = 16
 STANDARDISED = (
     "the last layer of the model cannot hold the units of the targets, so its saved predictions are standardised: "
@@ -23,7 +23,7 @@ STANDARDISED = (
 )
 README = """# Predictions are standardised
 
-The last layer of this model has no bias, so that the units of the targets could not be written into it.
+The last layer of this model has no bias, so the units of the targets could not be written into it.
 For target i, `logits[:, i] * std[i] + mean[i]`, with `target_std` and `target_mean` of config.json:
 
 mean {mean}
@@ -32,13 +32,13 @@ std {std}
 
 
 def keep(bench: Bench, model: nn.Module, folder: Path) -> list[str]:
-    """Save model and tokeniser in the hub's layout, and load them again as others will.
+    """Save model and tokeniser in the hub's layout, and load them again as other people will.
 
     Mean and standard deviation of the targets are written into the last layer, names of classes or targets into the
-    configuration, the length at which texts were cut into the tokeniser's. The model itself stays as it is.
+    configuration, the length at which texts are cut into the tokeniser's. The model itself does not change.
 
     Args:
-        bench: What it was trained on.
+        bench: What the model was trained on.
         model: The trained model, with the weights to save.
         folder: An existing folder.
 
@@ -60,7 +60,7 @@ def keep(bench: Bench, model: nn.Module, folder: Path) -> list[str]:
         if standardised:
             notes.append(STANDARDISED)
         elif norm:
-            notes.append(f"the head has no bias, so the mean of the targets is held by {norm}, before it")
+            notes.append(f"the head has no bias, so the mean of the targets is in {norm}, before it")
     saved.save_pretrained(folder, state_dict=weights)
     if bench.scale is not None and standardised:
         _explain(bench.scale, folder)
@@ -71,7 +71,7 @@ def keep(bench: Bench, model: nn.Module, folder: Path) -> list[str]:
 
 
 def _explain(scale: Scale, folder: Path) -> None:
-    """Write mean and standard deviation to places where people look for them."""
+    """Write mean and standard deviation to where people look for them."""
     mean, std = ([float(value) for value in values] for values in (scale.mean, scale.std))
     config = folder / "config.json"
     values = json.loads(config.read_text(encoding="utf-8")) | {"target_mean": mean, "target_std": std}
@@ -80,7 +80,7 @@ def _explain(scale: Scale, folder: Path) -> None:
 
 
 def difference(bench: Bench, model: nn.Module, folder: Path, standardised: bool) -> str | None:
-    """A line if plain transformers predicts something else from the folder than the model does; None if it agrees.
+    """A line if plain transformers predicts something else with the saved model; None if it agrees.
 
     A few validation rows are compared in one batch, as the saved tokeniser cuts and pads them.
     """
@@ -98,7 +98,7 @@ def difference(bench: Bench, model: nn.Module, folder: Path, standardised: bool)
         inputs = tokenizer(*texts, truncation=True, padding=True, return_tensors="pt").to(bench.device)
         with torch.no_grad():
             logits = list(plain(**inputs).logits.float().cpu().numpy())
-    except Exception as error:  # many unrelated types, which all mean: others cannot read it
+    except Exception as error:  # many unrelated types, which all mean: other people cannot read it
         return f"plain transformers cannot use the saved model: {first_line(error)[:200]}"
     found = bench.kind.predictions(logits, list(encoded.labels.numpy()), bench.scale if standardised else None)
     mean, std = (0.0, 1.0) if bench.scale is None else (bench.scale.mean, bench.scale.std)

@@ -30,7 +30,7 @@ from finetune.training.steps import epoch_steps, rate, total_steps
 class Epoch:
     """What is known after an epoch: its 0-based number, validation metrics, diagnostics, mean loss and seconds.
 
-    The loss is None where nobody told it.
+    The loss is None if it is not known.
     """
 
     number: int
@@ -46,10 +46,10 @@ class Training:
     Args:
         bench: Data and models.
         recipe: How to train.
-        method: What to train with from its ``start_epoch`` on; before, clean.
+        method: The method, used from its ``start_epoch`` on; epochs before it train clean.
 
-    Metrics are those of the averaged weights, where the recipe averages; ``model`` has the trained ones, and
-    ``with average.swapped():`` the averaged ones.
+    If the recipe averages, metrics are those of the averaged weights; ``model`` has the trained weights, and
+    inside ``with average.swapped():`` the averaged ones.
 
     Example:
         >>> from adv import FGM
@@ -74,11 +74,11 @@ class Training:
         self.history: list[Epoch] = []
 
     def epochs(self) -> Iterator[Epoch]:
-        """Yield every epoch: first those that a loaded snapshot brought, then one after the other as they are trained.
+        """Yield every epoch: first those of a loaded snapshot, then each epoch when it is trained.
 
         Raises:
             Diverged: Loss or predictions are no longer finite.
-            AttackError: The method cannot act on this model.
+            AttackError: The method does not work with this model.
         """
         yield from list(self.history)
         for number in range(len(self.history), self.recipe.epochs):
@@ -108,7 +108,7 @@ class Training:
         return float(total)
 
     def _step(self, position: float) -> bool:
-        """Clip (after unscaling) and take one optimiser step at the scheduled rate; False where the scaler skipped it."""
+        """Clip (after unscaling) and take one optimiser step at the scheduled rate; False if the scaler skipped it."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate(position, self.steps, self.recipe)
         scaler = self.precision.scaler
@@ -119,7 +119,7 @@ class Training:
         if scaler is None:
             self.optimiser.step()
         else:
-            # The scaler tells of a skipped step by its scale alone; reading it waits for the accelerator.
+            # Only the scaler's scale shows a skipped step; reading it waits for the accelerator.
             averaged = self.recipe.average != "none"
             before = scaler.get_scale() if averaged else 0.0
             scaler.step(self.optimiser)
@@ -132,7 +132,7 @@ class Training:
         """Write the state after the last epoch.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The snapshot cannot be written.
         """
         tensors = model_tensors(self.model) | optimiser_tensors(self.optimiser)
         tensors |= {f"method.{name}": value for name, value in self.method.state_dict().items()}
@@ -142,7 +142,7 @@ class Training:
         write_snapshot(path, tensors, {"history": history, "scaler": scaler, **(facts or {})})
 
     def load(self, path: Path) -> bool:
-        """Go on from a snapshot; False, with nothing changed, where there is no complete one."""
+        """Go on from a snapshot; if there is no complete one, return False and change nothing."""
         found = read_snapshot(path)
         if found is None:
             return False

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 
 def write_snapshot(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write tensors and JSON facts, then put the file in its place in one step.
+    """Write tensors and JSON facts to a file that appears complete or not at all.
 
     Raises:
-        OSError: The folder cannot be written, or the disk is full; no part of a file is left.
+        OSError: The folder cannot be written, or the disk is full; no incomplete file is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
@@ -32,7 +32,7 @@ def write_snapshot(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]
 
 
 def read_snapshot(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Tensors and facts; None where there is no file, or only a part of one."""
+    """Tensors and facts; None if there is no file, or only a part of one."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             facts = json.loads(file.metadata()["facts"])
@@ -42,7 +42,7 @@ def read_snapshot(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None
 
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and saved buffers, tied ones once."""
+    """Parameters and saved buffers; tied tensors occur once."""
     saved = model.state_dict(keep_vars=True)
     seen: dict[int, str] = {}
     for name, value in saved.items():
@@ -51,20 +51,20 @@ def model_tensors(model: nn.Module) -> dict[str, Tensor]:
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimiser's state, by position of the parameter."""
+    """The optimiser's state, by the parameter's position."""
     state = optimiser.state_dict()["state"]
     return {f"optimiser.{i}.{name}": value for i, entry in state.items() for name, value in entry.items()}
 
 
 def load_model(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Put back what ``model_tensors`` took."""
+    """Load what ``model_tensors`` returned."""
     with torch.no_grad():
         for name, target in model_tensors(model).items():
             target.copy_(tensors[name])
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what ``optimiser_tensors`` took."""
+    """Load what ``optimiser_tensors`` returned."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith("optimiser."):

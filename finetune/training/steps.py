@@ -1,6 +1,6 @@
 """The optimiser steps of an epoch: which rows, with which dropout, at which learning rate.
 
-All of it is a function of (recipe, epoch, replays), never of what ran before.
+All of this depends only on (recipe, epoch, replays), never on what ran before.
 """
 
 import hashlib
@@ -22,10 +22,10 @@ class Micro:
     """One micro-batch.
 
     Args:
-        batch: What the model takes. Replays of a step get the same object: a method knows a batch again by identity.
-        seed: Of its dropout.
+        batch: The model's inputs. Replays of a step get the same object: a method recognises a batch by identity.
+        seed: Seed of its dropout.
         weight: Its share of the rows of the optimiser step.
-        share: Its share of the rows of the epoch, each replay counted.
+        share: Its share of the rows of the epoch, counting every replay.
     """
 
     batch: dict[str, Tensor]
@@ -36,7 +36,7 @@ class Micro:
 
 @dataclass(frozen=True)
 class Step:
-    """One optimiser step, and where it stands in the run: in steps of clean epochs, from 0 up to ``total_steps``."""
+    """One optimiser step and its position in the run, in steps of clean epochs, from 0 up to ``total_steps``."""
 
     position: float
     micros: list[Micro]
@@ -45,9 +45,9 @@ class Step:
 def epoch_steps(data: Encoded, recipe: Recipe, number: int, method: Method, device: torch.device) -> Iterator[Step]:
     """The steps of epoch ``number`` with ``method``.
 
-    With ``m = method.replays`` every step's rows are trained ``m`` times in a row, and the epoch takes each ``m``-th batch,
-    so that it costs what a clean one does; ``m`` such epochs see all data. However many steps an epoch has, it moves the
-    schedule on by one epoch.
+    With ``m = method.replays``, the rows of each step are trained ``m`` times in a row, and the epoch takes every ``m``-th
+    batch, so it costs as much as a clean epoch; ``m`` such epochs see all data. However many steps an epoch has, it
+    advances the schedule by one epoch.
     """
     groups = epoch_groups(data, recipe, number, method.start_epoch, method.replays)
     steps, clean = len(groups) * method.replays, total_steps(data, recipe) // recipe.epochs
@@ -66,7 +66,7 @@ def epoch_steps(data: Encoded, recipe: Recipe, number: int, method: Method, devi
 
 
 def epoch_groups(data: Encoded, recipe: Recipe, number: int, start: int, replays: int) -> list[list[NDArray[np.int64]]]:
-    """Row numbers of each micro-batch of each optimiser step, before any is replayed."""
+    """Row numbers of each micro-batch of each optimiser step, without replays."""
     turn, part = divmod(number - start, replays)
     batches = train_batches(data, recipe.batch_size, recipe.seed, start + turn)
     parts = min(replays, len(batches))
@@ -87,10 +87,10 @@ def step_seed(seed: int, epoch: int, step: int) -> int:
 
 
 def rate(position: float, steps: int, recipe: Recipe) -> float:
-    """The learning rate at ``position`` of ``steps``: the schedule's, or SWA's constant one once it averages.
+    """The learning rate at ``position`` of ``steps``: the schedule's, or SWA's constant rate once SWA averages.
 
-    Averaging points of a rate that falls to zero would average points that are almost the same, so SWA goes on at a
-    constant rate (Izmailov et al. 2018); like theirs it is set apart, and may lie above what the schedule had come to.
+    While the rate falls to zero, the points to average are almost the same, so SWA uses a constant rate
+    (Izmailov et al. 2018). As in the paper it is a separate setting, and may be above the schedule's rate at that point.
     """
     if recipe.average == "swa" and position >= swa_begins(steps, recipe):
         return recipe.learning_rate * recipe.swa_lr
@@ -98,11 +98,11 @@ def rate(position: float, steps: int, recipe: Recipe) -> float:
 
 
 def schedule(position: float, steps: int, warmup: float) -> float:
-    """Share of the peak rate at 0-based ``position`` of ``steps``: linear up over ``warmup`` of them, linear down."""
+    """Share of the peak rate at 0-based ``position`` of ``steps``: linear up over the share ``warmup``, then linear down."""
     rise = round(steps * warmup)
     return min(1.0, (position + 1) / rise) if position < rise else (steps - position) / max(1, steps - rise)
 
 
 def swa_begins(steps: int, recipe: Recipe) -> int:
-    """The first step that SWA averages; never later than the last."""
+    """The first step that SWA averages; never later than the last step."""
     return min(round(steps * recipe.swa_start), steps - 1)

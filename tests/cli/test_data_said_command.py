@@ -31,7 +31,7 @@ def here(tmp_path, monkeypatch):
                 "devSet.csv is the validation split, by its name; --validation-file takes another",
                 "test.csv has no column 'label': it is kept for prediction and not scored",
                 "rows: 40 train, 10 validation, 6 test (no labels)",
-                "10 of 10 validation texts (100 %) are train texts as well",
+                "10 of 10 validation texts (100 %) are also train texts",
             ],
         ),
         ({"train.csv": MOST}, (), ["of the train rows are 'common'", "consider --metric macro_f1"]),

@@ -28,7 +28,7 @@ def load(tmp_path, rows, metric=None, **options):
         (rows_with([2.5] * 18), {}, "every target in the train data is 2.5"),
         (rows_with(range(22)), {}, "22 classes in 22 rows"),
         (rows_with([["a"], ["b"]] * 9), {}, "not a single value"),
-        (rows_with(["a", "b"] * 9), {"label_column": ("text",)}, "is the text_column already"),
+        (rows_with(["a", "b"] * 9), {"label_column": ("text",)}, "is already the text_column"),
         (rows_with(["a", "b", "a"]), {}, "3 rows; at least 10"),
         ([{"text": " ", "label": n % 2} for n in range(20)], {}, "every text in the train data is empty"),
         (

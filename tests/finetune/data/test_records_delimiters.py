@@ -25,7 +25,7 @@ def test_another_delimiter_is_found_and_said(tmp_path, delimiter):
     told = []
     found = read_file(saved(tmp_path, delimiter), told=told)
     assert list(zip(*found.values(), strict=True)) == ROWS
-    said = f"t.csv is read with cells that end at {delimiter!r} (delimiter), by what it holds"
+    said = f"t.csv is read with cells that end at {delimiter!r} (delimiter), by its content"
     assert list(map(as_arguments, told)) == [said]
 
 

@@ -80,4 +80,4 @@ def test_a_reading_that_may_be_two_is_settled_by_the_option(tmp_path):
 def test_what_was_found_out_is_said_with_its_option(tmp_path):
     told = []
     read_file(saved(tmp_path, "t.tsv", [*FILLER, ('"one\ntwo"', "bad")], "\t"), told=told)
-    assert list(map(as_arguments, told)) == ["t.tsv is read with quotation marks around cells (quoting), by what it holds"]
+    assert list(map(as_arguments, told)) == ["t.tsv is read with quotation marks around cells (quoting), by its content"]

@@ -71,7 +71,7 @@ def test_texts_of_train_in_another_split(split, known, warned):
     train = hundred("", 0)
     other = rows_of([train.texts[n].upper() + " " if n < known else f"new text {n}" for n in range(100)], [0, 1] * 50)
     found = lines(train, **{split: other})
-    said = [line for line in found if "are train texts as well" in line]
+    said = [line for line in found if "are also train texts" in line]
     assert len(said) == (known > 0)
     assert [line.startswith(f"warning: 3 of 100 {split} texts (3 %)") for line in said] == [warned] * len(said)
 
@@ -108,7 +108,7 @@ def test_one_is_not_several():
     train = hundred("", 0)
     found = lines(hundred("!", 1), rows_of([train.texts[50], *"abcdefghij"], [0] * 11), rows_of(["a film"], [0]))
     assert "1 train text (1 %) is empty or one character long" in found
-    assert any(line.startswith("warning: 1 of 11 validation texts (9.09 %) is a train text as well: ") for line in found)
+    assert any(line.startswith("warning: 1 of 11 validation texts (9.09 %) is also a train text: ") for line in found)
     twice = rows_of(["the same", "the same", *(f"film {n}" for n in range(98))], [0, 1, *[0] * 98])
     assert "2 train rows (2 %) have a text that has another label elsewhere in train" in lines(twice)
 
@@ -116,7 +116,7 @@ def test_one_is_not_several():
 def test_one_known_text_in_each_of_two_splits_are_two():
     train = hundred("", 0)
     other = rows_of([train.texts[0], *(f"new {n}" for n in range(99))], [0, 1] * 50)
-    said = "1 of 100 validation texts (1 %) and 1 of 100 test texts (1 %) are train texts as well"
+    said = "1 of 100 validation texts (1 %) and 1 of 100 test texts (1 %) are also train texts"
     assert said in lines(train, other, other)
 
 

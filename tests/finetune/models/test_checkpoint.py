@@ -64,7 +64,7 @@ def test_a_whole_encoder_of_any_family_is_read_and_one_without_words_is_refused(
 def test_a_pooler_that_is_missing_is_said_and_drawn_from_the_seed(tmp_path):
     folder = folder_of(tmp_path / "m", head="ForMaskedLM")
     model, lines = built(folder)
-    assert lines == ["model.safetensors has no pooler: it is drawn at random, as a new head is"]
+    assert lines == ["model.safetensors has no pooler: a random one is used, as for a new head"]
     assert torch.equal(built(folder)[0].bert.pooler.dense.weight, model.bert.pooler.dense.weight)
 
 
@@ -127,7 +127,7 @@ def test_heads_are_told_apart(tmp_path):
     configure(folder, id2label={0: "negative", 1: "positive"})
     assert built(folder)[1] == [taken]
     model, lines = built(folder, numbers_task(1))
-    assert lines == ["the head in model.safetensors has 2 outputs, the data needs 1: a new one is drawn"]
+    assert lines == ["the head in model.safetensors has 2 outputs, the data needs 1: a new head is used"]
     assert model.classifier.weight.shape == (1, 16)
 
 
@@ -136,7 +136,7 @@ def test_a_head_with_the_classes_in_another_order_is_turned(tmp_path):
     folder = folder_of(tmp_path / "m", head="ForSequenceClassification", id2label=dict(enumerate(classes)))
     task = replace(reviews_task(), names=("a", "b", "c", "d"))
     model, lines = built(folder, task)
-    assert lines[0].endswith("is used, its classes put into the order of the data")
+    assert lines[0].endswith("is used, its classes in the order of the data")
     saved = load_file(folder / SAFE)
     for i, name in enumerate(task.names):
         assert torch.equal(model.classifier.weight[i], saved["classifier.weight"][classes.index(name)])
@@ -155,7 +155,7 @@ def test_a_head_in_units_of_the_targets_is_standardised_as_they_are(tmp_path, fa
     for _ in range(2):
         found = bench.predict(bench.models.build(0), bench.validation)
         np.testing.assert_allclose(found, expected, atol=1e-2)
-    assert bench.notes[0].endswith("is used, its answers standardised as the targets are")
+    assert bench.notes[0].endswith("is used, its output standardised like the targets")
 
 
 def test_files_that_are_not_there_are_named(tmp_path):

@@ -235,7 +235,7 @@ def test_padding_that_changes_answers_is_moved_to_the_other_side(tmp_path, famil
     folder = folder_of(tmp_path / "m", family, tokenizer=words(padding_side=side))
     bench, lines = bench_of(folder)
     other = "right" if side == "left" else "left"
-    assert lines == [f"texts are padded on the {other}: padding on the {side}, as its tokeniser has it, changes its answers"]
+    assert lines == [f"texts are padded on the {other}: padding on the {side}, as its tokeniser does, changes its output"]
     assert bench.train.left is (other == "left")
     assert not bench_of(folder_of(tmp_path / "other", family, tokenizer=words(padding_side=other)))[1]
 

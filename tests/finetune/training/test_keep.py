@@ -85,7 +85,7 @@ def test_a_fresh_process_predicts_what_was_trained(tmp_path):
                     expected[str(out)] = bench, bench.predict(training.model, bench.validation)
                 after = training.model.state_dict()
                 assert all(torch.equal(value, after[key]) for key, value in before.items())
-                took = "the head has no bias, so the mean of the targets is held by transformer.ln_f, before it"
+                took = "the head has no bias, so the mean of the targets is in transformer.ln_f, before it"
                 assert lines == ([took] if source == "gpt2" and name != "classes" else [])
                 rows = task.validation
                 asked[str(out)] = [rows.texts] if rows.pairs is None else [rows.texts, rows.pairs]
