@@ -21,7 +21,7 @@ from studies.running.storage import close_storage, existing_storage, holds_none,
 WIDEST = 10**4
 STATES = {
     TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed",
-    TrialState.RUNNING: "under way", TrialState.WAITING: "waiting",
+    TrialState.RUNNING: "running", TrialState.WAITING: "waiting",
 }  # fmt: skip
 TITLES = ("study", "method", "trials", "metric", "best", "clean", "disk", "last change")
 
@@ -85,7 +85,7 @@ def print_deletion(url: str, name: str, out: str, yes: bool, console: Console, a
         Whether it was deleted.
 
     Raises:
-        UserError: There is no such study, another program made it, a trial is under way, or no terminal to ask on.
+        UserError: There is no such study, another program made it, a trial is running, or there is no terminal to ask on.
     """
     storage = existing_storage(url)
     try:

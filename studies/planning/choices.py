@@ -1,4 +1,4 @@
-"""What was chosen for whoever did not choose, with the reason, in one line."""
+"""What the program chose for the user, with the reasons, in one line."""
 
 from finetune.arguments import arg
 from finetune.config import TINY
@@ -9,10 +9,10 @@ from studies.planning.resolve import Job
 
 
 def choices(job: Job[Plan]) -> list[str]:
-    """A line with every choice that was not asked for, and one where a fast path is refused.
+    """A line with every choice that the user left open, and a line if a fast path is not used.
 
     Args:
-        job: What is asked for.
+        job: What to search.
     """
     recipe, given = job.plan.recipe, job.request.given
     found = []
@@ -23,7 +23,7 @@ def choices(job: Job[Plan]) -> list[str]:
     if "precision" not in given:
         found.append(f"{recipe.precision} (the same numbers on more machines; {arg('precision')})")
     order = f"in an order drawn from {arg('seed', recipe.seed)} for each epoch"
-    found.append(f"texts of like length in a batch (less padding), {order}")
+    found.append(f"texts of similar length in a batch (less padding), {order}")
     late = getattr(job.plan.space.get("start_epoch"), "high", job.plan.fixed.get("start_epoch", 0)) > 0
     reuse = job.request.running.prefix_reuse
     if reuse and late and not job.plan.tuned:

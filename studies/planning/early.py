@@ -1,4 +1,4 @@
-"""What can be refused before anything heavy is imported: names, and files of one's own."""
+"""What can be refused before anything slow is imported: names, and the user's files."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +12,10 @@ from studies.planning.request import Request
 
 
 def refuse_names(request: Request) -> Request:
-    """Refuse methods and metrics that do not exist; "all" are all methods that attack.
+    """Refuse methods and metrics that do not exist; "all" means all methods that attack.
 
     Raises:
-        UserError: One does not.
+        UserError: A method or metric does not exist.
     """
     if request.aim.metric is not None:
         find_metric(request.aim.metric)
@@ -29,10 +29,10 @@ def refuse_names(request: Request) -> Request:
 
 
 def read_early(request: Request) -> Task | None:
-    """Files of one's own, read before anything heavy is imported, so that a wrong column is told at once.
+    """Read the user's files before anything slow is imported, so that a wrong column is reported at once.
 
     Returns:
-        The task; None for a built-in one or a hub's, which take their time.
+        The task; None for a built-in task or one from the hub, which take longer to read.
 
     Raises:
         UserError: The data cannot be used.

@@ -1,4 +1,4 @@
-"""What a study is about. It is kept in the study, so that the study is never resumed as something else."""
+"""What a study is about. The study stores it, so it is never resumed as something else."""
 
 import json
 from typing import Any
@@ -19,11 +19,11 @@ from studies.planning.versions import changes, told, versions, weighty
 from studies.planning.words import wide
 
 KEY = "identity"
-# The epochs of clean training with the same recipe and seed, and what the constant guess scores.
+# The epochs of clean training with the same recipe and seed, and the scores of the constant guess.
 BASELINE = "baseline"
 CONSTANT = "constant guess"
 ACCEPTED = "accepted versions"
-# Stands for a metric that is not known yet.
+# In place of a metric that is not known yet.
 ANY = "accuracy"
 
 
@@ -39,7 +39,7 @@ def identity(
 ) -> dict[str, Any]:
     """Everything that must be the same for two trials to belong to one study, as JSON values.
 
-    Without ``bench``, before data and model are read, it lacks their fingerprints. The device is printed, not compared.
+    Without ``bench``, before data and model are read, their fingerprints are missing. The device is printed, not compared.
     """
     known: dict[str, Any] = {
         "method": plan.method,
@@ -72,7 +72,7 @@ def differences(there: Any, here: Any, name: str = "") -> list[str]:
 
 
 def readable(identity: dict[str, Any]) -> dict[str, Any]:
-    """The same, with ranges as they are typed and a line for each starting point."""
+    """The identity with ranges as users type them and a line for each starting point."""
     starts = enumerate(identity["search"].get("starts", []), 1)
     lines = {str(trial): " ".join(f"{name}={value}" for name, value in sorted(start.items())) for trial, start in starts}
     search = {name: value for name, value in identity["search"].items() if name != "starts"}
@@ -89,17 +89,17 @@ def asked(
     bench: Bench | None = None,
     direction: str | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """The identity of the study that is asked for; first phase and starts that are not given are the study's own.
+    """The identity of the requested study; if first phase or starts are not given, the existing study's are used.
 
     Args:
-        job: What is asked for.
-        metric: Of the trials; None before the labels tell which.
-        there: The study of that name, where there is one.
-        bench: None before data and model are read: then the identity is what is known by then.
-        direction: Of a metric that is the user's own.
+        job: What to search.
+        metric: The metric of the trials; None while it is not known from the labels.
+        there: The existing study of that name, if there is one.
+        bench: Data and model; None before they are read: the identity is then only partly known.
+        direction: Direction of the user's own metric.
 
     Returns:
-        The identity, and lines about versions and device that are not the study's.
+        The identity, and lines about versions and device that differ from the study's.
 
     Raises:
         UserError: A study of that name is about something else.
@@ -117,16 +117,16 @@ def asked(
         mine["model fingerprint"] = bench.models.fingerprint_like(begun.get("model fingerprint"))
     if metric is None:
         del mine["direction"], mine["metric"]
-    # One without identity and trials is ours, and was stopped in its making.
+    # A study without identity and trials is ours: its creation was interrupted.
     if there is not None and (begun or there.trials or there.direction.name.lower() != mine.get("direction")):
         return mine, refuse_another(there, mine, running.accept_versions)
     return mine, []
 
 
 def identity_of(study: optuna.Study) -> dict[str, Any] | None:
-    """What a study was begun as; None if this program did not make it, or was stopped before it was known.
+    """The identity that a study was begun with; None if another program made it, or this one was stopped too early.
 
-    Version 0.1.0 kept the metric in the recipe.
+    Version 0.1.0 stored the metric in the recipe.
     """
     found: dict[str, Any] | None = study.user_attrs.get(KEY)
     if found is None or "metric" in found:
@@ -136,37 +136,37 @@ def identity_of(study: optuna.Study) -> dict[str, Any] | None:
 
 
 def known_identity(study: optuna.Study) -> dict[str, Any] | None:
-    """The same; None also if another program keeps something else under that name."""
+    """The stored identity; None also if another program stores something else under that name."""
     found = study.user_attrs.get(KEY)
     whole = isinstance(found, dict) and {"method", "space", "search", "versions"} <= found.keys()
     return identity_of(study) if whole else None
 
 
 def completed(there: dict[str, Any]) -> dict[str, Any]:
-    """A stored identity with the defaults of fields that were added since."""
+    """A stored identity, with defaults for fields that were added later."""
     if "loop" in there["data"]:
         return there
     return there | {"data": defaults(Data) | there["data"], "recipe": defaults(Recipe) | there["recipe"]}
 
 
 def defaults(kind: type[Strict]) -> dict[str, Any]:
-    """The fields of a configuration that need not be given."""
+    """The fields of a configuration that have defaults."""
     return {name: field.default for name, field in kind.model_fields.items() if not isinstance(field.default, tuple)}
 
 
 def refuse_another(study: optuna.Study, mine: dict[str, Any], accept: bool = False) -> list[str]:
-    """Compare what is known of an identity with what the study was begun as.
+    """Compare an identity, as far as it is known, with the one that the study was begun with.
 
     Args:
         study: The study.
-        mine: Identity of what is asked for, whole or as far as known.
+        mine: Identity of the request, complete or as far as known.
         accept: Whether to go on under versions that differ by more than a patch.
 
     Returns:
-        Lines about what differs and is no obstacle.
+        Lines about accepted differences.
 
     Raises:
-        UserError: It is about something else; shows the differences.
+        UserError: The study is about something else; the message shows the differences.
     """
     there, name = identity_of(study), study.study_name
     if there is None:
@@ -184,25 +184,27 @@ def refuse_source(source: optuna.Study, mine: dict[str, Any], accept: bool = Fal
     """Refuse to take over trials of a study that searched something else: only space, fixed settings and search may differ.
 
     Args:
-        source: Whose trials would be taken over.
-        mine: Identity of the new study, whole or as far as known.
+        source: The study whose trials would be taken over.
+        mine: Identity of the new study, complete or as far as known.
         accept: Whether to take trials that were made under other versions.
 
     Returns:
-        A line about versions that differ and are no obstacle.
+        A line about versions that differ, if the difference is accepted.
 
     Raises:
-        UserError: Something else differs, so that values do not compare.
+        UserError: Something else differs, so values cannot be compared.
     """
     there, name = known_identity(source), source.study_name
     where = arg("from_study", name)
     if there is None:
-        raise UserError(f"{where}: study {name!r} was not made by this program, so its trials do not compare with new ones")
+        raise UserError(
+            f"{where}: study {name!r} was not made by this program, so its trials cannot be compared with new ones"
+        )
     apart = {"versions", "device", "space", "fixed", "search"}
     asked = {"formula": 1} | {key: value for key, value in mine.items() if key not in apart}
     stored = {"formula": 1} | {key: value for key, value in completed(there).items() if key in asked}
     if found := differences(stored, asked):
-        why = "Its trials do not compare with new ones: only ranges and fixed settings may differ"
+        why = "Its trials cannot be compared with new ones: only ranges and fixed settings may differ"
         raise UserError(f"{where} is about something else: {some_of(found)}. {why}")
     changed = changes(there["versions"], mine["versions"])
     other_versions(name, there, mine, accept)
@@ -215,13 +217,13 @@ def some_of(found: list[str]) -> str:
 
 
 def other_formula(name: str, there: dict[str, Any], mine: dict[str, Any]) -> list[str]:
-    """A line if the method computes something else from the same settings than when the study was begun."""
+    """A line if, with the same settings, the method now computes something else than when the study was begun."""
     if there.get("formula", 1) == mine.get("formula", 1):
         return []
     method = mine["method"]
     return [
         f"study {name} was begun when {method} computed something else from the same settings (see CHANGELOG): its values "
-        f"do not compare with new ones; another {arg('study')} name begins a new one"
+        f"cannot be compared with new ones; another {arg('study')} name begins a new study"
     ]
 
 
@@ -229,13 +231,13 @@ def other_versions(name: str, there: dict[str, Any], mine: dict[str, Any], accep
     """Lines about versions and device that differ from the study's.
 
     Raises:
-        UserError: More than patches differ, and that was not accepted.
+        UserError: The versions differ by more than a patch, and the user did not accept that.
     """
     changed = changes(there["versions"], mine["versions"])
     grave = {package: pair for package, pair in changed.items() if weighty(*pair)}
     if grave and not accept:
         ways = f"install those, choose another {arg('study')} name, or give {arg('accept_versions', True)}"
-        raise UserError(f"study {name!r} was made under other versions, so values may not compare: {told(grave)}; {ways}")
+        raise UserError(f"study {name!r} was made under other versions, so values may differ: {told(grave)}; {ways}")
     lines = []
     if changed:
         why = f"accepted by {arg('accept_versions', True)}" if grave else "a patch, so it goes on"

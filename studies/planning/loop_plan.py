@@ -1,4 +1,4 @@
-"""What is searched around a training loop of one's own."""
+"""What is searched for your own training loop."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -17,14 +17,14 @@ from studies.planning.plan import inside, make_plan, parse_range
 
 @dataclasses.dataclass(frozen=True)
 class LoopPlan:
-    """A method, its space and fixed settings, and the values that a loop of one's own uses.
+    """A method, its space and fixed settings, and the values that your own loop uses.
 
     Args:
         method: A key of ``adv.METHODS``.
-        loop: The function's name, and what its user says of its data.
-        epochs: Of a run.
-        seed: Of sampler and runs.
-        recipe: Further values of the loop; searched ones override them.
+        loop: The function's name, and the user's description of its data.
+        epochs: Epochs of each run.
+        seed: Seed of sampler and runs.
+        recipe: Other values of the loop; searched values override them.
         space: What is searched: settings of the method and values of the recipe.
         fixed: Settings of the method that are not searched.
     """
@@ -41,20 +41,20 @@ class LoopPlan:
         """The method and the recipe of one trial.
 
         Raises:
-            SettingError: A setting is outside its domain.
+            SettingError: A value is not allowed.
         """
         tuned = {name: value for name, value in params.items() if name in self.recipe}
         settings = {name: value for name, value in params.items() if name not in self.recipe}
         return METHODS[self.method](**(self.fixed | settings)), self.recipe | tuned
 
     def defaults(self) -> dict[str, Any]:
-        """The searched settings at the method's own (and the recipe's) values, moved into the space where outside."""
+        """The defaults of the searched settings, moved to the nearest value in the space if they lie outside."""
         method = METHODS[self.method](**self.fixed)
         values = {name: self.recipe[name] if name in self.recipe else getattr(method, name) for name in self.space}
         return {name: inside(self.space[name], value) for name, value in values.items()}
 
     def epochs_of(self, recipe: Any) -> int:
-        """Epochs of a trial."""
+        """The number of epochs of a trial."""
         return self.epochs
 
     @property
@@ -77,10 +77,10 @@ def loop_plan(
     spaces: Sequence[str | Mapping[str, Any]],
     tune: Sequence[str],
 ) -> LoopPlan:
-    """Ranges of ``spaces`` for names of the recipe belong to the loop, the others to the method.
+    """Make the plan: ranges in ``spaces`` for names of the recipe belong to the loop, all others to the method.
 
     Raises:
-        UserError: A name is unknown, a value is outside its domain, or a range is empty.
+        UserError: A name is unknown, a value is not allowed, or a range is empty.
     """
     known = {field.name for field in dataclasses.fields(METHODS[method])} | {"epochs", "seed"}
     for name in recipe:
@@ -89,7 +89,7 @@ def loop_plan(
     own: Space = {}
     for name in tune:
         if name not in RECIPE or name not in recipe:
-            way = f"give its usual value, as in {arg('recipe', {name: 1e-3})}, or a range in {arg('space')}"
+            way = f"give its default value, as in {arg('recipe', {name: 1e-3})}, or a range in {arg('space')}"
             raise UserError(f"{arg('tune', name)}: {way}")
         own[name] = around(name, recipe[name])
     rest: list[str | Mapping[str, Any]] = []
@@ -104,10 +104,10 @@ def loop_plan(
 
 
 def range_of(name: str, value: Any, usual: Any) -> BaseDistribution:
-    """The range of a value of the loop; whole numbers where its usual value is one.
+    """The range of a value of the loop; whole numbers if its default value is a whole number.
 
     Raises:
-        UserError: It is no range, or the usual value is no number.
+        UserError: It is not a range, or the default value is not a number.
     """
     where = arg("space", {name: value})
     if isinstance(usual, bool) or not isinstance(usual, int | float):

@@ -1,7 +1,7 @@
-"""What is asked for: every argument of a search, typed and checked on construction.
+"""The request: every argument of a search, typed and checked on construction.
 
-The fields of these groups are the arguments of the Python door and the options of the command line; both are derived from
-them. Imports nothing heavy.
+The arguments of the Python door and the options of the command line are both derived from the fields of these groups.
+Imports nothing slow.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,9 @@ class Aim(Strict):
     trials: int = Field(100, ge=1, description="the study's total of finished trials (100)")
     metric: str | None = Field(None, description="what is optimised: accuracy, macro_f1, mcc, rmse, mcrmse, pearson, ...")
     set: dict[str, Any] = Field({}, description=f"fix a setting: {arg('set', {'K': 3})}")
-    space: tuple[str | dict[str, Any], ...] = Field((), description="YAML file with both: 'K: 3', 'adv_eps: 1e-4:0.1:log'")
+    space: tuple[str | dict[str, Any], ...] = Field(
+        (), description="YAML file with fixed values and ranges: 'K: 3', 'adv_eps: 1e-4:0.1:log'"
+    )
     tune: tuple[str, ...] = Field((), description="recipe parameters to search too: learning_rate,weight_decay,...")
     start: tuple[str | dict[str, Any], ...] = Field(
         (), description="YAML or JSON file with settings to try first; see starts/"
@@ -41,9 +43,9 @@ class Aim(Strict):
 class Running(Strict):
     """How to search."""
 
-    explore: int | None = Field(None, ge=0, description="trials of the first, never pruned phase (half of them, at most 32)")
-    timeout: float | None = Field(None, gt=0, description="begin no trial after so many seconds")
-    sampler: Literal["tpe", "random", "sobol", "gp"] = Field("tpe", description="of the trials after the first phase (tpe)")
+    explore: int | None = Field(None, ge=0, description="trials of the first, never pruned phase (half of all, at most 32)")
+    timeout: float | None = Field(None, gt=0, description="begin no new trial after this many seconds")
+    sampler: Literal["tpe", "random", "sobol", "gp"] = Field("tpe", description="sampler after the first phase (tpe)")
     pruner: Literal["median", "none"] = Field("median", description="median (of forecasts) or none (median)")
     prefix_reuse: bool = Field(True, description="share clean epochs between trials (yes; the result is the same)")
     accept_versions: bool = Field(False, description="go on with a study that other versions began")
@@ -59,7 +61,7 @@ class Output(Strict):
 
 @dataclass(frozen=True)
 class Request:
-    """One search, as it was asked for; what was not ``given`` has its default."""
+    """One search, as requested; arguments that are not ``given`` have their defaults."""
 
     aim: Aim
     data: Data
@@ -69,21 +71,21 @@ class Request:
     given: frozenset[str] = frozenset()
 
     def study_name(self, task: str, method: str) -> str:
-        """Of the study of one method.
+        """The name of one method's study.
 
-        With several methods and a name it is NAME.METHOD: no study is called so by default (TASK-METHOD), whatever its task
-        is called, because names of methods have neither dot nor dash.
+        With several methods and a given name it is NAME.METHOD. This never equals a default name (TASK-METHOD), whatever the
+        task's name, because names of methods have neither dot nor dash.
         """
         if self.output.study is None:
             return f"{task}-{method}"
         return f"{self.output.study}.{method}" if len(self.aim.method) > 1 else self.output.study
 
     def all_name(self, task: str) -> str:
-        """Of the studies of several methods together."""
+        """The name for the studies of several methods together."""
         return f"{self.output.study or task}-methods"
 
     def earlier_name(self, method: str) -> str | None:
-        """What version 0.1.0 called it; None where that is the same."""
+        """The name of the study in version 0.1.0; None if it is the same."""
         several = self.output.study is not None and len(self.aim.method) > 1
         return f"{self.output.study}-{method}" if several else None
 
@@ -94,7 +96,7 @@ SEVERAL = ("method", "label_column", "tune", "space", "start")
 
 
 def fields(*groups: str) -> Iterator[tuple[str, FieldInfo]]:
-    """Names and fields of some groups, in their order; of all where none is named."""
+    """Names and fields of these groups, in their order; of all groups if none is named."""
     for group in groups or GROUPS:
         yield from GROUPS[group].model_fields.items()
 
@@ -103,11 +105,11 @@ def request_of(arguments: dict[str, Any], groups: tuple[str, ...] = tuple(GROUPS
     """Check arguments and fill in what was not given.
 
     Args:
-        arguments: Values by name; None where one was not given.
-        groups: Those that the caller has arguments of.
+        arguments: Values by name; None for an argument that was not given.
+        groups: The groups that the caller takes arguments of.
 
     Raises:
-        UserError: An argument is unknown, empty, outside its domain, or excludes another, or a file is not there.
+        UserError: An argument is unknown, empty, not allowed, or excludes another, or a file does not exist.
     """
     given = {name: plain(name, value) for name, value in arguments.items() if value is not None}
     known = [name for name, _ in fields(*groups)]
@@ -130,7 +132,7 @@ def request_of(arguments: dict[str, Any], groups: tuple[str, ...] = tuple(GROUPS
 
 
 def plain(name: str, value: Any) -> Any:
-    """A value as the groups take it: paths as text, and one value of several in a tuple."""
+    """A value as the groups take it: paths as text, and a single value in a tuple if there may be several."""
     if isinstance(value, PathLike):
         value = str(value)
     if name not in SEVERAL:
@@ -144,10 +146,10 @@ def str_of(value: Any) -> Any:
 
 
 def recipe_of(given: dict[str, Any]) -> Recipe:
-    """Fill in what was not given: the built-in encoder and pretrained ones want different rates and threads.
+    """Fill in what was not given: the built-in encoder and pretrained models need different rates and threads.
 
     Raises:
-        UserError: A value is outside its domain.
+        UserError: A value is not allowed.
     """
     if given.get("model", TINY) == TINY:
         return checked(Recipe, given)
@@ -155,7 +157,7 @@ def recipe_of(given: dict[str, Any]) -> Recipe:
 
 
 def data_of(given: dict[str, Any]) -> Data:
-    """The data that is asked for; the built-in task where there is none.
+    """The requested data; the built-in task by default.
 
     Raises:
         UserError: Arguments exclude each other, or one needs another.
@@ -171,10 +173,10 @@ def data_of(given: dict[str, Any]) -> Data:
 
 
 def refuse_missing(data: Data, model: str) -> None:
-    """Refuse files and folders that are not there.
+    """Refuse files and folders that do not exist.
 
     Raises:
-        UserError: One is not.
+        UserError: A file or folder does not exist.
     """
     for file in (data.train_file, data.validation_file, data.test_file):
         if file is not None and not Path(file).expanduser().exists():
@@ -186,6 +188,6 @@ def refuse_missing(data: Data, model: str) -> None:
 
 
 def absolute(value: str) -> str:
-    """A file or folder on this disk with its whole path, so that best.yaml finds it from everywhere; a hub id as it is."""
+    """The absolute path of a file or folder on this disk, so that best.yaml finds it from everywhere; a hub id as it is."""
     path = Path(value).expanduser()
     return str(path.resolve()) if path.exists() else value

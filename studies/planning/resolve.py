@@ -1,4 +1,4 @@
-"""From what is asked for to the studies that it means, before data and model are read."""
+"""From a request to its studies, before data and model are read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,20 +15,20 @@ from studies.planning.plan import Plan, make_plan
 from studies.planning.request import Request, absolute
 from studies.planning.starts import read_starts, starts_of
 
-# The first phase: enough for importances (32 Sobol points), never more than half of a small search.
+# The first phase: enough for importances (32 Sobol points), at most half of a small search.
 EXPLORE = 32
 P = TypeVar("P", bound=Plan | LoopPlan)
 
 
 @dataclass(frozen=True)
 class Job(Generic[P]):
-    """One study that is asked for.
+    """One requested study.
 
     Args:
         request: The arguments.
         plan: What is searched, and with which recipe.
         starts: Settings of the trials after trial 0.
-        name: The study's.
+        name: The study's name.
     """
 
     request: Request
@@ -38,25 +38,25 @@ class Job(Generic[P]):
 
     @property
     def trials(self) -> int:
-        """How many trials the study shall have: one where nothing is searched."""
+        """How many trials the study will have: one if nothing is searched."""
         return self.request.aim.trials if self.plan.space else 1
 
     @property
     def explore(self) -> int:
-        """Trials of the first phase: as asked for, or what suits the number of trials."""
+        """Trials of the first phase: the requested number, or the default for the number of trials."""
         return self.explore_beside(0)
 
     def explore_beside(self, taken: int) -> int:
-        """The same where some of the trials are taken over from another study."""
+        """Trials of the first phase if some trials are taken over from another study."""
         usual = max(len(self.starts) + 1, min(EXPLORE, (self.trials - taken) // 2))
         return usual if self.request.running.explore is None else self.request.running.explore
 
     def notes(self, first: Sequence[dict[str, Any]], taken: int = 0) -> list[str]:
-        """Lines about trials that are not as many, or not as free, as was asked for.
+        """Lines about trials whose number or settings differ from what the user may expect.
 
         Args:
             first: Settings of trial 0 and the starting points.
-            taken: Trials that were taken over from another study, and come before.
+            taken: Number of trials taken over from another study, which come before.
         """
         lines = []
         if self.trials < self.request.aim.trials:
@@ -75,10 +75,10 @@ class Job(Generic[P]):
 
 
 def resolve(request: Request) -> list[Job[Plan]]:
-    """A job for each method.
+    """Make a job for each method.
 
     Raises:
-        UserError: A name is unknown, or a value or range is outside its domain.
+        UserError: A name is unknown, or a value or range is not allowed.
     """
     aim, recipe = request.aim, lasting(request.recipe)
     if aim.from_study is not None and len(aim.method) > 1:
@@ -93,10 +93,10 @@ def resolve(request: Request) -> list[Job[Plan]]:
 
 
 def refuse_small_phase(job: Job[Any]) -> None:
-    """Refuse a first phase that is smaller than what belongs to it.
+    """Refuse a first phase with fewer trials than trial 0 and the starting points.
 
     Raises:
-        UserError: It is.
+        UserError: The first phase is too small.
     """
     many, explore = len(job.starts) + 1, job.request.running.explore
     if many > 1 and explore is not None and explore < many:
@@ -105,18 +105,18 @@ def refuse_small_phase(job: Job[Any]) -> None:
 
 
 def on_threads(job: Job[Plan], threads: int) -> Job[Plan]:
-    """The same on another number of CPU threads."""
+    """The job with another number of CPU threads."""
     recipe = job.plan.recipe.model_copy(update={"threads": threads})
     return replace(job, plan=replace(job.plan, recipe=recipe))
 
 
 def lasting(recipe: Recipe) -> Recipe:
-    """The same with a model's folder by its whole path, so that best.yaml finds it from everywhere."""
+    """The recipe with the absolute path of a model's folder, so that best.yaml finds it from everywhere."""
     return recipe if recipe.model == TINY else recipe.model_copy(update={"model": absolute(recipe.model)})
 
 
 def too_many_threads(threads: int) -> str | None:
-    """A line where there are more threads than cores to run them."""
+    """A line if there are more threads than cores to run them."""
     if threads <= cores():
         return None
     what = f"this process may use {counted(cores(), 'core')}, and more threads than cores are slower, not faster"

@@ -1,4 +1,4 @@
-"""Values as they are typed."""
+"""Values as users type them."""
 
 from typing import Any
 

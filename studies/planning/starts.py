@@ -1,4 +1,4 @@
-"""Starting points: configurations from people's files, which a search tries before its design."""
+"""Starting points: the user's own configurations, which a search tries before its design."""
 
 import dataclasses
 import json
@@ -22,24 +22,24 @@ from studies.planning.words import wide
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-    """One configuration: where it stands, for which method ("" for all that search its settings), and its settings."""
+    """One configuration: where it was given, its method ("" for all that search its settings), and its settings."""
 
     where: str
     method: str
     settings: dict[str, Any]
 
     def fits(self, plan: Plan | LoopPlan) -> bool:
-        """Whether the method is meant and has these settings; one that is not named must search or fix them."""
+        """Whether the start is for this method; without a named method, the plan must search or fix all its settings."""
         if self.method:
             return self.method == plan.method and self.settings.keys() <= known_to(plan)
         return self.settings.keys() <= plan.space.keys() | plan.fixed.keys()
 
 
 def read_starts(sources: Sequence[str | Mapping[str, Any]]) -> list[Start]:
-    """All configurations of mappings, and of YAML or JSON files: a mapping of settings, a list of them, or a best.yaml.
+    """Read configurations from mappings, and from YAML or JSON files: a mapping of settings, a list of them, or a best.yaml.
 
     Raises:
-        UserError: A file is missing or holds something else, or names an unknown method.
+        UserError: A file is missing or has other content, or names an unknown method.
     """
     found: list[Start] = []
     for number, source in enumerate(sources, 1):
@@ -52,7 +52,7 @@ def read_file(path: str) -> list[Start]:
     """The configurations of one file.
 
     Raises:
-        UserError: As ``read_starts``.
+        UserError: As in ``read_starts``.
     """
     where = arg("start", path)
     try:
@@ -62,7 +62,7 @@ def read_file(path: str) -> list[Start]:
         raise UserError(f"{where} cannot be read: {first_line(error)}") from None
     entries = content if isinstance(content, list) else [content]
     if not entries:
-        raise UserError(f"{where} holds no entry; write lines such as '- {{adv_lr: 1e-2, adv_eps: 1e-3}}'")
+        raise UserError(f"{where} has no entries; write lines such as '- {{adv_lr: 1e-2, adv_eps: 1e-3}}'")
     return [read_entry(f"{where}: entry {number}", entry) for number, entry in enumerate(entries, 1)]
 
 
@@ -70,16 +70,16 @@ def read_entry(where: str, entry: Any) -> Start:
     """One configuration.
 
     Raises:
-        UserError: It is no mapping of settings to single values, or its method is unknown.
+        UserError: It is not a mapping of settings to single values, or its method is unknown.
     """
     if not isinstance(entry, dict) or not entry:
-        raise UserError(f"{where} is no mapping; write settings such as 'adv_lr: 1e-2' and 'adv_eps: 1e-3'")
+        raise UserError(f"{where} is not a mapping; write settings such as 'adv_lr: 1e-2' and 'adv_eps: 1e-3'")
     method = entry.get("method", "")
     settings = entry["settings"] if "settings" in entry else {k: v for k, v in entry.items() if k != "method"}
     if not isinstance(method, str) or (method and method not in METHODS):
         raise UserError(f"{where}: unknown method {method!r}{near(str(method), METHODS)}")
     if not isinstance(settings, dict):
-        raise UserError(f"{where}: settings is no mapping")
+        raise UserError(f"{where}: settings is not a mapping")
     return Start(where, method, {str(name): scalar(v) if isinstance(v, str) else v for name, v in settings.items()})
 
 
@@ -87,13 +87,13 @@ def starts_of(plans: Sequence[Plan | LoopPlan], starts: Sequence[Start]) -> dict
     """The searched settings of the starting trials of each method, without those that are trial 0 or another start.
 
     Raises:
-        UserError: An entry is for none of the methods, or its settings are outside their spaces.
+        UserError: An entry fits none of the methods, or its settings are outside the space.
     """
     chosen: dict[str, list[dict[str, Any]]] = {plan.method: [] for plan in plans}
     used = False
     for start in starts:
         mine = [plan for plan in plans if start.method in ("", plan.method)]
-        # Of several methods an entry without one concerns those that know its settings.
+        # With several methods, an entry without a method is for those that know its settings.
         for plan in mine if len(plans) == 1 else [plan for plan in mine if start.fits(plan)]:
             point, used = point_of(plan, start), True
             if point not in [plan.defaults(), *chosen[plan.method]]:
@@ -109,15 +109,15 @@ def starts_of(plans: Sequence[Plan | LoopPlan], starts: Sequence[Start]) -> dict
 
 
 def known_to(plan: Plan | LoopPlan) -> set[str]:
-    """Names of the method's settings and of recipe parameters that are searched."""
+    """Names of all settings of the method and of the searched recipe parameters."""
     return {field.name for field in dataclasses.fields(METHODS[plan.method])} | plan.space.keys()
 
 
 def refuse_unknown(plan: Plan | LoopPlan, start: Start) -> None:
-    """Refuse a setting that the method does not have.
+    """Refuse settings that the method does not have.
 
     Raises:
-        UserError: There is one.
+        UserError: There is such a setting.
     """
     known = known_to(plan)
     for name in start.settings:
@@ -128,10 +128,10 @@ def refuse_unknown(plan: Plan | LoopPlan, start: Start) -> None:
 
 
 def point_of(plan: Plan | LoopPlan, start: Start) -> dict[str, Any]:
-    """A value for every searched setting: the entry's, else that of trial 0.
+    """A value for every searched setting: the entry's, or that of trial 0.
 
     Raises:
-        UserError: A setting is unknown, outside its domain or its range, or fixed at another value.
+        UserError: A setting is unknown, not allowed, outside its range, or fixed at another value.
     """
     refuse_unknown(plan, start)
     fields = {field.name: field for field in dataclasses.fields(METHODS[plan.method])}
@@ -151,10 +151,10 @@ def point_of(plan: Plan | LoopPlan, start: Start) -> dict[str, Any]:
 
 
 def value_of(plan: Plan | LoopPlan, name: str, value: Any, where: str) -> Any:
-    """A value of the recipe, checked.
+    """Check a value of the recipe.
 
     Raises:
-        UserError: It is outside its domain.
+        UserError: The value is not allowed.
     """
     if isinstance(plan, Plan):
         return getattr(checked(Recipe, {name: value}, where), name)
@@ -167,7 +167,7 @@ def refuse_other(plan: Plan | LoopPlan, start: Start, name: str, value: Any) -> 
     """Refuse another value for a setting that is not searched.
 
     Raises:
-        UserError: It is another value.
+        UserError: The value is another one.
     """
     there = getattr(METHODS[plan.method](**plan.fixed), name)
     if value != there:
@@ -178,7 +178,7 @@ def refuse_other(plan: Plan | LoopPlan, start: Start, name: str, value: Any) -> 
 
 
 def outside(name: str, value: Any, distribution: BaseDistribution) -> str:
-    """Which range does not hold the value, and how to widen it."""
+    """Which range excludes the value, and how to widen it."""
     if isinstance(distribution, CategoricalDistribution):
         return f"{name} {value!r} is not searched; the choices are {wide(distribution)}"
     assert isinstance(distribution, FloatDistribution | IntDistribution)

@@ -14,12 +14,12 @@ def versions() -> dict[str, str]:
 
 
 def changes(then: dict[str, str], now: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """Packages in both that differ: name to (then, now)."""
+    """Packages in both whose versions differ: name to (then, now)."""
     return {name: (then[name], now[name]) for name in now if name in then and then[name] != now[name]}
 
 
 def weighty(then: str, now: str) -> bool:
-    """Whether more than the patch number differs, so that values may not compare."""
+    """Whether more than the patch number differs, so values may differ."""
     try:
         one, other = Version(then), Version(now)
     except InvalidVersion:
@@ -33,7 +33,7 @@ def told(changed: dict[str, tuple[str, str]]) -> str:
 
 
 def made_under(about: dict[str, Any], device: str) -> dict[str, Any]:
-    """Versions and device that differ from the study's own, for its trials to keep; empty if none do."""
+    """Versions and device that differ from the study's, for its trials to store; empty if none differ."""
     mine = versions()
     found: dict[str, Any] = {"versions": mine} if changes(about["versions"], mine) else {}
     return found | ({"device": device} if about.get("device", device) != device else {})

@@ -1,4 +1,4 @@
-"""Ranges and sizes in words: each is written here, once. Counts, shares and numbers are ``finetune.words``'."""
+"""Ranges and sizes in words: each is written here, once. Counts, shares and numbers are in ``finetune.words``."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ LONGEST = 40
 
 
 def wide(distribution: BaseDistribution) -> str:
-    """What is searched: LOW:HIGH[:log] as an argument takes it, or the choices.
+    """A range as LOW:HIGH[:log], which arguments take, or the choices.
 
     Example:
         >>> wide(FloatDistribution(1e-4, 0.1, log=True)), wide(IntDistribution(1, 3))
@@ -23,7 +23,7 @@ def wide(distribution: BaseDistribution) -> str:
 
 
 def from_to(distribution: BaseDistribution) -> str:
-    """The same in a sentence.
+    """A range, or the choices, for use in a sentence.
 
     Example:
         >>> from_to(FloatDistribution(1e-4, 0.1, log=True))
@@ -35,7 +35,7 @@ def from_to(distribution: BaseDistribution) -> str:
 
 
 def quoted(value: Any) -> str:
-    """A value that anybody may have written: quoted where it is text, and never long.
+    """A value from any source: quoted if it is text, and never long.
 
     Example:
         >>> quoted(0.30000000000000004), quoted("mean"), quoted("x" * 60)
@@ -46,7 +46,7 @@ def quoted(value: Any) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes in the unit that suits them.
+    """Bytes in a suitable unit.
 
     Example:
         >>> size(0), size(940), size(12_345), size(260_000_000), size(5_100_000_000)

@@ -2,5 +2,5 @@
 
 import optuna
 
-# Its lines about studies made in memory, for importances, would stand between ours.
+# Optuna's lines about studies in memory, which importances need, would come between ours.
 optuna.logging.set_verbosity(optuna.logging.WARNING)

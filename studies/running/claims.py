@@ -1,8 +1,8 @@
-"""Which process works on which trial: the trial of a killed process is taken up, that of a living one is left alone.
+"""Which process works on which trial: a killed process's trial is continued by another, a living process's is not touched.
 
-A claim is a lease in the database, which a thread renews. It is taken over when it has run out, or when its process is
-known to have ended. Counting trials and beginning one is one transaction, so the total is exact in whatever folder, machine
-or container the processes run.
+A claim is a lease in the database, which a thread renews. It is taken over when it has expired, or when its process is
+known to have ended. Counting the trials and beginning one is a single transaction, so the total is exact in whatever
+folder, machine or container the processes run.
 """
 
 import threading
@@ -25,9 +25,9 @@ from studies.running.place import Place
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 # A process may miss five signs of life, through a busy database or a stalled interpreter, before another takes its trial.
-# The trial of a process that was killed on another machine waits this long.
+# The trial of a process that was killed on another machine has to wait this long.
 LEASE, BEAT = 60.0, 10.0
-# Stands for the place of an older version's process that has ended.
+# In place of the place of an older version's process that has ended.
 ENDED = "ended"
 # Owners in this process whose search is over; a notebook runs several searches in one process.
 OVER: set[str] = set()
@@ -43,7 +43,7 @@ class Claimed(Trial):
     Args:
         study: Its study.
         trial_id: The database's key.
-        claims: Tell who holds it.
+        claims: The claims that say who holds the trial.
     """
 
     def __init__(self, study: optuna.Study, trial_id: int, claims: "Claims") -> None:
@@ -92,10 +92,10 @@ class Claims:
 
     @contextmanager
     def held(self) -> Iterator["Claims"]:
-        """Renew the leases in the background; at the end put back a trial that is not finished, for others to take up.
+        """Renew the leases in the background; at the end put back an unfinished trial, for others to continue.
 
         Raises:
-            UserError: The study is no longer there.
+            UserError: The study does not exist any more.
         """
         over = threading.Event()
         thread = threading.Thread(target=self._renew, args=(over,), daemon=True)
@@ -113,10 +113,10 @@ class Claims:
                 self.leases.withdraw_mine()
 
     def take(self, total: int) -> Claimed | None:
-        """Begin the next trial, a waiting one first; None when ``total`` are finished or under way.
+        """Begin the next trial, waiting trials first; None if ``total`` trials are finished or running.
 
         Raises:
-            UserError: The study is no longer there.
+            UserError: The study does not exist any more.
         """
         mine = TrialModel.study_id == self.leases.id
         with self.leases.alone() as session:
@@ -141,8 +141,8 @@ class Claims:
         """Renew the lease of a trial that is about to be written to.
 
         Raises:
-            Lost: It has another owner, or is finished.
-            UserError: It is no longer there.
+            Lost: The trial has another owner, or is finished.
+            UserError: The study or trial does not exist any more.
         """
         if self.leases.renew(trial_id):
             return
@@ -156,11 +156,11 @@ class Claims:
         raise Lost("it was put back meanwhile")
 
     def finish(self, trial: Trial, value: float | None = None, state: TrialState | None = None) -> None:
-        """Tell how a trial ended, and give up its lease.
+        """Store how a trial ended, and give up its lease.
 
         Raises:
             Lost: Another process has the trial, or has finished it.
-            UserError: It is no longer there.
+            UserError: The study or trial does not exist any more.
         """
         self.keep(trial._trial_id)
         try:
@@ -171,17 +171,17 @@ class Claims:
         self.leases.give_up(trial._trial_id)
 
     def settled(self) -> bool:
-        """Whether a living process is known for every trial under way: it runs on this machine, or has renewed its lease."""
+        """Whether every running trial has a process known to be alive: on this machine, or because it renewed its lease."""
         unsure = (lease for lease in self.leases.under_way() if not alive(lease.place))
         return not [lease for lease in unsure if self._looked.setdefault(lease.trial_id, lease) == lease]
 
     def busy(self, session: Session) -> list[tuple[int, str]]:
-        """Number of each trial that a process may be at work on, and which process."""
+        """The number of each trial that a process may be working on, and which process."""
         self._sweep(session)
         running = sql.select(TrialModel.number, LEASES.c.place).join(LEASES, LEASES.c.trial_id == TrialModel.trial_id)
         mine = (TrialModel.study_id == self.leases.id) & (TrialModel.state == TrialState.RUNNING)
         found = session.execute(running.where(mine).order_by(TrialModel.number)).all()
-        unknown = f"whether its process lives is known in {self.lease.total_seconds():.0f} s"
+        unknown = f"whether its process still runs is known in {self.lease.total_seconds():.0f} s"
         places = [(number, Place.read(place)) for number, place in found]
         return [(number, f"{place.name} works on it" if place else unknown) for number, place in places]
 
@@ -200,7 +200,7 @@ class Claims:
         self.leases.tidy(session)
 
     def _watched(self, session: Session, trial: TrialModel, lease: Any) -> Any:
-        """The lease that stands for whoever began a trial without one: an older version, or another program."""
+        """The lease for a trial that was begun without one, by an older version or another program."""
         ended = left_by_old_version(trial)
         if lease is None or ended is False:
             self.leases.grant(session, int(trial.trial_id), "", ENDED if ended else "")

@@ -1,4 +1,4 @@
-"""How long a search will take, from what clean training took."""
+"""How long a search will take, estimated from the time of clean training."""
 
 from collections.abc import Sequence
 from statistics import mean, median
@@ -8,12 +8,12 @@ from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan
 from studies.running.sampling import design_point
 
-# Points of the space whose costs are averaged: those that the search begins with.
+# How many points of the space the cost is averaged over: the search's first points.
 DRAWN = 32
 
 
 def seconds_of(plan: Plan | LoopPlan, epochs: Sequence[float], reuse: bool) -> float:
-    """Seconds that a trial takes by its passes, the mean over its space.
+    """Seconds of a trial according to its passes, averaged over the space.
 
     Args:
         plan: What is searched.
@@ -33,7 +33,7 @@ def seconds_of(plan: Plan | LoopPlan, epochs: Sequence[float], reuse: bool) -> f
 
 
 def estimate(plan: Plan | LoopPlan, epochs: Sequence[float], left: int, reuse: bool, pruned: bool) -> str | None:
-    """A sentence before the first trial; None if nothing is left to do or nothing is known."""
+    """A sentence to print before the first trial; None if nothing is left to do or nothing is known."""
     each = seconds_of(plan, epochs, reuse) if epochs and left else 0.0
     if not each:
         return None

@@ -8,9 +8,9 @@ from pathlib import Path
 
 # What a search writes into the folder of its study.
 WRITTEN = re.compile(r"report\.html|trials\.csv|best\.yaml|\.writable|\.writing-.*")
-# What it keeps there of trials, and of clean training, that are not finished.
+# What it keeps there for trials, and for clean training, that are not finished.
 UNFINISHED = re.compile(r"trial-\d+(\.safetensors)?|clean")
-# What a process that is killed leaves of a file that it was writing.
+# What a killed process leaves of a file that it was writing.
 TORN = re.compile(r"\.writing-.*")
 FIGURES = "figures"
 FIGURE = re.compile(r".*\.(png|svg)|\.writing-.*")
@@ -29,24 +29,24 @@ def snapshots(folder: Path) -> list[Path]:
 
 
 def clean_files(folder: Path) -> list[Path]:
-    """What a folder of shared clean epochs holds."""
+    """Files in a folder of shared clean epochs."""
     return named(folder, CLEAN)
 
 
 def named(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
-    """Files and folders in a folder whose whole name fits; no links, and nothing where the folder is one."""
+    """Files and folders in a folder whose complete names fit; no links, and nothing if the folder is a link."""
     if not is_folder(folder):
         return []
     return sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name) and is_plain(path))
 
 
 def is_folder(path: Path) -> bool:
-    """Whether it is a folder, and no link to one."""
+    """Whether the path is a folder and not a link."""
     return not path.is_symlink() and path.is_dir()
 
 
 def is_plain(path: Path) -> bool:
-    """Whether it is a file or a folder, and no link."""
+    """Whether the path is a file or a folder and not a link."""
     try:
         kind = path.lstat().st_mode
     except OSError:
@@ -55,7 +55,7 @@ def is_plain(path: Path) -> bool:
 
 
 def bytes_of(*paths: Path) -> int:
-    """Bytes of files and folders; what vanishes meanwhile counts nothing."""
+    """Bytes of files and folders; files that vanish meanwhile do not count."""
     return sum(size for path in paths for size in sizes(path))
 
 

@@ -1,7 +1,7 @@
 """Trials that the search did not draw: enqueued or added by plain Optuna, a dashboard, or by hand; or taken over.
 
-Such a trial runs and counts if it can; if not, a line says why. A trial outside the declared space stays out of models,
-importances and figures over settings. A value that was not measured here teaches models only.
+Such a trial runs and counts if it can; if not, a line says why. A trial outside the declared space is not used for models,
+importances and figures of settings. A value that the search did not measure is used only for models.
 """
 
 import copy
@@ -19,19 +19,19 @@ from spaces import Space
 from studies.planning.words import quoted, wide
 
 VALUED = (TrialState.COMPLETE, TrialState.PRUNED)
-# Where Optuna keeps the settings of an enqueued trial.
+# Where Optuna stores the settings of an enqueued trial.
 FIXED = "fixed_params"
-# The user attribute of a trial that was taken over: the study and the trial that it was.
+# The user attribute of a trial that was taken over: its study and number there.
 TAKEN = "taken over from"
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number; True and False are not."""
+    """Whether the value is a finite number; True and False are not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def usable(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether a trial can run with the value: its kind is right, inside the range or not."""
+    """Whether a trial can run with the value: its kind must be right, but it may be outside the range."""
     if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices
     assert isinstance(distribution, FloatDistribution | IntDistribution)
@@ -61,13 +61,13 @@ def explores(trial: FrozenTrial, explore: int) -> bool:
 
 
 def left_out(trial: FrozenTrial, space: Space) -> list[str]:
-    """Sentences about settings of a trial that are not searched, and do nothing."""
+    """Sentences about settings of a trial that are not searched and do nothing."""
     given = {name: value for name, value in enqueued(trial).items() if name not in space}
     return [f"{name} {quoted(value)} is not searched, and did nothing" for name, value in given.items()]
 
 
 def strange(params: dict[str, Any], space: Space) -> list[str]:
-    """Sentences about settings that are outside the space, with its range."""
+    """Sentences about settings outside the space, with the range."""
     return [
         f"{name} {quoted(params[name])} is outside the searched {wide(dist)}"
         for name, dist in space.items()
@@ -76,13 +76,13 @@ def strange(params: dict[str, Any], space: Space) -> list[str]:
 
 
 def measured(trial: FrozenTrial) -> bool:
-    """Whether a trial was trained by a search, which records more than its value."""
+    """Whether a search trained the trial: it records more than the value."""
     metrics = trial.user_attrs.get("metrics")
     return isinstance(metrics, dict) and bool(metrics)
 
 
 def why_foreign(trial: FrozenTrial, space: Space) -> list[str]:
-    """Why a trial does not belong to the search's space, or its value does not compare; empty if it does."""
+    """Why a trial is outside the search's space, or its value cannot be compared; empty if it is fine."""
     if trial.state not in VALUED:
         return []
     missing = [f"it has no {name}" for name in space if name not in trial.params]
@@ -93,7 +93,7 @@ def why_foreign(trial: FrozenTrial, space: Space) -> list[str]:
 
 
 def notes(trials: Sequence[FrozenTrial], space: Space, best: FrozenTrial | None) -> dict[int, str]:
-    """Sentences about trials that are not as the search makes them, by number."""
+    """Sentences, by trial number, about trials that the search could not have made."""
     found = {t.number: [*why_foreign(t, space), *left_out(t, space)] for t in trials}
     star = None if best is None else best.number
     return {
@@ -104,7 +104,7 @@ def notes(trials: Sequence[FrozenTrial], space: Space, best: FrozenTrial | None)
 
 
 def readable(attrs: dict[str, Any]) -> dict[str, Any]:
-    """User attributes without those that have a name of ours and another shape."""
+    """User attributes without those that have one of our names but another shape."""
     shapes: dict[str, Callable[[Any], bool]] = {
         "seconds": is_number,
         "metrics": is_table,
@@ -117,7 +117,7 @@ def readable(attrs: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_table(value: Any) -> bool:
-    """Whether it maps names to numbers; a metric need not be finite."""
+    """Whether the value maps names to numbers; a metric need not be finite."""
     return isinstance(value, dict) and all(isinstance(cell, int | float) for cell in value.values())
 
 
@@ -126,7 +126,7 @@ class Comparable(optuna.Study):
 
     Args:
         study: The study.
-        trials: Those that it reads.
+        trials: The trials that the model reads.
     """
 
     def __init__(self, study: optuna.Study, trials: list[FrozenTrial]) -> None:
@@ -165,7 +165,7 @@ def as_searched(trial: FrozenTrial, space: Space) -> FrozenTrial | None:
 
 @contextmanager
 def taken_as_given() -> Iterator[None]:
-    """Silence Optuna's warnings of values outside their range and of other distributions: the search says it once."""
+    """Silence Optuna's warnings about values outside their range and other distributions: the search says it once."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Fixed parameter")
         warnings.filterwarnings("ignore", "Inconsistent parameter values")

@@ -1,6 +1,6 @@
 """The table of leases: who works on which trial, and when it last gave a sign of life, by the database's clock.
 
-It lies beside Optuna's tables, which stay as they are; Optuna and its dashboard ignore it.
+The table is separate from Optuna's tables, which do not change; Optuna and its dashboard ignore it.
 """
 
 import uuid
@@ -34,7 +34,7 @@ RUNNING = sql.select(TrialModel.trial_id).where(TrialModel.state == TrialState.R
 
 
 class Leases:
-    """What one process does with the leases of one study.
+    """The leases of one study, as one process reads and writes them.
 
     Args:
         study: The study.
@@ -50,10 +50,10 @@ class Leases:
 
     @contextmanager
     def alone(self) -> Iterator[Session]:
-        """A transaction that runs alone: no other process has one, and Optuna begins no trial, until it ends.
+        """A transaction that runs alone: until it ends, no other process has one, and Optuna begins no trial.
 
         Raises:
-            UserError: The study is no longer there.
+            UserError: The study does not exist any more.
         """
         with Session(self.engine) as session, session.begin():
             if self.engine.dialect.name == "sqlite":
@@ -65,11 +65,11 @@ class Leases:
             yield session
 
     def deleted(self) -> UserError:
-        """The error for a study or trial that is gone."""
+        """The error for a study or trial that does not exist any more."""
         return UserError(f"study {self.name!r} is no longer in the database: it was deleted while its trials ran")
 
     def grant(self, session: Session, trial_id: int, owner: str, place: str) -> None:
-        """Write a lease, and delete any other of the trial."""
+        """Write a lease, and delete any other lease of the trial."""
         session.execute(sql.delete(LEASES).where(OF.trial_id == trial_id))
         row = {"trial_id": trial_id, "owner": owner, "place": place, "beats": 0}
         session.execute(sql.insert(LEASES).values(**row, beat=sql.func.now()))
@@ -94,7 +94,7 @@ class Leases:
         session.execute(sql.delete(LEASES).where(OF.trial_id.not_in(RUNNING)))
 
     def renew(self, trial_id: int | None = None) -> bool:
-        """Give a sign of life for one running trial, or for all of this process; returns whether there was one."""
+        """Give a sign of life for one running trial, or for all of this process; returns whether there was a lease."""
         mine = (OF.owner == self.owner) & OF.trial_id.in_(RUNNING)
         if trial_id is not None:
             mine &= OF.trial_id == trial_id

@@ -1,4 +1,4 @@
-"""What a search leaves on disk beside its files, said when it ends or is stopped; and what a kill left half-written."""
+"""What a search leaves on disk besides its results, reported when it ends or stops; and half-written files after a kill."""
 
 import shlex
 import time
@@ -16,12 +16,12 @@ from studies.running.footprint import TORN, bytes_of, clean_files, is_folder, na
 from studies.running.prefix import SHARED, prefix_keys
 from studies.running.storage import public
 
-# A file that did not change for so many seconds is not being written: a killed process left it.
+# A file that has not changed for this many seconds is not being written: a killed process left it.
 STALE = 600.0
 
 
 def clear_torn(folder: Path) -> None:
-    """Delete files that a process was killed in the middle of writing."""
+    """Delete files whose process was killed while writing them."""
     for path in named(folder, TORN):
         with suppress(OSError):
             if path.is_file() and time.time() - path.stat().st_mtime > STALE:
@@ -29,12 +29,12 @@ def clear_torn(folder: Path) -> None:
 
 
 def stopped_lines(folder: Path, prefix: Path | None, study: str | None, storage: str) -> list[str]:
-    """What a search that was stopped left on disk, and what frees it.
+    """What a stopped search left on disk, and how to free the space.
 
     Args:
-        folder: Of its files.
-        prefix: Of its shared clean epochs, where it has any.
-        study: Its name; None where it was stopped before there was a study.
+        folder: Folder of the study's files.
+        prefix: Folder of its shared clean epochs, if it has any.
+        study: The study's name; None if the search was stopped before there was a study.
         storage: URL of its database.
     """
     kept = snapshots(folder)
@@ -55,11 +55,11 @@ def deletion(study: str, folder: Path, storage: str) -> str:
 
 
 def shared_line(study: optuna.Study, folder: Path, storage: str) -> str | None:
-    """The clean epochs that a finished search keeps for others; None where there are none.
+    """A line about the clean epochs that a finished search keeps for other searches; None if there are none.
 
     Args:
         study: The study.
-        folder: Of its files.
+        folder: Folder of its files.
         storage: URL of its database.
     """
     keys = sorted(prefix_keys(known_identity(study) or {}, study.user_attrs.get(ACCEPTED, [])))

@@ -11,7 +11,7 @@ OWNER = "owner"
 
 
 def left_by_old_version(trial: Any) -> bool | None:
-    """Whether the old version's process that began a trial has ended; None if that cannot be known.
+    """Whether the process of an old version that began a trial has ended; None if that is not known.
 
     Args:
         trial: A row of Optuna's trials.

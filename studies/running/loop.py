@@ -1,4 +1,4 @@
-"""One search: ask, train and tell until the study has its trials. When it is stopped, the study stays whole."""
+"""One search: ask, train and tell until the study has its trials. If it is stopped, the study stays consistent."""
 
 import errno
 import math
@@ -27,7 +27,7 @@ from studies.running.pruning import make_pruner
 from studies.running.sampling import PhasedSampler
 from studies.running.storage import storage_errors
 
-# If the first five trials all fail, the next will too.
+# If the first five trials all fail, the next ones will too.
 HOPELESS = 5
 # Seconds between two looks at the trials of processes that give no sign of life.
 LOOK_AGAIN = 1.0
@@ -40,7 +40,7 @@ class Options:
     Args:
         trials: The study's total of finished trials.
         explore: Trials of the first phase.
-        seed: Of sampler and training.
+        seed: Seed of sampler and training.
         sampler: One of ``sampling.SAMPLERS``.
         pruner: One of ``pruning.PRUNERS``.
         timeout: Seconds after which no new trial is begun.
@@ -67,7 +67,7 @@ def prepare(study: optuna.Study, options: Options, space: Space, starts: list[di
 
 
 def declare(study: optuna.Study, space: Space) -> None:
-    """Make the declared space count in the study, whatever distributions trials were added with.
+    """Make the study use the declared space, whatever distributions trials were added with.
 
     Optuna refuses a distribution of another kind than the first trial had, and any program may have added that trial.
     """
@@ -88,16 +88,16 @@ def run_trials(
     """Run trials until the study has ``options.trials`` finished ones, or the time is up.
 
     Args:
-        study: With its sampler and pruner.
-        storage: That of the study.
+        study: The study, with its sampler and pruner.
+        storage: The study's storage.
         objective: Returns the trial's value; raises TrialPruned or Failed.
-        options: How many, how long.
+        options: How many trials, and how long.
         on_finished: Called with every finished trial.
         say: Called with a line about trials that other processes left or took.
-        callbacks: Optuna's, called after every trial of this process; they may call ``study.stop()``.
+        callbacks: Optuna callbacks, called after every trial of this process; they may call ``study.stop()``.
 
     Raises:
-        KeyboardInterrupt: On Ctrl-C or SIGTERM; the trial under way waits to be taken up.
+        KeyboardInterrupt: On Ctrl-C or SIGTERM; the next search continues the interrupted trial.
         UserError: The database or the disk failed, the study was deleted, or every trial fails.
     """
     end = float("inf") if options.timeout is None else time.monotonic() + options.timeout
@@ -120,12 +120,12 @@ def run_trials(
         if left and time.monotonic() < end:
             needed, now = arg("trials", len(finished(study)) + left), arg("trials", options.trials)
             say(f"{counted(left, 'more trial')} will not run, because of {now}: give {needed} or more")
-        for done in finished(study):  # also those that began here and were finished elsewhere
+        for done in finished(study):  # also trials that were begun here and finished elsewhere
             forget(done, objective)
 
 
 def stopped_by(callbacks: Sequence[Callable[[optuna.Study, FrozenTrial], None]], study: optuna.Study, trial_id: int) -> bool:
-    """Call Optuna's callbacks as ``study.optimize`` does; whether one of them called ``study.stop()``."""
+    """Call Optuna callbacks as ``study.optimize`` does; return whether one of them called ``study.stop()``."""
     study._stop_flag, study._thread_local.in_optimize_loop = False, True
     try:
         for callback in callbacks:
@@ -143,19 +143,19 @@ def forget(trial: Trial | FrozenTrial, objective: Callable[[Trial], float]) -> N
 
 
 def strangeness(trial: Trial, space: Space) -> list[str]:
-    """Sentences about the settings that a trial was enqueued with."""
+    """Sentences about the settings with which a trial was enqueued."""
     frozen = trial.storage.get_trial(trial._trial_id)
     given = enqueued(frozen) | frozen.params
     return [*strange(given, space), *left_out(frozen, space)] if enqueued(frozen) else []
 
 
 def trials_of(claims: Claims, total: int, end: float) -> Iterator[Trial]:
-    """Trials to run, until there are enough. Waits for trials of processes elsewhere that give no sign of life.
+    """Yield trials to run until there are enough. Waits for trials of processes elsewhere that give no sign of life.
 
     Args:
-        claims: Of this process.
-        total: The study's.
-        end: Begin none after this time.
+        claims: Claims of this process.
+        total: The study's total of trials.
+        end: Begin no trial after this time.
     """
     waiting = False
     while time.monotonic() < end:
@@ -176,10 +176,10 @@ def trials_of(claims: Claims, total: int, end: float) -> Iterator[Trial]:
 
 
 def run_trial(trial: Trial, objective: Callable[[Trial], float], claims: Claims) -> None:
-    """Run one trial and tell how it ended.
+    """Run one trial and store how it ended.
 
     Raises:
-        Lost: Another process has it, or has finished it.
+        Lost: Another process has the trial, or has finished it.
         UserError: The disk is full or cannot be written, or the study was deleted.
     """
     value, state = None, None
@@ -198,7 +198,7 @@ def run_trial(trial: Trial, objective: Callable[[Trial], float], claims: Claims)
         hint = "free some space" if full else f"make {arg('out')} writable"
         reason = str(error).removeprefix("cannot write ")
         raise UserError(f"cannot write {reason}; {hint} and run the same command again") from None
-    except Exception as error:  # whatever a trial raises is stored with it, and the search goes on
+    except Exception as error:  # any error of a trial is stored with it, and the search goes on
         state = failed(trial, f"{type(error).__name__}: {first_line(error)}")
     claims.finish(trial, value, state)
 
@@ -213,7 +213,7 @@ def refuse_hopeless(study: optuna.Study) -> None:
     """Stop a search whose first trials all failed.
 
     Raises:
-        UserError: They did; says why.
+        UserError: They all failed; the message gives the last reason.
     """
     known = [trial for trial in finished(study) if not enqueued(trial) and not taken(trial)]
     trials = [trial for trial in known if trial.state is not TrialState.FAIL or "failure" in trial.user_attrs]
@@ -223,7 +223,7 @@ def refuse_hopeless(study: optuna.Study) -> None:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM end the search as Ctrl-C does."""
+    """Let SIGTERM end the search like Ctrl-C."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""One trial: build it or take it up, train, report, prune; and the clean baseline that all trials share."""
+"""One trial: start or continue it, train, report, prune; and the clean baseline that all trials share."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -28,11 +28,11 @@ OnEpoch = Callable[[Trial | None, Epoch], None]
 
 
 class Failed(Exception):
-    """A trial that has no value; the message is the reason that the study keeps."""
+    """A trial ended without a value; the study stores the message as the reason."""
 
 
 def suggest(trial: Trial, space: Space) -> dict[str, Any]:
-    """Ask for every setting of the space; an enqueued trial has its own, in or out of the range.
+    """Draw every setting of the space; an enqueued trial has its own, inside or outside the range.
 
     Raises:
         Failed: An enqueued setting is of another kind.
@@ -61,7 +61,7 @@ def suggest(trial: Trial, space: Space) -> dict[str, Any]:
 
 
 def kind_of(distribution: BaseDistribution) -> Callable[[Any], Any]:
-    """What makes a setting of a number that was enqueued: 2 and 2.0 are one."""
+    """The type to convert an enqueued number to: 2 and 2.0 are the same setting."""
     kinds: dict[type, Callable[[Any], Any]] = {IntDistribution: int, FloatDistribution: float}
     return kinds.get(type(distribution), lambda value: value)
 
@@ -71,15 +71,15 @@ class Objective:
 
     Args:
         plan: What is searched.
-        metric: Whose value is the trial's.
+        metric: The metric whose value is the trial's value.
         bench: Data and models.
-        folder: For the trials' own snapshots.
-        prefixes: For the clean epochs that all trials and methods share.
+        folder: Folder for the trials' snapshots.
+        prefixes: Folder for the clean epochs that all trials and methods share.
         on_epoch: Called after every epoch.
         reuse: Whether trials start from the shared clean epochs.
 
     Attributes:
-        made_under: Versions and device that every trial keeps, if they are not the study's.
+        made_under: Versions and device that each trial records, where they differ from the study's.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Objective:
 
         Raises:
             TrialPruned: The pruner stopped it.
-            Failed: It diverged, ran out of memory, or its settings cannot act on the model.
+            Failed: The trial diverged, ran out of memory, or its settings have no effect on the model.
         """
         method, recipe = self.plan.build(suggest(trial, self.plan.space))
         training = Training(self.bench, recipe, method)
@@ -130,19 +130,19 @@ class Objective:
         (self.folder / f"trial-{trial.number}.safetensors").unlink(missing_ok=True)
 
     def epoch_file(self, epochs: int) -> Path:
-        """The shared state after so many clean epochs."""
+        """The file with the shared state after this many clean epochs."""
         return self.prefix / f"clean-{epochs}.safetensors"
 
     def baseline(self) -> list[Epoch]:
-        """Clean training with the plan's recipe: read if it is known, else trained and kept.
+        """Clean training with the plan's recipe: read if it is stored, otherwise trained and stored.
 
         Raises:
-            UserError: It does not train.
+            UserError: Clean training fails.
         """
         record_file = self.prefix / "clean.json"
         last = self.plan.recipe.epochs - 2
         known = read_epochs(record_file) if self.reuse else []
-        # A search without shared epochs keeps the values and no snapshots.
+        # A search without shared epochs stores the values but no snapshots.
         if known and (self.plan.tuned or last < 1 or self.epoch_file(last).exists()):
             return known
         training = Training(self.bench, self.plan.recipe, Clean())
@@ -160,7 +160,7 @@ class Objective:
 
 @contextmanager
 def fitting(where: str = "") -> Iterator[None]:
-    """Turn a lack of memory into an error that says what needs less.
+    """Turn a lack of memory into an error that says how to need less.
 
     Raises:
         UserError: Memory ran out.

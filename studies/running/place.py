@@ -15,10 +15,10 @@ class Place:
 
     Args:
         host: The machine's name; containers may share it.
-        kernel: Boot of the kernel and namespace of process ids; where both are equal, so are processes of equal id. Empty if
+        kernel: Boot of the kernel and namespace of process ids; if both are equal, equal ids mean the same process. Empty if
             unknown.
         pid: Its id.
-        started: Ticks since the boot at which it began; ids are used again.
+        started: When it began, in ticks since the boot; ids are reused.
     """
 
     host: str
@@ -45,7 +45,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """Its name in messages."""
+        """The process's name in messages."""
         return f"process {self.pid} of {self.host}"
 
     @property
@@ -62,7 +62,7 @@ class Place:
             os.kill(self.pid, 0)
         except ProcessLookupError:
             return True
-        except OSError:  # another user's: it is there
+        except OSError:  # it exists, and belongs to another user
             pass
         try:
             return _started(self.pid) != self.started
@@ -73,7 +73,7 @@ class Place:
 def _kernel() -> str:
     try:
         return f"{(PROC / 'sys/kernel/random/boot_id').read_text().strip()}/{(PROC / 'self/ns/pid').readlink()}"
-    except OSError:  # no Linux: leases alone tell who lives
+    except OSError:  # not Linux: only leases show which process is alive
         return ""
 
 

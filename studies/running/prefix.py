@@ -16,12 +16,12 @@ SHARED = "prefix"
 
 
 def prefix_key(bench: Bench, recipe: Recipe) -> str:
-    """16 hex digits of all that clean training depends on."""
+    """16 hex digits over everything that clean training depends on."""
     return key_of(bench.task.fingerprint, bench.models.fingerprint, recipe, versions(), str(bench.device))
 
 
 def key_of(data: str, model: str, recipe: Recipe, under: dict[str, str], device: str) -> str:
-    """The same from its parts: fingerprints, recipe, versions and device."""
+    """The key from its parts: fingerprints, recipe, versions and device."""
     parts = [data, model, recipe.model_dump_json(), under]
     return hashlib.sha256(json.dumps([*parts, device]).encode()).hexdigest()[:16]
 
@@ -30,11 +30,11 @@ def prefix_keys(about: dict[str, Any], accepted: Iterable[dict[str, str]] = ()) 
     """Keys of the clean epochs that a study may have used.
 
     Args:
-        about: Its identity.
-        accepted: Versions under which it went on.
+        about: The study's identity.
+        accepted: Versions under which it was continued.
 
     Returns:
-        One key for each set of versions; none where the identity does not tell.
+        One key for each set of versions; none if the identity lacks something.
     """
     try:
         recipe = checked(Recipe, about["recipe"])
@@ -45,7 +45,7 @@ def prefix_keys(about: dict[str, Any], accepted: Iterable[dict[str, str]] = ()) 
 
 
 def complete(about: dict[str, Any]) -> bool:
-    """Whether the recipe was kept with all fields that the key is made of; an older program may have had fewer."""
+    """Whether the stored recipe has all fields that the key is made of; older versions had fewer."""
     return set(Recipe.model_fields) <= set(about.get("recipe", {}))
 
 

@@ -1,8 +1,8 @@
 """When a trial may be stopped: never in the exploration phase, never before its own attack has had an epoch to act.
 
 A median over values at the same epoch compares an attacked trial with trials that still train clean: on the built-in task
-it stops every early starter, the best one among them, and no late one (``benchmarks/pruning_rates.py``). So a value is
-compared by what finished trials with the same value, after as many attacked epochs, reached in the end.
+it stops every early starter, even the best, and no late starter (``benchmarks/pruning_rates.py``). So a value is judged by
+the final values of finished trials that had the same value after as many attacked epochs.
 """
 
 import numpy as np
@@ -14,15 +14,15 @@ from optuna.trial import FrozenTrial, TrialState
 from studies.running.foreign import is_number
 
 PRUNERS = ("median", "none")
-# Three coefficients and a spread need at least so many finished trials.
+# Three coefficients and a spread need at least this many finished trials.
 AT_LEAST = 8
 
 
 class ForecastPruner(BasePruner):
     """Stops a trial whose forecast, one standard deviation up, ends below the median of the finished trials.
 
-    The forecast is a least-squares line from value and attacked epochs at this epoch to the last value, over finished
-    trials that were attacked by then; the standard deviation is that of its residuals.
+    The forecast is a least-squares fit of the last value to value and attacked epochs at this epoch, over finished trials
+    that were attacked by then; the standard deviation is that of its residuals.
 
     Args:
         explore: Trials before this number are never stopped: they are the sample that importances are read from.

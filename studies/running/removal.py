@@ -1,4 +1,4 @@
-"""Delete a study with all that it left: rows, folder, snapshots, and shared clean epochs that no other study uses."""
+"""Delete a study and everything it left: rows, folder, snapshots, and shared clean epochs that no other study uses."""
 
 import shutil
 from contextlib import suppress
@@ -23,11 +23,11 @@ from studies.running.storage import holds_none, public
 
 @dataclass(frozen=True)
 class Removal:
-    """What goes with a study.
+    """What is deleted with a study.
 
     Args:
         study: The study.
-        folder: Of its files.
+        folder: Folder of its files.
         files: Its files in that folder.
         clean: Folders of shared clean epochs that no other study of the database uses.
         kept: Sentences about what stays, each with its reason.
@@ -51,15 +51,15 @@ class Removal:
 
 
 def plan_removal(storage: RDBStorage, name: str, out: str) -> Removal:
-    """Look what deleting a study would take.
+    """Find out what would be deleted with a study.
 
     Args:
         storage: Its database.
         name: Its name.
-        out: The folder for results that it was searched with.
+        out: The folder for results of its search.
 
     Raises:
-        UserError: There is none of that name, or another program made it.
+        UserError: There is no study of that name, or another program made it.
     """
     everyone = {other: optuna.load_study(study_name=other, storage=storage) for other in optuna.get_all_study_names(storage)}
     if name not in everyone:
@@ -69,7 +69,7 @@ def plan_removal(storage: RDBStorage, name: str, out: str) -> Removal:
         )
     study = everyone.pop(name)
     if known_identity(study) is None and (study.get_trials(deepcopy=False) or study.user_attrs):
-        raise UserError(f"study {name!r} was not made by this program, which deletes its own alone")
+        raise UserError(f"study {name!r} was not made by this program, which deletes only its own studies")
     folder, kept = folder_of(out, name), list[str]()
     same = [other for other in everyone if folder_of(out, other) == folder]
     files = own_files(folder)
@@ -83,7 +83,7 @@ def plan_removal(storage: RDBStorage, name: str, out: str) -> Removal:
 
 
 def unshared(study: optuna.Study, others: list[optuna.Study], shared: Path) -> tuple[list[Path], list[str]]:
-    """Folders of clean epochs that are this study's alone; sentences about its others."""
+    """Folders of clean epochs that only this study uses; sentences about the folders that stay."""
     mine, keys = known_identity(study) or {}, keys_of(study)
     folders = [shared / key for key in sorted(keys) if is_folder(shared) and is_folder(shared / key)]
     users: dict[Path, list[str]] = {path: [] for path in folders}
@@ -103,7 +103,7 @@ def used(names: list[str]) -> str:
 
 
 def maybe(mine: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether a study of an older program may use the same clean epochs: what it kept does not tell."""
+    """Whether a study of an older version may use the same clean epochs: its identity does not show it."""
     same = all(mine.get(key) == other.get(key) for key in ("data fingerprint", "model fingerprint"))
     return same and not complete(other)
 
@@ -114,18 +114,18 @@ def keys_of(study: optuna.Study) -> set[str]:
 
 
 def remove(removal: Removal, storage: RDBStorage) -> list[str]:
-    """Delete it: the rows in one transaction, then the files.
+    """Delete the study: the rows in one transaction, then the files.
 
     Returns:
         Sentences about what could not be deleted, and what is left in the study's folder.
 
     Raises:
-        UserError: A trial is under way in a living process; nothing is deleted.
+        UserError: A process is running one of its trials; nothing is deleted.
     """
     claims = Claims(removal.study, storage, lambda line: None)
     with claims.leases.alone() as session:
         busy = claims.busy(session)
-        if not busy:  # then it has no leases either
+        if not busy:  # so it has no leases either
             session.delete(StudyModel.find_or_raise_by_id(claims.leases.id, session))
     if busy:
         raise UserError(under_way(removal.study.study_name, busy))
@@ -143,14 +143,14 @@ def under_way(name: str, busy: list[tuple[int, str]]) -> str:
     """Why a study cannot be deleted now."""
     number, who = busy[0]
     more = f" (and {counted(len(busy) - 1, 'more trial')})" if len(busy) > 1 else ""
-    return f"study {name!r} has trial {number} under way{more}: {who}; stop that search first"
+    return f"trial {number} of study {name!r} is running{more}: {who}; stop that search first"
 
 
 def delete(path: Path) -> str | None:
-    """Delete a file, or a folder with what it holds; a sentence where that fails."""
+    """Delete a file, or a folder with its contents; return a sentence if that fails."""
     try:
         if is_folder(path):
-            shutil.rmtree(path)  # links in it go, what they lead to stays
+            shutil.rmtree(path)  # links in it are deleted, their targets stay
         else:
             path.unlink(missing_ok=True)
     except OSError as error:
@@ -159,7 +159,7 @@ def delete(path: Path) -> str | None:
 
 
 def left_in(removal: Removal) -> list[str]:
-    """What else lies in the folder."""
+    """A sentence about other files in the folder."""
     if not removal.files or not is_folder(removal.folder):
         return []
     names = sorted(path.name for path in removal.folder.iterdir())

@@ -1,7 +1,7 @@
-"""Which settings a trial gets: a function of (seed, trial number, finished trials), whatever was interrupted before.
+"""Which settings a trial gets: they depend only on (seed, trial number, finished trials), whatever was interrupted before.
 
-First the starting points (trial 0 has the method's defaults), then a scrambled Sobol design, which is the even sample that
-importances are read from, then the chosen sampler.
+First the starting points (trial 0 has the method's defaults), then a scrambled Sobol design, the even sample from which
+importances are computed, then the chosen sampler.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from spaces import Space
 from studies.running.foreign import comparable, enqueued, taken
 
 SAMPLERS = ("tpe", "random", "sobol", "gp")
-# With fewer finished trials a model has nothing to learn from, and settings are drawn at random.
+# With fewer finished trials a model has too little to learn from, and settings are drawn at random.
 MODEL_FROM = 5
 
 
@@ -46,13 +46,13 @@ def at(distribution: BaseDistribution, u: float) -> Any:
 
 
 def spread(space: Space, position: NDArray[np.float64]) -> dict[str, Any]:
-    """The settings at a point of the unit cube, one dimension for each."""
+    """The settings at a point of the unit cube, one dimension for each setting."""
     return {name: at(space[name], float(u)) for name, u in zip(sorted(space), position, strict=True)}
 
 
 def design_point(space: Space, seed: int, index: int) -> dict[str, Any]:
     """Point ``index`` of the scrambled Sobol sequence of ``seed``."""
-    from scipy.stats.qmc import Sobol  # half a second of imports that a refusal need not wait for
+    from scipy.stats.qmc import Sobol  # takes half a second to import; a refusal need not wait
 
     if not space:
         return {}
@@ -74,7 +74,7 @@ class PhasedSampler(BaseSampler):
         space: The declared space; every trial gets all of it.
         starts: Settings of the first trials.
         explore: Trials before this number come from the design.
-        seed: Of the study.
+        seed: Seed of the study.
         name: One of SAMPLERS; "random" draws its design at random too.
     """
 
@@ -86,7 +86,7 @@ class PhasedSampler(BaseSampler):
 
     def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Space) -> dict[str, Any]:
         number = trial.number
-        # Trials that were enqueued or taken over have numbers, and no points of the design.
+        # Trials that were enqueued or taken over have numbers, but take no points of the design.
         earlier = study.get_trials(deepcopy=False) if number else []
         place = number - sum(bool(enqueued(other)) or taken(other) for other in earlier if other.number < number)
         if place < len(self.starts):
@@ -105,5 +105,5 @@ class PhasedSampler(BaseSampler):
         seed = number_seed(self.seed, number)
         if self.name == "gp":
             return GPSampler(seed=seed, n_startup_trials=MODEL_FROM)
-        # A constant liar counts trials that run elsewhere, so that a resumed search would draw other settings.
+        # A constant liar counts trials that run elsewhere, so a resumed search would draw other settings.
         return TPESampler(seed=seed, n_startup_trials=MODEL_FROM, multivariate=True, constant_liar=False)

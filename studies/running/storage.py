@@ -17,7 +17,7 @@ from finetune.words import choices
 
 # SQLite waits this long for another process's lock, instead of failing with "database is locked".
 WAIT_SECONDS = 60
-# Key of the lock under which tables are made on a server: any number that no other program uses.
+# Key of the lock while tables are created on a server: any number that no other program uses.
 SCHEMA_KEY = 5_270_915
 NAMED = "SELECT GET_LOCK(CONCAT('advsearch ', :key), 60)"
 LOCKS = {"postgresql": "SELECT pg_advisory_lock(:key)", "mysql": NAMED, "mariadb": NAMED}
@@ -33,10 +33,10 @@ HINTS = {
 
 
 def open_storage(url: str) -> RDBStorage:
-    """Open or make the database.
+    """Open or create the database.
 
-    SQLite runs with a write-ahead log and ``synchronous=NORMAL`` (4 to 5 times faster than stock, and safe against a
-    crash of the program); others check a connection before they use it, so that a server may restart.
+    SQLite runs with a write-ahead log and ``synchronous=NORMAL`` (4 to 5 times faster than the default, and safe if the
+    program crashes). Other databases check a connection before they use it, so that a server may restart.
 
     Raises:
         UserError: The URL is wrong, or the database is damaged, newer, or cannot be reached or written.
@@ -58,7 +58,7 @@ def open_storage(url: str) -> RDBStorage:
 
 
 def whole(url: str) -> bool:
-    """Whether a SQLite database has all tables that Optuna makes; False for a server's, which may lack some."""
+    """Whether a SQLite database has all of Optuna's tables; False for a server's, where some may be missing."""
     file = database_file(url)
     if file is None or not file.is_file():
         return False
@@ -71,21 +71,21 @@ def whole(url: str) -> bool:
 
 @contextmanager
 def schema_lock(url: str) -> Iterator[None]:
-    """Make tables while no other process does: Optuna first looks, then makes them, and two processes at once fail.
+    """Create tables while no other process does: Optuna looks first, then creates them, so two processes at once fail.
 
-    A server has locks; a SQLite file gets a lock file beside it while its tables are made.
+    A server has locks; a SQLite file gets a lock file next to it while its tables are created.
     """
     file = database_file(url)
     if file is not None:
         lock = FileLock(f"{file}.lock", timeout=WAIT_SECONDS)
         try:
-            with suppress(OSError):  # then the database cannot be made either, and says why
+            with suppress(OSError):  # then the database cannot be created either, and says why
                 Path(lock.lock_file).touch()  # the lock itself would retry until its time is up
                 lock.acquire()
             yield
         finally:
             lock.release()
-            # A process that waits for the deleted file finds all tables made.
+            # A process that waits for the deleted file finds all tables created.
             with suppress(OSError):
                 Path(lock.lock_file).unlink(missing_ok=True)
         return
@@ -98,7 +98,7 @@ def schema_lock(url: str) -> Iterator[None]:
 
 
 def close_storage(storage: RDBStorage) -> None:
-    """Close its connections; the last one merges a SQLite file's write-ahead log into it."""
+    """Close the connections; the last one merges a SQLite file's write-ahead log into it."""
     storage.remove_session()
     storage.engine.dispose()
 
@@ -107,12 +107,12 @@ def database_file(url: str) -> Path | None:
     """The file of a SQLite URL; None for a server's.
 
     Raises:
-        UserError: It is not a URL, or there cannot be such a file.
+        UserError: It is not a URL, or such a file cannot exist.
     """
     try:
         parsed = sqlalchemy.make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):
-        raise UserError(f"{arg('storage')} {url!r} is no URL; {EXAMPLE}") from None
+        raise UserError(f"{arg('storage')} {url!r} is not a URL; {EXAMPLE}") from None
     if parsed.get_backend_name() != "sqlite":
         return None
     if parsed.database in (None, "", ":memory:"):
@@ -179,27 +179,27 @@ def storage_errors(url: str) -> Iterator[None]:
 
 
 def existing_storage(url: str) -> RDBStorage:
-    """A database that is there.
+    """Open an existing database.
 
     Raises:
-        UserError: It is not, or cannot be used.
+        UserError: It does not exist, or cannot be used.
     """
     file = database_file(url)
     if file is not None and not file.exists():
-        raise UserError(f"{arg('storage', url)}: there is no such database; a search makes it")
+        raise UserError(f"{arg('storage', url)}: there is no such database; a search creates it")
     return open_storage(url)
 
 
 def holds_none(url: str) -> str:
-    """What to say of a database without studies."""
-    return f"{arg('storage', public(url))} holds no study yet; a search makes one"
+    """The message for a database without studies."""
+    return f"{arg('storage', public(url))} has no studies yet; a search creates one"
 
 
 def load_study(url: str, name: str | None) -> optuna.Study:
-    """An existing study; without a name the only one there is.
+    """An existing study; without a name, the only one in the database.
 
     Raises:
-        UserError: There is none of that name; lists near ones.
+        UserError: There is no such study, or the name is needed; the message lists names.
     """
     storage = existing_storage(url)
     with storage_errors(url):
@@ -207,7 +207,7 @@ def load_study(url: str, name: str | None) -> optuna.Study:
         if not names:
             raise UserError(holds_none(url))
         if name is None and len(names) > 1:
-            raise UserError(f"{arg('study')} is needed: {public(url)} holds {choices(names)}")
+            raise UserError(f"{arg('study')} is needed: {public(url)} has {choices(names)}")
         chosen = names[0] if name is None else name
         if chosen not in names:
             raise UserError(f"there is no study {chosen!r} in {public(url)}{near(chosen, names)}")

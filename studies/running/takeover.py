@@ -1,7 +1,7 @@
 """Finished trials of another study that lie inside the space, taken over into a new one.
 
-They count as finished trials of the new study, and as nothing else: they take no points of its design, so that the
-exploration phase stays the even sample that importances are read from.
+They count as finished trials of the new study, and as nothing else: they take no points of its design, so the
+exploration phase stays the even sample from which importances are computed.
 """
 
 from collections import Counter
@@ -36,9 +36,9 @@ class Taking:
     """What is taken over.
 
     Args:
-        source: Name of the study.
-        trials: Copies of its trials, as the new study will hold them.
-        lines: What to say.
+        source: Name of the study they come from.
+        trials: Copies of its trials for the new study.
+        lines: Lines to print.
     """
 
     source: str
@@ -50,11 +50,11 @@ def find_source(storage: RDBStorage | None, name: str) -> optuna.Study:
     """The study to take trials from.
 
     Args:
-        storage: The database; None where there is none yet.
-        name: Of the study.
+        storage: The database; None if there is none yet.
+        name: The study's name.
 
     Raises:
-        UserError: There is none of that name.
+        UserError: There is no study of that name.
     """
     where = arg("from_study", name)
     names = [] if storage is None else optuna.get_all_study_names(storage)
@@ -64,13 +64,13 @@ def find_source(storage: RDBStorage | None, name: str) -> optuna.Study:
 
 
 def refuse_early(job: Job[Any], metric: str | None, storage: RDBStorage | None, direction: str | None = None) -> None:
-    """Refuse a study to take trials from before data and model are read, as far as it can be told by then.
+    """Refuse an unsuitable study to take trials from, as far as this is known before data and model are read.
 
     Args:
-        job: What is asked for.
-        metric: Of the trials; None before the labels tell which.
-        storage: The database; None where there is none yet.
-        direction: Of a metric that is the user's own.
+        job: What to search.
+        metric: The metric of the trials; None while it is not known from the labels.
+        storage: The database; None if there is none yet.
+        direction: Direction of the user's own metric.
 
     Raises:
         UserError: There is no such study, or it searched something else.
@@ -89,16 +89,16 @@ def refuse_early(job: Job[Any], metric: str | None, storage: RDBStorage | None, 
 def arranged(
     job: Job[Any], mine: dict[str, Any], there: optuna.Study | None, storage: RDBStorage
 ) -> tuple[dict[str, Any], Taking]:
-    """What is to be taken over into a study.
+    """What to take over into a study.
 
     Args:
-        job: What is asked for.
-        mine: Its identity, as ``asked`` has it.
-        there: The study of that name, where there is one.
+        job: What to search.
+        mine: Its identity, as ``asked`` returned it.
+        there: The existing study of that name, if there is one.
         storage: The database.
 
     Returns:
-        The identity with the number of trials that are taken over, and those trials; none where that is done.
+        The identity with the number of trials to take over, and these trials; no trials if that was done before.
 
     Raises:
         UserError: There is no such study, it searched something else, or no trial would be new.
@@ -110,7 +110,7 @@ def arranged(
     if done:
         return mine, Taking(source, [], [f"taken over from {source}: {counted(len(done), 'trial')}"])
     found = look(find_source(storage, source), job.plan, mine, job.request.running.accept_versions)
-    if known is not None:  # begun, and stopped before it had them
+    if known is not None:  # the study was begun, but stopped before it had them
         return mine, replace(found, trials=found.trials[:known])
     many = len(found.trials)
     if many >= job.trials:
@@ -156,17 +156,17 @@ def look(source: optuna.Study, plan: Plan | LoopPlan, mine: dict[str, Any], acce
 
 
 def whole(trial: FrozenTrial) -> bool:
-    """Whether a search ran the trial to its end, whatever that was."""
+    """Whether a search ran the trial to its end, whatever the outcome."""
     if trial.state is TrialState.FAIL:
         return "failure" in trial.user_attrs
     return measured(trial) and (trial.state is TrialState.PRUNED or is_number(trial.value))
 
 
 def inside(trial: FrozenTrial, about: dict[str, Any], plan: Plan | LoopPlan) -> dict[str, Any] | str:
-    """The trial's settings as points of the plan's space; why not, where it is none.
+    """The trial's settings as a point of the plan's space, or the reason why they are not one.
 
     Args:
-        trial: Of a study with the same method and recipe.
+        trial: A trial of a study with the same method and recipe.
         about: That study's identity.
         plan: What is searched.
     """
@@ -197,7 +197,7 @@ def copied(
     about: dict[str, Any],
     mine: dict[str, Any],
 ) -> FrozenTrial:
-    """The trial as the new study holds it: values, reports and attributes, where it comes from, and under which versions."""
+    """The trial for the new study: values, reports and attributes, where it comes from, and under which versions."""
     attrs = dict(trial.user_attrs)
     if changes(about["versions"], mine["versions"]):
         attrs.setdefault("versions", about["versions"])
@@ -216,7 +216,7 @@ def copied(
 
 
 def take_over(taking: Taking, study: optuna.Study, storage: RDBStorage) -> None:
-    """Add the trials to a study in one transaction: all of them or none, and never twice, whoever else does the same."""
+    """Add the trials to a study in one transaction: all or none, and never twice, even if other processes do the same."""
     if not taking.trials:
         return
     leases = Leases(study, storage)

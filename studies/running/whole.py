@@ -1,14 +1,14 @@
-"""Text files that are either whole or as they were before."""
+"""Text files that are either complete or as they were before."""
 
 import os
 from pathlib import Path
 
 
 def write_whole(path: Path, text: str) -> Path:
-    """Write a file that is either whole or as it was before; a link or a device such as /dev/stdout is written to directly.
+    """Write a file that is either complete or as it was before; a link or a device such as /dev/stdout is written directly.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
         path.write_text(text, encoding="utf-8", newline="")

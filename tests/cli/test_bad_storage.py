@@ -44,9 +44,9 @@ def study(searched):
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("studies.db", ["--storage 'studies.db' is no URL", "sqlite:///studies.db"]),
-        ("sqlite:/studies.db", ["is no URL", "sqlite:///studies.db"]),
-        ("://", ["is no URL"]),
+        ("studies.db", ["--storage 'studies.db' is not a URL", "sqlite:///studies.db"]),
+        ("sqlite:/studies.db", ["is not a URL", "sqlite:///studies.db"]),
+        ("://", ["is not a URL"]),
         ("mysqlx://host/name", ["unknown kind of database 'mysqlx'", "did you mean 'mysql'?"]),
         ("redis://host", ["unknown kind of database 'redis'", "choose from mysql, postgresql, sqlite"]),
         ("sqlite:///none/studies.db", ["there is no folder none"]),
@@ -113,7 +113,7 @@ def test_a_database_of_a_newer_optuna(study, capsys):
 
 @pytest.mark.parametrize("command", ["report", "export", "dashboard"])
 def test_a_database_that_is_not_there_is_not_made(command, capsys):
-    assert_said(refused(capsys, command), f"--storage {URL}", "no such database", "a search makes it")
+    assert_said(refused(capsys, command), f"--storage {URL}", "no such database", "a search creates it")
     assert not Path("studies.db").exists()
 
 
@@ -132,7 +132,7 @@ def test_which_study(command, study, capsys):
 @pytest.mark.parametrize("command", ["report", "export"])
 def test_no_study_yet(command, capsys):
     Path("studies.db").touch()
-    assert_said(refused(capsys, command), f"--storage {URL} holds no study yet")
+    assert_said(refused(capsys, command), f"--storage {URL} has no studies yet")
 
 
 @pytest.mark.parametrize("command", ["search", "report", "export"])

@@ -52,7 +52,7 @@ def test_one_is_deleted_with_its_files_and_no_question(capsys):
     assert search.run(["studies", "delete", "one", "--yes"]) == 0
     capsys.readouterr()
     assert search.run(["studies"]) == 0
-    assert capsys.readouterr().out == f"--storage {URL} holds no study yet; a search makes one\n"
+    assert capsys.readouterr().out == f"--storage {URL} has no studies yet; a search creates one\n"
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_a_terminal_is_asked(typed, left, monkeypatch, capsys):
         (["delete", "--yes"], ["Missing argument"]),
         (["delete", "two", "--yes", "--storage", "sqlite:///nowhere.db"], ["there is no such database"]),
         (["--storage", "sqlite:///nowhere.db", "delete", "two", "--yes"], ["nowhere.db", "there is no such database"]),
-        (["--storage", "sqlite:///nowhere.db"], ["there is no such database", "a search makes it"]),
-        (["--storage", "studies.db"], ["is no URL", "sqlite:///studies.db"]),
+        (["--storage", "sqlite:///nowhere.db"], ["there is no such database", "a search creates it"]),
+        (["--storage", "studies.db"], ["is not a URL", "sqlite:///studies.db"]),
         (["remove", "two"], ["No such command 'remove'"]),
         (["delete", "two", "--yes", "--force"], ["No such option", "--force"]),
     ],

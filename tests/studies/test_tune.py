@@ -199,8 +199,8 @@ BAD = [
     ({"method": "fgmm"}, "unknown method 'fgmm'; did you mean 'fgm'?"),
     ({"batch_size": 3}, "there is no argument 'batch_size'"),
     ({"trails": 3}, "there is no argument 'trails'; did you mean 'trials'?"),
-    ({"tune": "learning_rate"}, "tune='learning_rate': give its usual value"),
-    ({"tune": "rate", "recipe": {"rate": 1.0}}, "tune='rate': give its usual value"),
+    ({"tune": "learning_rate"}, "tune='learning_rate': give its default value"),
+    ({"tune": "rate", "recipe": {"rate": 1.0}}, "tune='rate': give its default value"),
     ({"recipe": {"epsilon": 1}}, "recipe: 'epsilon' is taken"),
     (
         {"recipe": {"a": "b"}, "space": {"a": (1, 2)}},

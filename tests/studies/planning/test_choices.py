@@ -21,7 +21,7 @@ def test_every_choice_has_its_reason_and_its_option():
 
 def test_what_was_asked_for_is_not_told():
     [line] = told(method="fgm", threads=2, precision="fp32", prefix_reuse=False)
-    assert line.startswith("chosen: texts of like length in a batch")
+    assert line.startswith("chosen: texts of similar length in a batch")
     assert "prefix" not in line
 
 

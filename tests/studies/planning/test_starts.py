@@ -119,11 +119,11 @@ BAD = [
     ("batch_size: 10\n", {"tune": ["batch_size"]}, ["batch_size 10 is not searched; the choices are 8, 16, 32, 64"]),
     ("- {method: fgmm, epsilon: 1}\n", {}, ["unknown method 'fgmm'", "did you mean 'fgm'?"]),
     ("- {method: pgd, epsilon: 1}\n", {}, ["no entry is for fgm", "the first is for pgd"]),
-    ("", {}, ["entry 1 is no mapping"]),
-    ("[]\n", {}, ["holds no entry"]),
-    ("- 3\n", {}, ["entry 1 is no mapping"]),
+    ("", {}, ["entry 1 is not a mapping"]),
+    ("[]\n", {}, ["has no entries"]),
+    ("- 3\n", {}, ["entry 1 is not a mapping"]),
     ("epsilon: [\n", {}, ["cannot be read"]),
-    ("{method: fgm, settings: 3}\n", {}, ["settings is no mapping"]),
+    ("{method: fgm, settings: 3}\n", {}, ["settings is not a mapping"]),
 ]
 
 

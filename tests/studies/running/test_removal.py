@@ -160,7 +160,7 @@ def test_a_study_with_the_same_folder_keeps_it(base, tmp_path):
     [
         ("here", f"process {os.getpid()} of {socket.gethostname()} works on it"),
         ("another machine", "process 7 of far-away works on it"),
-        ("nobody knows", "whether its process lives is known in 60 s"),
+        ("nobody knows", "whether its process still runs is known in 60 s"),
     ],
     ids=["here", "another machine", "nobody knows"],
 )
@@ -174,7 +174,7 @@ def test_a_trial_under_way_is_refused(base, tmp_path, who, words):
         claims.leases.place = claims.leases.place if who == "here" else str(Place("far-away", "boot", 7, 1))
         claims.take(99)
     before = tables(base)
-    with pytest.raises(UserError, match="has trial 5 under way") as refused:
+    with pytest.raises(UserError, match="trial 5 of study .* is running") as refused:
         gone(base, "made", tmp_path)
     assert words in str(refused.value)
     assert tables(base) | {"advsearch_leases": 1} == before | {"advsearch_leases": 1}
@@ -208,7 +208,7 @@ def test_a_study_that_was_stopped_in_its_making_is_deleted(base, tmp_path):
 
 
 def test_a_name_that_is_not_there(base, tmp_path):
-    with pytest.raises(UserError, match="holds no study yet"):
+    with pytest.raises(UserError, match="has no studies yet"):
         plan_removal(base, "mad", str(tmp_path))
     study(base, "made")
     with pytest.raises(UserError, match="did you mean 'made'"):
