@@ -174,7 +174,7 @@ def test_a_trial_under_way_is_refused(base, tmp_path, who, words):
         claims.leases.place = claims.leases.place if who == "here" else str(Place("far-away", "boot", 7, 1))
         claims.take(99)
     before = tables(base)
-    with pytest.raises(UserError, match="trial 5 of study .* is running") as refused:
+    with pytest.raises(UserError, match="trial 5 of study 'made' is running") as refused:
         gone(base, "made", tmp_path)
     assert words in str(refused.value)
     assert tables(base) | {"advsearch_leases": 1} == before | {"advsearch_leases": 1}
