@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import torch
 
 from adv import Clean, Method
+from finetune.arguments import Line, arg
 from studies.checking.facts import Facts
 from studies.checking.probe import Outcome
 
 # fp32 rounds smaller changes away.
 SWALLOWED = 1e-7
-# Of the clean gradient: below, the optimiser sees nothing of the attack.
+# A gradient below this share of the clean one: the optimiser sees nothing of the attack.
 VANISHED = 1e-3
-# Of the clean loss: a smaller fall says nothing.
+# A fall of less than this share of the clean loss proves nothing.
 NOISE = 0.05
 HALF = (torch.float16, torch.bfloat16)
 
@@ -24,33 +25,33 @@ class Finding:
     """One sentence. A "failure" or an "idle" setting makes the check fail, a "note" does not."""
 
     kind: str
-    text: str
+    text: Line
 
 
 def judge(facts: Facts) -> list[Finding]:
-    """Everything that is wrong with the step, the gravest first."""
-    found = [Finding("failure", text) for text in failures(facts)]
+    """Everything that is wrong with the step, the worst first."""
+    found = [Finding("failure", Line(text)) for text in failures(facts)]
     if not isinstance(facts.method, Clean):
-        found += [Finding("failure", text) for text in movement(facts)]
-        found += [Finding("idle", text) for text in idle(facts)]
+        found += [Finding("failure", Line(text)) for text in movement(facts)]
+        found += [Finding("idle", Line(text)) for text in idle(facts)]
         found += raised(facts)
     return found
 
 
 def failures(facts: Facts) -> Iterator[str]:
-    """Never begun, rounded, overflowing, unscaled."""
+    """Attacks that never start, are rounded away, overflow, or are not scaled."""
     method, parameters = facts.method, dict(facts.model.named_parameters())
     if method.start_epoch >= facts.epochs:
         yield (
             f"the attack never starts: start_epoch is {method.start_epoch}, but the last epoch is {facts.epochs - 1}, "
-            f"counted from 0 (--epochs {facts.epochs})"
+            f"counted from 0 ({arg('epochs', facts.epochs)})"
         )
     half = [name for name, p in parameters.items() if p.dtype in HALF]
     if half:
         kind = str(parameters[half[0]].dtype).removeprefix("torch.")
         yield (
             f"{len(half)} weight tensors are stored as {kind} ({half[0]}, ...), which rounds small steps and perturbations "
-            "away: load the model in fp32 and use --precision"
+            f"away: load the model in fp32 and use {arg('precision')}"
         )
     if not math.isfinite(facts.clean.norm):
         yield f"the gradient of a clean step is not finite{overflow(facts)}"
@@ -58,21 +59,21 @@ def failures(facts: Facts) -> Iterator[str]:
         yield f"the gradient of the attack is not finite, so the step is not attacked{overflow(facts)}"
     elif facts.attacked.norm <= VANISHED * facts.clean.norm:
         yield (
-            f"the attacked step's gradient ({facts.attacked.norm:.3g}) is next to nothing beside a clean step's "
+            f"the attacked step's gradient ({facts.attacked.norm:.3g}) is almost zero next to a clean step's "
             f"({facts.clean.norm:.3g})"
         )
     if facts.observer.unscaled:
         yield (
             f"a loss was differentiated without the loss scale ({facts.observer.unit:g}): under fp16 its gradient is "
-            "next to nothing beside the clean one; the method must use passes.scale(loss)"
+            "almost zero next to the clean one; the method must use passes.scale(loss)"
         )
 
 
 def overflow(facts: Facts) -> str:
     """What to do about numbers that are too large."""
     if facts.halvings:
-        return f", also after {facts.halvings} halvings of the loss scale: use --precision bf16 or fp32"
-    return ": look at --learning-rate, the data and the model's weights"
+        return f", also after {facts.halvings} halvings of the loss scale: use {arg('precision', 'bf16')} or fp32"
+    return f": look at {arg('learning_rate')}, the data and the model's weights"
 
 
 def movement(facts: Facts) -> Iterator[str]:
@@ -89,7 +90,7 @@ def movement(facts: Facts) -> Iterator[str]:
         yield "the perturbation is rounded away where it is added, and the gradient is that of a clean step"
     elif relative > 1:
         yield (
-            f"the perturbation is {relative:.3g} times as large as what it perturbs, so nothing of the text is left; "
+            f"the perturbation is {relative:.3g} times as large as what it perturbs, so the text is lost; "
             f"lower the radius ({radii(facts.method)})"
         )
 
@@ -135,4 +136,4 @@ def raised(facts: Facts) -> list[Finding]:
         return []
     noise = facts.method.control or -gap <= NOISE * abs(facts.clean.objective)
     text = f"the loss under attack is not above the clean one ({gap:+.3g})"
-    return [Finding("note" if noise else "failure", text + ("; on one batch that may be noise" if noise else ""))]
+    return [Finding("note" if noise else "failure", Line(text + ("; on one batch that may be noise" if noise else "")))]

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from adv import METHODS, Clean, Method
+from finetune.arguments import as_options
 from finetune.machine import all_cores
 from finetune.words import counted, short, some
 from studies.checking.facts import Facts
@@ -29,7 +30,7 @@ def print_check(console: Console, checked: Checked) -> None:
         console.print(beside(facts, spent, doubt))
         say(console, clocked(facts, spent, doubt))
     for finding in checked.findings:
-        say(console, f"{finding.kind}: {finding.text}")
+        say(console, f"{finding.kind}: {as_options(finding.text)}")
     if checked.good:
         say(console, "ok: a clean step" if isinstance(method, Clean) else "ok: the attack acts")
 

@@ -102,7 +102,7 @@ FAILURES = [
     ("pgd", [], "K * alpha = 0.9 never reaches epsilon = 1"),
     ("fgm", ["epsilon=0"], "the perturbation moves nothing; raise the radius (epsilon=0)"),
     ("fgm", ["epsilon=1e-9"], "fp32 rounds it away"),
-    ("fgm", ["epsilon=1000"], "times as large as what it perturbs, so nothing of the text is left"),
+    ("fgm", ["epsilon=1000"], "times as large as what it perturbs, so the text is lost"),
     ("awp", ["adv_lr=1e-4", "adv_eps=0.3"], "idle: adv_eps: under 1 % of the weights reached the box ("),
     ("awp", ["adv_eps=1e-4", "adv_param=Wqkv"], "idle: adv_lr: over 95 % of the weights were stopped by the box ("),
 ]
