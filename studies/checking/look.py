@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from adv import METHODS, AttackError, Clean, Method, Precision
+from finetune.arguments import Line
 from finetune.config import Recipe
 from finetune.data.load import load_task
 from finetune.machine import all_cores
@@ -97,7 +98,7 @@ def check_step(request: Request, task: Task | None, say: Callable[[str], None]) 
             seen = look(bench, request.recipe, name, plan.fixed)
             found = judge(seen.facts)
     except AttackError as error:
-        found = [Finding("failure", str(error))]
+        found = [Finding("failure", Line(str(error)))]
     return Checked(method, request.recipe, seen, found)
 
 

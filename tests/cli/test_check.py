@@ -98,7 +98,7 @@ def test_batch_length_and_the_built_in_task(capsys):
 FAILURES = [
     ("fgm", ["emb_name=nothing"], "matches no module"),
     ("awp", ["adv_param=nothing"], "adv_param='nothing' matches no parameter"),
-    ("fgm", ["start_epoch=6"], "never starts: start_epoch is 6, but the last epoch is 5"),
+    ("fgm", ["start_epoch=6"], "never starts: start_epoch is 6, but the last epoch is 5, counted from 0 (--epochs 6)"),
     ("pgd", [], "K * alpha = 0.9 never reaches epsilon = 1"),
     ("fgm", ["epsilon=0"], "the perturbation moves nothing; raise the radius (epsilon=0)"),
     ("fgm", ["epsilon=1e-9"], "fp32 rounds it away"),
