@@ -1,4 +1,4 @@
-"""One attacked step beside a clean one, made as training makes it."""
+"""One attacked step next to a clean one, made in the same way as in training."""
 
 import math
 from collections.abc import Callable
@@ -20,12 +20,12 @@ HALVINGS = 16
 
 @dataclass(frozen=True)
 class Facts:
-    """One attacked step beside a clean one.
+    """One attacked step next to a clean one.
 
     Args:
         model: The model that was tried.
-        method: As it was built, with its settings.
-        epochs: Of the recipe.
+        method: The method with its settings.
+        epochs: Number of epochs in the recipe.
         observer: What was touched.
         clean: The clean step.
         attacked: The attacked step.
@@ -44,12 +44,12 @@ class Facts:
 
     @property
     def relative(self) -> float | None:
-        """Size of the perturbation against what it perturbs, as the method measured it, else as it was seen, or None."""
+        """Relative size of the perturbation, as the method measured it or else as observed; None if neither is known."""
         return self.measured.get("relative", self.observer.relative or None)
 
     @property
     def gap(self) -> float | None:
-        """The loss under attack minus the clean one; None where no pass saw a perturbation."""
+        """The loss under attack minus the clean loss; None if no pass saw a perturbation."""
         return None if self.observer.under is None else self.observer.under - self.clean.objective
 
     @property
@@ -63,16 +63,16 @@ class Facts:
 def gather(bed: Bed, build: Callable[[], Method], recipe: Recipe, steps: int) -> Facts:
     """Make both steps.
 
-    Methods keep state (momentum, noise that is carried on, a teacher), so one round that is not looked at comes first.
+    Methods keep state (momentum, noise from earlier steps, a teacher), so a first round is run and not looked at.
 
     Args:
         bed: Model, batch and precision.
         build: Makes the method.
-        recipe: Of the run.
+        recipe: The recipe of the run.
         steps: Optimiser steps of the run.
 
     Raises:
-        AttackError: The method cannot act on this model, or nothing of it trains.
+        AttackError: The method does not work with this model, or all parameters are frozen.
     """
     parameters = list(bed.model.parameters())
     if not any(p.requires_grad for p in parameters):
@@ -82,7 +82,7 @@ def gather(bed: Bed, build: Callable[[], Method], recipe: Recipe, steps: int) ->
         optimiser = followed(bed, recipe, steps)
     halvings += settle(bed, started(build(), optimiser))
     method = started(build(), optimiser)
-    for _ in range(max(1, method.replays - 1)):  # the last replay has moved furthest
+    for _ in range(max(1, method.replays - 1)):  # the last replay has moved farthest
         bed.run(method)
     method.after_step(bed.model)
     method.diagnostics()
@@ -94,14 +94,14 @@ def gather(bed: Bed, build: Callable[[], Method], recipe: Recipe, steps: int) ->
 
 
 def started(method: Method, optimiser: torch.optim.Optimizer | None) -> Method:
-    """The method, told of its optimiser."""
+    """The method, after it was given its optimiser."""
     if optimiser is not None:
         method.follow(optimiser)
     return method
 
 
 def settle(bed: Bed, method: Method) -> int:
-    """Halve the loss scale until the step is finite, as the scaler does in the first steps of a run; how often."""
+    """Halve the loss scale until the step is finite, as the scaler does early in a run; return how often."""
     scaler, halvings = bed.precision.scaler, 0
     while scaler is not None and halvings < HALVINGS and not math.isfinite(bed.outcome(method).norm):
         scaler.update(scaler.get_scale() * scaler.get_backoff_factor())
@@ -110,7 +110,7 @@ def settle(bed: Bed, method: Method) -> int:
 
 
 def followed(bed: Bed, recipe: Recipe, steps: int) -> torch.optim.Optimizer:
-    """The optimiser after one clean step: a method that reads its state has nothing to read before."""
+    """The optimiser after one clean step: some methods read its state, which is empty before."""
     optimiser = adamw(bed.model, recipe)
     for group in optimiser.param_groups:
         group["lr"] = rate(0, steps, recipe)

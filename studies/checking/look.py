@@ -24,7 +24,7 @@ from studies.planning.request import Request
 from studies.planning.resolve import too_many_threads
 from studies.running.objective import fitting
 
-# Plans refuse an attack that never starts; here it is made, looked at and named.
+# Plans refuse an attack that never starts; a check runs it and reports that.
 FOREVER = 10**6
 
 
@@ -35,8 +35,8 @@ class Seen:
     Args:
         facts: What was touched, and what came back.
         bed: Model and batch.
-        spent: Time and memory beside a clean step.
-        doubt: Why the times say nothing; empty where they do.
+        spent: Time and memory, next to a clean step.
+        doubt: Why the times are not reliable; empty if they are.
     """
 
     facts: Facts
@@ -50,10 +50,10 @@ class Checked:
     """One attacked step, judged.
 
     Args:
-        method: With its settings.
+        method: The method with its settings.
         recipe: Model and training.
-        seen: What it did; None where it could not be made.
-        findings: What is wrong with it, or worth a note.
+        seen: What the step did; None if it could not be made.
+        findings: What is wrong with the step, or worth a note.
     """
 
     method: Method
@@ -72,15 +72,15 @@ class Checked:
 
 
 def check_step(request: Request, task: Task | None, say: Callable[[str], None]) -> Checked:
-    """Make the step, and judge it.
+    """Make the step and judge it.
 
     Args:
         request: One method with its settings, data and recipe.
-        task: Where it was read already.
-        say: Told what was read.
+        task: The task, if it has been read already.
+        say: Called with lines about what was read.
 
     Raises:
-        UserError: The request cannot be carried out.
+        UserError: Something in the request is wrong.
     """
     name, metric = request.aim.method[0], request.aim.metric
     plan = make_plan(name, request.data, request.recipe.model_copy(update={"epochs": FOREVER}), request.aim.set)
@@ -103,10 +103,10 @@ def check_step(request: Request, task: Task | None, say: Callable[[str], None]) 
 
 
 def look(bench: Bench, recipe: Recipe, name: str, settings: dict[str, Any]) -> Seen:
-    """Make and measure the first training batch's step.
+    """Make and measure the step of the first training batch.
 
     Raises:
-        AttackError: The method cannot act on this model.
+        AttackError: The method does not work with this model.
     """
     before = load()
     scaler = torch.amp.GradScaler(bench.device.type) if recipe.precision == "fp16" else None

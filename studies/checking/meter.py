@@ -15,25 +15,25 @@ from torch.utils._pytree import tree_leaves
 
 from finetune.words import counted
 
-# Timed steps of each kind, and seconds after which no further round begins.
+# Timed steps of each kind, and seconds after which no more rounds begin.
 ROUNDS, SECONDS = 7, 20.0
-# Of the median ratio: the middle half of the rounds lies within this, or the times say nothing.
+# Times are reliable only if the middle half of the rounds lies within this share of the median ratio.
 SPREAD = 0.25
-# Work of others, in cores, that may stand beside ours before it slows us.
+# Load from other work, in cores, that does not slow us yet.
 SLACK = 0.5
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What two steps, a clean and an attacked one, took.
+    """Time and memory of two steps, a clean and an attacked one.
 
     Args:
-        seconds: Median of each.
-        ratio: Median over the rounds of the second's to the first's.
-        spread: Of these ratios: how far the middle half reaches, as a share of the median.
-        load: Work on the machine before we began, in cores; None where the system does not say.
-        peaks: Most bytes of each.
-        counted: How these were counted.
+        seconds: Median seconds of each step.
+        ratio: Median over the rounds of the ratio of the second's time to the first's.
+        spread: Width of the middle half of these ratios, as a share of the median.
+        load: Load of the machine before we began, in cores; None if the system does not say.
+        peaks: Peak bytes of each step.
+        counted: How the bytes were counted.
     """
 
     seconds: list[float]
@@ -44,7 +44,7 @@ class Spent:
     counted: str
 
     def doubt(self, threads: int, cores: int) -> str:
-        """Why the times say nothing of what a step costs; empty where they do."""
+        """Why the times do not show the cost of a step; empty if they do."""
         if self.load is not None and self.load + threads > cores + SLACK:
             have, ours = counted(cores, "core"), f"{counted(threads, 'thread')} of ours"
             return f"the machine has more work than cores (load {self.load:.1f} before, {ours}, {have})"
@@ -52,20 +52,20 @@ class Spent:
 
 
 def load() -> float | None:
-    """The machine's load over the last minute, in cores; None where the system does not say."""
+    """The machine's load over the last minute, in cores; None if the system does not say."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def measure(
     steps: list[Callable[[], object]], device: torch.device, release: Callable[[], object], before: float | None
 ) -> Spent:
-    """Time and memory of a clean and an attacked step, which take turns.
+    """Measure time and memory of a clean and an attacked step, which take turns.
 
     Args:
-        steps: Each must begin by dropping what the one before left.
+        steps: The steps; each must begin by dropping what the step before left.
         device: Where they run.
-        release: Drops what the last one left.
-        before: The load before any work of ours.
+        release: Drops what the last step left.
+        before: The load before our own work.
     """
     times = pace(steps, device, ROUNDS, SECONDS)
     peaks = [peak_bytes(step, device, release) for step in steps]
@@ -75,20 +75,20 @@ def measure(
 
 
 def compared(clean: list[float], attacked: list[float]) -> tuple[float, float]:
-    """The median ratio of steps that were timed side by side, and the reach of the middle half of the ratios beside it."""
+    """The median ratio of steps that were timed side by side, and the width of the middle half of the ratios."""
     ratios = sorted(second / first for first, second in zip(clean, attacked, strict=True))
     middle, quarter = statistics.median(ratios), len(ratios) // 4
     return middle, (ratios[-1 - quarter] - ratios[quarter]) / middle
 
 
 def pace(steps: list[Callable[[], object]], device: torch.device, rounds: int, seconds: float) -> list[list[float]]:
-    """Seconds of each step, round by round; they take turns, after one round to warm up.
+    """Seconds of each step, round by round; the steps take turns, after one round to warm up.
 
     Args:
-        steps: What to time.
-        device: Waited for before the clock is read.
-        rounds: At most so many are timed.
-        seconds: No further round begins after so long.
+        steps: The steps to time.
+        device: It must finish before the clock is read.
+        rounds: At most this many rounds are timed.
+        seconds: No more rounds begin after this time.
     """
     times: list[list[float]] = [[] for _ in steps]
     began = time.perf_counter()
@@ -105,19 +105,19 @@ def pace(steps: list[Callable[[], object]], device: torch.device, rounds: int, s
 
 
 def wait_for(device: torch.device) -> None:
-    """Let the device finish."""
+    """Wait until the device has finished."""
     if device.type != "cpu":
         torch.get_device_module(device).synchronize(device)
 
 
 def peak_bytes(step: Callable[[], object], device: torch.device, release: Callable[[], object] = lambda: None) -> int:
-    """The most bytes that tensors made by ``step`` took at once.
+    """The most bytes that the tensors of ``step`` took at one time.
 
-    On CUDA the allocator's peak over what was allocated before; elsewhere the sum over the live storages that operators
-    returned, which leaves out what an operator needs inside.
+    On CUDA, the allocator's peak minus what was allocated before. Elsewhere, the sum over the live storages that operators
+    returned, without what an operator needs inside.
     """
     if device.type == "cuda":
-        release()  # gradients of the step before, which the next one frees first
+        release()  # gradients of the step before, which the next step would free first
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
         step()
@@ -129,7 +129,7 @@ def peak_bytes(step: Callable[[], object], device: torch.device, release: Callab
 
 
 class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of storages that operators return, for as long as they live."""
+    """Counts the bytes of storages that operators return, while they live."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -137,7 +137,7 @@ class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._seen: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
     def __torch_dispatch__(self, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        for tensor in tensors(args, kwargs):  # what was there before, unless an operator returned it
+        for tensor in tensors(args, kwargs):  # tensors from before, unless an operator returned them
             self._seen.setdefault(tensor.untyped_storage(), 0)
         output = operator(*args, **(kwargs or {}))
         for tensor in tensors(output):

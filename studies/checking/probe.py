@@ -1,4 +1,4 @@
-"""One training step looked at from outside: what a method touched, and what came back to the loss."""
+"""One training step observed from outside: what a method touched, and which gradients came back to the loss."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -13,16 +13,16 @@ from adv.core.ball import TINY
 from adv.core.passes import Forward, call_model
 from finetune.training.steps import Micro
 
-# A loss scale is 2 to 65536: a gradient that arrives at a thousandth of it was not scaled.
+# A loss scale is 2 to 65536: a gradient that arrives with a thousandth of it was not scaled.
 UNSCALED = 1e-3
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one step gave.
+    """The result of one step.
 
     Args:
-        objective: As the method returned it.
+        objective: The objective that the method returned.
         norm: L2 norm of the gradient of all parameters, of this micro-batch, without loss scale.
         gradients: The same gradients, one for each parameter that has one, by name.
     """
@@ -34,7 +34,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Bed:
-    """Where steps are tried: each starts from no gradient and the same dropout, and leaves the weights alone."""
+    """Where steps are tried: each starts without gradients and with the same dropout, and does not change the weights."""
 
     model: nn.Module
     micro: Micro
@@ -46,18 +46,18 @@ class Bed:
 
     @property
     def unit(self) -> Tensor:
-        """What a gradient is multiplied with: the micro-batch's share, and the loss scale."""
+        """The factor of a gradient: the micro-batch's share times the loss scale."""
         return self.precision.unit(self.device, self.micro.weight)
 
     def run(self, method: Method, forward: Forward = call_model) -> Tensor:
-        """One step of ``method`` as the training loop makes it; its objective."""
+        """Run one step of ``method`` as the training loop does; return its objective."""
         self.model.zero_grad()
         self.model.train()
         torch.manual_seed(self.micro.seed)
         return method.backward(self.model, self.micro.batch, self.precision, forward, self.micro.weight)
 
     def outcome(self, method: Method, forward: Forward = call_model) -> Outcome:
-        """One step, and the gradient that it leaves."""
+        """Run one step and return its objective and gradients."""
         objective = float(self.run(method, forward))
         unit = self.unit
         named = {name: p.grad.float() / unit for name, p in self.model.named_parameters() if p.grad is not None}
@@ -70,15 +70,15 @@ class Observer:
     """Observes every pass of a step that goes through ``forward``.
 
     Args:
-        model: Whose step it is.
-        unit: The loss scale times the micro-batch's share; None without a scaler.
+        model: The model of the step.
+        unit: The loss scale times the micro-batch's share; None if there is no scaler.
 
     Attributes:
         modules: Largest relative change that hooks made to the output of each hooked module, by name.
-        weights: Numbers changed in each weight tensor that differed from the original in some pass, by name.
+        weights: How many numbers changed in each weight tensor that differed from the original in some pass, by name.
         moved: Largest relative change of all touched weight tensors together.
-        under: Loss of the last pass that saw a perturbation; None where none did.
-        arrived: The smallest gradient that came back to a loss, without sign and zeros.
+        under: Loss of the last pass that saw a perturbation; None if no pass did.
+        arrived: The smallest nonzero absolute gradient that came back to a loss.
     """
 
     model: nn.Module
@@ -100,11 +100,11 @@ class Observer:
 
     @property
     def relative(self) -> float | None:
-        """The largest relative change seen; None where nothing was touched."""
+        """The largest relative change seen; None if nothing was touched."""
         return max([*self.modules.values(), self.moved]) if self.modules or self.weights else None
 
     def forward(self, model: nn.Module, batch: Any) -> Any:
-        """For ``Method.backward``: the model's own forward, watched."""
+        """The model's forward pass under observation, for ``Method.backward``."""
         perturbed = self._look_at_weights()
         with ExitStack() as readers:
             changes = [
@@ -122,7 +122,7 @@ class Observer:
         return output
 
     def _look_at_weights(self) -> bool:
-        """Note which weights differ from the original; whether any does."""
+        """Note which weights differ from the original; return whether any does."""
         squares, whole = 0.0, 0.0
         for name, p in self.model.named_parameters():
             changed = int((p.detach() != self._before[name]).sum())
@@ -135,7 +135,7 @@ class Observer:
         return squares > 0
 
     def _read(self, name: str, module: nn.Module, readers: ExitStack) -> list[float]:
-        """Compare the module's output before all hooks with that after them; returns where the changes will stand."""
+        """Compare the module's output before and after all hooks; return where the changes will be stored."""
         self.modules.setdefault(name, 0.0)
         seen: list[Tensor] = []
         changes: list[float] = []
@@ -165,6 +165,6 @@ def hooks_of(module: nn.Module) -> set[tuple[int, int]]:
 
 
 def tensor_of(output: Any) -> Tensor:
-    """The tensor in a module's output, the first of several."""
+    """The first tensor in a module's output."""
     found: Tensor = output if isinstance(output, Tensor) else output[0]
     return found

@@ -8,7 +8,7 @@ FORMAT = 1
 
 
 class Searched(Strict):
-    """What was asked for when the value was measured."""
+    """The configuration under which the value was measured."""
 
     method: str
     settings: dict[str, Any]
@@ -18,7 +18,7 @@ class Searched(Strict):
 
 
 class Measured(Strict):
-    """What a search measured: the value, the clean baseline beside it, and under which versions."""
+    """What a search measured: the value, its clean baseline, and under which versions."""
 
     study: str
     trial: int | None
@@ -29,9 +29,9 @@ class Measured(Strict):
 
 
 class Recorded(Measured):
-    """The same of the project's own training.
+    """What a search with the built-in training loop measured.
 
-    ``searched`` repeats what was asked for, so that edits above it are seen.
+    ``searched`` repeats the configuration, so that later edits to the file are noticed.
     """
 
     data_fingerprint: str
@@ -40,7 +40,7 @@ class Recorded(Measured):
 
 
 class LoopRecorded(Measured):
-    """The same of a loop of one's own: which one, and what its user says of its data."""
+    """What a search with the user's own loop measured: which loop, and the user's description of its data."""
 
     loop: dict[str, Any]
 
@@ -58,7 +58,7 @@ class Best(Strict):
 
 
 class LoopBest(Strict):
-    """A configuration for a loop of one's own."""
+    """A configuration for the user's own loop."""
 
     format: int
     method: str

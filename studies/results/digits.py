@@ -1,4 +1,4 @@
-"""Values as they are printed, and compared: what is equal at the printed digits is equal, here and in every sentence."""
+"""How values are printed and compared: values that are equal at the printed digits count as equal everywhere."""
 
 import math
 
@@ -15,8 +15,8 @@ def places_of(maximize: bool, reference: float) -> int:
     """Decimals for all values of one metric: 4, and four significant digits for errors that are small.
 
     Args:
-        maximize: Scores lie between -1 and 1 and take 4 decimals; errors have the unit of the labels.
-        reference: A typical value: the constant guess's, or clean training's.
+        maximize: Whether it is a score (between -1 and 1, 4 decimals) or an error, in the unit of the labels.
+        reference: A typical value: that of the constant guess or of clean training.
     """
     small = math.isfinite(reference) and 0 < abs(reference) < 0.1
     return PLACES - 1 - math.floor(math.log10(abs(reference))) if small and not maximize else PLACES
@@ -28,7 +28,7 @@ def shown(value: float, places: int = PLACES) -> str:
 
 
 def gained(value: float, other: float, places: int, maximize: bool) -> float:
-    """How much better a value is than another, between the printed ones; 0 where those are equal."""
+    """How much better a value is than another, after rounding both as printed; 0 if they are then equal."""
     difference = round(round(value, places) - round(other, places), places)
     return (difference if maximize else -difference) + 0.0
 
@@ -40,7 +40,7 @@ def judged(gain: float, places: int) -> str:
 
 
 def nothing_learned(who: str, metric: str, value: float, constant: float | None, places: int, maximize: bool) -> str | None:
-    """A sentence where a value does not beat the constant guess, and what to try."""
+    """A sentence with what to try if a value does not beat the constant guess; None if it does."""
     if constant is None or gained(value, constant, places, maximize) > 0:
         return None
     how = "worse than" if gained(value, constant, places, maximize) < 0 else "no better than"

@@ -1,4 +1,4 @@
-"""best.yaml, and what else a trial can be handed on as."""
+"""best.yaml, and the other formats to export a trial in."""
 
 import dataclasses
 from collections.abc import Callable
@@ -57,7 +57,7 @@ def as_yaml(best: Best | LoopBest) -> str:
 
 
 def as_json(best: Best | LoopBest) -> str:
-    """The same as JSON."""
+    """The configuration as JSON."""
     return best.model_dump_json(indent=2) + "\n"
 
 
@@ -65,10 +65,10 @@ WRITERS = {"yaml": as_yaml, "json": as_json, "python": as_python}
 
 
 def writer_of(format: str) -> Callable[[Best | LoopBest], str]:
-    """What writes a format.
+    """The function that writes a format.
 
     Raises:
-        UserError: It is unknown.
+        UserError: The format is unknown.
     """
     if format not in WRITERS:
         raise UserError(f"unknown format {format!r}{near(format, WRITERS)}")
@@ -76,7 +76,7 @@ def writer_of(format: str) -> Callable[[Best | LoopBest], str]:
 
 
 def upgraded(content: dict[str, Any]) -> dict[str, Any]:
-    """The same in today's shape: version 0.1.0 kept the metric in the recipe, wherever there is one."""
+    """The content in today's shape: version 0.1.0 stored the metric in every recipe."""
     found = {name: upgraded(value) if isinstance(value, dict) else value for name, value in content.items()}
     recipe = found.get("recipe")
     if isinstance(recipe, dict) and "metric" in recipe and "metric" not in found:
@@ -88,7 +88,7 @@ def read_best(path: str) -> Best:
     """Read best.yaml (or its JSON form).
 
     Raises:
-        UserError: It is missing, broken, from another format, or names something that does not exist.
+        UserError: The file is missing, broken, in another format, or names something that does not exist.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -98,13 +98,13 @@ def read_best(path: str) -> Best:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{path} is not readable YAML: {first_line(error)}") from None
     if not isinstance(content, dict) or "method" not in content:
-        raise UserError(f"{path} is no exported configuration: it has no method; a search writes one as best.yaml")
+        raise UserError(f"{path} is not an exported configuration: it has no method; a search writes one as best.yaml")
     if content.get("format") != FORMAT:
         raise UserError(f"{path} has format {content.get('format')!r}, this version reads {FORMAT}; export it again")
     if isinstance(content.get("recorded"), dict) and "loop" in content["recorded"]:
         loop = content["recorded"]["loop"]
         name = loop.get("loop") if isinstance(loop, dict) else loop
-        raise UserError(f"{path} is for a loop of your own, {name}: run that with these settings")
+        raise UserError(f"{path} is for your own loop, {name}: run that with these settings")
     content = upgraded(content)
     for name, kind in (("data", Data), ("recipe", Recipe), ("recorded", Recorded)):
         if not isinstance(content.get(name), dict):

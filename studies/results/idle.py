@@ -1,4 +1,4 @@
-"""Settings that did nothing, as trials measured it."""
+"""Settings that did nothing, according to measurements in the trials."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from adv import METHODS, SettingError
 
 
 def idle_settings(trials: Sequence[FrozenTrial], fixed: dict[str, Any], method: str) -> list[str]:
-    """Sentences about settings that did nothing in some trials, from what the trials measured.
+    """Sentences about settings that did nothing in some trials, according to the trials' measurements.
 
     Args:
-        trials: Of a study.
-        fixed: Its settings that are not searched.
+        trials: Trials of one study.
+        fixed: The study's settings that are not searched.
         method: A key of ``adv.METHODS``.
     """
     names = {field.name for field in dataclasses.fields(METHODS[method])}

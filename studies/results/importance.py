@@ -1,8 +1,9 @@
 """Which settings matter, with an interval and a floor below which a share is noise.
 
-Optuna's default plot after TPE and pruning names the right setting rarely: it looks at finished trials alone, at what TPE
-chose to sample. Here the headline comes from the exploration phase (a space-filling, unpruned design), fANOVA runs with
-bounded trees, pruned trials count with their last value, and the values are permuted to see what no relation looks like.
+Optuna's default plot after TPE and pruning rarely names the right setting: it uses only finished trials, at points that
+TPE chose. Here the main figures come from the exploration phase (a space-filling, unpruned design), fANOVA runs with
+bounded trees, pruned trials count with their last value, and the values are permuted to see how shares without any
+relation look.
 """
 
 import warnings
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from optuna.importance import BaseImportanceEvaluator
 
 TREES, DEPTH = 32, 8
-# For the folds: half the trees, the same answer, half the time.
+# Trees for the folds: half of the default gives the same answer in half the time.
 FOLD_TREES = 16
 FOLDS = 200
 PERMUTATIONS = 100
@@ -42,7 +43,7 @@ class Importance:
         share: fANOVA's main effect on the exploration phase, 0..1.
         low: Lower end of the 95 % bootstrap interval.
         high: Upper end.
-        floor: What the most important of unrelated settings reaches in 95 % of permutations.
+        floor: The 95 % quantile, over permutations, of the largest share among unrelated settings.
         ped: PED-ANOVA on the same trials, normalised to 1.
         all_trials: fANOVA on all trials, pruned ones with their last value.
     """
@@ -57,12 +58,12 @@ class Importance:
 
     @property
     def evidence(self) -> bool:
-        """Whether the share is above what noise reaches."""
+        """Whether the share is above the noise floor."""
         return self.share > self.floor
 
 
 def valued(trials: Sequence[FrozenTrial]) -> list[tuple[dict[str, Any], float]]:
-    """Settings and value of finished and pruned trials; a pruned one's is its last report."""
+    """Settings and values of finished and pruned trials; the value of a pruned trial is its last report."""
     found = []
     for trial in trials:
         value = trial.value if trial.state is TrialState.COMPLETE else None
@@ -76,12 +77,12 @@ def valued(trials: Sequence[FrozenTrial]) -> list[tuple[dict[str, Any], float]]:
 def importances(
     trials: Sequence[FrozenTrial], space: Space, explore: int, maximize: bool, folds: int | None = None
 ) -> list[Importance]:
-    """Importances of all settings, the largest share first; empty where there are too few trials or settings.
+    """Importances of all settings, the largest share first; empty if there are too few trials or settings.
 
     Args:
-        trials: Of one study.
+        trials: Trials of one study.
         space: Its declared space.
-        explore: Trials before this number, other than those taken over, are the exploration phase.
+        explore: Trials before this number, except those taken over, are the exploration phase.
         maximize: Whether a larger value is better.
         folds: Bootstrap folds, by default 200; with 0 nothing is computed.
     """
@@ -121,7 +122,7 @@ def fanova(
     trees: int = FOLD_TREES,
 ) -> NDArray[np.float64]:
     """Main effects as shares of the variance, in the order of ``names``."""
-    from optuna.importance import FanovaImportanceEvaluator  # brings scikit-learn, a second that a refusal need not wait
+    from optuna.importance import FanovaImportanceEvaluator  # takes a second to import; a refusal need not wait
 
     evaluator = FanovaImportanceEvaluator(n_trees=trees, max_depth=DEPTH, seed=0)
     return _evaluate(evaluator, points, values, space, names)
@@ -130,7 +131,7 @@ def fanova(
 def ped_anova(
     points: Sequence[dict[str, Any]], values: NDArray[np.float64], space: Space, names: list[str], maximize: bool
 ) -> NDArray[np.float64]:
-    """What separates the best quarter from the rest, normalised to 1. The evaluator takes lower for better."""
+    """How much each setting separates the best quarter from the rest, normalised to 1. To the evaluator, lower is better."""
     from optuna.importance import PedAnovaImportanceEvaluator
 
     evaluator = PedAnovaImportanceEvaluator(target_quantile=PED_QUANTILE)

@@ -1,4 +1,4 @@
-"""The studies of a database, each with what it holds and what it takes on disk."""
+"""The studies of a database, each with its trials, values and disk space."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,15 +21,15 @@ class Listed:
     """One study.
 
     Args:
-        name: Its name.
-        method: None where another program made it.
-        counts: Trials in each state, without empty ones.
-        best: The best value as it is printed; None where there is none.
-        clean: Clean training's value as it is printed; None where it is not known.
-        metric: Of both; None where it is not known.
+        name: The study's name.
+        method: Its method; None if another program made it.
+        counts: Number of trials in each state, without states that have none.
+        best: The best value, as printed; None if there is none.
+        clean: The value of clean training, as printed; None if it is not known.
+        metric: The metric of both values; None if it is not known.
         disk: Bytes of its files.
-        snapshots: Those of unfinished trials among them.
-        changed: When its last trial began or ended; None without trials.
+        snapshots: Bytes of unfinished trials among them.
+        changed: When its last trial began or ended; None if there are no trials.
     """
 
     name: str
@@ -53,7 +53,7 @@ def listing(storage: RDBStorage, out: str = "runs") -> list[Listed]:
 
     Args:
         storage: The database.
-        out: The folder for results that they were searched with.
+        out: The folder for results of their searches.
     """
     names = sorted(optuna.get_all_study_names(storage))
     return [listed(optuna.load_study(study_name=name, storage=storage), out) for name in names]
@@ -79,17 +79,17 @@ def listed(study: optuna.Study, out: str) -> Listed:
 
 
 def values(study: optuna.Study) -> tuple[str | None, str | None]:
-    """The best value and clean training's, as they are printed; None where the study does not tell."""
+    """The best value and that of clean training, as printed; None if the study does not have them."""
     try:
         summary = summarise(study, folds=0)
-    except (UserError, KeyError, TypeError, ValueError):  # not begun yet, or not as we write it
+    except (UserError, KeyError, TypeError, ValueError):  # not begun yet, or not written by this program
         return None, None
     best = None if summary.best is None or summary.best.value is None else summary.shown(summary.best.value)
     return best, summary.shown(summary.clean)
 
 
 def best_of_another(study: optuna.Study, trials: list[FrozenTrial]) -> str | None:
-    """The best value of another program's study; None where it has several or none."""
+    """The best value of another program's study; None if it has several objectives or no value."""
     values = [trial.value for trial in trials if trial.state is TrialState.COMPLETE and len(trial.values or []) == 1]
     known = [value for value in values if value is not None and value == value]
     if not known or len(study.directions) > 1:
@@ -98,7 +98,7 @@ def best_of_another(study: optuna.Study, trials: list[FrozenTrial]) -> str | Non
 
 
 def moments(trial: FrozenTrial) -> list[datetime]:
-    """When it began and ended, as far as it has."""
+    """When the trial began and ended, as far as it has."""
     return [moment for moment in (trial.datetime_start, trial.datetime_complete) if moment is not None]
 
 

@@ -1,4 +1,4 @@
-"""How a run stands to what best.yaml recorded: everything that differs, and whether the value is the same."""
+"""Compare a run with what best.yaml recorded: everything that differs, and whether the value is the same."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from studies.planning.versions import changes, told, versions
 from studies.results.best import Best, Searched
 from studies.results.digits import places_of, shown
 
-# More than a summary shows: two runs that agree so far are most likely one.
+# More digits than a summary shows: two runs that agree this far are most likely the same.
 PLACES = 6
 
 
 def asked_of(best: Best) -> Searched:
-    """What a file asks for, to be kept beside what was measured."""
+    """The configuration in a file, to be stored with what was measured."""
     data = best.data.model_dump(mode="json")
     return Searched(method=best.method, settings=best.settings, data=data, recipe=best.recipe, metric=best.metric)
 
@@ -33,16 +33,16 @@ def plain(value: Any) -> str:
 
 
 def differs(best: Best, bench: Bench, recipe: Recipe) -> list[str]:
-    """Everything in which this run is not the recorded one.
+    """Everything in which this run differs from the recorded one.
 
     Args:
-        best: An exported configuration, as it stands in its file now.
+        best: An exported configuration, as its file is now.
         bench: The data and models of this run.
-        recipe: Of this run.
+        recipe: The recipe of this run.
     """
     then, found = best.recorded, list[str]()
     asked = asked_of(best)
-    before = (then.searched or asked).model_dump(mode="json")  # files of before say only what they ask for
+    before = (then.searched or asked).model_dump(mode="json")  # older files do not repeat their configuration
     before["data"] = defaults(Data) | before["data"]
     found += edited(before, asked.model_dump(mode="json") | {"recipe": recipe.model_dump(mode="json")})
     if bench.task.fingerprint != then.data_fingerprint:
@@ -58,7 +58,7 @@ def differs(best: Best, bench: Bench, recipe: Recipe) -> list[str]:
 
 
 def compared(best: Best, value: float, different: list[str], seed: int, maximize: bool) -> str:
-    """Whether the value is the recorded one, and if not, all that differs."""
+    """Whether the value is the recorded one, and if not, everything that differs."""
     recorded, places = best.recorded, max(PLACES, places_of(maximize, best.recorded.value))
     text = f"{best.metric} {shown(value, places)}; recorded {shown(recorded.value, places)}"
     why = "; ".join(different)

@@ -1,4 +1,4 @@
-"""Train an exported configuration once, compare with what was recorded, and keep the model."""
+"""Train an exported configuration once, compare with what was recorded, and save the model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from studies.results.recorded import compared, differs, seed_of
 
 @dataclass(frozen=True)
 class Rerun:
-    """How the new value stands to the recorded one, in sentences; ``notes`` are lines about the saved model."""
+    """How the new value compares with the recorded one, in sentences; ``notes`` are lines about the saved model."""
 
     value: float
     same: bool
@@ -35,18 +35,18 @@ class Rerun:
 def rerun(
     best: Best, seed: int | None, out: Path, on_epoch: Callable[[str, Epoch], None], tell: Callable[[str], None]
 ) -> Rerun:
-    """Train, compare, and save model (averaged, where the recipe says so) and tokeniser to ``out`` in the hub's layout.
+    """Train, compare, and save model (averaged, if the recipe says so) and tokeniser to ``out`` in the hub's layout.
 
     Args:
         best: An exported configuration.
         seed: Another seed, or None for the recorded one.
         out: A folder.
-        on_epoch: Told the method's name and the epoch, after every one.
-        tell: Told before training what is not as recorded.
+        on_epoch: Called after every epoch with the method's name and the epoch.
+        tell: Called before training with a line about what differs from the record.
 
     Raises:
         UserError: The folder cannot be written, or data or model cannot be read.
-        Diverged: It no longer trains.
+        Diverged: The configuration does not train any more.
     """
     recipe = best.recipe if seed is None else checked(Recipe, best.recipe.model_dump() | {"seed": seed})
     bench = Bench(load_task(best.data, best.metric), recipe)
@@ -84,7 +84,7 @@ def beside(
     different: list[str],
     on_epoch: Callable[[str, Epoch], None],
 ) -> list[str]:
-    """Lines about clean training with the same seed, trained where the file does not know it, and the constant guess."""
+    """Lines about clean training with the same seed (trained if the file does not have it) and the constant guess."""
     metric, guess = best.metric, constant_guess(bench.task)[best.metric]
     places, lines = places_of(maximize, guess), list[str]()
     clean, how = best.recorded.clean, "recorded"

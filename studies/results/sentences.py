@@ -10,18 +10,18 @@ from studies.results.importance import AT_LEAST, valued
 from studies.results.summary import Summary
 from studies.results.trials import complete, own
 
-# Of notes on trials, and of failed ones, only the first are told; trials.csv has all.
+# Only this many notes on trials and failed trials are printed; trials.csv has all.
 MOST = 5
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 
 def counts(summary: Summary) -> str:
-    """Finished trials by their state, as in "14 complete, 2 pruned, 1 failed"."""
+    """Finished trials by state, such as "14 complete, 2 pruned, 1 failed"."""
     return ", ".join(f"{summary.count(state)} {name}" for name, state in STATES.items())
 
 
 def against_clean(summary: Summary) -> str | None:
-    """The best trial against clean training, and how far to trust that; None where no trial is complete."""
+    """The best trial against clean training, and how far to trust that; None if no trial is complete."""
     if summary.gain is None:
         return None
     tried = len(complete(summary))
@@ -41,13 +41,13 @@ def warnings(summary: Summary) -> list[str]:
 
 
 def first(lines: list[str], which: str) -> list[str]:
-    """The first lines about trials; of more a line says how many, and where they are."""
+    """The first lines about trials; if there are more, a line says how many, and where they are."""
     left = len(lines) - MOST
     return [*lines[:MOST], *([f"and {counted(left, 'more trial')} {which}, in trials.csv"] if left > 0 else [])]
 
 
 def silence(summary: Summary) -> str:
-    """Why there are no importances; empty where there are some."""
+    """Why there are no importances; empty if there are some."""
     if summary.importances:
         return ""
     varying = sum(not distribution.single() for distribution in summary.space.values())
@@ -56,4 +56,4 @@ def silence(summary: Summary) -> str:
     points = valued(own(summary))
     if len(points) < AT_LEAST:
         return f"Importances need {AT_LEAST} trials with a value, and this study has {len(points)}."
-    return "All trials have the same value, so no setting can be told to matter."
+    return "All trials have the same value, so no setting can be shown to matter."

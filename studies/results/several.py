@@ -1,4 +1,4 @@
-"""Studies of several methods on the same data, side by side: on one seed, each with the best of its trials."""
+"""Studies of several methods on the same data, side by side: each with its best trial, on one seed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from studies.results.digits import gained
 from studies.results.summary import Summary, parted
 from studies.results.trials import complete
 
-# Controls, and the steps that they are controls of.
+# Controls, and the kinds of step that they are controls for.
 CONTROLS: dict[str, type[Method]] = {"random_weights": WeightMethod, "random": SiteMethod}
 
 
@@ -22,11 +22,11 @@ class Row:
 
     Args:
         method: Its name.
-        summary: Of its study.
-        control: The name of its control, where that was searched too and has a complete trial.
-        beside: How much better its best trial is than its control's; None where there is nothing to compare.
-        seconds: What a complete trial took, the median; None without one.
-        passes: What a step costs at the best settings, in clean steps; None without a complete trial.
+        summary: Summary of its study.
+        control: The name of its control, if that was searched too and has a complete trial.
+        beside: How much better its best trial is than its control's; None if there is nothing to compare.
+        seconds: Median seconds of a complete trial; None if there is none.
+        passes: Cost of a step at the best settings, in clean steps; None if no trial is complete.
     """
 
     method: str
@@ -38,7 +38,7 @@ class Row:
 
     @property
     def value(self) -> float | None:
-        """The best trial's."""
+        """The value of the best trial."""
         return None if self.summary.best is None else self.summary.best.value
 
 
@@ -47,8 +47,8 @@ class Several:
     """Methods, the best first.
 
     Args:
-        rows: One for each method; those without a complete trial last.
-        first: Of the study that was searched first: what all of them share.
+        rows: One row for each method; methods without a complete trial come last.
+        first: Summary of the study that was searched first, for what all studies share.
     """
 
     rows: list[Row]
@@ -56,15 +56,13 @@ class Several:
 
     @property
     def seconds(self) -> float:
-        """What clean training took."""
+        """Seconds of clean training."""
         return sum(epoch.seconds for epoch in self.first.baseline)
 
     @property
     def remarks(self) -> list[str]:
         """How far the table can be trusted."""
-        lines = [
-            "One seed, and of each method the best of its trials: a part of every gain is luck, small differences are noise."
-        ]
+        lines = ["One seed, and the best trial of each method: a part of every gain is luck, small differences are noise."]
         lines += [f"{line[0].upper()}{line[1:]}." for line in [self.first.clean_unlearned] if line]
         beaten = [row.method for row in self.rows if row.beside is not None and row.beside <= 0]
         if beaten:
@@ -74,12 +72,12 @@ class Several:
             each = ", ".join(
                 f"{row.summary.shown(row.summary.clean)} in {row.summary.study.study_name}" for row in self.rows
             )
-            lines.append(f"Clean training is not the same in all studies ({each}), so each gain is against its own.")
+            lines.append(f"Clean training differs between the studies ({each}); each gain is against the study's own.")
         return lines
 
 
 def control_of(method: str) -> str | None:
-    """The method that does the same in a random direction; None for clean training and for controls."""
+    """The method that makes the same step in a random direction; None for clean training and for controls."""
     kind = METHODS[method]
     if kind.control:
         return None
@@ -90,7 +88,7 @@ def gathered(summaries: Mapping[str, Summary]) -> Several:
     """Put studies side by side.
 
     Args:
-        summaries: By method, at least one; all of one metric.
+        summaries: Summaries by method, at least one; all have the same metric.
     """
     rows = [row_of(method, summary, summaries) for method, summary in summaries.items()]
     first = next(iter(summaries.values()))
@@ -100,7 +98,7 @@ def gathered(summaries: Mapping[str, Summary]) -> Several:
 
 
 def row_of(method: str, summary: Summary, summaries: Mapping[str, Summary]) -> Row:
-    """One method beside the others."""
+    """The row of one method."""
     control, best = control_of(method), summary.best
     other = summaries[control].best if control is not None and control in summaries else None
     beside = None
@@ -114,6 +112,6 @@ def row_of(method: str, summary: Summary, summaries: Mapping[str, Summary]) -> R
 
 
 def usual(summary: Summary) -> float | None:
-    """Seconds of a complete trial, the median."""
+    """Median seconds of a complete trial."""
     taken: Sequence[float] = [t.user_attrs["seconds"] for t in complete(summary) if "seconds" in t.user_attrs]
     return median(taken) if taken else None

@@ -1,4 +1,4 @@
-"""An exported trial as a script with a training loop of its own."""
+"""An exported trial as a script that contains a training loop."""
 
 from pathlib import Path
 
@@ -15,14 +15,14 @@ from adv import {kind}
 
 method = {kind}({settings})
 recipe = {recipe!r}
-# In your loop: method.at(epoch).backward(model, batch) in place of loss.backward().
+# In your loop: method.at(epoch).backward(model, batch) instead of loss.backward().
 """
 
 
 def as_python(best: Best | LoopBest) -> str:
-    """A script that trains the configuration; runs where this project's packages can be imported.
+    """A script that trains the configuration; it runs where this project's packages can be imported.
 
-    Of a loop of one's own it is the method with its settings. Values are written with ``repr``, so that names from data
+    For the user's own loop, it is the method with its settings. Values are written with ``repr``, so that names from data
     files stay text.
     """
     page = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)

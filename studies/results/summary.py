@@ -1,4 +1,4 @@
-"""What a study says, computed once, for the terminal, the report and the exported config alike."""
+"""What a study found, computed once for the terminal, the report and the exported configuration."""
 
 import json
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ class Summary:
     """One study at one moment.
 
     Args:
-        study: Optuna's.
+        study: The Optuna study.
         about: Its identity: method, data, recipe, space, versions.
         space: The declared space.
         trials: Finished trials by number.
         best: The best complete trial, or None.
         baseline: Epochs of clean training with the same recipe and seed.
-        importances: The largest share first; empty with few trials.
+        importances: The largest share first; empty if there are few trials.
         idle: Sentences about settings that did nothing.
-        notes: Sentences about trials that were enqueued or added with something strange, by number.
+        notes: Sentences, by trial number, about trials that the search could not have made.
     """
 
     study: optuna.Study
@@ -75,7 +75,7 @@ class Summary:
 
     @cached_property
     def constant(self) -> float | None:
-        """The constant guess's value; None in studies that do not know it."""
+        """The value of the constant guess; None in studies that do not have it."""
         found = self.study.user_attrs.get(CONSTANT, {}).get(self.metric)
         return None if found is None else float(found)
 
@@ -90,13 +90,13 @@ class Summary:
 
     @property
     def clean_unlearned(self) -> str | None:
-        """A sentence where clean training does not beat the constant guess."""
+        """A sentence if clean training does not beat the constant guess; None if it does."""
         facts = (self.constant, self.places, self.maximize)
         return nothing_learned("clean training", self.metric, self.clean, *facts)
 
     @property
     def unlearned(self) -> list[str]:
-        """A sentence for clean training and one for the best trial, where they do not beat the constant guess."""
+        """A sentence each for clean training and the best trial, if they do not beat the constant guess."""
         facts = (self.constant, self.places, self.maximize)
         clean = self.clean_unlearned
         lines = [clean] if clean else []
@@ -108,14 +108,14 @@ class Summary:
 
     @property
     def targets(self) -> dict[str, tuple[float | None, float | None]]:
-        """The error of each of several targets: of the best trial and of clean training."""
+        """The error of each target, of the best trial and of clean training, if there are several targets."""
         best = {} if self.best is None else self.best.user_attrs.get("metrics", {})
         clean = self.baseline[-1].metrics
         names = [name for name in {**clean, **best} if part_of(name)]
         return {part_of(name): (best.get(name), clean.get(name)) for name in names}
 
     def foreign(self, trial: FrozenTrial) -> bool:
-        """Whether a trial is outside the declared space, or has a value that was not measured here."""
+        """Whether a trial is outside the declared space, or its value was not measured by this search."""
         return bool(why_foreign(trial, self.space))
 
     def count(self, state: TrialState) -> int:
@@ -141,7 +141,7 @@ def parted(trial: FrozenTrial, about: dict[str, Any]) -> tuple[dict[str, Any], d
 
 
 def runs_again(trial: FrozenTrial, about: dict[str, Any]) -> bool:
-    """Whether a complete trial was measured here and its settings can be trained again, so that it may be the best."""
+    """Whether a complete trial may be the best: the search measured it, and its settings can be trained again."""
     if trial.state is not TrialState.COMPLETE or not is_number(trial.value) or not measured(trial):
         return False
     if not about["space"].keys() <= trial.params.keys():
@@ -160,11 +160,11 @@ def summarise(study: optuna.Study, folds: int | None = None) -> Summary:
     """Read a study.
 
     Args:
-        study: Made by a search.
+        study: A study that a search made.
         folds: Bootstrap folds of the importances.
 
     Raises:
-        UserError: It was not made by this program, or was stopped before its baseline was known.
+        UserError: This program did not make the study, or was stopped before its baseline was known.
     """
     about, baseline = identity_of(study), study.user_attrs.get(BASELINE)
     if about is None:

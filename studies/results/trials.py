@@ -1,4 +1,4 @@
-"""Trials as figures and tables see them."""
+"""Trials, prepared for figures and tables."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ COLUMNS = ("number", "state", "phase", "value")
 
 
 class Table(NamedTuple):
-    """Finished trials: a row for each, None where there is nothing to say."""
+    """Finished trials: one row each, None for empty cells."""
 
     columns: list[str]
     rows: list[list[Any]]
@@ -32,25 +32,25 @@ def phase_of(trial: FrozenTrial, summary: Summary) -> str:
 
 
 def value_of(trial: FrozenTrial) -> float | None:
-    """Its value, a pruned one's last report; None where there is none, or none that is finite."""
+    """The trial's value, or the last report of a pruned trial; None if there is none or it is not finite."""
     found = valued([trial])
     return found[0][1] if found else None
 
 
 def complete(summary: Summary) -> list[FrozenTrial]:
-    """Complete trials with a finite value that was measured here."""
+    """Complete trials with a finite value that the search measured."""
     return [t for t in summary.trials if t.state is TrialState.COMPLETE and measured(t) and value_of(t) is not None]
 
 
 def own(summary: Summary) -> list[FrozenTrial]:
-    """Trials that are points of the searched space and were measured here; failed ones too."""
+    """Trials that are points of the searched space and that the search ran; failed ones too."""
     return [trial for trial in summary.trials if not summary.foreign(trial)]
 
 
 def table(summary: Summary) -> Table:
     """A row for each finished trial: value, settings, seconds, metrics, diagnostics, why it failed, what is odd about it.
 
-    A name may stand twice: a loop of one's own may call its metric "value".
+    A name may occur twice: the user's own loop may call its metric "value".
     """
     metrics, diagnostics = (recorded(summary, key) for key in ("metrics", "diagnostics"))
     settings, noted = [*summary.about["fixed"], *summary.space], ["note"] if summary.notes else []
@@ -66,18 +66,18 @@ def table(summary: Summary) -> Table:
 
 
 def recorded(summary: Summary, key: str) -> list[str]:
-    """Names that any trial has under a user attribute, in the order they come."""
+    """Names that any trial has under a user attribute, in the order of their appearance."""
     return list(dict.fromkeys(name for trial in summary.trials for name in trial.user_attrs.get(key, {})))
 
 
 def to_frame(summary: Summary) -> pd.DataFrame:
-    """The same as a data frame; a name that stands twice has a number behind it, as in ``value.1``."""
+    """The rows as a data frame; if a name occurs twice, a number is added, as in ``value.1``."""
     columns, rows = table(summary)
     return pd.DataFrame(rows, columns=distinct(columns))
 
 
 def to_csv(summary: Summary) -> str:
-    """The same as ``trials.csv`` has it, names as they are."""
+    """The rows for ``trials.csv``, with unchanged names."""
     columns, rows = table(summary)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -86,7 +86,7 @@ def to_csv(summary: Summary) -> str:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """Names, each of them once.
+    """Names, made unique.
 
     Example:
         >>> distinct(["value", "K", "value", "value"])

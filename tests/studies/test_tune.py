@@ -105,7 +105,7 @@ def test_files_are_left_and_the_commands_know_the_study(own, capsys):
         assert command.run(line.split()) == 0
     capsys.readouterr()
     assert command.run(["train", "runs/train-fgm/best.yaml"]) == 2
-    assert "is for a loop of your own, helpers.thirty_lines.train" in capsys.readouterr().err
+    assert "is for your own loop, helpers.thirty_lines.train" in capsys.readouterr().err
 
 
 def numbers(run):

@@ -8,7 +8,7 @@ from studies.report.several import cells
 from studies.results.several import gathered
 from studies.results.summary import summarise
 
-LUCK = "One seed, and of each method the best of its trials: a part of every gain is luck, small differences are noise."
+LUCK = "One seed, and the best trial of each method: a part of every gain is luck, small differences are noise."
 BEATEN = "Not better than the best trial of their control, a random direction: "
 
 
@@ -64,7 +64,7 @@ def test_the_better_value_leads(maximize):
 
 def test_clean_training_that_is_not_the_same_is_said():
     found = gathered({"awp": study_of("CC", name="a"), "random_weights": study_of("CC", name="b", clean=0.75)})
-    assert "Clean training is not the same in all studies (" in found.remarks[-1]
+    assert "Clean training differs between the studies (" in found.remarks[-1]
     assert "0.8125 in a" in found.remarks[-1]
     assert "0.7500 in b" in found.remarks[-1]
 
