@@ -1,4 +1,4 @@
-"""What all figures share: names that are safe to show, kinds of trials and how they look, the baseline's line."""
+"""What all figures share: names that are safe to show, kinds of trials and their looks, the line of the baseline."""
 
 import html
 import math
@@ -14,7 +14,7 @@ from studies.results.trials import complete, own, phase_of, value_of
 
 FONT = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
 INK, QUIET, BEST = "#222222", "#9a9a9a", "#009e73"
-# Colours that the colour-blind can tell apart, and another symbol or fill where two of them meet.
+# Colours that colour-blind people can tell apart, and another symbol or fill where two of them are close.
 LOOKS: dict[str, dict[str, Any]] = {
     "explore": {"color": "#56b4e9", "symbol": "circle"},
     "search": {"color": "#0072b2", "symbol": "circle"},
@@ -25,17 +25,17 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
-# Trials in one figure.
+# The most trials in one figure.
 MOST = 1000
 
 
 def plain(text: Any) -> str:
-    """Text that a figure shows as it is: figures take a part of HTML for markup."""
+    """Escape text for a figure, which would take some HTML in it for markup."""
     return html.escape(str(text), quote=False)
 
 
 def kinds(summary: Summary) -> dict[str, list[FrozenTrial]]:
-    """Trials to draw under the keys of LOOKS, no key without any; what has no value to draw counts as failed."""
+    """Trials to draw, by key of LOOKS, without empty keys; a trial without a value to draw counts as failed."""
     found: dict[str, list[FrozenTrial]] = {kind: [] for kind in LOOKS}
     for trial in summary.trials[:: one_in(summary)]:
         if value_of(trial) is None:
@@ -48,15 +48,15 @@ def kinds(summary: Summary) -> dict[str, list[FrozenTrial]]:
 
 
 def one_in(summary: Summary) -> int:
-    """The step between two trials that are drawn: 1, all of them, until there are too many for a file that opens quickly."""
+    """The step between two drawn trials: 1 (all are drawn) until there are too many for a file that opens quickly."""
     return max(1, math.ceil(len(summary.trials) / MOST))
 
 
 def heights(trials: Sequence[FrozenTrial], summary: Summary) -> list[float]:
-    """Where trials are drawn: at their value; failed ones, and pruned ones below all complete ones, at the worse edge.
+    """Where trials are drawn: at their value; failed trials, and pruned trials below all complete ones, at the worse edge.
 
-    A value that was not measured here, and is better than all that were, stands at the better edge. A trial that was pruned
-    early is far from any final value, and would squeeze what is worth seeing into a strip.
+    A value that the search did not measure, and that is better than all measured ones, is drawn at the better edge. A trial
+    that was pruned early is far from any final value: at its value, it would squeeze the rest into a strip.
     """
     shown = [value for trial in complete(summary) or own(summary) if (value := value_of(trial)) is not None]
     low, high = min([*shown, summary.clean]), max([*shown, summary.clean])
@@ -82,7 +82,7 @@ def number_axis(summary: Summary) -> dict[str, Any]:
 
 
 def marks(kind: str, x: Sequence[Any], trials: Sequence[FrozenTrial], summary: Summary) -> go.Scatter:
-    """Trials of one kind as points."""
+    """The trials of one kind as points."""
     return go.Scatter(
         x=np.array(x) if not any(isinstance(value, str) for value in x) else list(x),
         y=np.array(heights(trials, summary)),
@@ -96,7 +96,7 @@ def marks(kind: str, x: Sequence[Any], trials: Sequence[FrozenTrial], summary: S
 
 
 def add_baseline(figure: go.Figure, summary: Summary, label: bool = True, **place: Any) -> None:
-    """A dashed line at the value of clean training, named in the legend, where it hides no trial."""
+    """A dashed line at the value of clean training; its name is in the legend, where it hides no trial."""
     line = {"dash": "dash", "width": 1.5, "color": INK}
     figure.add_hline(y=summary.clean, line=line, **place)
     if label:
@@ -104,14 +104,14 @@ def add_baseline(figure: go.Figure, summary: Summary, label: bool = True, **plac
 
 
 def baseline_name(summary: Summary) -> str:
-    """For legends."""
+    """The name and value of the baseline, for legends."""
     return f"clean baseline {summary.shown(summary.clean)}"
 
 
 def styled(figure: go.Figure, title: str, height: int = 420, least: int = 320) -> go.Figure:
-    """One look for all figures; the legend below, where it takes no width.
+    """Give a figure the common look; the legend is below, where it takes no width.
 
-    ``least`` are the pixels of width below which the figure should be scrolled rather than squeezed.
+    ``least`` is the width in pixels below which the figure is scrolled instead of squeezed.
     """
     return figure.update_layout(
         template="plotly_white",
@@ -126,7 +126,7 @@ def styled(figure: go.Figure, title: str, height: int = 420, least: int = 320) -
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """A few round numbers in a range: powers of ten, in short ranges some between them too."""
+    """A few round numbers in a range: powers of ten, and numbers between them if the range is short."""
     decades = math.log10(high / low)
     steps = (1,) if decades > 2.5 else (1, 3) if decades > 1.2 else (1, 2, 5)
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)

@@ -1,4 +1,4 @@
-"""The figures of one study, all with the clean baseline where they show the value."""
+"""The figures of one study; those that show the value also show the clean baseline."""
 
 import plotly.graph_objects as go
 
@@ -7,7 +7,7 @@ from studies.results.summary import Summary
 
 
 def figures(summary: Summary) -> dict[str, go.Figure]:
-    """What can be drawn of a study, by short name, in reading order; without figures that have nothing to show.
+    """The figures of a study by short name, in reading order, without figures that have nothing to show.
 
     Texts in a figure are escaped: names from data or studies are shown as they are, never taken for markup.
     """

@@ -1,4 +1,4 @@
-"""The files that a study leaves for people: one HTML page that needs no network, and its trials as CSV."""
+"""The files of a study for people: one HTML page that needs no network, and its trials as CSV."""
 
 import html
 import tempfile
@@ -19,7 +19,7 @@ from studies.results.summary import Summary
 from studies.results.trials import to_csv
 from studies.running.whole import write_whole
 
-# plotly.js has a button that hands the data to its maker's server, and shows it unless told not to.
+# plotly.js by default shows a button that sends the data to its maker's server.
 CONFIG = {
     "displaylogo": False,
     "showSendToCloud": False,
@@ -32,23 +32,23 @@ def write_report(summary: Summary, folder: Path) -> Path:
     """Write ``report.html``.
 
     Args:
-        summary: Of the study.
-        folder: Made where it is missing.
+        summary: The study's summary.
+        folder: Created if it does not exist.
 
     Raises:
-        OSError: It cannot be written; nothing half-written is left.
+        OSError: The file cannot be written; no incomplete file is left.
     """
     return write_whole(folder / "report.html", report_text(summary))
 
 
 def report_text(summary: Summary) -> str:
-    """The page, whole."""
+    """The complete page."""
     drawn = [embedded(name, figure, PANELS[name].CAPTION) for name, figure in figures(summary).items()]
     return rendered("report.html.jinja", **page(summary), figures=drawn, plotly=Markup(get_plotlyjs()))
 
 
 def embedded(name: str, figure: go.Figure, caption: str) -> dict[str, Any]:
-    """A figure as the template takes it: its title becomes a heading, which wraps on a narrow screen."""
+    """A figure for the template: its title becomes a heading, which wraps on a narrow screen."""
     title = html.unescape(figure.layout.title.text)
     figure.update_layout(title=None, margin={"t": 30})
     body = figure.to_html(full_html=False, include_plotlyjs=False, div_id=f"figure-{name}", config=CONFIG)
@@ -56,30 +56,30 @@ def embedded(name: str, figure: go.Figure, caption: str) -> dict[str, Any]:
 
 
 def write_trials(summary: Summary, folder: Path) -> Path:
-    """Write ``trials.csv``: one row for each finished trial, the value of a pruned one being its last report.
+    """Write ``trials.csv``: one row for each finished trial; the value of a pruned trial is its last report.
 
     Args:
-        summary: Of the study.
-        folder: Made where it is missing.
+        summary: The study's summary.
+        folder: Created if it does not exist.
 
     Raises:
-        OSError: It cannot be written; nothing half-written is left.
+        OSError: The file cannot be written; no incomplete file is left.
     """
     return write_whole(folder / "trials.csv", to_csv(summary))
 
 
 def write_images(summary: Summary, folder: Path) -> list[Path]:
-    """Write every figure as a PNG, where kaleido and a Chrome are installed.
+    """Write every figure as a PNG, if kaleido and a Chrome are installed.
 
     Args:
-        summary: Of the study.
-        folder: Made where it is missing.
+        summary: The study's summary.
+        folder: Created if it does not exist.
 
     Returns:
-        The files; none where one of the two is missing, or there is nothing to draw.
+        The files; none if kaleido or Chrome is missing, or there is nothing to draw.
 
     Raises:
-        OSError: They cannot be written.
+        OSError: The files cannot be written.
     """
     drawn = figures(summary)
     if not drawn or find_spec("kaleido") is None:
@@ -92,7 +92,7 @@ def write_images(summary: Summary, folder: Path) -> list[Path]:
         jobs = zip(drawn.values(), paths, sizes, strict=True)
         specs = [{"fig": figure.to_dict(), "path": path, "opts": size} for figure, path, size in jobs]
         try:
-            kaleido.write_fig_from_object_sync(specs, kopts={"mathjax": False})  # or it is fetched from the network
+            kaleido.write_fig_from_object_sync(specs, kopts={"mathjax": False})  # otherwise it is fetched from the network
         except errors.ChromeNotFoundError:
             return []
         return [path.replace(folder / path.name) for path in paths]

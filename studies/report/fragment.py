@@ -1,4 +1,4 @@
-"""The result of a study in a notebook: one block of HTML, without scripts, in the colours of the page around it."""
+"""The result of a study in a notebook: one block of HTML without scripts, in the colours of the page around it."""
 
 from finetune.arguments import as_arguments
 from finetune.words import short
@@ -12,7 +12,7 @@ def fragment(summary: Summary) -> str:
     """The best trial against clean training, its settings, importances, counts and what went wrong.
 
     Args:
-        summary: Of the study.
+        summary: The study's summary.
 
     Returns:
         A ``div``; names from data and studies are escaped.

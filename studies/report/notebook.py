@@ -1,15 +1,15 @@
-"""Progress in a notebook: a block that renews itself under the cell."""
+"""Progress in a notebook: a block under the cell that is updated."""
 
 import html
 from typing import Any
 
 
 class Block:
-    """Stands for rich's bar, which a notebook without widgets cannot move.
+    """Replaces rich's bar, which does not move in a notebook without widgets.
 
     Args:
-        text: What it says.
-        total: Trials in the end.
+        text: The text beside the bar.
+        total: The total of trials.
         done: Trials so far.
     """
 
@@ -20,7 +20,7 @@ class Block:
         self._handle: Any = display(self, display_id=True)  # type: ignore[no-untyped-call]
 
     def update(self, task: Any, description: str, completed: int | None = None) -> None:
-        """Renew it, as ``rich.progress.Progress`` does."""
+        """Update the bar, as in ``rich.progress.Progress``."""
         self.text, self.done = description, self.done if completed is None else completed
         self._handle.update(self)
 

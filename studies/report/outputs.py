@@ -1,4 +1,4 @@
-"""What a study leaves in its folder: report, table of trials, best config."""
+"""The results in a study's folder: report, table of trials, best configuration."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from studies.running.whole import write_whole
 
 
 def write_outputs(summary: Summary, folder: Path) -> list[Path]:
-    """Write report, table and best config, each whole or not at all.
+    """Write report, table and best configuration, each completely or not at all.
 
     Raises:
-        OSError: One cannot be written.
+        OSError: A file cannot be written.
     """
     paths = [write_report(summary, folder), write_trials(summary, folder)]
     if summary.best is not None:

@@ -1,4 +1,4 @@
-"""What the report says in words and tables, as the template takes it."""
+"""The words and tables of the report, for the template."""
 
 from statistics import median
 from typing import Any
@@ -29,7 +29,7 @@ def error_of(value: float | None) -> str:
 
 
 def page(summary: Summary) -> dict[str, Any]:
-    """All that the template shows but the figures."""
+    """Everything that the template shows, except the figures."""
     return {
         "name": summary.study.study_name,
         "facts": facts(summary),
@@ -62,7 +62,7 @@ def facts(summary: Summary) -> dict[str, str]:
         "Clean baseline": summary.shown(summary.clean),
     }
     if summary.constant is not None:
-        rows["Constant guess"] = f"{summary.shown(summary.constant)}, for comparison: what needs no text to be read"
+        rows["Constant guess"] = f"{summary.shown(summary.constant)}, for comparison: the best guess without reading a text"
     if summary.unlearned:
         rows["Learned nothing"] = " ".join(as_options(f"{line[0].upper()}{line[1:]}.") for line in summary.unlearned)
     errors = {name: [error_of(value) for value in values] for name, values in summary.targets.items()}
@@ -91,27 +91,27 @@ def gain(summary: Summary) -> str:
     gained, tried = summary.gain or 0.0, len(complete(summary))
     if gained <= 0:
         return f"{judged(gained, summary.places)}: no trial beats clean training on this seed"
-    luck = f"the best of {tried} trials is optimistic, a part of it is luck" if tried > 1 else "it may be luck"
-    return f"+{summary.shown(gained)} better than clean, on one seed: {luck}. See what is left of it on other seeds: {AGAIN}"
+    luck = f"the best of {tried} trials is optimistic, a part is luck" if tried > 1 else "it may be luck"
+    return f"+{summary.shown(gained)} better than clean, on one seed: {luck}. See how much is left on other seeds: {AGAIN}"
 
 
 def seconds(summary: Summary) -> str:
-    """What trials and clean training took. No ratio: both are times of a machine that may have had other work."""
+    """The time of trials and of clean training. No ratio, because the machine may have had other work."""
     clean = sum(epoch.seconds for epoch in summary.baseline)
     taken = [t.user_attrs["seconds"] for t in complete(summary) if "seconds" in t.user_attrs]
     if not taken:
         return f"clean training {clean:.3g} s"
     trials = f"{median(taken):.3g} s (median of complete trials, their clean epochs included); clean training {clean:.3g} s"
-    return f"{trials}. What a method costs is told by its passes: search.py check --method {summary.about['method']}"
+    return f"{trials}. The cost of a method is seen from its passes: search.py check --method {summary.about['method']}"
 
 
 def source(summary: Summary) -> str:
-    """Which trials the importances come from; as ``importance.importances`` chooses them."""
+    """Which trials the importances come from; ``importance.importances`` chooses them."""
     honest = valued([trial for trial in own(summary) if phase_of(trial, summary) == "explore"])
     if len(honest) >= AT_LEAST:
         return f"From the {len(honest)} trials of the exploration phase that have a value, spread evenly and never pruned."
     points = len(valued(own(summary)))
-    return f"From all {points} trials with a value (the exploration phase has too few), so what the search chose weighs in."
+    return f"From all {points} trials with a value (the exploration phase has too few); the search's choices affect them."
 
 
 def best_rows(summary: Summary) -> list[list[str]]:
@@ -126,7 +126,7 @@ def best_rows(summary: Summary) -> list[list[str]]:
 
 
 def sections(summary: Summary) -> dict[str, dict[str, str]]:
-    """What the study is about, by section."""
+    """The study's identity, by section."""
     about = summary.about
     prints = {name: about[name] for name in ("data fingerprint", "model fingerprint") if name in about}
     sections = {

@@ -1,4 +1,4 @@
-"""How a search shows that it goes on: a bar on a terminal, plain lines elsewhere."""
+"""How a search shows progress: a bar on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from studies.running.foreign import measured
 
 
 class Watch:
-    """Shows how a search goes on.
+    """Shows the progress of a search.
 
     Args:
-        screen: Where.
+        screen: Where it is shown.
         metric: Name of the value.
-        maximize: Its direction.
+        maximize: Whether a higher value is better.
         total: Finished trials at the end.
-        seen: Trials that are finished already.
+        seen: Trials that are already finished.
         places: Decimals of values.
     """
 
@@ -48,7 +48,7 @@ class Watch:
 
     @contextmanager
     def showing(self) -> Iterator[None]:
-        """Keep the bar on the screen, where there is one."""
+        """Keep the bar on the screen, if there is one."""
         if self.screen.notebook:
             self._bar, self._task = Block(self._state(), self.total, self.done), TaskID(0)
             yield
@@ -70,7 +70,7 @@ class Watch:
         self._bar = None
 
     def on_epoch(self, trial: Trial | None, epoch: Epoch) -> None:
-        """The bar names the trial under way; the baseline gets a line after each epoch."""
+        """Name the running trial in the bar; print a line after each epoch of the baseline."""
         value = epoch.metrics[self.metric]
         if trial is None:
             self.clean = value

@@ -1,4 +1,4 @@
-"""Templates, filled in; every value is escaped unless it is marked as HTML."""
+"""Filled-in templates; every value is escaped unless it is marked as HTML."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 
 def rendered(template: str, **values: Any) -> str:
-    """A template of this folder with its values; a value that is missing is an error."""
+    """A template of this folder with its values; a missing value is an error."""
     loader = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
         loader=loader, undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True

@@ -1,4 +1,4 @@
-"""Where the lines of a search go."""
+"""Where the lines of a search are printed."""
 
 from collections.abc import Callable
 
@@ -8,15 +8,15 @@ from finetune.arguments import as_arguments
 
 
 class Screen:
-    """Where lines go.
+    """Where lines are printed.
 
     Args:
-        console: Printed on; None prints nothing.
-        render: Words of a message for its reader: arguments, or options.
+        console: The console; None prints nothing.
+        render: Turns a message into its reader's words: arguments or options.
 
     Attributes:
-        said: Every line, as it was read.
-        notebook: Whether they go to a notebook.
+        said: Every line, as printed.
+        notebook: Whether lines are printed in a notebook.
     """
 
     def __init__(self, console: Console | None, render: Callable[[str], str] = as_arguments) -> None:
@@ -26,7 +26,7 @@ class Screen:
 
     @classmethod
     def of(cls, progress: bool) -> "Screen":
-        """For Python: lines on standard output, or none; in a notebook a block that renews itself as well."""
+        """For Python users: lines on standard output, or none; in a notebook also a block that is updated."""
         screen = cls(Console(force_jupyter=False) if progress else None)
         screen.notebook = progress and Console().is_jupyter
         return screen
@@ -37,7 +37,7 @@ class Screen:
         return self.console is not None and self.console.is_terminal
 
     def say(self, text: str) -> None:
-        """A line as it is: names from data are never taken for markup, long lines are not cut."""
+        """Print a line as it is: names from data are never taken for markup, and long lines are not cut."""
         self.said.append(self.render(text))
         if self.console is not None:
             self.console.print(self.said[-1], highlight=False, soft_wrap=True, markup=False)

@@ -1,4 +1,4 @@
-"""Several methods side by side: a table on the terminal and in a notebook, and one page that links their reports."""
+"""Several methods side by side: a table for terminal and notebook, and one page with links to their reports."""
 
 import os
 from pathlib import Path
@@ -24,13 +24,13 @@ from studies.results.trials import complete, value_of
 from studies.running.whole import write_whole
 
 CAPTION = (
-    "Each point is a complete trial, the box its middle half, the dashed line clean training. A method helps where many of"
+    "Each point is a complete trial, each box the middle half, the dashed line clean training. A method helps if many of"
     " its trials lie on the better side of the line, not only its best. Controls are grey."
 )
 
 
 def cells(several: Several) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows of the table, clean training first."""
+    """Headings and rows of the table, clean training first."""
     metric, first = several.first.metric, several.first
     compared = any(row.control for row in several.rows)
     heads = [
@@ -55,7 +55,7 @@ def cells(several: Several) -> tuple[list[str], list[list[str]]]:
 
 
 def row_cells(row: Row, compared: bool) -> list[str]:
-    """A method's row."""
+    """The row of a method."""
     summary = row.summary
     control = f"{signed(row.beside, summary.places)} ({row.control})" if row.control else "-"
     return [
@@ -75,16 +75,16 @@ def signed(gain: float | None, places: int) -> str:
 
 
 COSTS = (
-    "Time per trial is the median of complete trials on this machine, clean epochs included; step is what a step costs by"
-    " its passes at the best settings, clean training being 1."
+    "Time per trial is the median of complete trials on this machine, including clean epochs; step is the cost of a step by"
+    " its passes at the best settings, where clean training is 1."
 )
 
 
 def print_several(console: Console, several: Several) -> None:
-    """The table, and how far to trust it."""
+    """Print the table, and how far it can be trusted."""
     heads, rows = cells(several)
     table = Table(box=None, pad_edge=False)
-    for head in heads:  # broken here, so that all columns stand in 80 characters and no name is cut
+    for head in heads:  # in two lines, so that all columns fit into 80 characters and no name is cut
         table.add_column("\n".join(head.rsplit(" ", 1)), overflow="fold")
     for row in rows:
         table.add_row(*(cell.replace(" (", "\n(") for cell in row))
@@ -95,7 +95,7 @@ def print_several(console: Console, several: Several) -> None:
 
 
 def frame(several: Several) -> pd.DataFrame:
-    """The table for Python: a row for each method and one for clean training, with numbers."""
+    """The table as a data frame of numbers: a row for each method and one for clean training."""
     first = several.first
     rows = [["clean", first.clean, None, None, None, None, several.seconds, 1.0]]
     for row in several.rows:
@@ -118,12 +118,12 @@ def write_several(several: Several, name: str, folders: dict[str, Path], path: P
 
     Args:
         several: The methods.
-        name: What stands on it.
-        folders: Of their studies, by method.
+        name: The page's name.
+        folders: Folders of their studies, by method.
         path: The file.
 
     Raises:
-        OSError: It cannot be written; nothing half-written is left.
+        OSError: The file cannot be written; no incomplete file is left.
     """
     heads, rows = cells(several)
     links = {method: link(folder / "report.html", path.parent) for method, folder in folders.items()}
@@ -159,7 +159,7 @@ def several_fragment(several: Several) -> str:
 
 
 def link(file: Path, start: Path) -> str:
-    """A file as a page in another folder links it."""
+    """The link to a file from a page in another folder."""
     return quote(Path(os.path.relpath(file, start)).as_posix())
 
 

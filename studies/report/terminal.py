@@ -1,4 +1,4 @@
-"""What a person reads on a terminal: lines, and the summary of a study."""
+"""What is printed on a terminal: lines, and the summary of a study."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -14,22 +14,22 @@ from studies.results.sentences import against_clean, counts, settings_line, sile
 from studies.results.summary import Summary, settings_of
 from studies.running.storage import public
 
-# Of more targets only the first are printed; trials.csv has all.
+# Only this many targets are printed; trials.csv has all.
 MANY = 12
 
 
 def say(console: Console, text: str) -> None:
-    """Print a line: arguments as options; names from data are never taken for markup, long lines are not cut."""
+    """Print a line with arguments as options; names from data are never taken for markup, and long lines are not cut."""
     console.print(as_options(text), highlight=False, soft_wrap=True, markup=False)
 
 
 def print_summary(console: Console, summary: Summary, said: Collection[str] = ()) -> None:
-    """The best trial beside the clean baseline, what matters, and what went wrong.
+    """Print the best trial next to the clean baseline, which settings matter, and what went wrong.
 
     Args:
-        console: Printed on.
-        summary: Of the study.
-        said: Lines that its reader has seen already; what clean training did not learn is not repeated.
+        console: Where to print.
+        summary: The study's summary.
+        said: Lines that were printed before; those about what was not learned are not repeated.
     """
     metric, best = summary.metric, summary.best
     say(console, f"\nstudy {summary.study.study_name}: {counts(summary)}")
@@ -51,7 +51,7 @@ def print_summary(console: Console, summary: Summary, said: Collection[str] = ()
 
 
 def print_paths(console: Console, paths: list[Path], storage: str) -> None:
-    """The files that were written, and what to do with them."""
+    """Print the files that were written, and what to do with them."""
     for path in paths:
         say(console, f"written: {path}")
         if path.name == "best.yaml":
@@ -61,7 +61,7 @@ def print_paths(console: Console, paths: list[Path], storage: str) -> None:
 
 
 def print_targets(console: Console, summary: Summary) -> None:
-    """The error of each of several targets, of the best trial and of clean training."""
+    """Print the error of each target, of the best trial and of clean training, if there are several."""
     if not summary.targets:
         return
     table = Table("rmse of", "best", "clean", box=None, pad_edge=False)
@@ -75,7 +75,7 @@ def print_targets(console: Console, summary: Summary) -> None:
 
 
 def print_importances(console: Console, summary: Summary) -> None:
-    """The share of each setting with its interval and verdict."""
+    """Print the share of each setting with its interval and verdict."""
     if not summary.importances:
         say(console, f"importances: {silence(summary)}")
         return

@@ -1,6 +1,6 @@
 """The panels of the report, one file each, in reading order.
 
-A panel has a ``CAPTION`` and ``draw(summary)``, which returns None where it has nothing to show.
+A panel has a ``CAPTION`` and ``draw(summary)``, which returns None if it has nothing to show.
 """
 
 from studies.report.panels import contour, epochs, history, importances, parallel, slices, timeline

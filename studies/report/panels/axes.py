@@ -1,4 +1,4 @@
-"""Settings on axes, and trials as Optuna's own figures take them."""
+"""Settings on axes, and trials for Optuna's own figures."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from studies.report.drawing import (
 from studies.results.summary import Summary
 from studies.results.trials import complete, value_of
 
-# Optuna's contour holds a cell for each pair of distinct values: 200 trials are 40,000 cells.
+# Optuna's contour has a cell for each pair of distinct values: 200 trials give 40,000 cells.
 MOST = 200
 FEW = 12
 
@@ -27,7 +27,7 @@ def varied(summary: Summary) -> list[str]:
 
 
 def axis(distribution: BaseDistribution) -> dict[str, Any]:
-    """An axis over the whole range of a setting, with ticks that can be read."""
+    """An axis over the complete range of a setting, with readable ticks."""
     if isinstance(distribution, CategoricalDistribution):
         labels = [plain(choice) for choice in distribution.choices]
         return {"type": "category", "categoryarray": labels, "range": [-0.5, len(labels) - 0.5]}
@@ -44,20 +44,20 @@ def axis(distribution: BaseDistribution) -> dict[str, Any]:
 
 
 def position(trial: FrozenTrial, name: str, distribution: BaseDistribution) -> Any:
-    """Where a trial stands on the axis of a setting."""
+    """The position of a trial on the axis of a setting."""
     value = trial.params[name]
     return plain(value) if isinstance(distribution, CategoricalDistribution) else value
 
 
 def chosen(summary: Summary) -> list[FrozenTrial]:
-    """At most MOST complete trials of the searched space, evenly from the best to the worst."""
+    """At most MOST complete trials of the searched space, evenly chosen from the best to the worst."""
     trials = [trial for trial in complete(summary) if not summary.foreign(trial)]
     ranked = sorted(trials, key=lambda trial: value_of(trial) or 0.0, reverse=summary.maximize)
     return ranked[:: max(1, math.ceil(len(ranked) / MOST))]
 
 
 def harmless(summary: Summary, names: Sequence[str], trials: Sequence[FrozenTrial]) -> optuna.Study:
-    """A study of these trials and settings with names that can be shown, for Optuna's own figures."""
+    """A study of these trials and settings, with names that are safe to show, for Optuna's own figures."""
     space = {plain(name): countable(summary.space[name]) for name in names}
     study = optuna.create_study(direction="maximize" if summary.maximize else "minimize")
     for trial in trials:
@@ -67,7 +67,7 @@ def harmless(summary: Summary, names: Sequence[str], trials: Sequence[FrozenTria
 
 
 def countable(distribution: BaseDistribution) -> BaseDistribution:
-    """The same values; choices as text that can be shown, a few whole numbers as choices, which get whole ticks."""
+    """The distribution for a figure: choices as safe text, and a few whole numbers as choices, which get whole ticks."""
     if isinstance(distribution, CategoricalDistribution):
         return CategoricalDistribution([plain(choice) for choice in distribution.choices])
     if isinstance(distribution, IntDistribution) and distribution.high - distribution.low <= FEW:

@@ -13,7 +13,7 @@ from studies.report.panels.axes import axis, chosen, harmless, varied
 from studies.results.summary import Summary
 
 CAPTION = (
-    "Complete trials (dots) over the two settings that matter most, the value interpolated between them; darker is "
+    "Complete trials (dots) over the two settings that matter most. The value is interpolated between them: darker is "
     "better, and far from any dot the colour is a guess."
 )
 

@@ -21,7 +21,7 @@ from studies.results.trials import complete, value_of
 
 CAPTION = (
     "Each point is a trial; points on the better side of the dashed line beat clean training. Failed trials, and "
-    "pruned ones that were stopped below all final values, stand at the worse edge."
+    "pruned trials below all final values, are at the worse edge."
 )
 
 
@@ -47,7 +47,7 @@ def draw(summary: Summary) -> go.Figure | None:
 
 
 def in_words(trial: FrozenTrial, kind: str, summary: Summary) -> str:
-    """A trial for the pointer: its value, or why it has none, and its settings."""
+    """The text at the pointer: a trial's value, or why it has none, and its settings."""
     value = value_of(trial)
     if value is None:
         result = plain(str(trial.user_attrs.get("failure", "no finite value"))[:100])

@@ -1,4 +1,4 @@
-"""What each setting explains."""
+"""How much each setting explains."""
 
 import plotly.graph_objects as go
 
@@ -12,13 +12,13 @@ from studies.report.drawing import (
 from studies.results.summary import Summary
 
 CAPTION = (
-    "Each bar is the share of the value's variance that one setting alone explains, in the exploration phase; what "
-    "does not reach past the dashed line cannot be told from noise."
+    "Each bar is the share of the value's variance that one setting by itself explains, in the exploration phase; a bar "
+    "that ends before the dashed line cannot be told from noise."
 )
 
 
 def draw(summary: Summary) -> go.Figure | None:
-    """Shares with their intervals, and what noise reaches."""
+    """Shares with their intervals, and the noise floor."""
     rows = summary.importances
     if not rows:
         return None

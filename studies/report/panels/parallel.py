@@ -14,8 +14,8 @@ from studies.results.summary import Summary
 from studies.results.trials import value_of
 
 CAPTION = (
-    "Each line is a complete trial crossing every setting; where dark lines bunch on an axis are the good values of "
-    "that setting."
+    "Each line is a complete trial that crosses every setting; the good values of a setting are where dark lines meet "
+    "on its axis."
 )
 
 

@@ -21,7 +21,7 @@ from studies.running.foreign import usable
 
 CAPTION = (
     "The value of every trial against one setting at a time, with clean training as the dashed line; a slope or a "
-    "cliff means that the setting matters there, an even cloud that it does not."
+    "cliff means that the setting matters there, an even cloud means that it does not."
 )
 
 
@@ -55,7 +55,7 @@ def draw(summary: Summary) -> go.Figure | None:
 
 
 def hover(kind: str, name: str, distribution: BaseDistribution, summary: Summary) -> str:
-    """What the pointer shows; the height of a pruned or failed point is not always its value."""
+    """The text at the pointer; the height of a pruned or failed point is not always its value."""
     digits = ":.3g" if isinstance(distribution, FloatDistribution) else ""
     value = f"<br>{plain(summary.metric)} %{{y:.{summary.places}f}}" if kind in ("explore", "search", "taken over") else ""
     return f"trial %{{customdata}}, {kind}{value}<br>{plain(name)} %{{x{digits}}}<extra></extra>"

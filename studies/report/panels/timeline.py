@@ -10,7 +10,7 @@ from studies.report.drawing import (
 )
 from studies.results.summary import Summary
 
-CAPTION = "When each trial ran and for how long; gaps are times when the search stood still."
+CAPTION = "When each trial ran and for how long; in gaps no trial ran."
 
 
 def draw(summary: Summary) -> go.Figure | None:
