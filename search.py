@@ -17,7 +17,7 @@ from studies.commands.options import GroupedCommand, GroupedCommands, OutOption,
 from studies.planning.request import STORAGE
 
 STOPPED = 130
-# The exit code of a check whose step attacked nothing.
+# The exit code of a check that found something wrong.
 IN_VAIN = 1
 
 app = typer.Typer(

@@ -1,6 +1,6 @@
 """ONE SEARCH, and the Python door to it: ``from studies import search, tune``.
 
-What is heavy is imported when it is used.
+Slow modules are imported when they are used.
 """
 
 from importlib import import_module

@@ -74,10 +74,10 @@ def tune(
 
 
 def asked_for(method: str, epochs: int, arguments: dict[str, Any]) -> Request:
-    """The request.
+    """Make the request.
 
     Raises:
-        UserError: An argument cannot be carried out, or there are several methods.
+        UserError: An argument is wrong, or there are several methods.
     """
     request = request_of({"method": method, "epochs": epochs} | arguments)
     from studies.planning.early import refuse_names
@@ -89,7 +89,7 @@ def asked_for(method: str, epochs: int, arguments: dict[str, Any]) -> Request:
 
 
 def told_of(train: Any, data: str | None) -> dict[str, Any]:
-    """A loop's name, and what its user says of its data."""
+    """A loop's name, and the user's description of its data."""
     return {"loop": name_of(train)} | ({} if data is None else {"data": data})
 
 

@@ -103,7 +103,7 @@ class Result:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """The same as ``to_frame()``."""
+        """The data frame of ``to_frame()``."""
         return self.to_frame()
 
     def report(self, path: str | Path | None = None) -> Path:
@@ -121,7 +121,7 @@ class Result:
         """The best trial as a configuration or a script.
 
         Args:
-            path: A file to write it to, too.
+            path: A file to write it to as well.
             format: "yaml", "json" or "python".
 
         Raises:
@@ -155,7 +155,7 @@ class Results(dict[str, Result]):
 
     Args:
         found: Results by method.
-        name: The name of the whole search.
+        name: The name of the search.
         path: Where their page is written.
     """
 

@@ -221,7 +221,7 @@ def _swallows(reading: Reading, plain: Reading | None) -> str:
     found = holds_rows(reading.records, reading.delimiter)
     if found:
         line, ends = reading.lines[found[0]], len(ENDS.findall(found[1]))
-        return f"line {line}: a quotation mark opens a cell that runs over {ends + 1} lines and holds whole rows"
+        return f"line {line}: a quotation mark opens a cell that runs over {ends + 1} lines and contains complete rows"
     if plain is None or reading.delimiter == TAB or len(plain.records) == len(reading.records):
         return ""
     if signs(plain.header, plain.records, '"'):

@@ -116,7 +116,7 @@ def files_of(folder: Path) -> dict[str, list[Path]]:
 def _tables(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        # macOS packs a "._dev.csv" beside dev.csv.
+        # macOS packs a "._dev.csv" next to dev.csv.
         if path.is_file() and format_of(path) in FORMATS and not path.name.startswith("."):
             shard = SHARD.fullmatch(stem_of(path))
             found.setdefault(path.name.replace(shard[0], shard[1]) if shard else path.name, []).append(path)

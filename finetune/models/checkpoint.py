@@ -15,7 +15,7 @@ from finetune.words import counted, some
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 # Files that tokenisers are read from, besides those that a tokeniser's class declares.
 TOKENISER = (".json", ".model", ".bpe", ".codes", ".tiktoken", ".vocab")
-# How Git LFS's pointer to a large file begins, where the file itself was not fetched.
+# A pointer of Git LFS to a large file that was not fetched begins with this.
 POINTER = b"version https://git-lfs"
 # Tables that models used to save and now compute.
 TABLES = ("position_ids", "masked_bias", "inv_freq")

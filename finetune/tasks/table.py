@@ -41,4 +41,4 @@ def joined(tables: Sequence[Table]) -> Table:
     if len(tables) == 1:
         return tables[0]
     columns = {name: [value for table in tables for value in table[name]] for name in tables[0]}
-    return Table(columns, f"{tables[0].file} and the files beside it", (), tables[0].classes)
+    return Table(columns, f"{tables[0].file} and the files next to it", (), tables[0].classes)

@@ -63,7 +63,7 @@ def what_it_does(kind: type[Method]) -> str:
 
 
 def rows(name: str) -> list[tuple[str, str, str, str]]:
-    """Name, default, searched range, and meaning of each setting: the searched ones, fixed ones, those of every method."""
+    """Name, default, searched range and meaning of each setting: searched ones first, those of every method last."""
     space = {setting: from_to(distribution) for setting, distribution in SPACES[name].items()}
     late = {"start_epoch": "0 to epochs - 2"} if space else {}
     own = [field for field in dataclasses.fields(METHODS[name]) if field.name not in COMMON]

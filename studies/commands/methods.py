@@ -64,7 +64,7 @@ def print_methods(console: Console) -> None:
         console = Console(file=console.file, width=max(wanted, console.width))
     console.print(table)
     for line in (
-        "2.00x: as much as two clean steps; forward counts 1, backward 2, inner (to the embeddings alone) 1.",
+        "2.00x: as much as two clean steps; forward counts 1, backward 2, inner (only to the embeddings) 1.",
         "Every method also has start_epoch=0 (searched from 0 to epochs - 2) and same_dropout=True.",
     ):
         console.print(line, highlight=False, soft_wrap=True)

@@ -38,28 +38,28 @@ def opt(text: str, *names: str, panel: str | None = None, form: str | None = Non
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose ``--help`` stands behind the groups of its options."""
+    """A command that shows ``--help`` after the groups of its options."""
 
     def get_help_option(self, ctx: Any) -> Any:
         return behind(super().get_help_option(ctx))
 
 
 class GroupedCommands(TyperGroup):
-    """The same for a command with others below it."""
+    """The same for a command with subcommands."""
 
     def get_help_option(self, ctx: Any) -> Any:
         return behind(super().get_help_option(ctx))
 
 
 def behind(option: Any) -> Any:
-    """The option in the last panel: without one it would stand in a panel that comes first."""
+    """Put the option into the last panel; without a panel it would be shown in the first one."""
     if option is not None:
         option.rich_help_panel = LAST
     return option
 
 
 StorageOption = Annotated[str, opt(f"Optuna storage URL ({STORAGE})")]
-StudyOption = Annotated[Text, opt("study name; not needed where there is one")]
+StudyOption = Annotated[Text, opt("study name; not needed if there is only one study")]
 OutOption = Annotated[str, opt("folder for results (runs)")]
 
 
@@ -68,7 +68,7 @@ def takes(*groups: str, own: tuple[str, ...] = (), without: tuple[str, ...] = ()
 
     Args:
         groups: Keys of ``request.GROUPS``.
-        own: Further fields, by name.
+        own: Other fields, by name.
         without: Fields that do nothing in this command.
     """
     names = [name for name, _ in fields(*groups) if name not in without] + list(own)

@@ -14,9 +14,9 @@ from studies.running.begin import find_study
 
 
 def named_before(job: Job[Plan], storage: RDBStorage) -> tuple[Job[Plan], list[str]]:
-    """The job under the name that version 0.1.0 gave its study, where there is that study and none of today's name.
+    """The job under the name of version 0.1.0, if a study of that name exists and none of today's name.
 
-    The default study of a task that happens to have that name is another study.
+    The default study of a task that happens to have that name is a different study.
 
     Returns:
         The job, and a line that says so.
@@ -28,12 +28,12 @@ def named_before(job: Job[Plan], storage: RDBStorage) -> tuple[Job[Plan], list[s
     begun = None if there is None else known_identity(there)
     if begun is None or "loop" in begun["data"] or earlier == default_name(begun):
         return job, []
-    why = f"version 0.1.0 made it under that name; today's is {job.name}"
-    return replace(job, name=earlier), [f"study {earlier} is there and goes on ({why})"]
+    why = f"version 0.1.0 gave it that name; today's is {job.name}"
+    return replace(job, name=earlier), [f"study {earlier} exists and goes on ({why})"]
 
 
 def default_name(about: dict[str, Any]) -> str:
-    """What the study is called where no name is given."""
+    """The default name of a study."""
     data = about["data"]
     lists = {name: tuple(value) for name, value in data.items() if isinstance(value, list)}
     return f"{data.get('task') or task_name(checked(Data, data | lists))}-{about['method']}"

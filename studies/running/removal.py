@@ -163,4 +163,4 @@ def left_in(removal: Removal) -> list[str]:
     if not removal.files or not is_folder(removal.folder):
         return []
     names = sorted(path.name for path in removal.folder.iterdir())
-    return [f"{removal.folder} stays: it holds {listed(names[:3])}" + (", ..." if len(names) > 3 else "")]
+    return [f"{removal.folder} stays: it contains {listed(names[:3])}" + (", ..." if len(names) > 3 else "")]

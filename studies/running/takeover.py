@@ -59,7 +59,7 @@ def find_source(storage: RDBStorage | None, name: str) -> optuna.Study:
     where = arg("from_study", name)
     names = [] if storage is None else optuna.get_all_study_names(storage)
     if storage is None or name not in names:
-        raise UserError(f"{where}: the database holds no such study{near(name, names)}")
+        raise UserError(f"{where}: there is no such study in the database{near(name, names)}")
     return optuna.load_study(study_name=name, storage=storage)
 
 

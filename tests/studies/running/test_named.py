@@ -55,7 +55,7 @@ def test_the_earlier_name_is_kept_where_the_study_is_ours(tmp_path, there, expec
     finally:
         close_storage(storage)
     assert found.name == expected
-    earlier = ["study mine-fgm is there and goes on (version 0.1.0 made it under that name; today's is mine.fgm)"]
+    earlier = ["study mine-fgm exists and goes on (version 0.1.0 gave it that name; today's is mine.fgm)"]
     assert lines == (earlier if expected == "mine-fgm" else [])
 
 
@@ -78,5 +78,5 @@ def test_a_search_of_several_methods_goes_on_with_the_earlier_study(tmp_path, mo
     assert {name: result.name for name, result in found.items()} == {"fgm": "mine-fgm", "random": "mine.random"}
     assert len(found["fgm"].study.trials) == 2
     said = capsys.readouterr().out
-    assert said.count("study mine-fgm is there and goes on") == 1
+    assert said.count("study mine-fgm exists and goes on") == 1
     assert (tmp_path / "runs" / "mine-methods.html").read_text().count('href="mine-fgm/report.html"') == 1

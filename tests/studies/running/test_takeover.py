@@ -249,7 +249,7 @@ def test_a_study_without_finished_trials():
 
 
 def test_no_database_has_no_other_study():
-    with pytest.raises(UserError, match="the database holds no such study"):
+    with pytest.raises(UserError, match="there is no such study in the database"):
         find_source(None, "old")
     theirs = optuna.create_study(study_name="theirs")
     with pytest.raises(UserError, match="was not made by this program"):
