@@ -81,7 +81,10 @@ def test_a_search_that_was_killed_before_it_had_them_takes_them_then(monkeypatch
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (["--from", "reviews-fmg"], ["--from reviews-fmg: no such study in the database", "did you mean 'reviews-fgm'"]),
+        (
+            ["--from", "reviews-fmg"],
+            ["--from reviews-fmg: there is no such study in the database", "did you mean 'reviews-fgm'"],
+        ),
         (["--from", "narrow"], ["--from narrow is the study itself", "--study"]),
         (["--from", "reviews-fgm", "--study", "reviews-fgm"], ["--from reviews-fgm is the study itself", "--study"]),
         (["--from", "reviews-fgm", "--seed", "3"], ["--from reviews-fgm is about something else", "seed: there 0, here 3"]),
