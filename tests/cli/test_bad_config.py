@@ -35,9 +35,9 @@ def refused_config(capsys, content, *arguments):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", ["no exported configuration", "a search writes one"]),
-        ("some text", ["no exported configuration"]),
-        ("- awp\n- pgd\n", ["no exported configuration"]),
+        ("", ["not an exported configuration", "a search writes one"]),
+        ("some text", ["not an exported configuration"]),
+        ("- awp\n- pgd\n", ["not an exported configuration"]),
         ("format: 1\n", ["it has no method"]),
         ("a: [1", ["is not readable YAML"]),
         ("\x01", ["is not readable YAML"]),

@@ -91,7 +91,7 @@ def test_what_clean_training_did_not_learn_is_said_before_the_trials_and_under_t
 def test_one_method_has_no_table(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert search.run("--method none --epochs 1 --max-train-rows 40".split()) == 0
-    assert "One seed, and of each" not in capsys.readouterr().out
+    assert "One seed, and the best trial of each" not in capsys.readouterr().out
     assert not list(Path("runs").glob("*methods*"))
 
 
