@@ -51,7 +51,7 @@ class Data(Strict):
     kind: KindName | None = Field(None, description=f"{KINDS} (detected from labels and metric)")
     delimiter: str | None = Field(None, description="character between the cells of a .csv or .tsv (detected)")
     quoting: Quoting | None = Field(None, description="how cells are quoted: double, backslash, single, or none (detected)")
-    encoding: str | None = Field(None, description="of text files (utf-8, or detected)")
+    encoding: str | None = Field(None, description="encoding of text files (utf-8, or detected)")
     max_train_rows: int | None = Field(None, ge=2, description="train on this many rows, stratified, always the same")
     max_validation_rows: int | None = Field(None, ge=2, description="score trials on this many rows, chosen in the same way")
 
@@ -102,7 +102,7 @@ class Recipe(Strict):
         "none", description="none, ema or swa: which weights are scored and kept (none: the last)"
     )
     half_life: float = Field(0.02, gt=0, le=1, description="ema: half-life, share of the steps (0.02)")
-    swa_start: float = Field(0.7, ge=0, lt=1, description="swa: share of the steps before it averages (0.7)")
+    swa_start: float = Field(0.7, ge=0, lt=1, description="swa: share of the steps before averaging (0.7)")
     swa_lr: float = Field(0.5, gt=0, le=1, description="swa: constant learning rate, share of the peak (0.5)")
     threads: int = Field(1, ge=1, le=1024, description="CPU threads (1 for tiny, else all)")
     seed: int = Field(0, ge=0, lt=2**32, description="seed of sampler, model, data order and dropout (0)")

@@ -29,7 +29,7 @@ BEGIN = ("method", "trials", "data", "label_column", "model")
 COMMAS = ("method", "label_column", "tune")
 REPEATED = ("set", "start")
 FORMS = {"set": "NAME=VALUE", "range": "NAME=LOW:HIGH", "space": "FILE", "start": "FILE", "from_study": "STUDY"}
-RANGE = "search a setting elsewhere: --range adv_eps=1e-4:0.1:log"
+RANGE = "search a setting in another range: --range adv_eps=1e-4:0.1:log"
 
 
 def opt(text: str, *names: str, panel: str | None = None, form: str | None = None) -> Any:

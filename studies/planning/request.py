@@ -46,9 +46,9 @@ class Running(Strict):
     explore: int | None = Field(None, ge=0, description="trials of the first, never pruned phase (half of all, at most 32)")
     timeout: float | None = Field(None, gt=0, description="begin no new trial after this many seconds")
     sampler: Literal["tpe", "random", "sobol", "gp"] = Field("tpe", description="sampler after the first phase (tpe)")
-    pruner: Literal["median", "none"] = Field("median", description="median (of forecasts) or none (median)")
+    pruner: Literal["median", "none"] = Field("median", description="median (of forecasts), or none (median)")
     prefix_reuse: bool = Field(True, description="share clean epochs between trials (yes; the result is the same)")
-    accept_versions: bool = Field(False, description="go on with a study that other versions began")
+    accept_versions: bool = Field(False, description="go on with a study that was begun under other versions")
 
 
 class Output(Strict):
