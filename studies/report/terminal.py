@@ -77,7 +77,7 @@ def print_targets(console: Console, summary: Summary) -> None:
 def print_importances(console: Console, summary: Summary) -> None:
     """Print the share of each setting with its interval and verdict."""
     if not summary.importances:
-        say(console, f"importances: {silence(summary)}")
+        say(console, silence(summary))
         return
     table = Table("setting", "share", "95 % interval", "noise floor", "verdict", box=None, pad_edge=False)
     for row in summary.importances:

@@ -37,8 +37,8 @@ def estimate(plan: Plan | LoopPlan, epochs: Sequence[float], left: int, reuse: b
     each = seconds_of(plan, epochs, reuse) if epochs and left else 0.0
     if not each:
         return None
-    less = "; pruning makes it less" if pruned else ""
-    trials = f"the {left} trials to go" if left > 1 else "the trial to go"
+    less = "; less with pruning" if pruned else ""
+    trials = f"the {left} remaining trials" if left > 1 else "the remaining trial"
     return f"an estimate: about {duration(each * left)} for {trials}, {duration(each)} each by their passes{less}"
 
 

@@ -46,10 +46,10 @@ def test_a_tuned_recipe_shares_no_clean_epochs():
 def test_the_sentence():
     plan = plan_of("fgm", "epsilon=1", "start_epoch=0")
     assert estimate(plan, [5.0], 9, True, False) == (
-        "an estimate: about 6 min for the 9 trials to go, 40 s each by their passes"
+        "an estimate: about 6 min for the 9 remaining trials, 40 s each by their passes"
     )
     assert estimate(plan, [5.0], 1, True, True) == (
-        "an estimate: about 40 s for the trial to go, 40 s each by their passes; pruning makes it less"
+        "an estimate: about 40 s for the remaining trial, 40 s each by their passes; less with pruning"
     )
     assert estimate(plan, [5.0], 0, True, True) is None
     assert estimate(plan, [], 3, True, True) is None
