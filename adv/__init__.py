@@ -1,4 +1,4 @@
-"""WHAT one training step does to find the worst case. Imports torch only."""
+"""What one training step does to find the worst case. Imports torch only."""
 
 from adv.asam import ASAM
 from adv.awp import AWP

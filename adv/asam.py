@@ -14,12 +14,12 @@ from adv.sam import SAM
 class ASAM(SAM):
     """SAM measured against each weight: ``rho * T^2 g / ||T g||_2``, ``T = |w| + eta`` for weights and 1 for biases.
 
-    The same network with its layers scaled against each other is perturbed in the same way.
+    Scaling the layers of a network against each other does not change the perturbation.
     """
 
     paper: ClassVar[str] = "Kwon et al. 2021"
 
-    rho: float = setting(0.5, "radius: length of the step over all weights together, each divided by T", low=0)
+    rho: float = setting(0.5, "radius: length of the step over all weights together, each divided by its T", low=0)
     eta: float = setting(0.01, "floor of a weight's magnitude", low=0)
 
     def touched(self, model: nn.Module) -> dict[str, nn.Parameter]:

@@ -1,4 +1,4 @@
-"""AWP: Wu, Xia, Wang 2020, "Adversarial Weight Perturbation Helps Robust Generalization", in the forms in use."""
+"""AWP: Wu, Xia, Wang 2020, "Adversarial Weight Perturbation Helps Robust Generalization", in the forms that are in use."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -26,14 +26,14 @@ LISTING_E = 1e-6
 class AWP(WeightMethod):
     """Each touched weight tensor moves along its gradient, inside a box, and the loss is differentiated there.
 
-    ``w <- clip(w + adv_lr * g / ||g|| * ||w||, w0 - adv_eps |w0|, w0 + adv_eps |w0|)``, ``adv_step`` times with a fresh
-    gradient each; then the gradient at the perturbed weights replaces (or joins) the clean one. LayerNorm weights and
-    embedding matrices are touched too, biases are not.
+    ``w <- clip(w + adv_lr * g / ||g|| * ||w||, w0 - adv_eps |w0|, w0 + adv_eps |w0|)``, ``adv_step`` times, each with a
+    fresh gradient. Then the gradient at the perturbed weights replaces (or joins) the clean one. LayerNorm weights and
+    embedding matrices move too; biases do not.
 
-    ``form="gamma"`` is the paper's (eq. 8, 10): ``||v|| = adv_lr * ||w||`` for each matrix, vectors untouched, no box.
-    ``direction="momentum"`` moves along Adam's running mean of gradients, as the optimiser keeps it (tell it with
-    ``follow``): no ascent pass, a clean step's cost. ``attack`` perturbs the embeddings first and both texts and weights
-    are then at their worst, as in the paper's Algorithm 1; epsilon, alpha, K and norm are that attack's.
+    ``form="gamma"`` is the paper's (eq. 8, 10): ``||v|| = adv_lr * ||w||`` for each matrix; vectors do not move; no box.
+    ``direction="momentum"`` moves along Adam's running mean of gradients, which it reads from the optimiser (call
+    ``follow``): no ascent pass, the cost of a clean step. ``attack`` perturbs the embeddings first, so that texts and
+    weights are both at their worst, as in the paper's Algorithm 1. epsilon, alpha, K and norm are settings of that attack.
     """
 
     paper: ClassVar[str] = "Wu et al. 2020"
@@ -45,7 +45,7 @@ class AWP(WeightMethod):
     combine: str = setting("replace", "how clean and adversarial gradients are joined", choices=COMBINE)
     form: str = setting("box", "the listing's box, or the paper's gamma", choices=("box", "gamma"))
     direction: str = setting("gradient", "what weights move along", choices=("gradient", "momentum"))
-    attack: str = setting("none", "embedding attack under which weights are perturbed", choices=("none", "fgm", "pgd"))
+    attack: str = setting("none", "embedding attack that comes before the weights move", choices=("none", "fgm", "pgd"))
     epsilon: float = setting(1.0, "with attack: radius of the ball around the clean embedding", low=0)
     alpha: float = setting(0.3, "with attack=pgd: length of one ascent step", low=0)
     K: int = setting(3, "with attack=pgd: ascent steps", low=1)

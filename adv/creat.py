@@ -23,11 +23,11 @@ from adv.steps.embedding import EmbeddingMethod
 class CreAT(EmbeddingMethod):
     """An attack that also turns the representation away: ``max J(e + delta) - reg_weight * cos(h(e + delta), h(e))``.
 
-    From normal noise of size sigma in the ball, K - 1 times ``delta <- Pi(delta + alpha * g / ||g||_2)``, then the mean of
-    clean and adversarial loss. The authors' code leaves the start outside: at their defaults the noise is 31 times as long
-    as the step, and 99.9 % of what the projection leaves (of the squared length) is noise. h is the last layer's first
-    token (``pool="mean"``, all tokens, for models that read left to right). The cosine is a mean over the texts, as the
-    loss is; the authors' code adds it up.
+    It starts from normal noise of size sigma in the ball. K - 1 times ``delta <- Pi(delta + alpha * g / ||g||_2)``, then the
+    mean of clean and adversarial loss. In the authors' code the start is outside the ball: at their defaults the noise is
+    31 times as long as the step, and after the projection 99.9 % of the squared length is noise. h is the first token of
+    the last layer (``pool="mean"``: all tokens, for models that read left to right). The cosine is a mean over the texts,
+    as the loss is; the authors' code adds it up.
     """
 
     paper: ClassVar[str] = "Wu et al. 2023"
@@ -38,7 +38,7 @@ class CreAT(EmbeddingMethod):
     K: int = setting(2, "passes at a perturbation: K - 1 ascent steps and the one that counts", low=1)
     sigma: float = setting(0.01, "size of the noise that the ascent starts from", low=0)
     reg_weight: float = setting(1.0, "weight of the cosine in the ascent", low=0)
-    pool: str = setting("first", "what of the last layer is compared", choices=("first", "mean"))
+    pool: str = setting("first", "which tokens of the last layer are compared", choices=("first", "mean"))
     layer_name: str | None = setting(
         None, "module that gives the representation, if the encoder is not found", optional=True, pattern=True
     )
@@ -91,7 +91,7 @@ class CreAT(EmbeddingMethod):
 
         def keep(module: nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> None:
             output = output[0] if not isinstance(output, Tensor) else output
-            # A mask that only the encoder is given serves a batch of any other form.
+            # If the batch has no named mask, the encoder's own arguments may have one.
             named = isinstance(batch, Mapping) and "attention_mask" in batch
             found = pooled(output, batch if named else (kwargs, batch), self.pool)
             # The clean one is a target; of the others only the newest is needed, and each holds its pass's graph.
@@ -107,7 +107,7 @@ class CreAT(EmbeddingMethod):
 
 
 def pooled(hidden: Tensor, batch: Any, pool: str) -> Tensor:
-    """The first token's, or the real tokens' mean representation (batch, hidden), in fp32."""
+    """The representation of the first token, or the mean over the real tokens, (batch, hidden), in fp32."""
     if pool == "first":
         return hidden[:, 0].float()
     mask = padding_mask(batch, torch.empty(hidden.shape[:2], device=hidden.device))

@@ -16,7 +16,7 @@ from adv.steps.embedding import EmbeddingMethod
 class FGM(EmbeddingMethod):
     """``delta = epsilon * g / ||g||_2`` with g the gradient of the loss at the clean embedding.
 
-    ``norm="matrix"`` and ``combine="sum"`` are the listing in circulation (one budget for the whole batch);
+    ``norm="matrix"`` with ``combine="sum"`` is the listing that people copy (one budget for the batch);
     ``norm="example"`` is the paper's.
     """
 

@@ -12,12 +12,12 @@ from adv.core.passes import Passes
 from adv.core.settings import AttackError, setting
 from adv.steps.accumulating import AccumulatingMethod
 
-# Micro-batches under way at the same time, at most.
+# The most micro-batches that may wait for a replay at the same time.
 MOST = 256
 
 
 class Carried(NamedTuple):
-    """A batch whose replays are under way: its next perturbation, how often it came, and which weights it met last."""
+    """A batch between its replays: its next perturbation, how often it came, and the version of the weights it last met."""
 
     batch: Any
     shift: Tensor
@@ -29,10 +29,10 @@ class Carried(NamedTuple):
 class FreeAT(AccumulatingMethod):
     """Each batch is trained K times in a row, with an optimiser step each; the gradient at delta makes the next delta.
 
-    One pass a step: the loop repeats the batch ``replays`` times (the same object: the perturbation is carried over
-    within its replays, texts of other batches have other lengths). For the same number of updates as clean training,
-    data are passed over 1/K as often. A batch that is left before its K-th replay starts anew when it comes again, and a
-    loop that leaves one batch after the other is refused.
+    One pass a step: the loop repeats the batch ``replays`` times, as the same object. The perturbation is kept within its
+    replays, because the texts of other batches have other lengths. With as many updates as clean training, the data are
+    read 1/K as often. A batch that the loop leaves before its K-th replay starts again from zero when it comes back. A loop
+    that leaves one batch after the other is refused.
     """
 
     paper: ClassVar[str] = "Shafahi et al. 2019"
@@ -44,7 +44,7 @@ class FreeAT(AccumulatingMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        # Under accumulation the micro-batches of one step take turns.
+        # With accumulation, the micro-batches of one step take turns.
         self._carried: list[Carried] = []
         self._left = 0
 
@@ -85,9 +85,9 @@ class FreeAT(AccumulatingMethod):
         return cut
 
     def _leave(self, model: nn.Module) -> None:
-        """A new batch is here: those that wait for a replay and have not come since the last optimiser step are left.
+        """Forget the batches that wait for a replay and have not come since the last optimiser step: a new batch is here.
 
-        An epoch may end in the middle of replays, so that once is no fault.
+        An epoch may end in the middle of replays, so once is not an error.
 
         Raises:
             AttackError: It happens again, and no batch has come K times in between.

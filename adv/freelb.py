@@ -12,9 +12,9 @@ from adv.steps.accumulating import AccumulatingMethod
 class FreeLB(AccumulatingMethod):
     """K passes from a random start; ``delta <- Pi(delta + alpha * g / ||g||_2)`` between them, one optimiser step.
 
-    The authors' names: alpha is adv_lr, K adv_steps, epsilon max_norm (their 0, "off", is any radius that is never
-    reached: init_mag / sqrt(3) + (K - 1) * alpha). The start, too, is kept in the ball. With ``init_mag=0`` the first
-    pass is the clean one; ``K=1`` is NEFTune.
+    The authors' names: alpha is adv_lr, K is adv_steps, epsilon is max_norm. Their max_norm 0 means no ball; here any radius
+    above init_mag / sqrt(3) + (K - 1) * alpha does the same. The start is kept in the ball too. With ``init_mag=0`` the
+    first pass is the clean one; ``K=1`` is NEFTune.
     """
 
     paper: ClassVar[str] = "Zhu et al. 2020"

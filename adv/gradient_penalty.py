@@ -20,9 +20,9 @@ from adv.core.site import SiteMethod, first, grad_of
 class GradientPenalty(SiteMethod):
     """``J + reg_weight / 2 * mean_i ||dJ_i / de_i||_2^2`` with a true second derivative.
 
-    J_i is the loss of text i. ``norm="matrix"`` penalises the gradient of the embedding matrix instead, which depends
-    on the batch. The model runs with attention kernels that can be differentiated twice. There is no perturbation to leave
-    out: an inner gradient that is not finite spoils the step, as it does the embeddings' own, and is counted.
+    J_i is the loss of text i. ``norm="matrix"`` penalises the gradient of the embedding matrix instead, which depends on the
+    batch. The model runs with attention kernels that can be differentiated twice. An inner gradient that is not finite makes
+    the gradients of the step not finite too (there is no perturbation to leave out), and is counted.
     """
 
     paper: ClassVar[str] = "Ross and Doshi-Velez 2018"
@@ -61,9 +61,9 @@ class GradientPenalty(SiteMethod):
         return objective.detach()
 
     def penalty(self, slope: Tensor, ball: Ball) -> Tensor:
-        """The mean squared length of the gradients (batch, seq, hidden) of the mean loss, shape ()."""
+        """The mean squared length, shape (), from the gradients (batch, seq, hidden) of the mean loss."""
         squares = ball.tie(slope).square().sum(-1, keepdim=True)
         if self.norm == "matrix":
             return ball.total(squares).sum()
-        # The loss is a mean over the texts: each text's own gradient is as many times as large.
+        # The loss is a mean over the texts, so the gradient of a text's own loss is that many times as large.
         return squares.sum() * slope.shape[1 - ball.text_axis]

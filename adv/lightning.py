@@ -20,10 +20,10 @@ DTYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 class AdversarialModule:
     """A mixin before ``LightningModule``, with manual optimisation, on one device.
 
-    A micro-batch counts 1/N, as with ``Trainer(accumulate_grad_batches=N)``, which manual optimisation does not know.
+    A micro-batch counts 1/N, as with ``Trainer(accumulate_grad_batches=N)``, which does not work with manual optimisation.
 
     Attributes:
-        method: Any of ``adv.METHODS`` but FreeAT, which needs each batch several times.
+        method: Any of ``adv.METHODS`` except FreeAT, which needs each batch several times.
         accumulate: Micro-batches of an optimiser step.
 
     Example:
@@ -36,10 +36,10 @@ class AdversarialModule:
     accumulate: int = 1
 
     def on_train_start(self) -> None:
-        """Tell the method of the optimiser.
+        """Give the method the optimiser.
 
         Raises:
-            AttackError: The method or the number of devices is not for this module.
+            AttackError: This module cannot use the method, or trains on several devices.
         """
         me: Any = self
         if self.method.replays > 1:
@@ -51,7 +51,7 @@ class AdversarialModule:
         self.method.follow(me.optimizers().optimizer)
 
     def training_step(self, batch: Any, index: int) -> Tensor:
-        """One micro-batch, and an optimiser step behind the last of a group; returns the loss, detached."""
+        """One micro-batch, and an optimiser step after the last one of a group; returns the loss, detached."""
         me: Any = self
         active: Method = self.method.at(me.current_epoch)
         scaler = getattr(me.trainer.precision_plugin, "scaler", None)

@@ -17,8 +17,8 @@ from adv.pgd import PGD
 class MIFGM(PGD):
     """PGD along a running direction: ``v <- mu * v + g / ||g||_1``, ``delta <- Pi(delta + alpha * v / ||v||_2)``.
 
-    v starts at zero in every step. The paper moves by ``sign(v)`` in an L-infinity ball; on embeddings the L2 form is
-    the usual one, and ``mu=0`` is PGD exactly.
+    v starts at zero in every training step. The paper moves by ``sign(v)`` in an L-infinity ball; on embeddings the L2 form
+    is the usual one, and ``mu=0`` is exactly PGD.
     """
 
     paper: ClassVar[str] = "Dong et al. 2018"

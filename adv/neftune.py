@@ -17,16 +17,16 @@ from adv.core.site import SiteMethod, first, grad_of
 
 @dataclass(kw_only=True)
 class NEFTune(SiteMethod):
-    """One pass at ``e + U(-1, 1) * sigma / sqrt(L * d)``, L the text's own length: noise of a clean step's cost.
+    """One pass at ``e + U(-1, 1) * sigma / sqrt(L * d)``, with L the text's own length: noise at the cost of a clean step.
 
-    ``sigma`` is the paper's alpha. Padding gets no noise, and its length does not count (transformers' version perturbs
+    ``sigma`` is the paper's alpha. Padding gets no noise and does not count in L (the version of transformers perturbs it
     and counts it).
     """
 
     paper: ClassVar[str] = "Jain et al. 2023"
     null: ClassVar[tuple[dict[str, Any], ...]] = ({"sigma": 0.0},)
 
-    sigma: float = setting(5.0, "noise size: a text's noise has length of about sigma / sqrt(3)", low=0)
+    sigma: float = setting(5.0, "noise size: a text's noise has a length of about sigma / sqrt(3)", low=0)
 
     @property
     def geometry(self) -> str:

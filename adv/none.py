@@ -1,4 +1,4 @@
-"""Clean training: the baseline that every method is measured against, and what a method is before its start."""
+"""Clean training: the baseline of every method, and what runs before a method's ``start_epoch``."""
 
 from adv.core.clean import Clean
 

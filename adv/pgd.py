@@ -14,9 +14,9 @@ from adv.steps.embedding import EmbeddingMethod
 
 @dataclass(kw_only=True)
 class PGD(EmbeddingMethod):
-    """K times ``delta <- Pi(delta + alpha * g / ||g||_2)``, Pi onto the L2 ball of radius epsilon; delta starts at 0.
+    """K times ``delta <- Pi(delta + alpha * g / ||g||_2)``, with Pi onto the L2 ball of radius epsilon; delta starts at 0.
 
-    The reach is K * alpha: where that is below epsilon (the listing's own defaults: 0.9 < 1), epsilon is idle.
+    The reach is K * alpha. If it is below epsilon (the defaults of the listing: 0.9 < 1), epsilon is idle.
     """
 
     paper: ClassVar[str] = "Madry et al. 2018"

@@ -13,18 +13,18 @@ from adv.steps.regularised import RegularisedMethod
 
 @dataclass(kw_only=True)
 class R3F(RegularisedMethod):
-    """Predictions under noise shall stay: ``J + reg_weight * (KL(f(e) || f(e + z)) + KL(f(e + z) || f(e)))``.
+    """Predictions should not change with noise: ``J + reg_weight * (KL(f(e) || f(e + z)) + KL(f(e + z) || f(e)))``.
 
-    z is uniform in (-sigma, sigma) or normal with deviation sigma; no ascent. Both predictions have gradients, the
-    embedding matrix none from the noisy pass. Without ``same_dropout`` and with a small sigma the dropout masks decide
-    the divergence, which makes it R-Drop.
+    z is uniform in (-sigma, sigma) or normal with deviation sigma; no ascent. Both predictions have gradients. The noisy
+    pass gives the embedding matrix no gradient. Without ``same_dropout`` and with a small sigma, the dropout masks decide
+    the divergence: that is R-Drop.
     """
 
     paper: ClassVar[str] = "Aghajanyan et al. 2021"
     detached: ClassVar[bool] = True
 
     sigma: float = setting(1e-5, "noise size, per entry of the embedding", low=0)
-    noise: str = setting("uniform", "its distribution", choices=("uniform", "normal"))
+    noise: str = setting("uniform", "distribution of the noise", choices=("uniform", "normal"))
 
     @property
     def steps(self) -> int:

@@ -1,4 +1,4 @@
-"""The control: the same site and norm as FGM, in a random direction. A method that does not beat it is noise."""
+"""The control for embeddings: FGM's place and norm, in a random direction. A method that does not beat it is noise."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""The control for weights: the same site, step and box as AWP, in a random direction."""
+"""The control for weights: AWP's weights, step and box, in a random direction."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,7 +18,8 @@ from adv.core.weights import Weights
 class RandomWeights(AWP):
     """AWP along standard normal numbers, for the same tensors and the same rows of the embedding matrix.
 
-    As gradients do, numbers for a word add up over its places: one that occurs n times in the batch moves sqrt(n) as far.
+    The numbers for a word add up over its places, as gradients do: a word that occurs n times in the batch moves sqrt(n) as
+    far.
     """
 
     paper: ClassVar[str] = "control"

@@ -19,14 +19,14 @@ from adv.steps.regularised import RegularisedMethod
 
 @dataclass(kw_only=True)
 class SiFT(RegularisedMethod):
-    """Smoothness against perturbations of the embeddings at mean 0 and variance 1 a token, whatever their own scale.
+    """Smoothness against perturbations of embeddings that are normalised to mean 0 and variance 1 for each token.
 
     ``z`` is normal noise of deviation sigma, cut at 2 sigma; K times ``z <- z + alpha * g / max|g|``; then R is
-    ``KL(f' || f_z) + KL(f_z' || f)``, f_z the prediction at ``normalised(e) + z`` and a dash for a side that is held
-    fixed, as in the authors' code: both sides of both terms would act as twice the weight. The layer norm behind the
-    embeddings undoes any scale, so that is the same as adding z times the standard deviation of that norm's input, which
-    needs no change to the model. With the authors' alpha, a hundredth of sigma, the perturbation is all but random:
-    compare with R3F.
+    ``KL(f' || f_z) + KL(f_z' || f)``. f_z is the prediction at ``normalised(e) + z``; a dash marks a side that is held
+    fixed, as in the authors' code (with gradients through both sides, the weight would act twice as strongly). The layer
+    norm behind the embeddings removes any scale. So the same is reached by adding z times the standard deviation of that
+    norm's input, without a change to the model. With the authors' alpha, a hundredth of sigma, the perturbation is almost
+    random: compare with R3F.
     """
 
     paper: ClassVar[str] = "He et al. 2021"
@@ -47,7 +47,7 @@ class SiFT(RegularisedMethod):
 
     @contextmanager
     def observing(self, passes: Passes, embedding: nn.Module) -> Iterator[None]:
-        """Keep what the norm behind the embeddings is given: one beside them, called before any layer is."""
+        """Keep the input of the norm behind the embeddings: a norm beside them that is called before any layer."""
         norms, layers = parts_beside(passes.model, embedding)
         seen: list[nn.Module] = []
 
@@ -70,7 +70,7 @@ class SiFT(RegularisedMethod):
         return passes.kept["z"] * passes.kept["scale"]
 
     def ascend(self, shift: Tensor, gradient: Tensor, ball: Ball, passes: Passes) -> tuple[Tensor, Tensor]:
-        # By the chain rule the gradient for z is the scale times this one, and the scale is one number a token.
+        # By the chain rule the gradient for z is the scale times this one; the scale is one number for each token.
         passes.kept["z"] = passes.kept["z"] + self.alpha * largest(gradient * ball.mask)
         return passes.kept["z"] * passes.kept["scale"], torch.zeros((), device=shift.device)
 
@@ -79,7 +79,7 @@ class SiFT(RegularisedMethod):
 
 
 def parts_beside(model: nn.Module, embedding: nn.Module) -> tuple[list[nn.Module], list[nn.Module]]:
-    """The norms in the modules that hold the embedding, and the layers there: GPT-2's only norm comes behind its layers."""
+    """The norms and the layers in the modules that hold the embedding: GPT-2's only norm there comes after its layers."""
     norms, layers = [], []
     for module in model.modules():
         children = [unwrapped(child) for child in module.children()]

@@ -20,13 +20,13 @@ from adv.steps.regularised import RegularisedMethod
 class SMART(RegularisedMethod):
     """Smoothness in a ball (eq. 1, 2) and a Bregman proximal term with an averaged teacher (eq. 3, 5).
 
-    From noise ``N(0, sigma^2)``, K times ``delta <- clip(delta + alpha * g / max|g|, -epsilon, epsilon)`` with the
-    maximum taken over each token: epsilon bounds every entry, unlike in code where it only guards a division. R pulls
-    both predictions towards each other as they stand, as the authors' codes do. ``teacher_weight`` adds
-    ``KL(f_teacher(e) || f(e)) + KL(f(e) || f_teacher(e))`` (the paper's symmetric loss), f_teacher a constant; the teacher
-    is the mean ``beta * teacher + (1 - beta) * weights`` after every optimiser step (the paper's mu and beta). The paper
-    divides by the norm with a floor that dominates at these sizes; here the step is alpha exactly. The paper's sigma,
-    1e-5, is lost in half precision (its direction is noise); ours holds in fp16, and bf16 needs 1e-3.
+    From noise ``N(0, sigma^2)``, K times ``delta <- clip(delta + alpha * g / max|g|, -epsilon, epsilon)``, with the maximum
+    of each token: epsilon bounds every entry (in other code it only guards a division). R pulls each prediction
+    towards the other one, which is held fixed, as both codes of the authors do. ``teacher_weight`` adds
+    ``KL(f_teacher(e) || f(e)) + KL(f(e) || f_teacher(e))``, the paper's symmetric loss, with f_teacher held fixed. After
+    every optimiser step the teacher is ``beta * teacher + (1 - beta) * weights`` (the paper's mu and beta). The paper
+    divides by the norm with a floor that is larger than the norm at these sizes; here the step is exactly alpha. The paper's
+    sigma, 1e-5, is lost in half precision (the direction is noise). Ours works in fp16; bf16 needs 1e-3.
     """
 
     paper: ClassVar[str] = "Jiang et al. 2020"
@@ -66,7 +66,7 @@ class SMART(RegularisedMethod):
         return plain._replace(forward=plain.forward + (self.teacher_weight > 0))
 
     def prepare(self, passes: Passes) -> None:
-        """The teacher's predictions, before the clean pass keeps a graph that refers to the weights."""
+        """Make the teacher's predictions, before the clean pass keeps a graph that uses the weights."""
         if not self.teacher_weight:
             return
         weights = trained(passes.model)

@@ -18,18 +18,18 @@ from adv.steps.accumulating import AccumulatingMethod
 class TAVAT(AccumulatingMethod):
     """FreeLB with a second perturbation that belongs to the words and is kept from batch to batch.
 
-    delta = text part + token part. The token part starts from a table with a row for each word, divided by its length
-    over the batch, moves by ``alpha * g / ||g||`` of each token, and is scaled by its share of the longest in its text;
-    both parts together are kept in the ball, from the start on (the authors' first pass lies outside, 1.2 to 2.6 times the
-    radius away at five of their eight settings). After the last pass the table takes the token part up (the mean, where a
-    word occurs more than once; the authors' code adds it, so that the table grows without bound). The table has the
-    size of the embedding matrix and belongs to the method's state.
+    delta = text part + token part. The token part starts from a table with a row for each word, divided by its length over
+    the batch. It moves by ``alpha * g / ||g||`` of each token, and is scaled by its length over the longest in its text.
+    Both parts together stay in the ball, from the start on (the authors' first pass is outside, 1.2 to 2.6 times the radius
+    away at five of their eight settings). After the last pass the table stores the token part: the mean, if a word occurs
+    more than once. The authors' code adds it, so that the table grows without bound. The table is as large as the embedding
+    matrix and is part of the method's state.
     """
 
     paper: ClassVar[str] = "Li and Qiu 2021"
 
     epsilon: float = setting(0.5, "radius of the ball around the clean embedding", low=0)
-    K: int = setting(2, "passes, each but the last with an ascent step behind it", low=1)
+    K: int = setting(2, "passes; an ascent step follows each but the last", low=1)
     init_mag: float = setting(0.2, "length of the random start, of the text part and of the table's rows", low=0)
     norm: str = setting("example", "where the norm of the text part is taken", choices=("example",))
 
@@ -63,7 +63,7 @@ class TAVAT(AccumulatingMethod):
         return None
 
     def _together(self, text: Tensor, token: Tensor, ball: Ball, passes: Passes) -> tuple[Tensor, Tensor]:
-        """Both parts, scaled alike into the ball, and the share of lengths that it cut."""
+        """The sum of both parts, scaled into the ball, and the share of lengths that the ball cut."""
         both, cut = ball.project(text + token, self.epsilon)
         share = (self.epsilon / ball.length(text + token).clamp_min(TINY)).clamp_max(1)
         passes.kept.update(text=text * share, token=token * share)

@@ -16,10 +16,10 @@ REPLAYS = "FreeAT needs each batch several times, but {} gives it once: write a 
 
 
 class AfterStep:
-    """A callback of the Trainer: tells the method of every optimiser step, also one that the scaler skipped.
+    """A callback of the Trainer: calls the method's ``after_step`` after every optimiser step, also after a skipped one.
 
     Args:
-        trainer: The Trainer whose method is told.
+        trainer: The Trainer that has the method.
     """
 
     def __init__(self, trainer: Any) -> None:
@@ -36,15 +36,15 @@ class AfterStep:
 
 
 class AdversarialTraining:
-    """A mixin before ``Trainer``. Losses are the Trainer's own, in every pass, and count as it counts them.
+    """A mixin before ``Trainer``. Every pass uses the Trainer's own loss, with the Trainer's own share.
 
-    A micro-batch counts its share of ``num_items_in_batch`` where the loss is divided by that number, and 1/N where the
-    loss is a mean. BERT and most classifiers take that number and ignore it: set ``loss_is_scaled_for_ga = False`` in the
-    class, or the Trainer, also the one without the mixin, adds up the means of N micro-batches undivided.
+    A micro-batch counts its share of ``num_items_in_batch`` if the loss is divided by that number, and 1/N if the loss is a
+    mean. BERT and most classifiers take that number and ignore it: set ``loss_is_scaled_for_ga = False`` in the class. Else
+    the Trainer adds up the means of N micro-batches undivided, with or without the mixin.
 
     Attributes:
-        method: Any of ``adv.METHODS`` but FreeAT, which needs each batch several times.
-        loss_is_scaled_for_ga: Whether the loss is divided by ``num_items_in_batch``; None as the Trainer finds out.
+        method: Any of ``adv.METHODS`` except FreeAT, which needs each batch several times.
+        loss_is_scaled_for_ga: Whether the loss is divided by ``num_items_in_batch``; None: what the Trainer detects.
 
     Example:
         >>> from adv.trainer import AdversarialTraining
@@ -56,10 +56,10 @@ class AdversarialTraining:
     loss_is_scaled_for_ga: bool | None = None
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
-        """Tell the method of the optimiser.
+        """Give the method the optimiser.
 
         Raises:
-            AttackError: The method or the number of devices is not for this Trainer.
+            AttackError: This Trainer cannot use the method, or trains on several devices.
         """
         me: Any = self
         if self.method.replays > 1:
@@ -77,7 +77,7 @@ class AdversarialTraining:
         """One micro-batch, in place of ``Trainer.training_step``; returns its loss, detached, as the Trainer counts it."""
         me: Any = self
 
-        def forward(model: nn.Module, batch: Any) -> Any:  # a mean again, beside which regularisers keep their weight
+        def forward(model: nn.Module, batch: Any) -> Any:  # a mean again, so that regularisers keep their weight
             loss, output = me.compute_loss(model, dict(batch), True, num_items_in_batch)
             return {**output, "loss": loss / share if whole else loss}
 

@@ -19,8 +19,8 @@ class VAT(RegularisedMethod):
 
     ``d`` is normal noise; K times ``d <- grad KL(f(e) || f(e + xi * d / ||d||))``; then ``r = epsilon * d / ||d||``.
     ``form="vat"`` takes lengths over a text and holds f(e) fixed. ``form="alum"`` takes the largest entry of each token
-    (so ``epsilon`` is per entry), pulls both predictions towards each other and leaves the embedding matrix alone.
-    With ``unlabelled`` a batch may lack labels: it then trains R alone.
+    (so ``epsilon`` is per entry) and pulls both predictions towards each other; its perturbed pass gives the embedding
+    matrix no gradient. With ``unlabelled`` a batch may have no labels: it then trains only R.
     """
 
     paper: ClassVar[str] = "Miyato et al. 2017"
@@ -29,7 +29,7 @@ class VAT(RegularisedMethod):
     xi: float = setting(0.01, "length at which the divergence is differentiated", low=0)
     K: int = setting(1, "power iterations; 0 is a random direction", low=0)
     form: str = setting("vat", "VAT, or ALUM's token-wise form", choices=("vat", "alum"))
-    unlabelled: bool = setting(False, "batches without labels train the regulariser alone")
+    unlabelled: bool = setting(False, "batches without labels train only the regulariser")
 
     @property
     def geometry(self) -> str:
@@ -37,7 +37,7 @@ class VAT(RegularisedMethod):
 
     @property
     def detached(self) -> bool:  # type: ignore[override]
-        """ALUM's perturbed pass teaches the embedding matrix nothing."""
+        """Whether the perturbed pass gives the embedding matrix no gradient, as in ALUM."""
         return self.form == "alum"
 
     @property
@@ -49,7 +49,7 @@ class VAT(RegularisedMethod):
         return self.K
 
     def unit(self, direction: Tensor, ball: Ball) -> Tensor:
-        """The direction at length 1 (batch, seq, hidden), padding left out."""
+        """The direction (batch, seq, hidden) at length 1, with 0 at padding."""
         return ball.unit(direction) if self.form == "vat" else largest(direction * ball.mask)
 
     def start(self, output: Tensor, ball: Ball, passes: Passes) -> Tensor:

@@ -21,18 +21,18 @@ from adv.steps.accumulating import AccumulatingMethod
 
 @dataclass(kw_only=True)
 class YOPO(AccumulatingMethod):
-    """K + 1 passes that train, as FreeLB's; between two of them n ascent steps through the first layer alone.
+    """K + 1 passes that train, as in FreeLB; between two of them, n ascent steps through only the first layer.
 
     A pass gives ``p = dJ/dh`` at the first layer's output h; then n times
     ``delta <- Pi(delta + alpha * g / ||g||_2)`` with ``g = d<p, h(delta)> / d delta``, p held fixed. The pass itself
-    gives the first of the n directions, so ``n=1`` takes PGD's steps.
+    gives the first of the n directions, so ``n=1`` takes the steps of PGD.
     """
 
     paper: ClassVar[str] = "Zhang et al. 2019"
 
     epsilon: float = setting(0.14, "radius of the ball around the clean embedding", low=0)
     K: int = setting(2, "rounds of ascent: K + 1 passes train", low=1)
-    n: int = setting(3, "ascent steps of a round, through the first layer alone", low=1)
+    n: int = setting(3, "ascent steps of a round, all but the first through only the first layer", low=1)
     alpha: float = setting(0.03, "length of one ascent step", low=0)
     init_mag: float = setting(0.0, "length of the random start: delta_0 has about init_mag / sqrt(3)", low=0)
     layer_name: str | None = setting(
@@ -58,13 +58,13 @@ class YOPO(AccumulatingMethod):
 
     @contextmanager
     def observing(self, model: nn.Module) -> Iterator[None]:
-        """Keep the first layer's output of each whole pass, with its gradient."""
+        """Keep the first layer's output in each full pass, with its gradient."""
         self._layer, self._embedding = first_layer(model, self.layer_name), find_embedding(model, self.emb_name)
         self._outputs: list[Tensor] = []
 
         def keep(module: nn.Module, args: Any, output: Any) -> None:
             output = output[0] if isinstance(output, tuple) else output
-            # A layer whose weights are shared is called once for each depth; only its first call is layer one.
+            # A layer with shared weights is called once for each depth; only its first call is the first layer.
             if not self._outputs and output.requires_grad:
                 output.retain_grad()
                 self._outputs.append(output)

@@ -1,7 +1,7 @@
 """Lengths, directions and projections of embedding perturbations, for the three places where a norm can be taken.
 
 A perturbation has shape (batch, seq, hidden) throughout. For ``norm="matrix"`` (the listing's FGM and PGD) it is the
-perturbation of the embedding matrix, gathered at the tokens of the batch: equal tokens carry equal rows, and each row
+perturbation of the embedding matrix, gathered at the tokens of the batch: equal tokens have equal rows, and each row
 counts once in the length.
 """
 
@@ -59,7 +59,7 @@ class Ball:
         return segment_sums(self.ids, gradient.reshape(self.ids.numel(), -1)).view_as(gradient) * self.mask
 
     def total(self, amounts: Tensor) -> Tensor:
-        """Sums of an amount per token (batch, seq, 1) where the norm is taken; each row of the matrix counts once.
+        """Sums of an amount per token (batch, seq, 1) over the unit of the norm; each row of the matrix counts once.
 
         Returns:
             Shape (1, 1, 1) for "matrix", (batch, 1, 1) for "example", (batch, seq, 1) for "token".
@@ -72,7 +72,7 @@ class Ball:
         return (amounts / self.counts()).sum().view(1, 1, 1)
 
     def counts(self) -> Tensor:
-        """How often the token at each place is in the batch, padding left out, (batch, seq, 1), at least 1."""
+        """How often the token at each place is in the batch without padding, (batch, seq, 1), at least 1."""
         return segment_sums(self.ids, self.mask.reshape(-1)).clamp_min(1).view_as(self.mask)
 
     def length(self, shift: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class Ball:
         return self.total(shift.float().square().sum(-1, keepdim=True)).sqrt()
 
     def spread(self, shift: Tensor) -> Tensor:
-        """The square root of how many numbers share one length, shaped as lengths are."""
+        """The square root of the number of entries that share one length, with the shape of ``length``."""
         ones = torch.ones_like(self.mask)
         return (self.total(ones) * shift.shape[-1]).clamp_min(1).sqrt()
 
@@ -91,11 +91,11 @@ class Ball:
         return torch.where(length > 0, tied / length, torch.zeros_like(tied))
 
     def project(self, shift: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
-        """The nearest point of the ball of radius ``epsilon``, and the share of lengths that the ball cut, shape ()."""
+        """The nearest point in the ball of radius ``epsilon``, and the share of lengths that the ball cut, shape ()."""
         length = self.length(shift)
         outside = length > epsilon
         return torch.where(outside, shift * (epsilon / length.clamp_min(TINY)), shift), outside.float().mean()
 
     def climb(self, shift: Tensor, gradient: Tensor, alpha: float, epsilon: float) -> tuple[Tensor, Tensor]:
-        """A step of length ``alpha`` along the gradient, and back into the ball; with the share that the ball cut."""
+        """A step of length ``alpha`` along the gradient, projected into the ball; and the share of lengths that it cut."""
         return self.project(shift + alpha * self.unit(gradient), epsilon)

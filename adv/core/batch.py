@@ -1,4 +1,4 @@
-"""What is in a batch of any form: its tensors by name, and its token ids."""
+"""The contents of a batch of any form: its tensors by name, and its token ids."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -28,7 +28,7 @@ def tensors_of(given: Any, name: str = "", depth: int = 3) -> Iterator[tuple[str
 
 
 def looked_up(batch: Any, ids: Tensor, calls: Sequence[Any] = ()) -> Tensor | None:
-    """The batch's token ids as (texts, seq), where the module looked up all of them."""
+    """The batch's token ids as (texts, seq), if the module looked up all of them; else None."""
     named = [pair for given in (*calls, batch) for pair in tensors_of(given)]
     for name, tensor in [*(pair for pair in named if pair[0] == "input_ids"), *named]:
         whole = not (tensor.is_floating_point() or tensor.dtype == torch.bool or "mask" in name)
@@ -42,6 +42,6 @@ def turned(batch: Any, ids: Tensor, calls: Sequence[Any] = ()) -> bool:
     given = looked_up(batch, ids, calls)
     if given is None or given.mT.shape != ids.shape:
         return False
-    # Only a square batch that the model has copied must be read to tell.
+    # Values are compared only for a square batch that the model has copied.
     same = given.data_ptr() == ids.data_ptr() and given.stride() == ids.stride()
     return ids.shape != given.shape or (not same and torch.equal(given.mT, ids) and not torch.equal(given, ids))

@@ -1,4 +1,4 @@
-"""What the parts of a model were called with in a pass, and which of its embeddings were."""
+"""The arguments that parts of a model received in a pass, and which embeddings were called."""
 
 import inspect
 import re
@@ -13,7 +13,7 @@ from adv.core.shift import members_of
 
 
 class Calls:
-    """What the modules that hold embeddings were called with in a pass: the first call of each, by parameter."""
+    """The arguments that the modules around embeddings received in a pass: the first call of each, by parameter."""
 
     def __init__(self) -> None:
         self.made: dict[nn.Module, dict[str, Any]] = {}
@@ -38,20 +38,20 @@ class Calls:
             yield
 
     def around(self, embedding: nn.Module) -> list[dict[str, Any]]:
-        """The calls of the modules around the embedding, the innermost first."""
+        """The arguments of the modules around the embedding, the innermost first."""
         members = members_of(embedding)
         holders = [module for module in self.made if any(inside in members for inside in module.modules())]
         return [self.made[module] for module in reversed(holders)]
 
 
 def is_embedding(module: nn.Module) -> bool:
-    """Whether the module is one that looks up."""
+    """Whether the module looks up vectors."""
     return isinstance(module, nn.Embedding) or ("Embed" in type(module).__name__ and not list(module.children()))
 
 
 @contextmanager
 def looked_up_in(model: nn.Module) -> Iterator[list[str]]:
-    """The names of the ``nn.Embedding`` modules that are called while the context lasts, in their order."""
+    """The names of the ``nn.Embedding`` modules that are called while the context lasts, in the order of their calls."""
     names: list[str] = []
     with ExitStack() as hooks:
         for name, module in named_parts(model):
@@ -66,7 +66,7 @@ def looked_up_in(model: nn.Module) -> Iterator[list[str]]:
 
 
 def uncalled(batch: Any, called: list[str]) -> str:
-    """Why the embeddings were not called in the forward pass, and what can be done."""
+    """Why the embeddings were not called in the forward pass, and what the user can do."""
     start = "the embedding module was not called in the forward pass"
     if isinstance(batch, Mapping) and batch.get("inputs_embeds") is not None:
         return f"{start}: inputs_embeds go around it. Give input_ids, so that the model looks them up"

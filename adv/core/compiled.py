@@ -1,4 +1,4 @@
-"""Compiled models: the passes of an attack run what was compiled as it was written, since they hook and move it."""
+"""Compiled models: attacked passes run the original code, because an attack uses hooks and moves weights."""
 
 import functools
 import sys
@@ -15,32 +15,32 @@ from adv.core.modules import COMPILED, wrapped_in
 P = ParamSpec("P")
 T = TypeVar("T")
 UNCOMPILED = (
-    "the model is compiled: attacked passes run it uncompiled, since compiled code sees neither the perturbation nor every "
-    "moved weight. Clean training stays compiled"
+    "the model is compiled: attacked passes run it uncompiled, because compiled code sees neither the perturbation nor "
+    "every moved weight. Clean training stays compiled"
 )
 
 
 def eagerly() -> AbstractContextManager[object]:
-    """A context in which nothing that was compiled runs compiled: modules, in place or not, functions, parts of either."""
+    """A context in which nothing runs compiled: modules (in place or not), functions, and parts of them."""
     # Importing the compiler takes seconds, and without it nothing is compiled.
     return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
 def is_compiled(model: nn.Module) -> bool:
-    """Whether the model or a part of it was compiled, as ``torch.compile(module)`` or ``module.compile()``."""
+    """Whether the model or a part of it was compiled, with ``torch.compile(module)`` or ``module.compile()``."""
     if "torch._dynamo" not in sys.modules:
         return False
     return any(m._compiled_call_impl is not None or wrapped_in(m, COMPILED) is not None for m in model.modules())
 
 
 def tell_if_compiled(model: nn.Module) -> None:
-    """Warn that the compiled code is not used; Python shows it once."""
+    """Warn that the compiled code is not used; Python shows the warning once."""
     if is_compiled(model):
         warnings.warn(UNCOMPILED, stacklevel=2)
 
 
 def untraced(step: Callable[P, T]) -> Callable[P, T]:
-    """The step as it is, also where it is called by a compiled function: a training step that was compiled as a whole."""
+    """The step, never compiled, also when a compiled function calls it (a training step that was compiled as one)."""
 
     @functools.wraps(step)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -14,28 +14,28 @@ DISTANCES = ("auto", "kl", "bernoulli", "mse")
 PROBLEMS = {"regression": "mse", "multi_label_classification": "bernoulli", "single_label_classification": "kl"}
 
 
-# What labels are called in a batch.
+# Names that labels have in a batch.
 LABELS = ("labels", "label", "label_ids", "targets", "target", "y")
-# What the labels of a batch have told, by number of outputs and type: their values are read from the device once.
+# The distance that the labels decided, by number of outputs and type: their values are read from the device once.
 Told = dict[tuple[int, torch.dtype], str]
 
 
 def distance_of(distance: str, model: nn.Module, logits: Tensor, batch: Any = None, told: Told | None = None) -> str:
     """The distance that "auto" means.
 
-    By ``config.problem_type``; else squared error for one output; else by the batch's labels: class numbers mean KL, labels
-    of the logits' own shape its Bernoulli form where they are 0 or 1, squared error where they leave [0, 1]. KL where
-    nothing tells.
+    ``config.problem_type`` decides; else one output means squared error; else the batch's labels decide. Class numbers mean
+    KL. Labels with the shape of the logits mean its Bernoulli form if they are 0 or 1, and squared error if some are outside
+    [0, 1]. Without any of these it is KL.
 
     Args:
         distance: One of ``DISTANCES``.
-        model: Whose config is asked.
+        model: Its config is read.
         logits: (batch, outputs) or (batch, seq, outputs).
         batch: A mapping with labels, or a tuple.
-        told: Filled with what labels have told, and asked before they are read again.
+        told: What labels decided before; it is used before labels are read again, and filled.
 
     Raises:
-        AttackError: The labels leave it open.
+        AttackError: The labels do not decide it.
     """
     if distance != "auto":
         return distance
@@ -57,7 +57,7 @@ def distance_of(distance: str, model: nn.Module, logits: Tensor, batch: Any = No
 
 
 def labels_in(batch: Any, logits: Tensor) -> Tensor | None:
-    """The labels: by name in a mapping, else a tensor of numbers in the logits' own shape; None where there are none."""
+    """The labels: by name in a mapping, else a tensor of numbers with the logits' shape; None if there are none."""
     if isinstance(batch, Mapping):
         named = [value for name, value in batch.items() if name in LABELS]
         others = list(batch.values())
@@ -69,10 +69,10 @@ def labels_in(batch: Any, logits: Tensor) -> Tensor | None:
 
 
 def distance_by(labels: Tensor, logits: Tensor) -> str:
-    """What labels of the logits' own shape mean, by their values; -100 is left out.
+    """The distance for labels with the logits' shape, from their values; -100 is left out.
 
     Raises:
-        AttackError: They may mean several things.
+        AttackError: The values fit several distances.
     """
     if labels.shape == logits.shape:
         values, counts = labels.float(), labels != -100
@@ -82,19 +82,19 @@ def distance_by(labels: Tensor, logits: Tensor) -> str:
         if outside or (whole and not single):
             return "mse" if outside else "bernoulli"
     raise AttackError(
-        f"labels {tuple(labels.shape)} and logits {tuple(logits.shape)} do not tell how to compare predictions: "
+        f"labels {tuple(labels.shape)} and logits {tuple(logits.shape)} do not say how to compare predictions: "
         'set distance="kl" (one class), "bernoulli" (several labels) or "mse" (numbers)'
     )
 
 
 def divergence(target: Tensor, logits: Tensor, distance: str, mask: Tensor | None = None) -> Tensor:
-    """``KL(target || logits)``, or the mean squared difference for "mse"; 0 where they are equal, to rounding.
+    """``KL(target || logits)``, or the mean squared difference for "mse"; 0 (up to rounding) if they are equal.
 
     Args:
-        target: Logits (batch, outputs) or, for one prediction a token, (batch, seq, outputs).
+        target: Logits (batch, outputs) or, with one prediction for each token, (batch, seq, outputs).
         logits: Of the same shape.
         distance: "kl" (one label), "bernoulli" (several labels) or "mse" (regression).
-        mask: 1.0 at the tokens that count, (batch, seq, 1); for predictions of tokens.
+        mask: 1.0 at the tokens that count, (batch, seq, 1); used for predictions of tokens.
 
     Returns:
         The mean over texts (over the tokens that count), shape ().
@@ -125,11 +125,11 @@ def symmetric(one: Tensor, other: Tensor, distance: str, mask: Tensor | None = N
 
 
 def detached_pair(one: Tensor, other: Tensor, distance: str, mask: Tensor | None = None) -> Tensor:
-    """``KL(one' || other) + KL(other' || one)``, each side pulled towards the other as it stands: a dash is held fixed.
+    """``KL(one' || other) + KL(other' || one)``: each side moves towards the other, and a side with a dash is held fixed.
 
-    Its value is that of ``symmetric``, its gradient near equality half as large. For "mse" the value is twice the
-    squared difference, the gradient that of one. Both terms together are ``sum (q - p)' (log q - log p)``, whose gradient
-    is exactly 0 where predictions are equal; each term alone would leave its rounding.
+    The value is that of ``symmetric``; near equality the gradient is half as large. For "mse" the value is twice the
+    squared difference, with the gradient of one. Both terms together are ``sum (q - p)' (log q - log p)``. The gradient of
+    this sum is exactly 0 where predictions are equal; computed one by one, the terms would leave rounding errors.
     """
     if distance == "mse":
         gap, apart = other - one, (other - one) * (2 / one.shape[-1])

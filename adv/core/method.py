@@ -20,8 +20,8 @@ class Cost(NamedTuple):
     Args:
         forward: Whole forward passes.
         backward: Backward passes to the weights.
-        inner: Backward passes to the embeddings' output alone.
-        first_layer: Forward and inner backward through embeddings and first layer alone.
+        inner: Backward passes only to the embeddings' output.
+        first_layer: Forward and inner backward passes through only the embeddings and the first layer.
         second: Backward passes through an inner backward pass.
     """
 
@@ -33,15 +33,15 @@ class Cost(NamedTuple):
 
     @property
     def relative(self) -> float:
-        """In clean steps: a forward counts 1, a full backward 2, one to the embeddings alone 1; a clean step is 3.
+        """The cost in clean steps: a forward counts 1, a full backward 2, an inner backward 1; a clean step is 3.
 
-        Passes of the first layer alone are left out (two twelfths each in a base-sized model); a second-order pass
+        Passes through only the first layer are left out (two twelfths each in a base-sized model). A second-order pass
         counts 2.
         """
         return (self.forward + 2 * (self.backward + self.second) + self.inner) / 3
 
 
-# A class that overrides one of these takes steps of its own: the reach and limits of its base no longer hold for it.
+# A class that overrides one of these takes other steps: the reach and limits of its base no longer hold.
 STEPS = {"ascend", "backward", "find", "finish", "move", "passes", "start", "steps"}
 
 
@@ -59,11 +59,11 @@ class Method:
     """
 
     paper: ClassVar[str] = ""
-    # Raised where the same settings come to compute something else: values of before do not compare.
+    # A higher number means that the same settings now compute something else: earlier values do not compare.
     formula: ClassVar[int] = 1
-    # A control perturbs the same place as far as an attack, in a random direction; attacks are compared with it.
+    # A control perturbs the same place as far as an attack does, but in a random direction.
     control: ClassVar[bool] = False
-    # Settings, each of which makes the attack vanish.
+    # Groups of settings; each group turns the method into clean training.
     null: ClassVar[tuple[dict[str, Any], ...]] = ()
 
     def __init_subclass__(cls) -> None:
@@ -74,7 +74,7 @@ class Method:
         if "backward" in vars(cls):
             cls.backward = untraced(cls.backward)  # type: ignore[method-assign]
 
-    start_epoch: int = setting(0, "first epoch (0-based) that trains adversarially; before it, clean", low=0)
+    start_epoch: int = setting(0, "first epoch (0-based) that trains adversarially; earlier ones train clean", low=0)
     same_dropout: bool = setting(True, "all passes of a step see the same dropout masks")
 
     def __post_init__(self) -> None:
@@ -91,14 +91,14 @@ class Method:
 
     @property
     def idle(self) -> dict[str, str]:
-        """Settings that do nothing beside the others as they are, each with the setting that makes it so."""
+        """Settings that do nothing beside the current others, each with the setting that makes it idle."""
         return {}
 
     def at(self, epoch: float) -> "Method":
         """What trains in an epoch: clean training before ``start_epoch``, this method from then on.
 
         Args:
-            epoch: Number of the epoch, from 0; a fraction within it.
+            epoch: Number of the epoch, from 0; may be a fraction within an epoch.
 
         Example:
             >>> from adv import FGM
@@ -111,9 +111,9 @@ class Method:
         return self if epoch >= self.start_epoch else Clean()
 
     def reach(self) -> Reach | None:
-        """How far the attack leads at most, or None where its settings do not bound it.
+        """How far the attack leads at most, or None if its settings do not bound it.
 
-        A class with steps of its own writes it itself.
+        A class with its own steps must override this.
         """
         return None
 
@@ -121,7 +121,7 @@ class Method:
         """Settings that had no effect, by name.
 
         Args:
-            clipped: Share that the ball or box stopped, as ``diagnostics`` tells.
+            clipped: Share that the ball or box stopped, from ``diagnostics``.
         """
         return {}
 
@@ -136,7 +136,7 @@ class Method:
         raise NotImplementedError
 
     def follow(self, optimizer: torch.optim.Optimizer) -> None:
-        """Called once before the first step with the optimiser, for methods that read its state."""
+        """Call this once, before the first step, with the optimiser; some methods read its state."""
 
     def backward(
         self,
@@ -153,7 +153,7 @@ class Method:
             batch: Usually a mapping with ``input_ids``, ``attention_mask`` and ``labels``.
             precision: Autocast and loss scaling.
             forward: For models that are not called as ``model(**batch)``, or return no loss.
-            share: Share of this micro-batch in the rows of its optimiser step, under gradient accumulation.
+            share: Share of this micro-batch in the rows of its optimiser step, with gradient accumulation.
 
         Returns:
             The objective, detached, unscaled, shape ().
@@ -179,18 +179,18 @@ class Method:
         raise NotImplementedError
 
     def after_step(self, model: nn.Module) -> None:
-        """Called after each optimiser step, also one that a GradScaler skipped; for teachers."""
+        """Call this after each optimiser step, also after one that a GradScaler skipped; it updates teachers."""
 
     def state_dict(self) -> dict[str, Tensor]:
         """Tensors that a resumed run needs."""
         return {"drawn": torch.tensor(self._drawn)} if self._drawn else {}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take up what ``state_dict`` gave; an empty one is a fresh start."""
+        """Restore what ``state_dict`` returned; an empty dict is a fresh start."""
         self._drawn = int(state.get("drawn", 0))
 
     def draw(self) -> int:
-        """The number of the next random draw: noise differs from step to step also where nothing moves the generator."""
+        """The number of the next random draw: noise differs from step to step, even if nothing moves the generator."""
         self._drawn += 1
         return self._drawn
 
@@ -202,7 +202,7 @@ class Method:
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def diagnostics(self) -> dict[str, float]:
-        """What the attack did since the last call; empty when no step was attacked.
+        """What the attack did since the last call; empty if no step was attacked.
 
         Means of ``relative`` (size of the perturbation against what it perturbs), ``clipped`` (share that the ball
         or box stopped) and ``gap`` (adversarial minus clean loss); ``nonfinite`` and ``attacked`` count steps.

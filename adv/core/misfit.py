@@ -1,4 +1,4 @@
-"""A batch that the model does not take: told from a fault inside the model, and answered with a ``forward=``."""
+"""A batch that does not fit the model: distinguished from an error inside the model; the message shows a ``forward=``."""
 
 import inspect
 import re
@@ -16,7 +16,7 @@ WHOLE = ("inputs", "batch", "features", "data", "sample", "x")
 
 
 def parameters_of(model: nn.Module) -> dict[str, inspect.Parameter]:
-    """The parameters of the model's forward, by name; none where it cannot be told."""
+    """The parameters of the model's forward, by name; none if they are unknown."""
     try:
         return dict(inspect.signature(unwrapped(model).forward).parameters)
     except (TypeError, ValueError):
@@ -24,21 +24,21 @@ def parameters_of(model: nn.Module) -> dict[str, inspect.Parameter]:
 
 
 def fits(model: nn.Module, batch: Mapping[str, Any], error: TypeError) -> bool:
-    """Whether ``model(**batch)`` is a call that the model's forward takes, so that ``error`` comes from inside."""
+    """Whether the model's forward accepts the call ``model(**batch)``, so that ``error`` comes from inside."""
     try:
         inspect.signature(unwrapped(model).forward).bind(**batch)
     except TypeError:
         return False
     except ValueError:
         return True
-    # Handed on by **kwargs, a name may be unknown further inside.
+    # A name that is passed on by **kwargs may be unknown further inside.
     unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
     passed = any(p.kind is p.VAR_KEYWORD for p in parameters_of(model).values())
     return not (passed and unknown and unknown[1] in batch)
 
 
 def misfit(model: nn.Module, batch: Any) -> str:
-    """One line: what the model takes, what the batch is, and a ``forward=`` that brings them together."""
+    """One line: what the model takes, what the batch is, and a ``forward=`` that fits both."""
     kind, known = type(unwrapped(model)).__name__, parameters_of(model)
     if isinstance(batch, Mapping):
         what = f"the batch's {', '.join(map(str, batch))} do not fit {kind}.forward({', '.join(known)})"
@@ -49,7 +49,7 @@ def misfit(model: nn.Module, batch: Any) -> str:
 
 
 def names_in(batch: Any) -> list[str]:
-    """How the parts of a batch are written, in their order, by a user."""
+    """The parts of a batch, in order, as a user writes them."""
     if isinstance(batch, Mapping):
         return [f'batch["{key}"]' if isinstance(key, str) else f"batch[{key!r}]" for key in batch]
     if isinstance(batch, list | tuple):
@@ -64,7 +64,7 @@ def labels(batch: Any) -> str:
 
 
 def inputs(known: Mapping[str, inspect.Parameter], batch: Any) -> str:
-    """What the model is to be given, as a user writes it."""
+    """The arguments of the model, as a user writes them."""
     if isinstance(batch, Mapping):
         shared = [name for name in known if name in batch and not LABELS.search(name)]
         if shared:

@@ -1,4 +1,4 @@
-"""Modules of a model that methods look into: found by what the model tells, or by name, through all that wraps it."""
+"""Modules of a model that methods use: found through the model's own methods or by name, inside any wrappers."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 
 def wrapped_in(model: nn.Module, name: str) -> nn.Module | None:
-    """The module ``model.<name>`` where the model has nothing beside it."""
+    """The module ``model.<name>``, if the model has nothing beside it."""
     inner = getattr(model, name, None)
     if not isinstance(inner, nn.Module) or any(child is not inner for child in model.children()):
         return None
@@ -30,25 +30,25 @@ def wrapped_in(model: nn.Module, name: str) -> nn.Module | None:
 
 
 def plain_name(name: str) -> str:
-    """The name that a module or parameter has where nothing is compiled."""
+    """The name of a module or parameter in the uncompiled model."""
     return ".".join(part for part in name.split(".") if part != COMPILED)
 
 
 def named_parts(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """``named_modules()`` as of the model without wrappers; of a compiled module the one inside."""
+    """``named_modules()`` of the model without wrappers; a compiled module is replaced by the one inside."""
     for name, module in unwrapped(model).named_modules():
         if wrapped_in(module, COMPILED) is None:
             yield plain_name(name), module
 
 
 def named_weights(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """``named_parameters()`` as of the model without wrappers."""
+    """``named_parameters()`` of the model without wrappers."""
     for name, parameter in unwrapped(model).named_parameters():
         yield plain_name(name), parameter
 
 
 def word_embeddings(module: nn.Module) -> nn.Module | None:
-    """What ``module.get_input_embeddings()`` tells; None where it has no such method, or none of its kind."""
+    """What ``module.get_input_embeddings()`` returns; None if there is no such method, or if it returns none."""
     try:
         found = module.get_input_embeddings()  # type: ignore[operator]
     except (AttributeError, NotImplementedError, TypeError):
@@ -59,7 +59,7 @@ def word_embeddings(module: nn.Module) -> nn.Module | None:
 
 
 def telling(model: nn.Module, name: str = "") -> dict[str, nn.Module]:
-    """The outermost modules that tell their input embeddings, by name: the model, or those that it was built around."""
+    """The outermost modules that return their input embeddings, by name: the model, or the encoders inside it."""
     inner = unwrapped(model)
     if word_embeddings(inner) is not None:
         return {name: inner}
@@ -71,7 +71,7 @@ def telling(model: nn.Module, name: str = "") -> dict[str, nn.Module]:
 
 
 def body(model: nn.Module) -> nn.Module:
-    """The one module that tells its input embeddings, else the model."""
+    """The one module that returns its input embeddings, else the model."""
     found = list(telling(model).values())
     return found[0] if len(found) == 1 else unwrapped(model)
 
@@ -93,7 +93,7 @@ def named_module(model: nn.Module, layer_name: str) -> nn.Module:
 def first_layer(model: nn.Module, layer_name: str | None) -> nn.Module:
     """The module called ``layer_name`` (regular expression), else the first item of the model's first ModuleList.
 
-    Of a model built around an encoder that tells its embeddings, that encoder's.
+    In a model built around an encoder that returns its embeddings, the encoder is searched.
 
     Raises:
         AttackError: There is none, or more than one.
@@ -110,7 +110,7 @@ def first_layer(model: nn.Module, layer_name: str | None) -> nn.Module:
 def encoder_of(model: nn.Module, layer_name: str | None) -> nn.Module:
     """The module called ``layer_name`` (regular expression), else what transformers calls the base model.
 
-    Of a model built around an encoder, that encoder; of an encoder-decoder without a base model, its encoder.
+    In a model built around an encoder, that encoder; in an encoder-decoder without a base model, its encoder.
 
     Raises:
         AttackError: There is none, or more than one.

@@ -1,4 +1,4 @@
-"""Padding that no mask of the usual name tells: searched, and refused where it would be perturbed."""
+"""Padding in a batch without ``attention_mask``: searched, and refused if it would be perturbed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from adv.core.shift import members_of
 
 
 def padding_tokens(model: nn.Module, embedding: nn.Module) -> list[int]:
-    """The ids of padding, as the embedding and the configuration of its model tell them."""
+    """The ids of padding, from the embedding and from the configuration of its model."""
     around = body(model)
     config = getattr(around, "config", None) if any(m in members_of(embedding) for m in around.modules()) else None
     told = [getattr(config, "pad_token_id", None), *(getattr(m, "padding_idx", None) for m in members_of(embedding))]
@@ -22,15 +22,15 @@ def padding_tokens(model: nn.Module, embedding: nn.Module) -> list[int]:
 
 
 def searched_mask(batch: Any, ids: Tensor, calls: Sequence[Any], tokens: list[int]) -> Tensor:
-    """1 at real tokens, shaped as ids, where the batch has no ``attention_mask`` of its own.
+    """1 at real tokens, shaped as ids, for a batch without an ``attention_mask``.
 
-    Where no mask has a name it is read back whether there is padding.
+    If no tensor is named as a mask, the step reads back from the device whether there is padding.
 
     Args:
-        batch: Any.
-        ids: As the module looked them up.
-        calls: What the modules around it were called with, the innermost first.
-        tokens: The ids of padding; empty where unknown.
+        batch: A batch of any form.
+        ids: The ids (batch, seq) that the module looked up.
+        calls: The arguments of the modules around it, the innermost first.
+        tokens: The ids of padding; empty if unknown.
 
     Raises:
         AttackError: There is padding, and no mask shows where.
@@ -40,7 +40,7 @@ def searched_mask(batch: Any, ids: Tensor, calls: Sequence[Any], tokens: list[in
     mask = resized_mask(batch, ids) if mask is None else mask
     named = [pair for given in (*calls, batch) for pair in tensors_of(given)]
     if mask is None and pads is not None and bool(pads.any()):
-        # Without a name only a tensor that tells the very padding tokens is a mask.
+        # A tensor without such a name is a mask only if it marks exactly the padding tokens.
         over = turned(batch, ids, calls)
         unnamed = [t for name, t in named if "mask" not in name.lower() and t.numel() == ids.numel() and bool(t.max() <= 1)]
         reals = [fitted(tensor, ids, over) for tensor in unnamed]
@@ -56,7 +56,7 @@ def searched_mask(batch: Any, ids: Tensor, calls: Sequence[Any], tokens: list[in
 
 
 def resized_mask(batch: Any, ids: Tensor) -> Tensor | None:
-    """The batch's ``attention_mask`` where the model has padded or cut the texts to another length, as Longformer does."""
+    """The batch's ``attention_mask``, if the model padded or cut the texts to another length, as Longformer does."""
     mask, given = (batch.get(name) if isinstance(batch, Mapping) else None for name in ("attention_mask", "input_ids"))
     if not (isinstance(mask, Tensor) and isinstance(given, Tensor)) or mask.shape != given.shape or given.dim() != 2:
         return None
@@ -73,7 +73,7 @@ def resized_mask(batch: Any, ids: Tensor) -> Tensor | None:
 
 
 def misfits(named: list[tuple[str, Tensor]]) -> dict[str, tuple[int, ...]]:
-    """The shapes of what is named a mask of tokens."""
+    """The shapes of the tensors that are named as a mask of tokens."""
     return {name: tuple(t.shape) for name, t in named if "mask" in name.lower() and not OTHER.search(name.lower())}
 
 
@@ -84,4 +84,4 @@ def facts(named: list[tuple[str, Tensor]], ids: Tensor, tokens: list[int]) -> st
     if len(shapes) > 1:
         return f"{found}, and of {', '.join(shapes)} none is named attention_mask"
     given = "".join(f"{name} {shape} does not fit the ids {tuple(ids.shape)}" for name, shape in shapes.items())
-    return f"{found}, and {given or 'no mask tells where'}"
+    return f"{found}, and {given or 'no mask shows where'}"

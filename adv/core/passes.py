@@ -26,7 +26,7 @@ def call_model(model: nn.Module, batch: Any) -> Any:
     """The default forward: ``model(**batch)`` as in transformers.
 
     Raises:
-        AttackError: The model is not called so; says how ``forward=`` calls it.
+        AttackError: The model is called in another way; the message shows a ``forward=``.
     """
     if not isinstance(batch, Mapping):
         raise AttackError(misfit(model, batch))
@@ -41,11 +41,11 @@ def call_model(model: nn.Module, batch: Any) -> Any:
 def read_loss(output: Any) -> Tensor:
     """The loss in a model's output: a mapping with "loss", an object with ``.loss``, a tuple's first item, or a tensor.
 
-    A loss that is named may be a vector, one for each text. One that is not named must be a single number: a vector may
-    as well be the predictions of one output.
+    A loss that is named may be a vector, one for each text. A loss without a name must be a single number: a vector could
+    also be the predictions of one output.
 
     Raises:
-        AttackError: There is no loss in it, or it would have to be guessed.
+        AttackError: There is no loss, or it would be a guess.
     """
     if isinstance(output, Mapping):
         output = output.get("loss")
@@ -58,17 +58,17 @@ def read_loss(output: Any) -> Tensor:
 
 
 def unnamed_loss(output: Any) -> Any:
-    """What stands where a loss does: the first item of a tuple, or the output itself.
+    """What is at the place of a loss: the first item of a tuple, or the output itself.
 
     Raises:
-        AttackError: It is a vector, or the tuple has its only single number elsewhere.
+        AttackError: It is a vector, or the tuple's only single number is elsewhere.
     """
     items = output if isinstance(output, tuple) else (output,)
     tensors = [item for item in items if isinstance(item, Tensor) and item.is_floating_point()]
     if not tensors or tensors[0] is not items[0]:
         return items[0] if items else None
     head, rest = tensors[0], tensors[1:]
-    # A loss that was kept as a vector of one, beside the predictions of several texts.
+    # A loss as a vector of length one, beside the predictions of several texts.
     single = head.shape == (1,) and all(item.dim() > 1 and len(item) > 1 for item in rest)
     if head.dim() and any(item.dim() == 0 for item in rest):
         raise AttackError(f"the model returned {shapes_of(tensors)}, and a loss is expected first: {SAY_IT}")
@@ -78,7 +78,7 @@ def unnamed_loss(output: Any) -> Any:
 
 
 def shapes_of(tensors: list[Tensor]) -> str:
-    """In words, for messages."""
+    """The shapes in words, for messages."""
     return " and ".join("a number" if not item.dim() else f"a tensor {tuple(item.shape)}" for item in tensors[:3])
 
 
@@ -86,7 +86,7 @@ def read_logits(output: Any) -> Tensor:
     """The logits in a model's output: a mapping with "logits", an object with ``.logits``, or a tuple's second item.
 
     Raises:
-        AttackError: There are no logits in it, or a tuple's order would have to be guessed.
+        AttackError: There are no logits, or the order of a tuple would be a guess.
     """
     if isinstance(output, Mapping):
         output = output.get("logits")
@@ -105,10 +105,10 @@ def read_logits(output: Any) -> Tensor:
 
 
 def gradients_of(loss: Tensor, tensors: list[Tensor], create_graph: bool = False) -> list[Tensor | None]:
-    """Gradients that touch no ``.grad``; None where a tensor had no part in the loss.
+    """Gradients without a change of any ``.grad``; None for a tensor that has no part in the loss.
 
     Raises:
-        AttackError: The model checkpoints activations in the form that knows ``backward()`` alone.
+        AttackError: The model uses reentrant checkpointing, which works only with ``backward()``.
     """
     if not tensors:
         return []
@@ -118,13 +118,13 @@ def gradients_of(loss: Tensor, tensors: list[Tensor], create_graph: bool = False
         if "use_reentrant" not in str(error):
             raise
         raise AttackError(
-            "reentrant gradient checkpointing gives no gradient but that of a whole backward pass: enable it with "
+            "reentrant gradient checkpointing gives gradients only in a complete backward pass: enable it with "
             'gradient_checkpointing_kwargs={"use_reentrant": False}'
         ) from None
 
 
 def random_state(model: nn.Module) -> RandomState:
-    """The generators that dropout draws from: the CPU's, and that of each accelerator the model lies on."""
+    """The generators that dropout draws from: the CPU's, and that of each accelerator that holds the model."""
     state: RandomState = [(torch.device("cpu"), torch.get_rng_state())]
     for device in {p.device for p in model.parameters() if p.device.type not in ("cpu", "meta")}:
         state.append((device, torch.get_device_module(device).get_rng_state(device)))
@@ -132,7 +132,7 @@ def random_state(model: nn.Module) -> RandomState:
 
 
 def set_random_state(state: RandomState) -> None:
-    """Put the generators where ``random_state`` found them."""
+    """Restore the generators to a ``random_state``."""
     for device, value in state:
         if device.type == "cpu":
             torch.set_rng_state(value)
@@ -141,7 +141,7 @@ def set_random_state(state: RandomState) -> None:
 
 
 class NotCalled(AttackError):
-    """The embedding module was not called; ``Passes`` says which were."""
+    """The embedding module was not called; ``Passes`` names those that were."""
 
 
 class Passes:
@@ -153,11 +153,11 @@ class Passes:
         precision: Autocast and scaling.
         forward: ``forward(model, batch)`` returns an output with a loss.
         same_dropout: Replay the first pass's masks in the later ones (FreeLB section 3.3). Otherwise each
-            later pass draws masks of its own, from a seed taken off the generator.
-        share: Of this micro-batch in its optimiser step: every loss is multiplied with it.
-        compiled: Let a compiled model run compiled, which sees neither hooks nor every moved weight.
+            later pass draws its own masks, from a seed that the generator gives.
+        share: Share of this micro-batch in its optimiser step: every loss is multiplied by it.
+        compiled: Let a compiled model run compiled; compiled code sees neither hooks nor every moved weight.
 
-    ``kept`` is for tensors that a method needs until its step ends.
+    ``kept`` holds tensors that a method needs until its step ends.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class Passes:
         self._after: RandomState | None = None
 
     def scale(self, loss: Tensor) -> Tensor:
-        """A loss as it must be differentiated: times the micro-batch's share, and scaled where a scaler is used."""
+        """The loss to differentiate: times the micro-batch's share, and scaled if there is a scaler."""
         return self.precision.scale(loss, self.share)
 
     def unit(self) -> Tensor:
@@ -204,7 +204,7 @@ class Passes:
             raise error from None
 
     def calls_around(self, embedding: nn.Module) -> list[dict[str, Any]]:
-        """What the modules around the embedding were called with in the last pass, where the batch has no attention_mask."""
+        """The arguments of the modules around the embedding in the last pass, if the batch has no attention_mask."""
         return self._calls.around(embedding)
 
     def loss(self) -> Tensor:
@@ -212,13 +212,13 @@ class Passes:
         return read_loss(self.output())
 
     def output(self) -> Any:
-        """One forward pass; what the model returns."""
+        """One forward pass; the model's output."""
         if self._after is not None:
             if self.same_dropout:
                 set_random_state(self._before)
             else:
                 torch.manual_seed(int(torch.randint(2**62, ())))
-        # Autocast keeps half-precision copies of weights, which a weight attack has moved since.
+        # Autocast keeps half-precision copies of weights, and a weight attack has moved the weights since.
         torch.clear_autocast_cache()
         with self.precision.autocast(self.device), ExitStack() as around:
             if not self._compiled:
@@ -231,7 +231,7 @@ class Passes:
         return output
 
     def until(self, module: nn.Module) -> Tensor:
-        """A forward pass that ends with the first call of ``module``; its output, the first item where it is a tuple.
+        """A forward pass that ends with the first call of ``module``; its output, or the first item of a tuple.
 
         Raises:
             AttackError: The module was not called.
@@ -250,14 +250,14 @@ class Passes:
         raise AttackError(f"{type(module).__name__} was not called in the forward pass")
 
     def normal(self, shape: torch.Size, number: int = 0) -> Tensor:
-        """Standard normal numbers of this shape, fp32, drawn beside the dropout's stream.
+        """Standard normal numbers of this shape, fp32, from a stream of their own, apart from dropout's.
 
-        They differ from step to step where the generator moves (dropout), and by ``number`` where it does not.
+        They differ from step to step if the generator moves (dropout), and by ``number`` if it does not.
         """
         return torch.randn(shape, generator=self._beside(number), device=self.device)
 
     def uniform(self, shape: torch.Size, number: int = 0) -> Tensor:
-        """Numbers from -1 to 1, as ``normal``."""
+        """Uniform numbers from -1 to 1, drawn as ``normal`` draws."""
         return 2 * torch.rand(shape, generator=self._beside(number), device=self.device) - 1
 
     def _beside(self, number: int) -> torch.Generator:
@@ -269,7 +269,7 @@ class Passes:
 
 
 class _Reached(Exception):
-    """Ends a forward pass on purpose."""
+    """Raised on purpose, to end a forward pass."""
 
     def __init__(self, output: Tensor) -> None:
         super().__init__()

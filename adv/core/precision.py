@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Precision:
-    """One object for what a training loop otherwise passes as flags.
+    """Autocast and loss scaling in one object.
 
     Args:
         dtype: Autocast type (``torch.bfloat16``, ``torch.float16``), or None for fp32.
@@ -26,18 +26,19 @@ class Precision:
     scaler: torch.amp.GradScaler | None = None
 
     def autocast(self, device: torch.device) -> AbstractContextManager[object]:
-        """The context of one forward pass; without a dtype it is the caller's own."""
+        """The context of one forward pass; without a dtype, the caller's own autocast holds."""
         return nullcontext() if self.dtype is None else torch.autocast(device.type, dtype=self.dtype)
 
     def scale(self, loss: Tensor, share: float = 1.0) -> Tensor:
-        """The loss as it must be differentiated: times the micro-batch's share, and scaled where a scaler is used."""
+        """The loss to differentiate: times the micro-batch's share, and scaled if there is a scaler."""
         shared = loss * share
         return shared if self.scaler is None else self.scaler.scale(shared)
 
     def tell(self, loss: Tensor, nonfinite: Tensor) -> Tensor:
         """The scaled loss, or NaN after an overflow in an inner pass, so that the scaler skips the step and scales less.
 
-        Inner gradients never reach ``p.grad``: untold, the scale would stay where they overflow and no step be attacked.
+        The scaler does not see inner gradients. Without this, the scale would stay where they overflow, and no step would be
+        attacked.
         """
         if self.scaler is None or not self.scaler.is_enabled():
             return loss

@@ -1,4 +1,4 @@
-"""Declared settings: every field of a method carries its own domain, checked when the method is built."""
+"""Declared settings: every field of a method has its own domain, checked when the method is built."""
 
 import dataclasses
 import math
@@ -32,7 +32,7 @@ def setting(
 
     Args:
         default: The paper's (or the listing's) value; its type is the type of the setting.
-        text: One line for the tables: what it is, and its unit.
+        text: One line for tables: the meaning and the unit.
         low: Smallest allowed value.
         high: Largest allowed value.
         choices: Allowed words, for a text setting.
@@ -79,10 +79,10 @@ def is_pattern(text: str) -> bool:
 
 
 def check(name: str, field: dataclasses.Field[Any], value: Any) -> Any:
-    """Return ``value`` as the field's type.
+    """Return ``value`` in the field's type.
 
     Raises:
-        SettingError: It has another type, is not finite, or lies outside the domain.
+        SettingError: The value has another type, is not finite, or is outside the domain.
     """
     rule = field.metadata
     if value is None and rule["optional"]:

@@ -1,4 +1,4 @@
-"""Models whose parameters are spread over processes: an attack there would see shards, so it is refused."""
+"""Models whose parameters are spread over processes: refused, because an attack would see only shards."""
 
 from torch import nn
 
@@ -9,13 +9,13 @@ def refuse_sharded(model: nn.Module) -> None:
     """Refuse FSDP (both kinds), tensor parallelism and ZeRO-3.
 
     Raises:
-        AttackError: The model is sharded; says how it was told and what works instead.
+        AttackError: The model is sharded; the message says by what, and what works instead.
     """
     how = sharding(model)
     if how:
         raise AttackError(
             f"the model is sharded by {how}: norms and gradients would be those of one shard, and weights would be "
-            "restored into views that are gathered anew. Use DDP or one device, or LoRA if memory is short"
+            "restored into views that are gathered again. Use DDP or one device, or LoRA if memory is short"
         )
 
 

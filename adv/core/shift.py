@@ -1,4 +1,4 @@
-"""The two places that touch a model: its embeddings' output, and its weights. Both leave it as they found it."""
+"""The two places that change a model: its embeddings' output, and its weights. Both restore what they changed."""
 
 import re
 import warnings
@@ -16,9 +16,9 @@ from adv.core.sharded import refuse_sharded
 
 
 class Tied(nn.Module):
-    """Modules that look words up in one matrix, as an encoder's and a decoder's do: the first that is called counts.
+    """Modules that look words up in one matrix, such as an encoder's and a decoder's: the first that is called counts.
 
-    transformers' BART and T5 name a third one that is never called.
+    BART and T5 in transformers return a third one that is never called.
     """
 
     def __init__(self, members: Sequence[nn.Module]) -> None:
@@ -41,12 +41,12 @@ def find_embedding(model: nn.Module, emb_name: str | None = None) -> nn.Module:
     """The word embedding module, or those that share its matrix as ``Tied``.
 
     Args:
-        model: Any module; ``get_input_embeddings()`` of it, or of the one module inside that has it, is asked when there
-            is no name.
+        model: Any module. Without a name, ``get_input_embeddings()`` is called on it, or on the one module inside that
+            has this method.
         emb_name: Regular expression (a suffix is one) on "<module>.weight", for models without that method.
 
     Raises:
-        AttackError: No module, or more than one, fits.
+        AttackError: No module fits, or several do.
 
     Example:
         >>> from torch import nn
@@ -70,10 +70,10 @@ def find_embedding(model: nn.Module, emb_name: str | None = None) -> nn.Module:
 
 
 def told_embedding(model: nn.Module) -> nn.Module:
-    """The embedding that the model, or the one module inside that can, tells.
+    """The embedding that the model, or the one module inside with this method, returns.
 
     Raises:
-        AttackError: None does, or several do.
+        AttackError: No module returns one, or several do.
     """
     told = {name: word_embeddings(module) for name, module in telling(model).items()}
     found = {id(module): module for module in told.values() if module is not None}
@@ -106,7 +106,7 @@ class Site:
     leaves: list[Tensor] = field(default_factory=list)
 
 
-# What is added: a tensor (batch, seq, hidden), or made from token ids (batch, seq) and the clean output when they are known.
+# What is added: a tensor (batch, seq, hidden), or a function of token ids (batch, seq) and clean output that makes it.
 Shift = Tensor | Callable[[Tensor, Tensor], Tensor] | None
 
 
@@ -114,12 +114,12 @@ CALLED_TWICE = (
     "the word embeddings ({}) are called more than once in a pass: only the first call is perturbed. To perturb all texts, "
     "let forward= call the encoder once, on the texts one below the other"
 )
-# The second computation would see another perturbation, or none.
-RECOMPUTED = "the embeddings are computed again in the backward pass: let checkpointing begin behind them, at the layers"
+# The second computation would see another perturbation or none.
+RECOMPUTED = "the embeddings are computed again in the backward pass: let checkpointing begin after them, at the layers"
 
 
 def all_padding(module: nn.Module, ids: Tensor) -> bool:
-    """Whether these are padding tokens alone, which LED looks up apart."""
+    """Whether these are only padding tokens, which LED looks up separately."""
     padding = getattr(module, "padding_idx", None)
     return padding is not None and bool((ids == padding).all())
 
@@ -128,11 +128,11 @@ def all_padding(module: nn.Module, ids: Tensor) -> bool:
 def shifted_embeddings(embedding: nn.Module, shift: Shift = None, *, detached: bool = False) -> Iterator[Site]:
     """Add ``shift`` (batch, seq, hidden) to the output of the embedding module while the context lasts.
 
-    A hook on the output works with ``input_ids``, so position ids, token types and padding stay the model's business;
-    ``inputs_embeds`` does not (left-padded RoBERTa and GPT-2 classifiers give other logits). Each call gets a leaf
-    tensor whose gradient is that of the output; without ``shift`` it is zero. Only the first call of a pass is shifted
-    (encoder-decoders look up the answer's tokens next); one module called twice is told in a warning. With ``detached``
-    the embedding matrix gets no gradient from this pass.
+    With a hook on the output, the model still receives ``input_ids`` and handles position ids, token types and padding
+    itself. With ``inputs_embeds`` it would not (left-padded RoBERTa and GPT-2 classifiers give other logits). Each call
+    gets a leaf tensor whose gradient is that of the output; without ``shift`` it is zero. Only the first call of a pass is
+    shifted (encoder-decoders look up the answer's tokens next). If one module is called twice, a warning says so. With
+    ``detached`` the embedding matrix gets no gradient from this pass.
     """
     site = Site()
     called: list[nn.Module] = []
@@ -167,10 +167,10 @@ def shifted_embeddings(embedding: nn.Module, shift: Shift = None, *, detached: b
 
 @contextmanager
 def shifted_weights(weights: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """Let the caller change ``weights`` in place; they are copied back, bit for bit, when the context ends or raises.
+    """Let the caller change ``weights`` in place; when the context ends or raises, they are restored bit for bit.
 
     Yields:
-        One spare copy, as the weights were.
+        A copy of the weights from before.
     """
     spare = [weight.detach().clone() for weight in weights]
     try:
@@ -183,7 +183,7 @@ def shifted_weights(weights: Sequence[Tensor]) -> Iterator[list[Tensor]]:
 
 @contextmanager
 def shifted_rows(matrix: Tensor, ids: Tensor) -> Iterator[Tensor]:
-    """As ``shifted_weights`` for the rows ``ids`` (n,) of an embedding matrix alone; yields their copy (n, hidden)."""
+    """As ``shifted_weights``, but only for the rows ``ids`` (n,) of an embedding matrix; yields their copy (n, hidden)."""
     spare = matrix.detach()[ids]
     try:
         yield spare

@@ -1,4 +1,4 @@
-"""What every method that perturbs the embeddings' output shares: which module, where lengths are taken, what is reported."""
+"""What all methods on the embeddings' output share: the module, the unit of lengths, and the diagnostics."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class SiteMethod(Method):
         return "token"
 
     def ball(self, passes: Passes, ids: Tensor) -> Ball:
-        """The geometry of this batch, from its padding and the ids (batch, seq) that the embedding saw.
+        """The geometry of this batch, from its padding and the ids (batch, seq) that the embedding looked up.
 
         Raises:
             AttackError: There is padding, and no mask shows where.
@@ -45,18 +45,18 @@ class SiteMethod(Method):
         return Ball(self.geometry, ids, mask.to(torch.float32).unsqueeze(-1), text_axis=0 if over else 1)
 
     def scattered(self, size: float, output: Tensor, ball: Ball, passes: Passes) -> Tensor:
-        """Noise ``U(-1, 1) * size / sqrt(n)``, n the numbers that share a length: its length is about size / sqrt(3)."""
+        """Noise ``U(-1, 1) * size / sqrt(n)``, with n entries to a length: the length is about size / sqrt(3)."""
         return passes.uniform(output.shape, self.draw()) * ball.mask * (size / ball.spread(output))
 
     def report(self, ball: Ball, output: Tensor, shift: Tensor, finite: Tensor, **more: Tensor) -> None:
         """Record the diagnostics of one step.
 
         Args:
-            ball: Of the batch.
-            output: Of the embedding (batch, seq, hidden), unperturbed.
-            shift: The perturbation that counted, of the same shape.
-            finite: Whether its gradients were, shape ().
-            more: ``clipped``, ``gap`` where the method has them, shape ().
+            ball: The geometry of the batch.
+            output: The embedding's unperturbed output (batch, seq, hidden).
+            shift: The perturbation that counted, with the same shape.
+            finite: Whether its gradients were finite, shape ().
+            more: ``clipped`` and ``gap``, if the method has them, shape ().
         """
         lengths = ball.length(output)
         relative = (ball.length(shift) / lengths.clamp_min(TINY)).sum() / (lengths > 0).sum().clamp_min(1)
@@ -67,10 +67,11 @@ class SiteMethod(Method):
     def refuse_swallowed(self, output: Tensor, shift: Tensor) -> None:
         """Refuse a perturbation that half precision rounds away, before it is used.
 
-        Looked at until one is not zero, and only where embeddings are in half precision: it reads back from the device.
+        This reads back from the device, so it looks only at embeddings in half precision, and only until the first
+        perturbation that is not zero.
 
         Raises:
-            AttackError: Every sum rounds back.
+            AttackError: Every sum rounds back to the clean value.
         """
         if self._looked or output.dtype in (torch.float32, torch.float64):
             return
@@ -87,7 +88,7 @@ def first(site: Site) -> Tensor:
     """The leaf of the embedding's first call.
 
     Raises:
-        AttackError: It was never called.
+        AttackError: The embedding was never called.
     """
     if not site.leaves:
         raise NotCalled
@@ -95,7 +96,7 @@ def first(site: Site) -> Tensor:
 
 
 def inner_gradient(loss: Tensor, site: Site) -> Tensor:
-    """The gradient at the embeddings' output alone: autograd skips the weights."""
+    """The gradient at the embeddings' output; autograd skips the weights."""
     return grad_of(gradients_of(loss, [first(site)])[0])
 
 

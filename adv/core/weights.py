@@ -1,4 +1,4 @@
-"""Weights that move and come back, in place, with one spare copy: what AWP and SAM do to a model."""
+"""Weights that move in place and are restored from one spare copy: what AWP and SAM do to a model."""
 
 import re
 from collections.abc import Callable, Collection
@@ -15,20 +15,20 @@ from adv.core.settings import AttackError
 from adv.core.sharded import refuse_sharded
 from adv.core.shift import Site, find_embedding, shifted_rows, shifted_weights
 
-# Turns gradients into displacements, in place: (weights as they are, gradients that become displacements).
+# Turns gradients into displacements, in place: (current weights, gradients that become displacements).
 Rule = Callable[[list[Tensor], list[Tensor]], None]
 
 
 def find_weights(model: nn.Module, adv_param: str, matrices_only: bool = False) -> dict[str, nn.Parameter]:
-    """Trainable parameters whose name the regular expression finds, by name, tied ones once.
+    """The trainable parameters whose name matches the regular expression, by name, tied ones once.
 
     Args:
         model: Any module.
         adv_param: Regular expression (a suffix is one).
-        matrices_only: Leave out vectors, as weights of layer norms.
+        matrices_only: Leave out vectors, such as the weights of layer norms.
 
     Raises:
-        AttackError: None matches, all that match are frozen, or one is quantised or not stored in fp32.
+        AttackError: No name matches, all matching parameters are frozen, or one is quantised or not stored in fp32.
     """
     named = {name: p for name, p in named_weights(model) if re.search(adv_param, name)}
     named = {name: p for name, p in named.items() if p.dim() > 1 or not matrices_only}
@@ -57,9 +57,9 @@ def find_weights(model: nn.Module, adv_param: str, matrices_only: bool = False) 
 
 
 def looked_up_matrix(model: nn.Module, touched: Collection[nn.Parameter]) -> tuple[nn.Module | None, nn.Parameter | None]:
-    """The embedding module and its matrix, where moving the looked-up rows is the same as moving the matrix.
+    """The embedding module and its matrix, if moving the looked-up rows is the same as moving the matrix.
 
-    That is a plain, untied ``nn.Embedding`` among the touched weights; otherwise (None, None) and it is moved whole.
+    That holds for a plain, untied ``nn.Embedding`` among the touched weights. Otherwise (None, None): all rows move.
     """
     try:
         embedding = find_embedding(model)
@@ -75,7 +75,7 @@ def looked_up_matrix(model: nn.Module, touched: Collection[nn.Parameter]) -> tup
 
 
 def writable(gradients: list[Tensor]) -> list[Tensor]:
-    """The gradients, each in memory of its own: addends share one gradient, and that of a sum is expanded."""
+    """The gradients, each in its own memory: addends share one gradient, and the gradient of a sum is expanded."""
     seen: set[int] = set()
     result = []
     for gradient in gradients:
@@ -87,20 +87,20 @@ def writable(gradients: list[Tensor]) -> list[Tensor]:
 
 
 def in_fp32(tensors: list[Tensor]) -> torch.dtype | None:
-    """The type that norms are taken in: fp32, or None for the tensors' own fp64."""
+    """The type for norms: fp32, or None for the tensors' own fp64."""
     return None if any(tensor.dtype == torch.float64 for tensor in tensors) else torch.float32
 
 
 class Weights:
-    """The touched weights of one step: whole tensors, and the looked-up rows of the embedding matrix.
+    """The touched weights of one step: complete tensors, and the looked-up rows of the embedding matrix.
 
     Args:
-        dense: Tensors that move whole.
+        dense: Tensors that move completely.
         matrix: The embedding matrix whose rows move, or None.
-        padding: The row of padding, which never moves, where the embedding has one.
+        padding: The row of padding, which never moves, or None.
         undo: Restores everything when it closes.
 
-    ``live`` are the tensors of ``dense`` as parameters; with ``look``, moving leaves diagnostics in ``seen``.
+    ``live`` has the tensors of ``dense`` as parameters. With ``look``, ``move`` leaves diagnostics in ``seen``.
     """
 
     def __init__(self, dense: list[nn.Parameter], matrix: nn.Parameter | None, padding: int | None, undo: ExitStack) -> None:
@@ -117,7 +117,7 @@ class Weights:
         self._ball: Ball | None = None
 
     def look_up(self, site: Site) -> None:
-        """Save the rows that the first pass looked up; they move with the whole tensors from then on."""
+        """Save the rows that the first pass looked up; from then on they move with the other tensors."""
         if self.matrix is None or self._ball is not None:
             return
         if not site.ids:
@@ -128,7 +128,7 @@ class Weights:
         self._ball = Ball("matrix", ids[None], torch.ones(1, len(ids), 1, device=ids.device))
 
     def _take_whole(self) -> None:
-        """Move the matrix as the other weights: where its module is not called, rows are looked up in another way or not."""
+        """Move all rows of the matrix: its module was not called, so the rows that are used are unknown."""
         assert self._parameter is not None
         matrix = self._parameter.detach()
         self.live, self.dense, self.matrix = [*self.live, self._parameter], [*self.dense, matrix], None
@@ -149,7 +149,7 @@ class Weights:
         """One ascent step for every tensor, then into its box.
 
         Args:
-            gradients: One for each tensor, scaled; they are used up. None is no movement.
+            gradients: One for each tensor, scaled; they are overwritten. None is no movement.
             rule: The step.
             adv_eps: Box as a share of each weight's magnitude, or None for no box.
         """
@@ -171,7 +171,7 @@ class Weights:
             self.matrix[self._ball.ids[0]] = weights[-1]  # type: ignore[index]
 
     def _into_box(self, weights: list[Tensor], shifts: list[Tensor], adv_eps: float) -> None:
-        # The weights themselves serve as the box: they are in the spare copy, and written again afterwards.
+        # The weights themselves hold the box: they are in the spare copy, and are written again afterwards.
         torch._foreach_copy_(weights, self.spare)
         torch._foreach_abs_(weights)
         torch._foreach_mul_(weights, adv_eps)
@@ -187,7 +187,7 @@ class Weights:
         return lengths
 
     def norms(self, weights: list[Tensor]) -> list[Tensor]:
-        """L2 norms of the weights; for the rows, that of their whole matrix."""
+        """L2 norms of the weights; for the rows, the norm of their complete matrix."""
         norms = list(torch._foreach_norm(weights, dtype=in_fp32(weights)))
         if self.matrix is not None and self._ball is not None:
             norms[-1] = self.matrix.norm()

@@ -1,4 +1,4 @@
-"""The step of attacks that train in every pass: perturb, differentiate weights and perturbation at once, go on."""
+"""The step of attacks that train in every pass: one backward pass gives the gradients of weights and perturbation."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -20,17 +20,16 @@ SEPARATE = ("example", "token")
 
 @dataclass(kw_only=True)
 class AccumulatingMethod(SiteMethod):
-    """``passes`` passes at delta_0, delta_1, ...; each adds its share of the weights' gradient: their mean is the step.
+    """``passes`` passes at delta_0, delta_1, ...; the mean of their gradients is the step.
 
-    Every backward pass serves twice, for the weights and for the next perturbation, so no pass is spent on the ascent
-    alone.
+    Every backward pass serves the weights and the next perturbation, so no pass is needed only for the ascent.
     """
 
     null: ClassVar[tuple[dict[str, Any], ...]] = ({"epsilon": 0.0},)
 
     epsilon: float = setting(0.3, "radius of the ball around the clean embedding", low=0)
     alpha: float = setting(0.05, "length of one ascent step", low=0)
-    K: int = setting(3, "passes, each but the last with an ascent step behind it", low=1)
+    K: int = setting(3, "passes; an ascent step follows each but the last", low=1)
     init_mag: float = setting(0.1, "length of the random start: delta_0 has about init_mag / sqrt(3)", low=0)
     norm: str = setting("example", "where the norm is taken", choices=SEPARATE)
 
@@ -61,7 +60,7 @@ class AccumulatingMethod(SiteMethod):
         return ball.climb(shift, gradient, self.alpha, self.epsilon)
 
     def observing(self, model: nn.Module) -> AbstractContextManager[object]:
-        """A context around all passes, for what else a method must see."""
+        """A context around all passes, for a method that must see more of the model."""
         return nullcontext()
 
     def finish(self, shift: Tensor, gradient: Tensor, finite: Tensor, ball: Ball, passes: Passes) -> Tensor | None:

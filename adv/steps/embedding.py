@@ -18,7 +18,7 @@ SHARES = {"mean": (0.5, 0.5), "sum": (1.0, 1.0), "replace": (0.0, 1.0)}
 
 
 class Worst(NamedTuple):
-    """What an ascent found: perturbation and embeddings' output, both (batch, seq, hidden), and what they are judged by."""
+    """What an ascent found: perturbation and embeddings' output, both (batch, seq, hidden), and what diagnostics need."""
 
     shift: Tensor
     output: Tensor
@@ -34,11 +34,11 @@ class EmbeddingMethod(SiteMethod):
     """A perturbation of the embeddings' output, found in ``steps`` ascent steps.
 
     The objective is ``a * J(e) + b * J(e + delta)`` with (a, b) = (1/2, 1/2) for ``combine="mean"``, (1, 1) for "sum"
-    (the listing in circulation) and (0, 1) for "replace". From zero, the clean pass gives the first direction; the
-    others come from passes that differentiate with respect to delta alone.
+    (the listing that people copy) and (0, 1) for "replace". If delta starts at zero, the clean pass gives the first
+    direction. The others come from passes that differentiate only with respect to delta.
 
     Example:
-        A method outside the tree; ``ascend`` is all that it must write.
+        A method outside this repository; it only writes ``ascend``.
 
         >>> import torch
         >>> from dataclasses import dataclass
@@ -79,7 +79,7 @@ class EmbeddingMethod(SiteMethod):
         return Cost(inner + 2, 1 + clean, inner + (self.from_zero and not clean))
 
     def find(self, passes: Passes, embedding: nn.Module, before: float) -> Worst:
-        """Search the worst perturbation; ``before`` times the clean gradient is added to ``p.grad`` on the way."""
+        """Find the worst perturbation, and add ``before`` times the clean gradient to ``p.grad``."""
         scale = passes.scale
         needed = bool(before) or self.from_zero
         with shifted_embeddings(embedding) as site, torch.set_grad_enabled(needed):

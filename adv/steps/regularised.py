@@ -1,4 +1,4 @@
-"""The step of smoothness regularisers: the loss of the clean text, and how far predictions move with a perturbation."""
+"""The step of smoothness regularisers: the loss of the clean text, and how far a perturbation moves the predictions."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ from adv.core.site import SiteMethod, first, grad_of, inner_gradient
 
 @dataclass(kw_only=True)
 class RegularisedMethod(SiteMethod):
-    """``J(e) + reg_weight * R``, R the divergence of the predictions at e and at e + delta, as a mean over the texts.
+    """``J(e) + reg_weight * R``; R is the divergence of the predictions at e and at e + delta, as a mean over the texts.
 
     delta starts from noise (at delta = 0 the divergence has no gradient) and takes ``steps`` ascent steps on
-    ``KL(f(e) || f(e + delta))`` with f(e) held fixed, which knows no labels. ``distance="auto"`` is KL for classes, its
-    Bernoulli form for several labels, squared error for regression: by the model's config, else by the labels.
+    ``KL(f(e) || f(e + delta))`` with f(e) held fixed; labels are not used. ``distance="auto"`` is KL for classes, its
+    Bernoulli form for several labels and squared error for regression; the model's config decides, else the labels.
     """
 
     null: ClassVar[tuple[dict[str, Any], ...]] = ({"reg_weight": 0.0},)
-    # Whether the perturbed pass teaches the embedding matrix nothing.
+    # Whether the perturbed pass gives the embedding matrix no gradient.
     detached: ClassVar[bool] = False
 
     reg_weight: float = setting(1.0, "weight of the regulariser", low=0)
@@ -62,11 +62,11 @@ class RegularisedMethod(SiteMethod):
         return symmetric(logits, moved, distance, mask)
 
     def supervised(self, output: Any) -> Tensor | None:
-        """The loss of the labels, shape (); None where a batch may lack them and does."""
+        """The loss of the labels, shape (); None if the method allows a batch without labels and this one has none."""
         return read_loss(output)
 
     def extra(self, logits: Tensor, distance: str, mask: Tensor, passes: Passes) -> Tensor:
-        """Another term of the objective on the clean logits, shape ()."""
+        """A further term of the objective, from the clean logits, shape ()."""
         return torch.zeros((), device=logits.device)
 
     def backward(
@@ -112,5 +112,5 @@ class RegularisedMethod(SiteMethod):
         """Called before the clean pass."""
 
     def observing(self, passes: Passes, embedding: nn.Module) -> AbstractContextManager[object]:
-        """A context around the clean pass, for what else a method must see."""
+        """A context around the clean pass, for a method that must see more of the model."""
         return nullcontext()

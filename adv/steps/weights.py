@@ -1,4 +1,4 @@
-"""The step that weight attacks share: ascent passes that move the weights, the pass that counts, and everything back."""
+"""The step that weight attacks share: ascent passes move the weights, one pass counts, and the weights are restored."""
 
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from adv.core.shift import Site, shifted_embeddings
 from adv.core.weights import Weights, find_weights, looked_up_matrix
 from adv.steps.embedding import SHARES, Worst
 
-# Diagnostics read every touched weight once more, so they are taken on one step in eight.
+# Diagnostics read every touched weight again, so only one step in eight takes them.
 LOOK_EVERY = 8
 UNUSED = "the loss depends on none of the weights that adv_param matches"
 
 
 @dataclass(kw_only=True)
 class WeightMethod(Method):
-    """Weights move ``steps`` times along fresh gradients; the gradient there counts, and they are put back bit for bit.
+    """Weights move ``steps`` times along fresh gradients. The gradient there counts, and they are restored bit for bit.
 
-    Of an embedding matrix only the rows in the batch move (the others have no gradient), and only they are saved. One
-    spare copy of the touched weights is kept.
+    Of an embedding matrix, only the rows of the batch move (the others have no gradient), and only these are saved. The step
+    keeps one spare copy of the touched weights.
     """
 
     adv_param: str = setting("weight", "which weights: regular expression (a suffix is one) on their names", pattern=True)
@@ -39,7 +39,7 @@ class WeightMethod(Method):
 
     @property
     def shares(self) -> tuple[float, float]:
-        """What the gradient before and after the weights have moved counts."""
+        """How much the gradients before and after the move of the weights count."""
         return SHARES["replace"]
 
     def touched(self, model: nn.Module) -> dict[str, nn.Parameter]:
@@ -47,7 +47,7 @@ class WeightMethod(Method):
         return find_weights(model, self.adv_param)
 
     def move(self, weights: Weights, gradients: list[Tensor | None], unit: Tensor) -> None:
-        """One ascent step along ``gradients``, which are scaled by ``unit`` (shape ()) and may be used up."""
+        """One ascent step along ``gradients``, which are scaled by ``unit`` (shape ()) and may be overwritten."""
         raise NotImplementedError
 
     def aims_at(self, model: nn.Module) -> nn.Module | None:
@@ -55,15 +55,15 @@ class WeightMethod(Method):
         return None
 
     def aim(self, passes: Passes, embedding: nn.Module) -> Worst:
-        """The perturbation of that module."""
+        """The perturbation of the output of ``embedding``."""
         raise NotImplementedError
 
     def known(self, touched: list[nn.Parameter]) -> list[Tensor] | None:
-        """Directions that are known before any pass, one for each weight; None where they come from passes."""
+        """Directions that are known before any pass, one for each weight; None if they come from passes."""
         return None
 
     def slopes(self, loss: Tensor, moved: list[Tensor], joined: list[Tensor], passes: Passes) -> list[Tensor | None]:
-        """What ``moved`` move along, then the gradients of ``joined``; None where a tensor has no part in the loss."""
+        """The directions of ``moved``, then the gradients of ``joined``; None for a tensor that has no part in the loss."""
         return gradients_of(loss, [*moved, *joined])
 
     def cost(self) -> Cost:
@@ -92,7 +92,7 @@ class WeightMethod(Method):
         embedding, matrix = looked_up_matrix(model, touched) if directions is None else (None, None)
         target = self.aims_at(model)
         if target is not None and target is not embedding:
-            embedding = matrix = None  # rows are found by the hook that perturbs, which sits elsewhere
+            embedding = matrix = None  # the hook that perturbs finds the rows, and it is on another module
         dense = [p for p in touched if p is not matrix]
         with Passes(model, batch, precision, forward, self.same_dropout, share) as passes, ExitStack() as undo:
             worst = None if target is None else self.aim(passes, target)
@@ -138,11 +138,11 @@ class WeightMethod(Method):
             if rows:
                 moved.append(weights.row_gradient(slopes[count : count + len(rows)], site, passes.batch))
             self.move(weights, moved, passes.unit())
-            del loss, slopes, moved  # a graph and a copy of the weights otherwise, through the next pass
+            del loss, slopes, moved  # else a graph and a copy of the weights stay through the next pass
         return clean
 
     def _clean(self, passes: Passes, worst: Worst | None) -> Tensor | None:
-        """The pass before the weights move, where its gradient is joined; returns its loss."""
+        """The pass before the weights move, if its gradient is joined; returns its loss."""
         if not self.shares[0]:
             return None
         with under(worst, None):
@@ -152,7 +152,7 @@ class WeightMethod(Method):
 
 
 def under(worst: Worst | None, embedding: nn.Module | None) -> AbstractContextManager[Site]:
-    """A pass under the embedding perturbation, where there is one; else one that sees what ``embedding`` looks up."""
+    """A pass with the embedding perturbation, if there is one; else a pass that sees what ``embedding`` looks up."""
     if worst is not None:
         return shifted_embeddings(worst.embedding, worst.shift)
     return nullcontext(Site()) if embedding is None else shifted_embeddings(embedding)

@@ -142,7 +142,7 @@ def test_labels_tell_what_a_model_does_not(labels, expected, form):
 )
 def test_labels_that_may_mean_several_things_are_refused(labels):
     """One-hot rows, shares of classes, numbers in another shape than the logits'."""
-    with pytest.raises(AttackError, match=r'do not tell how to compare predictions: set distance="kl" .*"bernoulli".*"mse"'):
+    with pytest.raises(AttackError, match=r'do not say how to compare predictions: set distance="kl" .*"bernoulli".*"mse"'):
         distance_of("auto", Bag(), torch.zeros(4, 3), {"input_ids": torch.ones(4, 9), "labels": labels})
     for name in DISTANCES:
         assert distance_of(name, Bag(), torch.zeros(4, 3), {"labels": labels}) == name

@@ -45,6 +45,6 @@ class Checkpointed(nn.Module):
 def test_embeddings_that_are_computed_again_are_refused(name):
     model = Checkpointed()
     before = state_of(model)
-    with pytest.raises(AttackError, match="computed again in the backward pass: let checkpointing begin behind them"):
+    with pytest.raises(AttackError, match="computed again in the backward pass: let checkpointing begin after them"):
         METHODS[name]().backward(model, text_batch())
     assert state_of(model) == before

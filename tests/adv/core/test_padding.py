@@ -36,7 +36,7 @@ def test_padding_without_a_mask_is_refused_with_what_to_do(kind, name):
 def test_the_refusal_names_what_there_was():
     model, forward = build("bert"), lambda model, batch: model(input_ids=batch["input_ids"], labels=batch["labels"])
     for kind, words in {
-        "none": "and no mask tells where",
+        "none": "and no mask shows where",
         "one of another length": r"padding_mask \(4, 5\) does not fit the ids \(4, 9\)",
         "two": "of mask_a, mask_b none is named attention_mask",
     }.items():
