@@ -1,9 +1,17 @@
+import gc
+
 import pytest
 import torch
 from hypothesis import settings
 
 settings.register_profile("steady", deadline=None, derandomize=True, database=None, max_examples=50)
 settings.load_profile("steady")
+
+
+def pytest_collection_finish():
+    """What is imported stays: a collection looks at it no more, and trainers of frameworks ask for one after every run."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from helpers.framework_loops import (
     Told,
     assert_same,
     by_group,
+    crossed,
     own_loop,
     tiny_model,
     tiny_rows,
@@ -104,8 +105,7 @@ def test_without_a_method_it_is_the_stock_trainer(name, tmp_path):
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-@pytest.mark.parametrize("method", METHODS | OTHERS)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "method"), crossed(CASES))
 def test_all_passes_use_the_loss_and_the_weights_of_the_trainer(name, method, tmp_path):
     run, _ = CASES[name].run((METHODS | OTHERS)[method](), tmp_path)
     assert_same(run, CASES[name].own((METHODS | OTHERS)[method]()))

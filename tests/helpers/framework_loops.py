@@ -51,6 +51,13 @@ OTHERS = {
     "smart": partial(seeded(SMART), sigma=0.1, alpha=0.1),
     "sam": partial(SAM, rho=0.1),
 }
+# Two of each kind of step: on embeddings, on weights, with a regulariser.
+KINDS = (("fgm", "pgd"), ("awp", "sam"), ("r3f", "smart"))
+
+
+def crossed(cases):
+    """Every case with a method of each kind, every method with half of the cases."""
+    return [(case, kind[number % 2]) for number, case in enumerate(cases) for kind in KINDS]
 
 
 @dataclass
