@@ -86,12 +86,10 @@ def load(storage: str = STORAGE, study: str | None = None, out: str = "runs") ->
     Raises:
         UserError: There is no such study.
     """
-    from studies.result import Result
-    from studies.running.folder import folder_of
-    from studies.running.storage import load_study
+    from studies.result import read_result
 
-    found = load_study(storage, study)
-    return Result(found, storage, folder_of(out, found.study_name))
+    # No name for the study here: a failed import inside an import keeps this frame, and the database would stay open.
+    return read_result(storage, study, out)
 
 
 def check(method: str = "awp", *, progress: bool = True, **arguments: Any) -> "Checked":

@@ -24,7 +24,7 @@ from studies.running.estimate import estimate
 from studies.running.footprint import snapshots
 from studies.running.leftovers import clear_torn, stopped_lines
 from studies.running.loop import Options, finished, prepare, run_trials, terminable
-from studies.running.storage import public, storage_errors
+from studies.running.storage import close_with, public, storage_errors
 from studies.running.takeover import Taking, take_over, without
 
 Callback = Callable[[optuna.Study, FrozenTrial], None]
@@ -108,6 +108,7 @@ class Life:
         measured = {BASELINE: clean} | ({CONSTANT: self.guess} if self.guess else {})
         with storage_errors(url):
             study = begin(self.storage, job.name, self.mine, measured, accept)
+            close_with(study, self.storage)
             self.begun = True
             take_over(self.taking, study, self.storage)
             self.objective.made_under = made_under(study.user_attrs[KEY], self.device)

@@ -17,6 +17,8 @@ from studies.results.importance import Importance
 from studies.results.several import Several, gathered
 from studies.results.summary import Summary, settings_of, summarise
 from studies.results.trials import to_frame
+from studies.running.folder import folder_of
+from studies.running.storage import load_study
 from studies.running.whole import write_whole
 
 
@@ -148,6 +150,16 @@ class Result:
             return fragment(self.summary)
         except UserError as error:
             return f"<div>{html.escape(str(error))}</div>"
+
+
+def read_result(storage: str, study: str | None, out: str) -> Result:
+    """The result of a study that is there.
+
+    Raises:
+        UserError: There is no such study.
+    """
+    found = load_study(storage, study)
+    return Result(found, storage, folder_of(out, found.study_name))
 
 
 class Results(dict[str, Result]):

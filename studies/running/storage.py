@@ -1,6 +1,7 @@
 """The database: opened fast and safe, with errors that a user can act on."""
 
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -196,19 +197,42 @@ def holds_none(url: str) -> str:
 
 
 def load_study(url: str, name: str | None) -> optuna.Study:
-    """An existing study; without a name, the only one in the database.
+    """An existing study; without a name, the only one in the database, which is closed when nobody holds the study.
 
     Raises:
         UserError: There is no such study, or the name is needed; the message lists names.
     """
     storage = existing_storage(url)
-    with storage_errors(url):
-        names = optuna.get_all_study_names(storage)
-        if not names:
-            raise UserError(holds_none(url))
-        if name is None and len(names) > 1:
-            raise UserError(f"{arg('study')} is needed: {public(url)} has {choices(names)}")
-        chosen = names[0] if name is None else name
-        if chosen not in names:
-            raise UserError(f"there is no study {chosen!r} in {public(url)}{near(chosen, names)}")
-        return optuna.load_study(study_name=chosen, storage=storage)
+    try:
+        with storage_errors(url):
+            found = optuna.load_study(study_name=chosen_name(storage, url, name), storage=storage)
+    except BaseException:
+        close_storage(storage)
+        raise
+    close_with(found, storage)
+    return found
+
+
+def chosen_name(storage: RDBStorage, url: str, name: str | None) -> str:
+    """The name of a study that is there.
+
+    Raises:
+        UserError: There is no such study, or the name is needed; the message lists names.
+    """
+    names = optuna.get_all_study_names(storage)
+    if not names:
+        raise UserError(holds_none(url))
+    if name is None and len(names) > 1:
+        raise UserError(f"{arg('study')} is needed: {public(url)} has {choices(names)}")
+    chosen = names[0] if name is None else name
+    if chosen not in names:
+        raise UserError(f"there is no study {chosen!r} in {public(url)}{near(chosen, names)}")
+    return chosen
+
+
+def close_with(study: optuna.Study, storage: RDBStorage) -> None:
+    """Close the connections of a database when nobody holds the study any more, at the latest when the program ends.
+
+    Only connections that are at rest: another study may use the same database at that moment.
+    """
+    weakref.finalize(study, storage.engine.dispose)
