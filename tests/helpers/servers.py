@@ -66,6 +66,8 @@ def mysql():
     made = [install, f"--datadir={data}", "--auth-root-authentication-method=normal"]
     subprocess.run([*other, *made], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
     options = ["--no-defaults", f"--datadir={data}", f"--socket={socket}", "--skip-networking"]
+    # What it holds is thrown away: nothing has to reach the disk, neither while it runs nor at its end.
+    options += ["--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite", "--innodb-fast-shutdown=2"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([*other, server, *options], stdout=log, stderr=log, cwd="/")
 

@@ -8,6 +8,7 @@ import optuna
 import pytest
 import sqlalchemy
 from filelock import FileLock
+from helpers.databases import crossed, sqlite_alone
 from helpers.worker_processes import OPENED, found, opened, storage_of, value
 
 from studies.running import loop as search
@@ -60,27 +61,27 @@ def test_a_trial_without_a_sign_of_life_is_taken_over_with_its_number_and_settin
     assert (taken.number, taken.params) == (0, {"x": drawn})
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        pytest.param(replace(HERE, pid=2**22 + 1), id="no such process"),
-        pytest.param(replace(HERE, started=HERE.started + 1), id="the id was used again"),
-    ],
+@crossed(
+    ("place",),
+    {
+        "no such process": (replace(HERE, pid=2**22 + 1),),
+        "the id was used again": (replace(HERE, started=HERE.started + 1),),
+    },
 )
 def test_a_trial_of_a_process_that_ended_here_is_taken_up_at_once(url, place):
     claims(url, place).take(99)
     assert claims(url).take(1).number == 0
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        pytest.param(ELSEWHERE, id="another machine"),
-        pytest.param(replace(HERE, kernel="boot/pid:[1]", pid=2**22 + 1), id="a container of the same host name"),
-        pytest.param(replace(HERE, host="other", pid=2**22 + 1), id="another host name"),
-        pytest.param(replace(HERE, kernel="", pid=2**22 + 1), id="a system without /proc"),
-        pytest.param(HERE, id="a living process of this machine"),
-    ],
+@crossed(
+    ("place",),
+    {
+        "another machine": (ELSEWHERE,),
+        "a container of the same host name": (replace(HERE, kernel="boot/pid:[1]", pid=2**22 + 1),),
+        "another host name": (replace(HERE, host="other", pid=2**22 + 1),),
+        "a system without /proc": (replace(HERE, kernel="", pid=2**22 + 1),),
+        "a living process of this machine": (HERE,),
+    },
 )
 def test_ids_of_other_machines_and_containers_say_nothing(url, place):
     claims(url, place).take(99)
@@ -155,15 +156,15 @@ def test_a_trial_of_another_program_is_watched_first_and_then_taken(url):
     assert claims(url).take(1).number == plain.number
 
 
-@pytest.mark.parametrize(
+@crossed(
     ("host", "lock", "taken"),
-    [
-        (None, "free", True),
-        (None, "held", False),
-        (None, "gone", True),
-        (None, "of another folder", False),
-        ("another-machine", "gone", False),
-    ],
+    {
+        "free": (None, "free", True),
+        "held": (None, "held", False),
+        "gone": (None, "gone", True),
+        "of another folder": (None, "of another folder", False),
+        "of another machine": ("another-machine", "gone", False),
+    },
 )
 def test_trials_of_versions_with_lock_files(url, tmp_path, host, lock, taken):
     study, _, _ = opened(url, 99)
@@ -183,6 +184,7 @@ def test_trials_of_versions_with_lock_files(url, tmp_path, host, lock, taken):
     held.release()
 
 
+@sqlite_alone
 def test_the_trial_of_a_silent_process_elsewhere_is_waited_for(url, monkeypatch):
     monkeypatch.setattr(search, "LOOK_AGAIN", 0.05)
     claims(url, ELSEWHERE).take(99)

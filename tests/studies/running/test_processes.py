@@ -5,6 +5,7 @@ import time
 
 import optuna
 import pytest
+from helpers.databases import crossed
 from helpers.worker_processes import begin, found, kill, opened, storage_of, value
 from optuna.trial import TrialState
 
@@ -23,18 +24,17 @@ def elsewhere(url, act):
     return objective
 
 
-@pytest.mark.parametrize(
+@crossed(
     ("act", "said", "ended"),
-    [
-        pytest.param(lambda study: study.tell(1, 0.25), "finished elsewhere (complete)", "COMPLETE", id="told"),
-        pytest.param(lambda study: study.tell(1, state=TrialState.FAIL), "finished elsewhere (fail)", "FAIL", id="failed"),
-        pytest.param(
+    {
+        "put back": (
             lambda study: study._storage.set_trial_state_values(study.trials[1]._trial_id, TrialState.WAITING),
             "put back meanwhile",
             "COMPLETE",
-            id="put back",
         ),
-    ],
+        "told": (lambda study: study.tell(1, 0.25), "finished elsewhere (complete)", "COMPLETE"),
+        "failed": (lambda study: study.tell(1, state=TrialState.FAIL), "finished elsewhere (fail)", "FAIL"),
+    },
 )
 def test_a_trial_that_ends_elsewhere_is_a_line_and_the_search_goes_on(url, act, said, ended):
     study, storage, options = opened(url, 4)
@@ -47,7 +47,7 @@ def test_a_trial_that_ends_elsewhere_is_a_line_and_the_search_goes_on(url, act, 
     assert said in lines[0]
 
 
-@pytest.mark.parametrize("when", ["while a trial trains", "between two trials"])
+@crossed(("when",), {when: (when,) for when in ("while a trial trains", "between two trials")})
 def test_a_study_that_is_deleted_meanwhile_is_one_line(url, when):
     study, storage, options = opened(url, 4)
 
@@ -71,16 +71,16 @@ def test_four_processes_in_four_folders_begin_on_a_new_database_and_make_one_sea
 
 
 def test_processes_killed_at_random_leave_the_trials_of_an_undisturbed_search(url, tmp_path):
-    alone, storage, options = opened(f"sqlite:///{tmp_path / 'alone.db'}", 30)
+    alone, storage, options = opened(f"sqlite:///{tmp_path / 'alone.db'}", 16)
     run_trials(alone, storage, value, options)
     rng = random.Random(5)
-    processes = [begin(url, tmp_path / "0", trials=30) for _ in range(3)]
-    for number in range(1, 9):
-        time.sleep(0.1 + 0.2 * rng.random())
+    processes = [begin(url, tmp_path / "0", trials=16) for _ in range(3)]
+    for number in range(1, 6):
+        time.sleep(0.05 + 0.1 * rng.random())
         kill(processes.pop(rng.randrange(3)))
-        processes.append(begin(url, tmp_path / str(number % 3), trials=30))
+        processes.append(begin(url, tmp_path / str(number % 3), trials=16))
     for process in processes:
         process.join()
-    study, storage, options = opened(url, 30)
+    study, storage, options = opened(url, 16)
     run_trials(study, storage, value, options, say=lambda line: None)
     assert found(url) == found(f"sqlite:///{tmp_path / 'alone.db'}")

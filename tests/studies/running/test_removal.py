@@ -6,6 +6,7 @@ import socket
 import optuna
 import pytest
 import sqlalchemy as sql
+from helpers.databases import crossed, sqlite_alone
 from helpers.made_up_studies import made, stored
 from helpers.worker_processes import close_all, storage_of
 from optuna.trial import TrialState
@@ -76,6 +77,7 @@ def test_rows_files_and_snapshots_go_and_another_study_stays(base, tmp_path):
     assert optuna.get_all_study_names(base) == ["other"]
 
 
+@sqlite_alone
 @pytest.mark.parametrize(
     "extra", ["notes.txt", "model/model.safetensors", "trial-x.safetensors", "best.yaml.bak", "figures/a.txt"]
 )
@@ -89,6 +91,7 @@ def test_what_a_search_did_not_write_stays(base, tmp_path, extra):
     assert extra.split("/")[0] in said[0]
 
 
+@sqlite_alone
 @pytest.mark.parametrize(
     "link", ["made", "made/report.html", "made/figures", "made/trial-1.safetensors", "prefix", "prefix/KEY"]
 )
@@ -105,6 +108,7 @@ def test_links_are_not_followed(base, tmp_path, link):
     assert place.is_symlink()
 
 
+@sqlite_alone
 def test_clean_epochs_that_another_study_uses_stay(base, tmp_path):
     mine, other = study(base, "made"), study(base, "other")
     other.set_user_attr(KEY, other.user_attrs[KEY] | {"method": "fgm"})
@@ -118,6 +122,7 @@ def test_clean_epochs_that_another_study_uses_stay(base, tmp_path):
     assert not (tmp_path / "prefix").exists()
 
 
+@sqlite_alone
 @pytest.mark.parametrize(
     ("other", "stays"),
     [
@@ -139,6 +144,7 @@ def test_clean_epochs_of_another_kind_are_nobody_elses(base, tmp_path, other, st
     assert (mine.exists(), theirs.exists()) == (stays, True)
 
 
+@sqlite_alone
 def test_versions_that_were_accepted_later_are_known(base, tmp_path):
     study(base, "made").set_user_attr(ACCEPTED, [{"torch": "3.0"}])
     both = [write(tmp_path / "prefix" / key(under) / "clean-2.safetensors") for under in (NOW, {"torch": "3.0"})]
@@ -146,6 +152,7 @@ def test_versions_that_were_accepted_later_are_known(base, tmp_path):
     assert not any(path.exists() for path in both)
 
 
+@sqlite_alone
 def test_a_study_with_the_same_folder_keeps_it(base, tmp_path):
     study(base, "a/b")
     study(base, "a-b")
@@ -155,16 +162,15 @@ def test_a_study_with_the_same_folder_keeps_it(base, tmp_path):
     assert report.exists()
 
 
-@pytest.mark.parametrize(
-    ("who", "words"),
-    [
-        ("here", f"process {os.getpid()} of {socket.gethostname()} works on it"),
-        ("another machine", "process 7 of far-away works on it"),
-        ("nobody knows", "whether its process still runs is known in 60 s"),
-    ],
-    ids=["here", "another machine", "nobody knows"],
-)
-def test_a_trial_under_way_is_refused(base, tmp_path, who, words):
+UNDER_WAY = {
+    "another machine": "process 7 of far-away works on it",
+    "nobody knows": "whether its process still runs is known in 60 s",
+    "here": f"process {os.getpid()} of {socket.gethostname()} works on it",
+}
+
+
+@crossed(("who",), {who: (who,) for who in UNDER_WAY})
+def test_a_trial_under_way_is_refused(base, tmp_path, who):
     mine = study(base, "made")
     report = write(tmp_path / "made" / "report.html")
     claims = Claims(mine, base, say=lambda line: None)
@@ -176,7 +182,7 @@ def test_a_trial_under_way_is_refused(base, tmp_path, who, words):
     before = tables(base)
     with pytest.raises(UserError, match="trial 5 of study 'made' is running") as refused:
         gone(base, "made", tmp_path)
-    assert words in str(refused.value)
+    assert UNDER_WAY[who] in str(refused.value)
     assert tables(base) | {"advsearch_leases": 1} == before | {"advsearch_leases": 1}
     assert report.exists()
 
@@ -191,6 +197,7 @@ def test_a_trial_of_a_process_that_ended_is_no_obstacle(base, tmp_path):
     assert tables(base)["advsearch_leases"] == 0
 
 
+@sqlite_alone
 @pytest.mark.parametrize("attrs", [{}, {KEY: "mine"}, {KEY: {"run": 1}}, {"lr": 1}])
 def test_other_programs_studies_are_not_deleted(base, tmp_path, attrs):
     other = optuna.create_study(study_name="theirs", storage=base)
@@ -207,6 +214,7 @@ def test_a_study_that_was_stopped_in_its_making_is_deleted(base, tmp_path):
     assert optuna.get_all_study_names(base) == []
 
 
+@sqlite_alone
 def test_a_name_that_is_not_there(base, tmp_path):
     with pytest.raises(UserError, match="has no studies yet"):
         plan_removal(base, "mad", str(tmp_path))

@@ -5,6 +5,7 @@ import threading
 
 import optuna
 import pytest
+from helpers.databases import sqlite_alone
 from helpers.made_up_studies import EPOCHS, made, stored
 from helpers.worker_processes import close_all, storage_of
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -200,6 +201,7 @@ def test_taken_once_whoever_takes_and_all_that_is_new_comes_after(base):
     assert study.ask().number == 5
 
 
+@sqlite_alone
 def test_taken_trials_are_no_part_of_the_design(base):
     old = source([point(0.01), point(0.02)])
     taking = look(old, plan(), identity(old))
@@ -220,18 +222,19 @@ def test_importances_are_read_from_trials_of_the_design():
     study = made("C" * 24, WIDE, explore=12)
     honest = [t for t in study.trials if t.number < 12]
     shifted = [t for t in study.trials if t.number >= 12]
-    before = importances(honest, WIDE, 12, True, 10)
+    before = importances(honest, WIDE, 12, True, 2)
     for trial in shifted:
         trial.user_attrs["taken over from"] = {"study": "old", "trial": trial.number}
         trial.number -= 12
     for trial in honest:
         trial.number += 12
-    after = importances([*shifted, *honest], WIDE, 24, True, 10)
+    after = importances([*shifted, *honest], WIDE, 24, True, 2)
     assert [(row.name, row.share, row.low, row.floor) for row in after] == [
         (row.name, row.share, row.low, row.floor) for row in before
     ]
 
 
+@sqlite_alone
 @pytest.mark.parametrize(
     ("name", "words"),
     [("olld", "did you mean 'old'"), ("zzz", "choose from old")],
