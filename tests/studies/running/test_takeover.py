@@ -218,7 +218,8 @@ def test_taken_trials_are_no_part_of_the_design(base):
     assert [t.number for t in study.trials if explores(t, 5)] == [2, 3, 4]
 
 
-def test_importances_are_read_from_trials_of_the_design():
+def test_importances_are_read_from_trials_of_the_design(monkeypatch):
+    monkeypatch.setattr("studies.results.importance.PERMUTATIONS", 3)
     study = made("C" * 24, WIDE, explore=12)
     honest = [t for t in study.trials if t.number < 12]
     shifted = [t for t in study.trials if t.number >= 12]
