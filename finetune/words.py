@@ -51,7 +51,7 @@ def listed(words: Sequence[str], last: str = "and") -> str:
 
 
 def some(words: Sequence[str], most: int) -> str:
-    """The first words of a list; of a longer one an ellipsis stands for the rest.
+    """The first words of a list; if it is longer, an ellipsis stands for the rest.
 
     Example:
         >>> some(["a", "b", "c"], 2), some(["a", "b"], 2)

@@ -102,7 +102,7 @@ def _rated(raw: bytes, name: str) -> str:
         raise UserError(f"{name}: it is not utf-8, and no other encoding clearly fits; give {way}, or convert it to utf-8")
     best, first, text = max(rated, key=lambda one: one[0])
     if sum(byte > 127 for byte in raw[:SAMPLE]) < EVIDENCE and b"\x1b$" not in raw:
-        what = "it is not utf-8, and too little of it shows what it is"
+        what = "it is not utf-8, and too few of its bytes show which encoding it is"
         raise UserError(f"{name}: {what}; give {arg('encoding', first)} or another")
     others = [(encoding, other) for lead, encoding, other in rated if other != text and lead > best - LEAD]
     if not others:

@@ -61,7 +61,7 @@ def _tokens(task: Task, tokenizer: Any, max_length: int) -> list[str]:
     if cut > CUT:
         most = int(np.quantile(lengths, 0.95, method="higher"))
         what = f"{share(cut, 1)} of the train texts are cut off"
-        way = f"{arg('max_length', most)} keeps 95 % of them whole; or move what matters to the front"
+        way = f"{arg('max_length', most)} keeps 95 % of them uncut; or put what matters first"
         lines.append(f"warning: {what}; {way}")
     if max(unknown, strange) > UNKNOWN:
         what = f"{share(max(unknown, strange), 1)} of the tokens are unknown to the model, which cannot tell them apart"

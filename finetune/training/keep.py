@@ -105,4 +105,4 @@ def difference(bench: Bench, model: nn.Module, folder: Path, standardised: bool)
     if near(found, expected, mean, std):
         return None
     gap = np.abs(found - expected).max()
-    return f"plain transformers does NOT predict with the saved model what was trained: it is off by up to {gap:.3g}"
+    return f"plain transformers does NOT predict the same with the saved model: it is off by up to {gap:.3g}"

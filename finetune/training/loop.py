@@ -1,4 +1,4 @@
-"""The one training loop: a generator that yields what is known after each epoch."""
+"""The training loop: a generator that yields what is known after each epoch."""
 
 import time
 from collections.abc import Iterator

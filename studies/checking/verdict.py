@@ -81,13 +81,13 @@ def movement(facts: Facts) -> Iterator[str]:
     relative = facts.relative
     if relative is None:
         if same(facts.clean, facts.attacked):
-            yield "the gradient is that of a clean step, bit for bit: nothing is attacked"
+            yield "the gradient is bit for bit the same as in a clean step: nothing is attacked"
         return
     if relative < SWALLOWED:
         what = "moves nothing" if relative == 0 else f"is {relative:.1g} of what it perturbs: fp32 rounds it away"
         yield f"the perturbation {what}; raise the radius ({radii(facts.method)})"
     elif facts.observer.relative == 0 and same(facts.clean, facts.attacked):
-        yield "the perturbation is rounded away where it is added, and the gradient is that of a clean step"
+        yield "the perturbation is rounded away where it is added, and the gradient is the same as in a clean step"
     elif relative > 1:
         yield (
             f"the perturbation is {relative:.3g} times as large as what it perturbs, so the text is lost; "

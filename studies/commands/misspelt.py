@@ -21,7 +21,7 @@ def no_such_command(error: Any, text: str) -> str:
     if "?" in text:
         return text
     commands = ", ".join(error.ctx.command.list_commands(error.ctx))
-    return f"{text} Choose from {commands}" + (", or none of them to search" if first else "")
+    return f"{text} Choose from {commands}" + (", or give no command to search" if first else "")
 
 
 def method_like(word: str) -> str | None:

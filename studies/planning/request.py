@@ -91,7 +91,7 @@ class Request:
 
 
 GROUPS: dict[str, type[Strict]] = {"aim": Aim, "data": Data, "recipe": Recipe, "running": Running, "output": Output}
-# Arguments that take several values, and one of them for a start.
+# Arguments that take several values; a single value is accepted too.
 SEVERAL = ("method", "label_column", "tune", "space", "start")
 
 

@@ -55,7 +55,7 @@ def facts(summary: Summary) -> dict[str, str]:
     rows = {
         "Method": about["method"],
         "Task": task_of(about["data"]),
-        "Model": recipe.get("model", "that of the loop"),
+        "Model": recipe.get("model", "the loop's own"),
         "Metric": f"{summary.metric}, {DIRECTIONS[summary.maximize]}",
         "Seed": str(recipe["seed"]),
         "Trials": f"{len(summary.trials)}: {counts(summary)}",

@@ -133,7 +133,7 @@ def write_several(several: Several, name: str, folders: dict[str, Path], path: P
         name=name,
         facts={
             "Task": task_of(about["data"]),
-            "Model": about["recipe"].get("model", "that of the loop"),
+            "Model": about["recipe"].get("model", "the loop's own"),
             "Metric": f"{several.first.metric}, {DIRECTIONS[several.first.maximize]}",
             "Seed": about["recipe"]["seed"],
         },

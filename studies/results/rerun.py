@@ -92,9 +92,9 @@ def beside(
         training = Training(bench, recipe, Clean())
         for epoch in training.epochs():
             on_epoch("clean", epoch)
-        clean, how = training.history[-1].metrics[metric], "trained beside it"
+        clean, how = training.history[-1].metrics[metric], "trained now"
     elif different:
-        how = "recorded, before what differs"
+        how = "recorded, before the differences"
     if best.method != "none":
         against = f"seed {recipe.seed}: {best.method} {shown(value, places)}, clean {shown(clean, places)} ({how})"
         lines.append(f"{against}: {judged(gained(value, clean, places, maximize), places)}; one seed is no proof")

@@ -136,7 +136,7 @@ def stopped_by(callbacks: Sequence[Callable[[optuna.Study, FrozenTrial], None]],
 
 
 def forget(trial: Trial | FrozenTrial, objective: Callable[[Trial], float]) -> None:
-    """Let an objective that keeps files delete those of a finished trial."""
+    """Let an objective delete the files of a finished trial, if it keeps any."""
     clean_up = getattr(objective, "clean_up", None)
     if clean_up is not None:
         clean_up(trial)

@@ -70,7 +70,7 @@ def test_the_page_is_named_from_elsewhere(shown, tmp_path, monkeypatch):
         (["frelb"], "did you mean --method freelb?"),
         (["metods"], "'methods'"),
         (["reprot"], "'report'"),
-        (["xyz"], "or none of them to search"),
+        (["xyz"], "or give no command to search"),
         (["studies", "awp"], "Choose from delete"),
         (["methods", "--method", "frelb"], "unknown method 'frelb'; did you mean 'freelb'?"),
         (["methods", "--method", "q"], "choose from asam, awp"),

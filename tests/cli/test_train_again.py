@@ -79,7 +79,7 @@ def test_everything_that_differs_is_named_before_training(here, capsys):
     assert lines.index(told) < lines.index(line_with(lines, "fgm, epoch 1"))
     verdict = line_with(lines, "accuracy")
     assert "NOT the same" not in verdict or all(word in verdict for word in words)
-    assert "recorded, before what differs" in line_with(lines, "seed 0: fgm")
+    assert "recorded, before the differences" in line_with(lines, "seed 0: fgm")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_another_seed_trains_clean_beside_it(here, capsys):
     clean = float(line_with(lines, "clean, epoch 1").split()[4].rstrip(","))
     found = float(line_with(lines, "fgm, epoch 1").split()[4].rstrip(","))
     last = line_with(lines, "seed 4: fgm")
-    assert last.startswith(f"seed 4: fgm {found:.4f}, clean {clean:.4f} (trained beside it): ")
+    assert last.startswith(f"seed 4: fgm {found:.4f}, clean {clean:.4f} (trained now): ")
     sign = "+" if found > clean else ""
     word = "better" if found > clean else "worse" if found < clean else "equal"
     assert f"{sign}{found - clean + 0.0:.4f} ({word})" in last

@@ -76,7 +76,7 @@ def test_one_damaged_line_in_utf_8_is_named(tmp_path):
 def test_a_single_letter_is_no_evidence(tmp_path):
     path = saved(tmp_path, ["a plain film", "another"], "ascii")
     path.write_bytes(path.read_bytes().replace(b"plain", b"na\xefve", 1))
-    with pytest.raises(UserError, match="too little of it shows what it is; give encoding='cp1252' or another"):
+    with pytest.raises(UserError, match="too few of its bytes show which encoding it is; give encoding='cp1252' or another"):
         read_file(path)
     assert read_file(path, Data(train_file=str(path), encoding="cp1252"))["text"][0] == "a naïve film"
 

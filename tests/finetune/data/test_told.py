@@ -50,13 +50,13 @@ def test_of_many_classes_the_largest_and_smallest_are_named():
 def test_texts_that_are_cut(count, warned):
     found = lines(hundred("a b c d e f g h {}", count), max_length=8)
     assert f"{count} % cut off by max_length=8" in found[2]
-    what = "21 % of the train texts are cut off; max_length=11 keeps 95 % of them whole; or move what matters to the front"
+    what = "21 % of the train texts are cut off; max_length=11 keeps 95 % of them uncut; or put what matters first"
     assert warnings(found) == ([f"warning: {what}"] if warned else [])
 
 
 def test_the_length_that_is_named_keeps_what_it_promises():
     rows = rows_of(["a b c d e f g h"] * 6 + ["a " * 20] * 3 + ["a " * 100], [0, 1] * 5)
-    assert "max_length=102 keeps 95 % of them whole" in warnings(lines(rows, max_length=8))[0]
+    assert "max_length=102 keeps 95 % of them uncut" in warnings(lines(rows, max_length=8))[0]
 
 
 @pytest.mark.parametrize(("words", "warned"), [(["film x y"], True), ([f"film number {n}" for n in range(100)], False)])

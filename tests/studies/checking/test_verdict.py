@@ -95,7 +95,7 @@ def test_an_unscaled_loss_is_seen():
 
 
 def test_a_step_that_attacks_nothing_is_seen():
-    assert said(facts_of(Idle)) == "failure: the gradient is that of a clean step, bit for bit: nothing is attacked"
+    assert said(facts_of(Idle)) == "failure: the gradient is bit for bit the same as in a clean step: nothing is attacked"
 
 
 def test_an_attack_that_lowers_the_loss_is_seen():
