@@ -1,9 +1,10 @@
-"""Does the importance report find the truth, beside Optuna's default on the same trials?
+"""Does the importance report find the truth? Optuna's default on the same trials is shown beside it.
 
     python benchmarks/importance_truth.py [--seeds 10] [--trials 100]
 
 A synthetic objective with a known answer: ``epsilon`` dominates with a cliff, ``start_epoch`` and ``K`` are weak, three
-settings are inert, the noise has a standard deviation of 1 point. Each seed is a whole search: Sobol, then TPE with pruning.
+settings are inert, and the noise has a standard deviation of 1 point. Each seed is a full search: Sobol, then TPE with
+pruning.
 """
 
 import argparse
@@ -39,7 +40,7 @@ INERT = ("alpha", "adv_lr", "adv_eps")
 
 
 class Truth:
-    """Accuracy in points: 80, 8 less beyond the cliff at epsilon 1, a little for the weak two, noise of sd 1."""
+    """Accuracy in points: 80; 8 less beyond the cliff at epsilon 1; small effects of the weak two; noise of sd 1."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -60,7 +61,7 @@ class Truth:
 
 
 def searched(seed: int, trials: int, folder: Path) -> optuna.Study:
-    """One whole search on the synthetic objective."""
+    """One full search on the synthetic objective."""
     storage = open_storage(f"sqlite:///{folder / 'truth.db'}")
     study = optuna.create_study(storage=storage, study_name=f"truth-{seed}", direction="maximize")
     options = Options(trials, min(32, trials // 2), seed)

@@ -1,9 +1,9 @@
-"""Do searches that are killed with SIGKILL at random moments end as one undisturbed search?
+"""Do searches that are killed with SIGKILL at random moments end like one undisturbed search?
 
     python benchmarks/killed_search.py [--trials 12] [--kills 5] [--processes 1] [--seed 0]
 
-All use the random sampler and no pruning; compared are settings, states, values and every intermediate value. Each process
-has a folder of its own, and all have one database.
+All use the random sampler and no pruning. Settings, states, values and every intermediate value are compared. Each process
+has its own folder; all share one database.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> None:
                 states = [trial.state.name for trial in trials(folder)]
                 print(f"killed with {states.count('COMPLETE')} complete, {states.count('RUNNING')} running", flush=True)
             codes = [process.wait() for process in running]
-            codes.append(begin(folder, 0, args.trials).wait())  # what the last one to be killed has left
+            codes.append(begin(folder, 0, args.trials).wait())  # finishes what the last killed process left
             assert codes == [0] * len(codes), codes
             found.append([(t.number, t.state.name, t.params, t.value, t.intermediate_values) for t in trials(folder)])
     whole, killed = found

@@ -1,11 +1,11 @@
-"""Does a method help on the built-in task? Each one's best of a search, on fresh seeds, beside clean training and a control.
+"""Does a method help on the built-in task? Its best setting on fresh seeds, beside clean training and a control.
 
     python benchmarks/methods_compared.py [--methods all] [--trials 20] [--seeds 6] [--out DIR]
 
-Each method is searched as the command does it (seed 0, validation rows). Its best setting is trained on seeds that the
-search has not seen and scored on the test rows. Differences are paired by seed; p is that of an exact sign-flip test (with 6
-seeds never below 0.03). The control is ``random_weights`` for methods on weights, else ``random``, each with the best of its
-own search. Cost: passes, and the measured time of a step on a 6-layer encoder, interleaved with clean steps.
+Each method is searched as by the command (seed 0, validation rows). Its best setting is trained on seeds that the search
+did not use, and scored on the test rows. Differences are paired by seed; p is from an exact sign-flip test (with 6 seeds
+never below 0.03). The control is ``random_weights`` for methods on weights, else ``random``, each with the best setting of
+its own search. Cost: passes, and the measured time of a step on a 6-layer encoder, interleaved with clean steps.
 """
 
 import argparse
@@ -37,7 +37,7 @@ CONTROLS = ("random", "random_weights")
 
 
 def best_setting(name: str, trials: int, folder: Path) -> tuple[Method, str]:
-    """The best of a search, and its settings in words."""
+    """The best trial of a search, and its settings in words."""
     storage = f"sqlite:///{folder / 'studies.db'}"
     options = ["--method", name, "--trials", str(trials), "--storage", storage, "--out", str(folder)]
     with (folder / f"{name}.log").open("w") as log, redirect_stdout(log):
@@ -78,7 +78,7 @@ def step_times(methods: dict[str, Method], rounds: int = 5) -> dict[str, float]:
     ids = torch.randint(1000, 30000, (16, 24))
     batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": torch.zeros(16, dtype=torch.long)}
     for method in methods.values():
-        method.load_state_dict({})  # teachers and tables belong to the model that was trained before
+        method.load_state_dict({})  # teachers and tables belong to the model of the step before
     ratios: dict[str, list[float]] = {name: [] for name in methods}
     for number in range(rounds + 1):
         clean = 0.0
@@ -117,7 +117,7 @@ def main() -> None:
     chosen: dict[str, Method] = {}
     for name in names:
         chosen[name], words = best_setting(name, args.trials, folder)
-        known = folder / f"{name}-{args.seeds}.json"  # a benchmark that was stopped goes on
+        known = folder / f"{name}-{args.seeds}.json"  # a stopped benchmark continues
         if not known.exists():
             known.write_text(json.dumps([words, on_test(bench, chosen[name], seeds)]))
         found = json.loads(known.read_text())

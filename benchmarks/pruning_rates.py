@@ -3,7 +3,7 @@
     python benchmarks/pruning_rates.py [--methods fgm,awp] [--points 100] [--orders 30] [--curves FILE]
 
 Trains random configurations of the built-in task to the end, once; then replays their curves in random orders through
-each pruner. A late starter's clean epochs are free (they are shared), so saved epochs count attacked ones only.
+each pruner. The clean epochs of a late starter are free (they are shared), so saved epochs count only attacked ones.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     python benchmarks/settings_matter.py [--methods fgm,pgd,awp] [--seeds 5] [--points 32]
 
-Configurations are ranked by their mean over the seeds; the table shows the mean of the best and of the worst quarter,
-with the standard deviation over the seeds of that quarter's mean.
+Configurations are ranked by their mean over the seeds. The table shows the mean of the best and of the worst quarter, with
+the standard deviation, over the seeds, of that quarter's mean.
 """
 
 import argparse

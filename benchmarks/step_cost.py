@@ -1,9 +1,9 @@
-"""What a step costs beside clean training, and beside the classes in circulation, measured side by side.
+"""What a step costs, compared with clean training and with the listings that people copy, measured side by side.
 
     python benchmarks/step_cost.py [--rounds 5] [--layers 6] [--hidden 384]
 
-The peers are the listings' rules, written again: FGM and PGD copy and shift the embedding matrix, AWP keeps three copies of
-every weight. Rounds are interleaved; printed are medians, as ratios to the clean step of the same run.
+The peers are rewrites of the listings: FGM and PGD copy and shift the embedding matrix, AWP keeps three copies of every
+weight. Rounds are interleaved. It prints medians, as ratios to the clean step of the same run.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""Hugging Face Trainer of transformers 5.x, one device, with accumulation, fp16 or bf16 as its arguments say.
+"""Hugging Face Trainer of transformers 5.x on one device; its arguments set accumulation, fp16 and bf16.
 
-Gradients are those of the Trainer: a micro-batch counts its share of ``num_items_in_batch`` where the loss is
-divided by that number, and 1/N where the loss is a mean. FreeAT is refused: the Trainer trains on a batch once.
+Gradients are those of the Trainer: a micro-batch counts its share of ``num_items_in_batch`` if the loss is divided by
+that number, and 1/N if the loss is a mean. FreeAT is refused, because the Trainer gives each batch once.
 """
 
 import tempfile
@@ -16,8 +16,8 @@ from adv.trainer import AdversarialTraining
 class AdversarialTrainer(AdversarialTraining, Trainer):
     """For BERT and most classifiers."""
 
-    # Their loss is a mean that takes num_items_in_batch and ignores it. Without this line the Trainer, also the one
-    # without the mixin, adds up the means of N micro-batches undivided. Leave it out where the loss uses the number.
+    # Their loss is a mean that takes num_items_in_batch and ignores it. Without this line the Trainer adds up the means
+    # of N micro-batches undivided, with or without the mixin. Leave it out if the loss uses the number.
     loss_is_scaled_for_ga = False
 
 

@@ -19,7 +19,7 @@ def train(model, method, loader, optimizer, epochs=5, accumulate=2, dtype=None):
         losses = []
         while group := list(islice(batches, accumulate)):
             rows = sum(len(batch["labels"]) for batch in group)
-            for _ in range(active.replays):  # 1 but for FreeAT
+            for _ in range(active.replays):  # 1 for all methods except FreeAT
                 for batch in group:
                     share = len(batch["labels"]) / rows
                     losses.append(active.backward(model, batch, Precision(dtype=dtype, scaler=scaler), share=share))
