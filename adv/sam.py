@@ -20,7 +20,7 @@ class SAM(WeightMethod):
     null: ClassVar[tuple[dict[str, Any], ...]] = ({"rho": 0.0},)
 
     rho: float = setting(0.05, "radius: length of the step over all weights together", low=0)
-    adv_param: str = setting("", "which weights: regular expression on their names (all)", pattern=True)
+    adv_param: str = setting("", "which weights: regular expression on their names (empty: all)", pattern=True)
 
     def stretch(self, weights: Weights, tensors: list[Tensor], shifts: list[Tensor]) -> None:
         """Multiply ``shifts`` by T, the measure of each weight, in place; 1 here."""

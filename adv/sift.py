@@ -35,7 +35,7 @@ class SiFT(RegularisedMethod):
     reg_weight: float = setting(5.0, "weight of the regulariser", low=0)
     sigma: float = setting(1e-2, "noise size, against the embedding's deviation", low=0)
     alpha: float = setting(1e-4, "length of one ascent step, per entry, against the embedding's deviation", low=0)
-    K: int = setting(1, "ascent steps", low=0)
+    K: int = setting(1, "ascent steps; 0 is only noise", low=0)
 
     @property
     def idle(self) -> dict[str, str]:

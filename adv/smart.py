@@ -36,7 +36,7 @@ class SMART(RegularisedMethod):
     epsilon: float = setting(1e-3, "radius of the ball, per entry of the embedding", low=0)
     alpha: float = setting(1e-3, "length of one ascent step, per entry", low=0)
     sigma: float = setting(1e-4, "size of the noise that the ascent starts from", low=0)
-    K: int = setting(1, "ascent steps", low=0)
+    K: int = setting(1, "ascent steps; 0 is only noise", low=0)
     teacher_weight: float = setting(1.0, "weight of the proximal term", low=0)
     beta: float = setting(0.99, "decay of the averaged teacher", low=0, high=1)
 
