@@ -15,7 +15,7 @@ import optuna
 import pytest
 import yaml
 from helpers.exported_scripts import run_script
-from helpers.forked_commands import forked
+from helpers.forks import forked
 from helpers.places import ROOT
 from helpers.refusals import rows
 from optuna.trial import TrialState
@@ -182,7 +182,7 @@ def test_a_search_killed_at_random_moments_ends_as_an_undisturbed_one() -> None:
     assert search.run([*KILLED, "--study", "whole", "--out", "a"]) == 0
     rng = random.Random(11)
     for kill in range(2):
-        with forked([*KILLED, "--study", "killed", "--out", "b"]) as (process, lines):
+        with forked(search.run, [*KILLED, "--study", "killed", "--out", "b"]) as (process, lines):
             next(line for line in lines if line.startswith("trial "))
             time.sleep(0.3 * rng.random())
             process.kill()

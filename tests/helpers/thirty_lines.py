@@ -1,7 +1,6 @@
-"""A training loop of one's own, in thirty lines, on the built-in task; and a search around it in a process of its own."""
+"""A training loop of one's own, in thirty lines, on the built-in task; and one that dies once."""
 
 import os
-import sys
 from functools import cache
 
 import torch
@@ -61,11 +60,3 @@ def deadly(run):
 
         method.__class__ = Dying
     return train(run)
-
-
-if __name__ == "__main__":
-    from helpers.thirty_lines import deadly as loop
-    from studies import tune
-
-    torch.set_num_threads(1)
-    tune(loop, "fgm", epochs=3, trials=int(sys.argv[1]), progress=False)

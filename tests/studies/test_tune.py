@@ -1,22 +1,19 @@
 """``tune``: a training loop of one's own is searched as the project's own is."""
 
 import os
-import subprocess
-import sys
-from functools import partial
 from pathlib import Path
 
 import optuna
 import pytest
 import yaml
-from helpers.places import ROOT
-from helpers.thirty_lines import SIZE, train
+from helpers.forks import forked
+from helpers.thirty_lines import SIZE, deadly, train
 
 import search as command
 from finetune.errors import UserError
 from studies import load, search, tune
-from studies.results.summary import summarise
 
+pytestmark = pytest.mark.usefixtures("quick_importances")
 STORAGE = "sqlite:///studies.db"
 
 
@@ -30,29 +27,20 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("tune")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _few_folds():
-    """Importances with the same numbers for both, in a tenth of the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("studies.result.summarise", partial(summarise, folds=10))
-        patch.setattr("studies.results.importance.PERMUTATIONS", 10)
-        yield
-
-
 @pytest.fixture(autouse=True)
 def _there(folder, monkeypatch):
     monkeypatch.chdir(folder)
 
 
 @pytest.fixture(scope="module")
-def own(folder, _few_folds):
+def own(folder, quick_importances):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         return tune(train, "fgm", epochs=3, trials=9, explore=4, progress=False)
 
 
 @pytest.fixture(scope="module")
-def usual(folder, _few_folds):
+def usual(folder, quick_importances):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         return search("fgm", epochs=3, trials=9, explore=4, progress=False, study="usual", **SIZE)
@@ -74,17 +62,21 @@ def test_diagnostics_and_importances_are_those_of_search(own, usual):
 
 
 def test_killed_in_the_middle_of_a_trial_and_taken_up(own, tmp_path):
-    script = ROOT / "tests" / "helpers" / "thirty_lines.py"
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    run = partial(
-        subprocess.run, [sys.executable, str(script), "4"], cwd=tmp_path, env=os.environ | {"PYTHONPATH": paths}, check=False
-    )
-    assert run().returncode == -9
+    def killed():
+        os.chdir(tmp_path)
+        tune(deadly, "fgm", epochs=3, trials=4, progress=False)
+
+    def run():
+        with forked(killed) as (process, _):
+            process.join()
+        return process.exitcode
+
+    assert run() == -9
     study = optuna.load_study(study_name="deadly-fgm", storage=f"sqlite:///{tmp_path}/studies.db")
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "RUNNING"]
     assert study.trials[2].intermediate_values.keys() == {0, 1}
     assert (tmp_path / "runs/deadly-fgm/trial-2/began").exists()
-    assert run().returncode == 0
+    assert run() == 0
     study = optuna.load_study(study_name="deadly-fgm", storage=f"sqlite:///{tmp_path}/studies.db")
     # Four trials have another first phase than nine: the first two, the defaults and the first of the design, are the same.
     assert facts(study)[:2] == facts(own.study)[:2]
