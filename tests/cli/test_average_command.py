@@ -7,7 +7,7 @@ import optuna
 import pytest
 import yaml
 from helpers.exported_scripts import run_script
-from helpers.refusals import assert_said, files, refused
+from helpers.refusals import assert_said, files, refused, rows
 from optuna.trial import TrialState, create_trial
 from safetensors.torch import load_file
 
@@ -20,13 +20,13 @@ from studies.results.export import read_best
 from studies.results.importance import importances
 from studies.running.sampling import design_point
 
-SMALL = ["--max-train-rows", "60", "--epochs", "2", "--batch-size", "8", "--metric", "log_loss"]
+SMALL = ["--train-file", "rows.csv", "--epochs", "2", "--batch-size", "8", "--metric", "log_loss"]
 KINDS = {"ema": ["--average", "ema", "--half-life", "0.1"], "swa": ["--average", "swa", "--swa-start", "0.4"]}
 
 
 @pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def _rows(_here: None) -> None:
+    Path("rows.csv").write_text(rows())
 
 
 def trials(name: str) -> list[optuna.trial.FrozenTrial]:
@@ -37,9 +37,9 @@ def trials(name: str) -> list[optuna.trial.FrozenTrial]:
 def test_the_best_is_reproduced_and_what_is_saved_is_the_average(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert search.run(["--method", "fgm", "--trials", "2", "--pruner", "none", *SMALL, *KINDS[kind]]) == 0
     capsys.readouterr()
-    best = read_best("runs/reviews-fgm/best.yaml")
+    best = read_best("runs/rows-fgm/best.yaml")
     assert best.recipe.average == kind
-    assert search.run(["train", "runs/reviews-fgm/best.yaml"]) == 0
+    assert search.run(["train", "runs/rows-fgm/best.yaml"]) == 0
     assert ": the same" in capsys.readouterr().out
     bench = Bench(load_task(best.data, "log_loss"), best.recipe)
     model = bench.models.build(0).to(bench.device)
@@ -56,7 +56,7 @@ def test_the_exported_script_averages_too(kind: str, extra: list[str], capsys: p
     capsys.readouterr()
     assert search.run(["export", "--format", "python"]) == 0
     said = run_script(capsys.readouterr().out, capsys)
-    value = yaml.safe_load(Path("runs/reviews-fgm/best.yaml").read_text())["recorded"]["value"]
+    value = yaml.safe_load(Path("runs/rows-fgm/best.yaml").read_text())["recorded"]["value"]
     assert said[-1] == f"epoch 1: log_loss {value:.6f}"
 
 
@@ -73,7 +73,7 @@ def test_all_of_it_is_tuned_and_reported(capsys: pytest.CaptureFixture[str]) -> 
     names = ["average", "half_life", "swa_start", "swa_lr"]
     args = ["--method", "fgm", "--trials", "6", "--explore", "5", *SMALL, "--epochs", "1", "--tune", ",".join(names)]
     assert search.run(args) == 0
-    found = trials("reviews-fgm")
+    found = trials("rows-fgm")
     assert [trial.state for trial in found] == [TrialState.COMPLETE] * 6
     assert found[0].params == {
         "epsilon": found[0].params["epsilon"],
@@ -85,12 +85,12 @@ def test_all_of_it_is_tuned_and_reported(capsys: pytest.CaptureFixture[str]) -> 
     }
     assert {trial.params["average"] for trial in found} == {"none", "ema", "swa"}
     assert all(math.isfinite(trial.value or math.nan) for trial in found)
-    assert "average" in Path("runs/reviews-fgm/report.html").read_text()
-    best = read_best("runs/reviews-fgm/best.yaml").recipe
+    assert "average" in Path("runs/rows-fgm/report.html").read_text()
+    best = read_best("runs/rows-fgm/best.yaml").recipe
     chosen = min(found, key=lambda trial: (trial.value, trial.number)).params
     assert {name: getattr(best, name) for name in names} == {name: chosen[name] for name in names}
     capsys.readouterr()
-    assert search.run(["train", "runs/reviews-fgm/best.yaml"]) == 0
+    assert search.run(["train", "runs/rows-fgm/best.yaml"]) == 0
     assert ": the same" in capsys.readouterr().out
     assert search.run(args) == 0
     assert "6 trials finished, 0 to go" in capsys.readouterr().out
@@ -98,19 +98,19 @@ def test_all_of_it_is_tuned_and_reported(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_choice_among_words_has_an_importance() -> None:
     space = {name: around(name, getattr(Recipe(), name)) for name in ("average", "half_life")}
-    rows = [
+    made = [
         create_trial(params=point, distributions=space, value=float(point["average"] == "ema"))
         for point in (design_point(space, 0, index) for index in range(16))
     ]
-    found = importances(rows, space, explore=16, maximize=True, folds=2)
+    found = importances(made, space, explore=16, maximize=True, folds=2)
     assert (found[0].name, found[0].evidence) == ("average", True)
 
 
 def test_clean_training_is_tuned_with_its_average() -> None:
     arguments = ["--method", "none", "--trials", "3", *SMALL, "--epochs", "1", "--average", "ema", "--tune", "half_life"]
     assert search.run(arguments) == 0
-    assert [set(trial.params) for trial in trials("reviews-none")] == [{"half_life"}] * 3
-    assert len({trial.value for trial in trials("reviews-none")}) == 3
+    assert [set(trial.params) for trial in trials("rows-none")] == [{"half_life"}] * 3
+    assert len({trial.value for trial in trials("rows-none")}) == 3
 
 
 def test_a_study_with_another_average_is_another_study(capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,10 +146,10 @@ def test_what_would_do_nothing_or_is_out_of_range_is_refused(
     line: str, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert_said(refused(capsys, *line.split()), *words)
-    assert files() == {}
+    assert list(files()) == ["rows.csv"]
 
 
 def test_settings_of_an_average_are_taken_where_the_average_is_tuned() -> None:
     args = ["--method", "none", "--trials", "1", *SMALL, "--epochs", "1", "--tune", "average", "--half-life", "0.1"]
     assert search.run(args) == 0
-    assert read_best("runs/reviews-none/best.yaml").recipe.half_life == 0.1
+    assert read_best("runs/rows-none/best.yaml").recipe.half_life == 0.1

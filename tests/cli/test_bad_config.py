@@ -20,11 +20,6 @@ def best(tmp_path_factory):
         return yaml.safe_load(Path("runs/rows-awp/best.yaml").read_text())
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 def refused_config(capsys, content, *arguments):
     Path("best.yaml").write_text(content if isinstance(content, str) else yaml.safe_dump(content))
     said = refused(capsys, "train", "best.yaml", *arguments)

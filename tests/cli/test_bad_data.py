@@ -15,11 +15,6 @@ NOISE = random.Random(0).randbytes(3000)
 NUMBERS = "text,label\n" + "".join(f"film number {n},{n / 8}\n" for n in range(40))
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 def write(name, content):
     path = Path(name)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,12 +7,6 @@ from helpers.refusals import SMALL, assert_said, files, refused, rows
 
 import search
 
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 NAMES = [
     ("--method fgmm", "unknown method 'fgmm'", "did you mean 'fgm'?"),
     ("--method fgm,pdg", "unknown method 'pdg'", "did you mean 'pgd'?"),

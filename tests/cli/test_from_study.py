@@ -13,7 +13,7 @@ from studies import search as searched
 from studies import tune
 
 URL = "sqlite:///studies.db"
-SEARCH = ("--method", "fgm", "--max-train-rows", "60", "--epochs", "1")
+SEARCH = ("--method", "fgm", "--max-train-rows", "60", "--max-validation-rows", "60", "--epochs", "1")
 NARROW = (*SEARCH, "--study", "narrow", "--range", "epsilon=0.5:5:log")
 
 
@@ -113,7 +113,7 @@ def test_a_study_that_was_begun_without_is_not_given_trials_later(capsys):
 
 
 def test_in_python_the_argument_is_from_study():
-    more = {"max_train_rows": 60, "epochs": 1, "progress": False, "study": "python", "trials": 6}
+    more = {"max_train_rows": 60, "max_validation_rows": 60, "epochs": 1, "progress": False, "study": "python", "trials": 6}
     result = searched("fgm", space={"epsilon": (0.5, 5, "log")}, from_study="reviews-fgm", **more)
     assert result.study.trials[0].user_attrs["taken over from"]["study"] == "reviews-fgm"
     assert studies() == ["python", "reviews-fgm"]

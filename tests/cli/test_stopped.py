@@ -10,7 +10,8 @@ from helpers.refusals import assert_said, studies
 import search
 from finetune.training.loop import Training
 
-SEARCH = ["--method", "fgm", "--trials", "2", "--epochs", "3", "--max-train-rows", "60", "--set", "start_epoch=1"]
+FEW = ["--max-train-rows", "60", "--max-validation-rows", "60"]
+SEARCH = ["--method", "fgm", "--trials", "2", "--epochs", "3", *FEW, "--set", "start_epoch=1"]
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """The command that lists studies, and deletes one."""
 
+import shutil
 import sys
 from io import StringIO
 from pathlib import Path
@@ -14,16 +15,24 @@ from studies.running.storage import close_storage, open_storage
 URL = "sqlite:///studies.db"
 
 
-@pytest.fixture(autouse=True)
-def _two_studies(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    storage = open_storage(URL)
+@pytest.fixture(scope="module")
+def two_studies(tmp_path_factory):
+    """A folder with a database of two studies, and the report of each."""
+    there = tmp_path_factory.mktemp("two")
+    storage = open_storage(f"sqlite:///{there}/studies.db")
     for name in ("one", "two"):
         stored(made("CCPF", name=name), storage)
-        folder = Path("runs", name)
+        folder = there / "runs" / name
         folder.mkdir(parents=True)
         (folder / "report.html").write_text("x" * 1000)
     close_storage(storage)
+    return there
+
+
+@pytest.fixture(autouse=True)
+def _here(two_studies, tmp_path, monkeypatch):
+    shutil.copytree(two_studies, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
 
 
 class Keys(StringIO):

@@ -16,7 +16,8 @@ from finetune.errors import UserError
 from studies import Result, load, search
 from studies.planning.request import GROUPS, request_of
 
-SMALL = {"epochs": 1, "max_train_rows": 40, "progress": False}
+SMALL = {"epochs": 1, "max_train_rows": 40, "max_validation_rows": 60, "progress": False}
+LINE = "--method awp --trials 3 --epochs 1 --max-train-rows 40 --max-validation-rows 60"
 AWP = {"space": {"adv_eps": (1e-3, 0.1, "log")}, "set": {"adv_step": 1}}
 
 
@@ -31,7 +32,7 @@ def found(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         result = search("awp", trials=3, **AWP, **SMALL)
-        line = "--method awp --trials 3 --epochs 1 --max-train-rows 40 --range adv_eps=0.001:0.1:log --set adv_step=1"
+        line = f"{LINE} --range adv_eps=0.001:0.1:log --set adv_step=1"
         assert command.run([*line.split(), "--storage", "sqlite:///other.db", "--out", "other"]) == 0
     return result
 
