@@ -85,7 +85,8 @@ def search_all(
 def together(request: Request, found: dict[str, Result]) -> Results:
     """All results; if there are several, a page about all of them is written."""
     out, name = request.output.out, request.all_name(request.data.task or task_name(request.data))
-    results = Results(found, name, folder_of(out, f"{name}.html"))
+    page = folder_of(out, name)
+    results = Results(found, name, page.with_name(f"{page.name}.html"))
     if len(found) > 1:
         with writing(arg("out", out)):
             results.report()

@@ -70,14 +70,8 @@ def plan_removal(storage: RDBStorage, name: str, out: str) -> Removal:
     study = everyone.pop(name)
     if known_identity(study) is None and (study.get_trials(deepcopy=False) or study.user_attrs):
         raise UserError(f"study {name!r} was not made by this program, which deletes only its own studies")
-    folder, kept = folder_of(out, name), list[str]()
-    same = [other for other in everyone if folder_of(out, other) == folder]
-    files = own_files(folder)
-    if same and files:
-        kept.append(f"the files in {folder} stay: study {same[0]} has the same folder")
-        files = []
-    elif folder.is_symlink():
-        kept.append(f"{folder} stays: it is a link")
+    folder = folder_of(out, name)
+    files, kept = own_files(folder), [f"{folder} stays: it is a link"] if folder.is_symlink() else []
     clean, doubts = unshared(study, list(everyone.values()), shared_folder(out))
     return Removal(study, folder, files, clean, kept + doubts)
 
