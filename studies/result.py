@@ -153,7 +153,7 @@ class Result:
 
 
 def read_result(storage: str, study: str | None, out: str) -> Result:
-    """The result of a study that is there.
+    """Read the result of an existing study.
 
     Raises:
         UserError: There is no such study.

@@ -16,7 +16,7 @@ from finetune.tasks.task import Rows, Task
 
 # Several columns with only these values are several labels of one text.
 YES_OR_NO = {"0", "1", "0.0", "1.0", "true", "false"}
-# The smallest deviation to divide by: a target may not vary.
+# The smallest deviation to divide by, for a target that hardly varies.
 LEAST = 1e-6
 
 

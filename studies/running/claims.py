@@ -27,7 +27,7 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 # A process may miss five signs of life, through a busy database or a stalled interpreter, before another takes its trial.
 # The trial of a process that was killed on another machine has to wait this long.
 LEASE, BEAT = 60.0, 10.0
-# In place of the place of an older version's process that has ended.
+# Stored as the place of an older version's process that has ended.
 ENDED = "ended"
 # Owners in this process whose search is over; a notebook runs several searches in one process.
 OVER: set[str] = set()

@@ -197,7 +197,7 @@ def holds_none(url: str) -> str:
 
 
 def load_study(url: str, name: str | None) -> optuna.Study:
-    """An existing study; without a name, the only one in the database, which is closed when nobody holds the study.
+    """Load an existing study; without a name, the only one. Its database is closed when the study is no longer used.
 
     Raises:
         UserError: There is no such study, or the name is needed; the message lists names.
@@ -214,7 +214,7 @@ def load_study(url: str, name: str | None) -> optuna.Study:
 
 
 def chosen_name(storage: RDBStorage, url: str, name: str | None) -> str:
-    """The name of a study that is there.
+    """The name of an existing study.
 
     Raises:
         UserError: There is no such study, or the name is needed; the message lists names.
@@ -231,8 +231,8 @@ def chosen_name(storage: RDBStorage, url: str, name: str | None) -> str:
 
 
 def close_with(study: optuna.Study, storage: RDBStorage) -> None:
-    """Close the connections of a database when nobody holds the study any more, at the latest when the program ends.
+    """Close the connections of a database when the study is no longer used, at the latest when the program ends.
 
-    Only connections that are at rest: another study may use the same database at that moment.
+    Only idle connections are closed: another study may be using the same database.
     """
     weakref.finalize(study, storage.engine.dispose)
