@@ -6,7 +6,9 @@ import re
 import pytest
 
 from finetune.errors import UserError
+from studies.planning.request import request_of
 from studies.running.folder import folder_of, study_folder
+from studies.searching import together
 
 
 def report_of(folder, name):
@@ -107,3 +109,13 @@ def test_a_file_in_its_place_is_refused_by_the_name_of_the_argument(tmp_path):
         study_folder(str(tmp_path / "taken"), "s")
     assert f"out='{tmp_path / 'taken'}'" in str(refused.value)
     assert (tmp_path / "taken").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("study", "page"), [("mine", r"mine\.html"), ("my study", r"my-study-[0-9a-f]{6}\.html"), ("v1.0", r"v1\.0\.html")]
+)
+def test_the_page_of_several_methods_ends_as_a_page(tmp_path, study, page):
+    request = request_of({"method": ["fgm", "awp"], "study": study, "out": str(tmp_path)})
+    found = together(request, {}).path
+    assert found.parent == tmp_path
+    assert re.fullmatch(page, found.name.replace("-methods", ""))
