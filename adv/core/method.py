@@ -86,7 +86,7 @@ class Method:
 
     @property
     def replays(self) -> int:
-        """How often a loop trains on a batch, with an optimiser step each time, before it goes on: 1 for all but FreeAT."""
+        """How often a loop trains on each batch, with an optimiser step each time: 1 for all methods except FreeAT."""
         return 1
 
     @property
