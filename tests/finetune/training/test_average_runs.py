@@ -82,9 +82,17 @@ def test_metrics_are_those_of_the_average(bench, kind):
     assert last["log_loss"] != mean["log_loss"]
 
 
-@KINDS
-@pytest.mark.parametrize(("precision", "accumulation"), [("fp32", 1), ("fp16", 2)])
-@pytest.mark.parametrize("method", [Clean, FGM, AWP])
+@pytest.mark.parametrize(
+    ("kind", "method", "precision", "accumulation"),
+    [
+        ("ema", Clean, "fp16", 2),
+        ("ema", FGM, "fp32", 1),
+        ("ema", AWP, "fp16", 2),
+        ("swa", Clean, "fp32", 1),
+        ("swa", FGM, "fp16", 2),
+        ("swa", AWP, "fp32", 1),
+    ],
+)
 def test_resuming_after_any_epoch_bit_for_bit(bench, tmp_path, kind, precision, accumulation, method):
     recipe = Recipe(epochs=3, precision=precision, gradient_accumulation=accumulation, batch_size=8, **OPTIONS[kind])
     whole = Training(bench, recipe, method())
