@@ -1,5 +1,7 @@
 """The ways to compile a model or its parts, and two steps of training on one beside the same on the model as it is."""
 
+from functools import cache
+
 import torch
 from torch import nn
 
@@ -103,9 +105,17 @@ def settings_of(name):
     return {"K": 2} if name in having("K") else {}
 
 
-def check(name, model, inner):
+@cache
+def on_the_model_as_it_is(name):
+    """Two steps, and the loss of clean training after them."""
     plain = build("bert")
-    expected = two_steps(METHODS[name](**settings_of(name)), plain, plain)
+    steps = two_steps(METHODS[name](**settings_of(name)), plain, plain)
+    torch.manual_seed(5)
+    return steps, Clean().backward(plain, batch_for(plain))
+
+
+def check(name, model, inner):
+    expected, clean = on_the_model_as_it_is(name)
     found = two_steps(METHODS[name](**settings_of(name)), model, inner)
     assert len(found) == 2
     for (objective, slopes), (wanted, others) in zip(found, expected, strict=True):
@@ -118,6 +128,5 @@ def check(name, model, inner):
     before = state_of(inner)
     torch.manual_seed(5)
     loss = Clean().backward(model, batch_for(inner))
-    torch.manual_seed(5)
-    torch.testing.assert_close(loss, Clean().backward(plain, batch_for(plain)), rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(loss, clean, rtol=1e-6, atol=1e-7)
     assert state_of(inner) == before

@@ -135,6 +135,18 @@ def kinds(*bases):
     return [name for name, kind in METHODS.items() if issubclass(kind, bases)]
 
 
+def one_of_each_kind():
+    """Of the methods that take the same kind of step one, and no control where there is an attack.
+
+    Methods of one kind share ``backward``, are repeated the same way and keep the same things from step to step.
+    """
+    found = {}
+    for name in sorted(KNOWN, key=lambda name: (name in OUTSIDE, KNOWN[name].control)):
+        kind = KNOWN[name]
+        found.setdefault((kind.backward, kind.replays, kind.state_dict), name)
+    return list(found.values())
+
+
 ATTACKS = [name for name in METHODS if name != "none"]
 ASCENDING = kinds(EmbeddingMethod)
 ACCUMULATING = kinds(AccumulatingMethod)
