@@ -216,8 +216,9 @@ def test_names_are_never_taken_for_markup():
 def test_many_trials_make_small_figures():
     space = {f"s{i}": FloatDistribution(0.0, 1.0) for i in range(2)}
     few = replace(summary("C" * 300, space), importances=[])
-    assert len(figures(few)["contour"].data[0].x) <= 200
-    assert len(traces(figures(few)["history"])["search"].x) == 292
+    drawn = figures(few)
+    assert len(drawn["contour"].data[0].x) <= 200
+    assert len(traces(drawn["history"])["search"].x) == 292
     many = replace(few, trials=few.trials * 4)
     drawn = figures(many)
     assert sum(len(trace.x) for trace in drawn["history"].data if trace.mode == "markers") == 600

@@ -37,13 +37,13 @@ def _few_permutations(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def _some_permutations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enough for a floor that noise stays below and that a median would not be."""
-    monkeypatch.setattr(importance, "PERMUTATIONS", 40)
+    monkeypatch.setattr(importance, "PERMUTATIONS", 24)
 
 
 @pytest.mark.usefixtures("_some_permutations")
 @pytest.mark.parametrize("seed", range(3))
 def test_a_cliff_is_found_and_the_rest_is_no_evidence(seed: int) -> None:
-    rows = importances(trials(seed, cliff=8), SPACE, explore=32, maximize=True, folds=20)
+    rows = importances(trials(seed, cliff=8), SPACE, explore=32, maximize=True, folds=5)
     assert [row.name for row in rows if row.evidence] == ["epsilon"]
     assert rows[0].name == "epsilon"
     assert 0 <= rows[0].low <= rows[0].high <= 1
