@@ -143,8 +143,13 @@ OTHER = {
 }
 
 
-@pytest.mark.parametrize("kind", OTHER)
-@pytest.mark.parametrize("state", [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.WAITING])
+WITHOUT_VALUE = (TrialState.PRUNED, TrialState.FAIL, TrialState.WAITING)
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [(kind, TrialState.COMPLETE) for kind in OTHER] + [(kind, WITHOUT_VALUE[n % 3]) for n, kind in enumerate(OTHER)],
+)
 def test_a_trial_that_was_added_first_with_other_distributions_stops_no_other(tmp_path, kind, state):
     study, *_ = study_of(tmp_path, 0)
     (name, other), *_ = OTHER[kind].items()

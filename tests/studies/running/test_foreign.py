@@ -84,7 +84,8 @@ def test_whatever_was_added_a_study_is_reported_and_exported(tmp_path, plain, ki
         assert "Trials that were added or changed from outside" in text
 
 
-def test_importances_are_those_of_the_searched_space():
+def test_importances_are_those_of_the_searched_space(monkeypatch):
+    monkeypatch.setattr("studies.results.importance.PERMUTATIONS", 3)
     plain, strange = (summarise(with_added(*kinds, states="C" * 9), folds=2) for kinds in ((), ADDED))
     assert plain.importances
     assert strange.importances == plain.importances
