@@ -133,6 +133,7 @@ def test_clean_epochs_that_another_study_uses_stay(base, tmp_path):
         ({"recipe": Recipe(epochs=4, seed=8).model_dump(mode="json")}, False),
         ({"recipe": {"model": "tiny", "epochs": 4, "seed": 7}}, True),  # an older program kept fewer fields
         ({"recipe": {"model": "tiny", "epochs": 4, "seed": 7}, "data fingerprint": "f" * 16}, False),
+        ({"recipe": {"model": "tiny", "epochs": 4, "seed": 7}, "model fingerprint": "f" * 16}, False),
     ],
 )
 def test_clean_epochs_of_another_kind_are_nobody_elses(base, tmp_path, other, stays):
