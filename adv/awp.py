@@ -110,6 +110,7 @@ class AWP(WeightMethod):
     def aim(self, passes: Passes, embedding: nn.Module) -> Worst:
         common: dict[str, Any] = {"epsilon": self.epsilon, "norm": self.norm, "combine": "replace"}
         attack = FGM(**common) if self.attack == "fgm" else PGD(alpha=self.alpha, K=self.K, **common)
+        attack._blind = self._blind
         return attack.find(passes, embedding, 0.0)
 
     def move(self, weights: Weights, gradients: list[Tensor | None], unit: Tensor) -> None:

@@ -72,7 +72,7 @@ class FreeAT(AccumulatingMethod):
         done = next((known.times for known in self._carried if known.batch is batch), 0) + 1
         self._carried = [known for known in self._carried if known.batch is not batch]
         if done < self.K:
-            moved, cut = self.ascend(shift, gradient, ball, passes)
+            moved, cut = self.ascend(shift, self.aimed(gradient, passes), ball, passes)
             moved = torch.where(finite, moved, torch.zeros_like(moved))
             self._carried.append(Carried(batch, moved, done, changes_of(passes.model)))
         elif self.K > 1:

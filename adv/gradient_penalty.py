@@ -31,6 +31,9 @@ class GradientPenalty(SiteMethod):
     reg_weight: float = setting(1.0, "weight of the penalty", low=0)
     norm: str = setting("example", "where the norm is taken", choices=("example", "matrix"))
 
+    def rival(self) -> None:
+        return None  # nothing is perturbed
+
     @property
     def geometry(self) -> str:
         return self.norm

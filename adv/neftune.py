@@ -28,6 +28,9 @@ class NEFTune(SiteMethod):
 
     sigma: float = setting(5.0, "noise size: a text's noise has a length of about sigma / sqrt(3)", low=0)
 
+    def rival(self) -> None:
+        return None  # noise has no direction to replace
+
     @property
     def geometry(self) -> str:
         return "example"

@@ -26,6 +26,9 @@ class R3F(RegularisedMethod):
     sigma: float = setting(1e-5, "noise size, per entry of the embedding", low=0)
     noise: str = setting("uniform", "distribution of the noise", choices=("uniform", "normal"))
 
+    def rival(self) -> None:
+        return None  # its noise has no direction to replace
+
     @property
     def steps(self) -> int:
         return 0

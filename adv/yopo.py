@@ -87,6 +87,6 @@ class YOPO(AccumulatingMethod):
             if left:
                 with shifted_embeddings(self._embedding, shift) as site:
                     output = passes.until(self._layer)
-                    gradient = inner_gradient((output * slope).sum(), site)
+                    gradient = self.aimed(inner_gradient((output * slope).sum(), site), passes)
         self._outputs.clear()
         return torch.where(finite, shift, torch.nan), clipped

@@ -94,6 +94,19 @@ class Method:
         """Settings that do nothing beside the current others, each with the setting that makes it idle."""
         return {}
 
+    def rival(self) -> "Method | None":
+        """The control of this method with these settings: the same place, start, radius and steps, in a random direction.
+
+        Returns:
+            A new method; None if there is no direction to replace: clean training, noise, and what is a control itself.
+
+        Example:
+            >>> from adv import FGM, RandomDirection
+            >>> FGM(epsilon=0.5).rival().epsilon, RandomDirection().rival()
+            (0.5, None)
+        """
+        return None
+
     def at(self, epoch: float) -> "Method":
         """What trains in an epoch: clean training before ``start_epoch``, this method from then on.
 

@@ -1,6 +1,6 @@
 """What all methods on the embeddings' output share: the module, the unit of lengths, and the diagnostics."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,11 +24,28 @@ class SiteMethod(Method):
     )
 
     _looked = False
+    # Whether this is a control: its steps follow noise instead of the gradient.
+    _blind = False
 
     @property
     def geometry(self) -> str:
         """Where lengths are taken: "matrix", "example" or "token"."""
         return "token"
+
+    def rival(self) -> "SiteMethod | None":
+        if self.control or self._blind:
+            return None
+        twin = replace(self)
+        twin._blind = True
+        return twin
+
+    def aimed(self, gradient: Tensor, passes: Passes) -> Tensor:
+        """What an ascent step follows: the gradient (batch, seq, hidden), or for a control one noise for all its steps."""
+        if not self._blind:
+            return gradient
+        if "noise" not in passes.kept:
+            passes.kept["noise"] = passes.normal(gradient.shape, self.draw())
+        return passes.kept["noise"]
 
     def ball(self, passes: Passes, ids: Tensor) -> Ball:
         """The geometry of this batch, from its padding and the ids (batch, seq) that the embedding looked up.

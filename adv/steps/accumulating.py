@@ -102,7 +102,7 @@ class AccumulatingMethod(SiteMethod):
                 finite = finite & torch.isfinite(gradient).all()
                 last = begun[0][1] if number == 0 else shift
                 if number + 1 < count:
-                    shift, clipped = self.ascend(last, gradient, ball, passes)
+                    shift, clipped = self.ascend(last, self.aimed(gradient, passes), ball, passes)
                     finite = finite & torch.isfinite(shift).all()
                     shift = torch.where(finite, shift, torch.zeros_like(shift))
                     self.refuse_swallowed(site.outputs[0], shift)

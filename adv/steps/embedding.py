@@ -95,12 +95,12 @@ class EmbeddingMethod(SiteMethod):
         shift, finite = self.start(output, ball, passes), torch.isfinite(gradient).all()
         clipped = torch.zeros((), device=shift.device)
         if self.from_zero:
-            shift, clipped = self.ascend(shift, gradient, ball, passes)
+            shift, clipped = self.ascend(shift, self.aimed(gradient, passes), ball, passes)
         for _ in range(self.steps - self.from_zero):
             with shifted_embeddings(embedding, shift) as middle:
                 gradient = inner_gradient(scale(self.inner_objective(passes)), middle)
             finite = finite & torch.isfinite(gradient).all()
-            shift, clipped = self.ascend(shift, gradient, ball, passes)
+            shift, clipped = self.ascend(shift, self.aimed(gradient, passes), ball, passes)
         shift = torch.where(finite, shift, torch.zeros_like(shift))
         return Worst(shift, output, ball, clean.detach(), clipped, finite, embedding)
 

@@ -93,7 +93,7 @@ class RegularisedMethod(SiteMethod):
                     apart = divergence(logits.detach(), read_logits(passes.output()), distance, mask)
                     gradient = inner_gradient(passes.scale(apart), middle)
                 finite = finite & torch.isfinite(gradient).all()
-                shift, clipped = self.ascend(shift, gradient, ball, passes)
+                shift, clipped = self.ascend(shift, self.aimed(gradient, passes), ball, passes)
             shift = torch.where(finite, shift, torch.zeros_like(shift))
             self.refuse_swallowed(output, shift)
             with shifted_embeddings(embedding, shift, detached=self.detached) as last:

@@ -1,7 +1,7 @@
 """The step that weight attacks share: ascent passes move the weights, one pass counts, and the weights are restored."""
 
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -31,6 +31,8 @@ class WeightMethod(Method):
     adv_param: str = setting("weight", "which weights: regular expression (a suffix is one) on their names", pattern=True)
 
     _calls = 0
+    # Whether this is a control: weights move along normal numbers instead of gradients.
+    _blind = False
 
     @property
     def steps(self) -> int:
@@ -62,6 +64,13 @@ class WeightMethod(Method):
         """Directions that are known before any pass, one for each weight; None if they come from passes."""
         return None
 
+    def rival(self) -> "WeightMethod | None":
+        if self.control or self._blind:
+            return None
+        twin = replace(self)
+        twin._blind = True
+        return twin
+
     def slopes(self, loss: Tensor, moved: list[Tensor], joined: list[Tensor], passes: Passes) -> list[Tensor | None]:
         """The directions of ``moved``, then the gradients of ``joined``; None for a tensor that has no part in the loss."""
         return gradients_of(loss, [*moved, *joined])
@@ -88,7 +97,7 @@ class WeightMethod(Method):
     ) -> Tensor:
         before, after = self.shares
         touched = list(self.touched(model).values())
-        directions = self.known(touched)
+        directions = None if self._blind else self.known(touched)
         embedding, matrix = looked_up_matrix(model, touched) if directions is None else (None, None)
         target = self.aims_at(model)
         if target is not None and target is not embedding:
@@ -127,7 +136,7 @@ class WeightMethod(Method):
                 count = len(weights.live)
                 rows = [] if weights.matrix is None else site.leaves
                 joined = [p for p in model.parameters() if p.requires_grad] if before and step == 0 else []
-                slopes = self.slopes(scale(loss), [*weights.live, *rows], [*joined], passes)
+                slopes = self._aimed(scale(loss), [*weights.live, *rows], [*joined], passes)
             add_gradients(joined, slopes[count + len(rows) :], before)
             clean = loss.detach() if step == 0 else clean
             if all(slope is None for slope in slopes[: count + len(rows)]):
@@ -137,9 +146,16 @@ class WeightMethod(Method):
             moved = slopes[:count]
             if rows:
                 moved.append(weights.row_gradient(slopes[count : count + len(rows)], site, passes.batch))
-            self.move(weights, moved, passes.unit())
+            self.move(weights, moved, torch.ones_like(passes.unit()) if self._blind else passes.unit())
             del loss, slopes, moved  # else a graph and a copy of the weights stay through the next pass
         return clean
+
+    def _aimed(self, loss: Tensor, moved: list[Tensor], joined: list[Tensor], passes: Passes) -> list[Tensor | None]:
+        """As ``slopes``; a control's weights follow normal numbers, and no pass is spent on them."""
+        if not self._blind:
+            return self.slopes(loss, moved, joined, passes)
+        noise = [passes.normal(tensor.shape, self.draw()) for tensor in moved]
+        return [*noise, *self.slopes(loss, [], joined, passes)]
 
     def _clean(self, passes: Passes, worst: Worst | None) -> Tensor | None:
         """The pass before the weights move, if its gradient is joined; returns its loss."""
