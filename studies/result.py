@@ -16,7 +16,7 @@ from studies.results.export import best_of, writer_of
 from studies.results.importance import Importance
 from studies.results.several import Several, gathered
 from studies.results.summary import Summary, settings_of, summarise
-from studies.results.trials import to_frame
+from studies.results.trials import epochs_frame, to_frame
 from studies.running.folder import folder_of
 from studies.running.storage import load_study
 from studies.running.whole import write_whole
@@ -99,9 +99,13 @@ class Result:
         """The share of each setting with its interval and noise floor, largest first; empty if there are too few trials."""
         return self.summary.importances
 
-    def to_frame(self) -> pd.DataFrame:
-        """A row for each finished trial: number, state, phase, value, settings, seconds, metrics, diagnostics."""
-        return to_frame(self.summary)
+    def to_frame(self, epochs: bool = False) -> pd.DataFrame:
+        """A row for each finished trial: number, state, phase, value, settings, seconds, metrics, diagnostics.
+
+        Args:
+            epochs: A row for each epoch of each trial instead, with all metrics after it.
+        """
+        return epochs_frame(self.summary) if epochs else to_frame(self.summary)
 
     @property
     def trials(self) -> pd.DataFrame:

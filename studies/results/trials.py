@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from studies.results.importance import valued
 from studies.results.summary import Summary, settings_of
-from studies.running.foreign import measured, taken
+from studies.running.foreign import CURVES, measured, taken
 
 COLUMNS = ("number", "state", "phase", "value")
 
@@ -74,6 +74,18 @@ def to_frame(summary: Summary) -> pd.DataFrame:
     """The rows as a data frame; if a name occurs twice, a number is added, as in ``value.1``."""
     columns, rows = table(summary)
     return pd.DataFrame(rows, columns=distinct(columns))
+
+
+def epochs_frame(summary: Summary) -> pd.DataFrame:
+    """A row for each epoch of each trial, numbers from 0: all metrics after it.
+
+    Epochs without a known value are left out; so are trials of older studies, which kept only the last epoch's metrics.
+    """
+    curves = [(trial.number, trial.user_attrs.get(CURVES, [])) for trial in summary.trials]
+    rows = [(number, epoch, row) for number, curve in curves for epoch, row in enumerate(curve) if row]
+    names = list(dict.fromkeys(name for *_, row in rows for name in row))
+    columns = distinct(["number", "epoch", *names])
+    return pd.DataFrame([[*key, *map(row.get, names)] for *key, row in rows], columns=columns)
 
 
 def to_csv(summary: Summary) -> str:

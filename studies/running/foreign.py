@@ -23,6 +23,8 @@ VALUED = (TrialState.COMPLETE, TrialState.PRUNED)
 FIXED = "fixed_params"
 # The user attribute of a trial that was taken over: its study and number there.
 TAKEN = "taken over from"
+# The user attribute of a trial with all metrics after each epoch.
+CURVES = "metrics by epoch"
 
 
 def is_number(value: Any) -> bool:
@@ -109,7 +111,9 @@ def readable(attrs: dict[str, Any]) -> dict[str, Any]:
         "seconds": is_number,
         "metrics": is_table,
         "diagnostics": is_table,
-        "diagnostics by epoch": lambda value: isinstance(value, list) and all(map(is_table, value)),
+        **dict.fromkeys(
+            (CURVES, "diagnostics by epoch"), lambda value: isinstance(value, list) and all(map(is_table, value))
+        ),
         "versions": lambda value: isinstance(value, dict) and all(isinstance(cell, str) for cell in value.values()),
         "device": lambda value: isinstance(value, str),
     }

@@ -54,6 +54,7 @@ class Run:
     def __post_init__(self) -> None:
         known = self.trial.storage.get_trial(self.trial._trial_id).intermediate_values if self.trial else {}
         self._known = set(known)
+        self._before = known
         self._began = time.perf_counter()
 
     @property
@@ -61,6 +62,16 @@ class Run:
         """A folder for checkpoints: it survives a kill and is deleted when the run is finished."""
         self.place.mkdir(parents=True, exist_ok=True)
         return self.place
+
+    @property
+    def earlier(self) -> list[Epoch]:
+        """What was reported before a kill and not again since."""
+        again = {epoch.number for epoch in self.history}
+        return [
+            Epoch(number, {self.metric: value}, {}, None, 0.0)
+            for number, value in sorted(self._before.items())
+            if number not in again and number < self.epochs
+        ]
 
     def report(self, value: float, epoch: int) -> None:
         """Report a validation value after an epoch; one reported before a kill is not recorded again.
@@ -140,7 +151,7 @@ class LoopObjective:
             with failing():
                 return run.end(self.train(run))
         finally:
-            record(trial, run.history)
+            record(trial, [*run.earlier, *run.history])
             for name, made in self.made_under.items():
                 trial.set_user_attr(name, made)
 

@@ -20,7 +20,7 @@ from finetune.training.loop import Epoch, Training
 from spaces import Space
 from studies.planning.plan import Plan
 from studies.planning.words import quoted, wide
-from studies.running.foreign import enqueued, taken_as_given, usable
+from studies.running.foreign import CURVES, enqueued, taken_as_given, usable
 from studies.running.prefix import prefix_key
 from studies.running.whole import write_whole
 
@@ -184,8 +184,15 @@ def record(trial: Trial, history: list[Epoch]) -> None:
     trial.set_user_attr("seconds", round(sum(epoch.seconds for epoch in history), 3))
     if history:
         trial.set_user_attr("metrics", history[-1].metrics)
+        trial.set_user_attr(CURVES, by_epoch(history))
         trial.set_user_attr("diagnostics", means([epoch.diagnostics for epoch in history if epoch.diagnostics]))
         trial.set_user_attr("diagnostics by epoch", [epoch.diagnostics for epoch in history])
+
+
+def by_epoch(history: list[Epoch]) -> list[dict[str, float]]:
+    """The metrics of every epoch, by its number; none for an epoch without values."""
+    found = {epoch.number: epoch.metrics for epoch in history}
+    return [found.get(number, {}) for number in range(max(found) + 1)]
 
 
 def means(rows: list[dict[str, float]]) -> dict[str, float]:

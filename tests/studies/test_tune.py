@@ -82,6 +82,8 @@ def test_killed_in_the_middle_of_a_trial_and_taken_up(own, tmp_path):
     assert facts(study)[:2] == facts(own.study)[:2]
     expected = tune(train, "fgm", epochs=3, trials=4, storage=f"sqlite:///{tmp_path}/b.db", out=tmp_path, progress=False)
     assert facts(study) == facts(expected.study)
+    assert [curves_of(trial) for trial in study.trials] == [curves_of(trial) for trial in expected.study.trials]
+    assert curves_of(study.trials[2]) == [study.trials[2].intermediate_values[epoch] for epoch in range(3)]
     assert not list((tmp_path / "runs/deadly-fgm").glob("trial-*"))
     assert not (tmp_path / "runs/deadly-fgm/clean").exists()
 
@@ -98,6 +100,31 @@ def test_files_are_left_and_the_commands_know_the_study(own, capsys):
     capsys.readouterr()
     assert command.run(["train", "runs/train-fgm/best.yaml"]) == 2
     assert "is for your own loop, helpers.thirty_lines.train" in capsys.readouterr().err
+
+
+def curves_of(trial):
+    """The value after each epoch, as the trial keeps it."""
+    return [epoch["value"] for epoch in trial.user_attrs["metrics by epoch"]]
+
+
+def stopped_once(run):
+    """Reports an epoch and leaves it to a file where to go on, as a loop with checkpoints does; stops once, after two."""
+    mark = run.folder / "epochs"
+    for epoch in range(int(mark.read_text()) if mark.exists() else 0, run.epochs):
+        if run.trial is not None and run.trial.number == 1 and epoch == 2 and not (run.folder / "stopped").exists():
+            (run.folder / "stopped").touch()
+            raise KeyboardInterrupt
+        run.report(0.5 + 0.125 * epoch, epoch)
+        mark.write_text(str(epoch + 1))
+
+
+def test_epochs_from_before_a_stop_are_kept_though_they_are_not_reported_again(tmp_path):
+    options = {"epochs": 4, "trials": 2, "storage": f"sqlite:///{tmp_path}/a.db", "out": tmp_path, "progress": False}
+    with pytest.raises(KeyboardInterrupt):
+        tune(stopped_once, "fgm", **options)
+    found = tune(stopped_once, "fgm", **options)
+    assert [curves_of(trial) for trial in found.study.trials] == [[0.5, 0.625, 0.75, 0.875]] * 2
+    assert len(found.to_frame(epochs=True)) == 8
 
 
 def numbers(run):

@@ -9,7 +9,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState, create_trial
 
 from studies.results.summary import summarise
-from studies.results.trials import distinct, to_csv, to_frame
+from studies.results.trials import distinct, epochs_frame, to_csv, to_frame
 
 SPACE = {
     "rate": FloatDistribution(0.0, 1.0),
@@ -89,3 +89,23 @@ def test_there_is_a_row_for_each_state(states):
 
 def test_names_are_told_apart():
     assert distinct(["a", "a", "a.1", "a"]) == ["a", "a.1", "a.1.1", "a.2"]
+
+
+def test_a_row_for_each_epoch_has_all_metrics_after_it():
+    known = [{"accuracy": 0.25, "other": 9.0}, {}, {"accuracy": 0.75, "more": math.inf}]
+    first = (TrialState.PRUNED, 0.75, GOOD[2], {"metrics": known[-1], "metrics by epoch": known})
+    older = (TrialState.COMPLETE, 0.5, GOOD[2], {"metrics": {"accuracy": 0.5}})
+    strange = (TrialState.COMPLETE, 0.5, GOOD[2], {"metrics": {"accuracy": 0.5}, "metrics by epoch": "good"})
+    own = (TrialState.COMPLETE, 0.5, GOOD[2], {"metrics": {"epoch": 0.5}, "metrics by epoch": [{"epoch": 0.5}]})
+    frame = epochs_frame(study_of(first, FAILED, older, strange, own))
+    assert list(frame) == ["number", "epoch", "accuracy", "other", "more", "epoch.1"]
+    assert frame[["number", "epoch"]].to_numpy().tolist() == [[0, 0], [0, 2], [4, 0]]
+    assert frame["accuracy"].tolist()[:2] == [0.25, 0.75]
+    assert frame["more"].tolist()[1] == math.inf
+    assert frame["epoch.1"].tolist()[2] == 0.5
+    assert frame.notna().sum().tolist() == [3, 3, 2, 1, 1, 1]
+
+
+@pytest.mark.parametrize("states", ["", "F"])
+def test_without_epochs_there_are_no_rows(states):
+    assert list(epochs_frame(summary(states))) == ["number", "epoch"]

@@ -40,7 +40,14 @@ ADDED = {
     "attributes of other shapes": {
         "params": INSIDE,
         "value": 0.5,
-        "user_attrs": {"metrics": "good", "seconds": "long", "diagnostics": [1], "diagnostics by epoch": 3, "failure": {}},
+        "user_attrs": {
+            "metrics": "good",
+            "seconds": "long",
+            "diagnostics": [1],
+            "diagnostics by epoch": 3,
+            "metrics by epoch": [1],
+            "failure": {},
+        },
     },
     "metrics of other shapes": {"params": INSIDE, "value": 0.5, "user_attrs": {"metrics": {"accuracy": "good"}}},
 }

@@ -134,6 +134,8 @@ def test_an_interrupted_trial_goes_on_from_its_last_epoch_bit_for_bit(bench: Ben
     made.on_epoch = lambda trial, epoch: trained.append(epoch.number)
     assert made(killed) == value
     assert curve(killed) == curve(undisturbed)
+    assert len(killed.user_attrs["metrics by epoch"]) == 4
+    assert killed.user_attrs["metrics by epoch"] == undisturbed.user_attrs["metrics by epoch"]
     assert trained == [*range(after + 2), *range(after + 2, 4)]
     made.clean_up(killed)
     assert not list((tmp_path / "killed").glob("trial-*"))
@@ -172,6 +174,9 @@ def test_a_pruned_trial_keeps_what_it_measured(bench: Bench, tmp_path: Path) -> 
     assert trial.user_attrs["metrics"]["accuracy"] == curve(trial)[2]
     assert trial.user_attrs["diagnostics"]["attacked"] == 3 * 4
     assert [epoch["attacked"] for epoch in trial.user_attrs["diagnostics by epoch"]] == [4, 4, 4]
+    kept = trial.user_attrs["metrics by epoch"]
+    assert [epoch["accuracy"] for epoch in kept] == [curve(trial)[number] for number in range(3)]
+    assert {tuple(epoch) for epoch in kept} == {("accuracy", "macro_f1", "micro_f1", "mcc", "log_loss", "qwk")}
 
 
 def test_searched_recipe_parameters_reach_the_training(bench: Bench, tmp_path: Path) -> None:
