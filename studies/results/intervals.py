@@ -63,7 +63,7 @@ def bca(differences: Sequence[float], level: float = LEVEL) -> tuple[float, floa
     if len(found) < 2:
         return None
     if np.ptp(found) <= ROUNDING * np.abs(found).max():
-        return float(found.mean()), float(found.mean())
+        return float(np.median(found)), float(np.median(found))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scipy warns where BCa does not exist; the percentiles below do
         rng = np.random.default_rng(0)
@@ -103,8 +103,8 @@ def seeds_and_rows(
         level: How often such an interval has the true difference in it.
 
     Returns:
-        The interval, always the same for the same predictions; None for fewer than two seeds or rows, or if the metric
-        exists for fewer than half of the drawings.
+        The interval, always the same for the same predictions. None for fewer than two seeds or rows, or for a metric that
+        rarely exists.
     """
     seeds = min(len(ours), len(theirs))
     if seeds < 2 or len(labels) < 2:
@@ -117,21 +117,24 @@ def seeds_and_rows(
             for our, their in zip(ours[:seeds], theirs[:seeds], strict=True)
         ]
 
-    count = len(labels)
-    by_seed = np.array(differences(np.arange(count)))
-    table = np.array([differences(rng.integers(0, count, count)) for _ in range(ROW_DRAWS)])
+    by_seed = np.array(differences(np.arange(len(labels))))
+    table = np.array([differences(rng.integers(0, len(labels), len(labels))) for _ in range(ROW_DRAWS)])
     table = table[np.isfinite(table).all(axis=1)]
     if len(table) < ROW_DRAWS / 2 or not np.isfinite(by_seed).all():
         return None
     chosen = rng.integers(0, seeds, (len(table), SEED_DRAWS, seeds))
     drawn = table[np.arange(len(table))[:, None, None], chosen].mean(axis=2).ravel()
-    of_rows, of_seeds = float(table.mean(axis=1).var()), float(by_seed.var()) / seeds
-    both = max(0.0, (float(drawn.var()) - of_rows - of_seeds))
-    wanted = max(of_rows + of_seeds - both, of_rows, of_seeds)
-    middle = float(by_seed.mean())
+    of_rows, middle = float(table.mean(axis=1).var()), float(by_seed.mean())
+    wanted = _once(float(drawn.var()), of_rows, float(by_seed.var()) / seeds)
     pulled = middle + (drawn - drawn.mean()) * math.sqrt(wanted / drawn.var() if drawn.var() else 0.0)
-    low, high = _middle(pulled, level)
-    return Spread(float(low), float(high), math.sqrt(of_rows))
+    low, high = map(float, _middle(pulled, level))
+    return Spread(low, high, math.sqrt(of_rows))
+
+
+def _once(together: float, of_rows: float, of_seeds: float) -> float:
+    """The variance with the part of seeds and rows together counted once, not three times."""
+    both = max(0.0, together - of_rows - of_seeds)
+    return max(of_rows + of_seeds - both, of_rows, of_seeds)
 
 
 def _scored(score: Callable[[Array, Array], float], labels: Array, output: Array) -> float:

@@ -1,7 +1,7 @@
 """The verdict: better, worse or not separable, at looks that were declared before the first seed."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from finetune.words import counted
@@ -99,6 +99,11 @@ class Arm:
     p: float | None = None
     by_e: bool = False
 
+    @property
+    def e(self) -> float:
+        """The e-value after all seeds."""
+        return self.es[-1] if self.es else 1.0
+
     def find(self, seeds: int) -> None:
         """The difference is real; the mean of the seeds so far says which way."""
         self.word, self.look = "better" if numbers(self.differences[:seeds]).mean() > 0 else "worse", seeds
@@ -139,20 +144,20 @@ def judge(clean: Sequence[float], control: Sequence[float] | None, cap: int) -> 
     for at in range(cap + 1, seeds + 1):
         _bet(arms, at)
     first, second = arms[0], arms[1] if control is not None else None
-    return Judgement(
+    found = Judgement(
         word=first.word,
-        control_word=second and second.word,
+        control_word=None,
         decided=seeds >= cap or _done(first, second),
         seeds=seeds,
         look=first.look,
         p=first.p,
-        e=first.es[-1] if seeds else 1.0,
+        e=first.e,
         by_e=any(arm.by_e for arm in arms),
         why=_why(first, second, looks, cap),
-        control_look=second and second.look,
-        control_p=second and second.p,
-        control_e=second and (second.es[-1] if seeds else 1.0),
     )
+    if second is None:
+        return found
+    return replace(found, control_word=second.word, control_look=second.look, control_p=second.p, control_e=second.e)
 
 
 def _look(arms: list[Arm], at: int, alpha: float) -> None:
