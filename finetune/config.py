@@ -15,6 +15,8 @@ TINY = "tiny"
 Quoting: TypeAlias = Literal["double", "backslash", "single", "none"]
 # Kinds of task: each is the file of that name in finetune/tasks. If labels fit several kinds, the first is taken.
 KindName: TypeAlias = Literal["classification", "regression"]
+# Views of the validation rows beside the rows as they are: each is in finetune/training/views.py.
+View: TypeAlias = Literal["robust", "noisy"]
 KINDS = listed(get_args(KindName), "or")
 Model = TypeVar("Model", bound=BaseModel)
 

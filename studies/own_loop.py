@@ -101,6 +101,10 @@ def refuse_others(arguments: dict[str, Any], direction: str) -> dict[str, Any]:
     """
     if direction not in DIRECTIONS:
         raise UserError(f"{arg('direction', direction)}: choose maximize or minimize")
+    if "record" in arguments:
+        raise UserError(
+            f"{arg('record')} is for search: with your own loop, measure other views there and report their value"
+        )
     for name in arguments:
         if name not in TAKEN:
             raise UserError(f"there is no argument {name!r}{near(name, [*TAKEN, 'direction', 'metric', 'recipe', 'data'])}")

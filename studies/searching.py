@@ -8,9 +8,10 @@ from optuna.storages import RDBStorage
 from finetune.arguments import arg
 from finetune.data.load import load_task, task_name
 from finetune.errors import writing
-from finetune.tasks.metrics import constant_guess, metric_for
+from finetune.tasks.metrics import constant_guess, metric_for, views_of
 from finetune.tasks.task import Task
 from finetune.training.bench import Bench
+from finetune.training.views import told
 from finetune.words import counted
 from studies.life import Callback, Life, finished_of
 from studies.planning.choices import choices
@@ -64,9 +65,11 @@ def search_all(
         jobs, lines = taken_up(jobs, storage)
         task = task or load_task(request.data, request.aim.metric)
         metric, threads = metric_for(task, request.aim.metric), jobs[0].plan.recipe.threads
-        bench = Bench(task, request.recipe.model_copy(update={"threads": threads}))
+        views = views_of(metric, request.aim.record)
+        bench = Bench(task, request.recipe.model_copy(update={"threads": threads}), views)
         storage = storage or open_storage(url)
-        for line in [*lines, too_many_threads(threads), *bench.read, *bench.notes]:
+        costs = [told(views, len(bench.train), len(bench.validation))] if views else []
+        for line in [*lines, too_many_threads(threads), *bench.read, *bench.notes, *costs]:
             if line:
                 screen.say(line)
         found = {}
@@ -135,7 +138,7 @@ def search_one(
         there = find_study(storage, job.name)
         mine, lines = asked(job, metric, there, bench)
         mine, taking = arranged(job, mine, there, storage)
-    guess, maximize = constant_guess(bench.task), mine["direction"] == "maximize"
+    guess, maximize = constant_guess(bench.task, bench.views), mine["direction"] == "maximize"
     watch = Watch(
         screen, metric, maximize, job.trials, [*finished_of(there), *taking.trials], places_of(maximize, guess[metric])
     )

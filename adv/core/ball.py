@@ -90,12 +90,14 @@ class Ball:
         length = self.length(tied)
         return torch.where(length > 0, tied / length, torch.zeros_like(tied))
 
-    def project(self, shift: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    def project(self, shift: Tensor, epsilon: float | Tensor) -> tuple[Tensor, Tensor]:
         """The nearest point in the ball of radius ``epsilon``, and the share of lengths that the ball cut, shape ()."""
         length = self.length(shift)
         outside = length > epsilon
         return torch.where(outside, shift * (epsilon / length.clamp_min(TINY)), shift), outside.float().mean()
 
-    def climb(self, shift: Tensor, gradient: Tensor, alpha: float, epsilon: float) -> tuple[Tensor, Tensor]:
+    def climb(
+        self, shift: Tensor, gradient: Tensor, alpha: float | Tensor, epsilon: float | Tensor
+    ) -> tuple[Tensor, Tensor]:
         """A step of length ``alpha`` along the gradient, projected into the ball; and the share of lengths that it cut."""
         return self.project(shift + alpha * self.unit(gradient), epsilon)

@@ -10,7 +10,7 @@ from finetune.errors import UserError
 from finetune.tasks import KINDS
 from finetune.tasks.cells import is_number, label_columns, missing, whole
 from finetune.tasks.kind import Kind
-from finetune.tasks.metrics import METRICS
+from finetune.tasks.metrics import METRICS, viewed
 from finetune.tasks.table import Table
 
 # What test files have instead of labels that are kept secret.
@@ -26,8 +26,8 @@ def kind_of(table: Table, columns: Sequence[str], data: Data, metric: str | None
     found, why = list(KINDS.values()), ""
     if data.kind is not None:
         found, why = [KINDS[data.kind]], arg("kind", data.kind)
-    elif metric in METRICS:
-        found, why = [KINDS[name] for name in METRICS[metric].kinds], arg("metric", metric)
+    elif metric is not None and viewed(metric)[1] in METRICS:
+        found, why = [KINDS[name] for name in METRICS[viewed(metric)[1]].kinds], arg("metric", metric)
     if len(found) == 1:
         if len(columns) > 1 and not found[0].several:
             raise UserError(f"{label_columns(columns)}: {why} takes one column of labels")

@@ -1,5 +1,7 @@
 """What all trials of a study share: the task as tensors, the source of models, the device."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -8,16 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from adv import Precision
-from finetune.arguments import Line
+from adv import AttackError, Precision
+from finetune.arguments import Line, arg
 from finetune.config import Recipe
 from finetune.data.encode import Encoded, encode, score_batches
+from finetune.data.noise import noisy
 from finetune.data.told import reading
+from finetune.errors import UserError
 from finetune.models.fit import Fit, filled
 from finetune.models.pretrained import Models
 from finetune.tasks import KINDS
 from finetune.tasks.metrics import evaluate
 from finetune.tasks.task import Rows, Task
+from finetune.training.views import Answer, attacked, plainly
 
 AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -28,9 +33,10 @@ class Bench:
     Args:
         task: The rows.
         recipe: For its model, text length, threads and seed.
+        views: Further views under which ``score`` measures every metric: "robust", "noisy".
 
     Raises:
-        UserError: The model does not fit the task.
+        UserError: The model does not fit the task, or has no embeddings to attack in the robust view.
 
     Example:
         >>> rows = Rows(["a fine film", "a dull film"] * 8, None, np.array([1, 0] * 8))
@@ -43,7 +49,7 @@ class Bench:
         (16, 2)
     """
 
-    def __init__(self, task: Task, recipe: Recipe) -> None:
+    def __init__(self, task: Task, recipe: Recipe, views: Sequence[str] = ()) -> None:
         torch.set_num_threads(recipe.threads)
         self.task, self.kind, self.models = task, KINDS[task.kind], Models(recipe, task)
         self.scale = self.models.scale
@@ -54,6 +60,10 @@ class Bench:
                 self.models, recipe.seed, (task.train, task.validation, task.test), recipe.max_length
             ).max_length
         self.train, self.validation = self.encode(task.train), self.encode(task.validation)
+        self.views = tuple(views)
+        self._noisy = self.encode(noisy(task.validation)) if "noisy" in views else None
+        if "robust" in views:
+            self._refuse_unattackable(recipe)
 
     @property
     def notes(self) -> list[str]:
@@ -76,7 +86,23 @@ class Bench:
         self.models.notes += [line] * (line not in self.models.notes)
         return encode(rows, tokenizer, self.max_length, targets)
 
-    def predict(self, model: nn.Module, data: Encoded, size: int = 64, dtype: torch.dtype | None = None) -> NDArray[Any]:
+    def _refuse_unattackable(self, recipe: Recipe) -> None:
+        """Attack one row, with the model that will be trained, before anything is written."""
+        model = self.models.look_at(recipe.seed).to(self.device)
+        one = replace(self.validation, lengths=self.validation.lengths[:1])
+        try:
+            self.predict(model, one, dtype=AUTOCAST[recipe.precision], answer=attacked(self.models.tokenizer))
+        except AttackError as error:
+            raise UserError(f"{arg('model', self.models.source)} cannot be measured in the robust view: {error}") from None
+
+    def predict(
+        self,
+        model: nn.Module,
+        data: Encoded,
+        size: int = 64,
+        dtype: torch.dtype | None = None,
+        answer: Answer = plainly,
+    ) -> NDArray[Any]:
         """Predictions of the model: logits (rows, classes), or targets (rows, targets) in the units of the data.
 
         Args:
@@ -84,6 +110,7 @@ class Bench:
             data: The rows.
             size: Rows at a time.
             dtype: Type for autocast; None for no autocast.
+            answer: How the model is asked: plainly, or under an attack.
         """
         logits: list[NDArray[Any]] = [np.empty(0)] * len(data)
         targets = list(logits)
@@ -92,18 +119,27 @@ class Bench:
         with torch.no_grad():
             for index in score_batches(data, size):
                 batch = data.batch(index, self.device)
-                labels = batch.pop("labels")
-                with precision.autocast(self.device):
-                    answers = model(**batch).logits
-                for place, answer, target in zip(index, answers.float().cpu().numpy(), labels.cpu().numpy(), strict=True):
-                    logits[place], targets[place] = answer, target
+                answers, labels = answer(model, batch, precision), batch["labels"]
+                for place, given, target in zip(index, answers.float().cpu().numpy(), labels.cpu().numpy(), strict=True):
+                    logits[place], targets[place] = given, target
         return self.kind.predictions(logits, targets, self.scale)
 
     def score(self, model: nn.Module, data: Encoded, rows: Rows, recipe: Recipe) -> dict[str, float]:
-        """Every metric of the task on one split.
+        """Every metric of the task on one split, also in the further views.
 
         Raises:
             Diverged: The predictions are not finite.
+            UserError: The rows have no labels.
         """
-        output = self.predict(model, data, max(64, recipe.batch_size), AUTOCAST[recipe.precision])
-        return evaluate(self.task, rows.labels, output)
+        if not rows.labelled:
+            raise UserError("rows without labels can be predicted, not scored in any view")
+        size, dtype = max(64, recipe.batch_size), AUTOCAST[recipe.precision]
+        values = evaluate(self.task, rows.labels, self.predict(model, data, size, dtype))
+        if "robust" in self.views:
+            # As many rows at a time as in training, for their backward passes need as much memory.
+            output = self.predict(model, data, recipe.batch_size, dtype, attacked(self.models.tokenizer))
+            values |= evaluate(self.task, rows.labels, output, "robust")
+        if "noisy" in self.views:
+            noise = self._noisy if data is self.validation and self._noisy else self.encode(noisy(rows))
+            values |= evaluate(self.task, rows.labels, self.predict(model, noise, size, dtype), "noisy")
+        return values

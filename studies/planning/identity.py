@@ -1,6 +1,7 @@
 """What a study is about. The study stores it, so it is never resumed as something else."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
@@ -10,7 +11,7 @@ from adv import METHODS
 from finetune.arguments import arg
 from finetune.config import Data, Recipe, Strict
 from finetune.errors import UserError
-from finetune.tasks.metrics import find_metric
+from finetune.tasks.metrics import find_metric, views_of
 from finetune.training.bench import Bench
 from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan, describe_space
@@ -23,6 +24,8 @@ KEY = "identity"
 BASELINE = "baseline"
 CONSTANT = "constant guess"
 ACCEPTED = "accepted versions"
+# Of a study that measures no other views.
+PLAIN: dict[str, Any] = {"record": []}
 # In place of a metric that is not known yet.
 ANY = "accuracy"
 
@@ -36,6 +39,7 @@ def identity(
     pruner: str,
     starts: list[dict[str, Any]],
     bench: Bench | None = None,
+    views: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Everything that must be the same for two trials to belong to one study, as JSON values.
 
@@ -51,6 +55,7 @@ def identity(
         "search": {"explore": explore, "sampler": sampler, "pruner": pruner} | ({"starts": starts} if starts else {}),
         "versions": versions(),
     }
+    known |= {"record": list(views)} if views else {}
     formula = METHODS[plan.method].formula
     known |= {"formula": formula} if formula > 1 else {}
     if bench is None:
@@ -110,7 +115,8 @@ def asked(
     explore = known.get("explore", job.explore) if running.explore is None else running.explore + (came or 0)
     starts = job.starts if job.request.aim.start else known.get("starts", [])
     direction = direction or find_metric(metric or ANY).direction
-    mine = identity(job.plan, metric or ANY, direction, explore, running.sampler, running.pruner, starts, bench)
+    views = views_of(metric, job.request.aim.record)
+    mine = identity(job.plan, metric or ANY, direction, explore, running.sampler, running.pruner, starts, bench, views)
     if source is not None:
         mine["search"] |= {"from": source} | ({} if came is None else {"taken": came})
     if bench is not None:
@@ -171,8 +177,8 @@ def refuse_another(study: optuna.Study, mine: dict[str, Any], accept: bool = Fal
     there, name = identity_of(study), study.study_name
     if there is None:
         raise UserError(f"study {name!r} was not made by this program; choose another {arg('study')} name")
-    apart = {"versions", "device", "formula", "source"}
-    stored = {key: value for key, value in readable(completed(there)).items() if key in mine.keys() - apart}
+    apart, mine = {"versions", "device", "formula", "source"}, PLAIN | mine
+    stored = {key: value for key, value in readable(PLAIN | completed(there)).items() if key in mine.keys() - apart}
     asked = {key: value for key, value in readable(mine).items() if key in stored}
     found = differences(stored, asked)
     if found:
@@ -201,8 +207,8 @@ def refuse_source(source: optuna.Study, mine: dict[str, Any], accept: bool = Fal
             f"{where}: study {name!r} was not made by this program, so its trials cannot be compared with new ones"
         )
     apart = {"versions", "device", "space", "fixed", "search"}
-    asked = {"formula": 1} | {key: value for key, value in mine.items() if key not in apart}
-    stored = {"formula": 1} | {key: value for key, value in completed(there).items() if key in asked}
+    asked = {"formula": 1, **PLAIN} | {key: value for key, value in mine.items() if key not in apart}
+    stored = {"formula": 1, **PLAIN} | {key: value for key, value in completed(there).items() if key in asked}
     if found := differences(stored, asked):
         why = "Its trials cannot be compared with new ones: only ranges and fixed settings may differ"
         raise UserError(f"{where} is about something else: {some_of(found)}. {why}")

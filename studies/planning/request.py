@@ -14,7 +14,7 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from finetune.arguments import arg
-from finetune.config import TINY, Data, Recipe, Strict, checked
+from finetune.config import TINY, Data, Recipe, Strict, View, checked
 from finetune.errors import UserError, near
 from finetune.machine import cores
 
@@ -28,7 +28,12 @@ class Aim(Strict):
 
     method: tuple[str, ...] = Field(("awp",), description="NAME[,NAME...] or all; `search.py methods` lists them (awp)")
     trials: int = Field(100, ge=1, description="the study's total of finished trials (100)")
-    metric: str | None = Field(None, description="what is optimised: accuracy, macro_f1, mcc, rmse, mcrmse, pearson, ...")
+    metric: str | None = Field(
+        None, description="what is optimised: accuracy, macro_f1, rmse, pearson, ..., robust_accuracy, noisy_accuracy, ..."
+    )
+    record: tuple[View, ...] = Field(
+        (), description="measure also under an attack on the embeddings (robust), with character noise (noisy), or both"
+    )
     set: dict[str, Any] = Field({}, description=f"fix a setting: {arg('set', {'K': 3})}")
     space: tuple[str | dict[str, Any], ...] = Field(
         (), description="YAML file with fixed values and ranges: 'K: 3', 'adv_eps: 1e-4:0.1:log'"
@@ -92,7 +97,7 @@ class Request:
 
 GROUPS: dict[str, type[Strict]] = {"aim": Aim, "data": Data, "recipe": Recipe, "running": Running, "output": Output}
 # Arguments that take several values; a single value is accepted too.
-SEVERAL = ("method", "label_column", "tune", "space", "start")
+SEVERAL = ("method", "label_column", "tune", "space", "start", "record")
 
 
 def fields(*groups: str) -> Iterator[tuple[str, FieldInfo]]:

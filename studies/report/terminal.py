@@ -10,7 +10,7 @@ from rich.table import Table
 from finetune.arguments import as_options
 from studies.planning.request import STORAGE
 from studies.results.digits import places_of, shown
-from studies.results.sentences import against_clean, counts, settings_line, silence, warnings
+from studies.results.sentences import against_clean, counts, other_views, settings_line, silence, warnings
 from studies.results.summary import Summary, settings_of
 from studies.running.storage import public
 
@@ -44,6 +44,8 @@ def print_summary(console: Console, summary: Summary, said: Collection[str] = ()
     for line in filter(None, [against_clean(summary), *summary.unlearned]):
         if as_options(line) not in said:
             say(console, line)
+    for line in other_views(summary):
+        say(console, line)
     print_targets(console, summary)
     print_importances(console, summary)
     for line in warnings(summary):

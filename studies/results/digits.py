@@ -3,6 +3,7 @@
 import math
 
 from finetune.arguments import arg
+from finetune.tasks.metrics import viewed
 
 PLACES = 4
 TRY = (
@@ -45,4 +46,6 @@ def nothing_learned(who: str, metric: str, value: float, constant: float | None,
         return None
     how = "worse than" if gained(value, constant, places, maximize) < 0 else "no better than"
     values = f"{metric} {shown(value, places)} is {how} the constant guess's {shown(constant, places)}"
+    if viewed(metric)[0]:  # such a value says nothing about the texts as they are
+        return f"{who}: {values}"
     return f"{who} learned nothing: {values}; {TRY}"

@@ -10,7 +10,7 @@ import yaml
 from adv import METHODS, SettingError
 from finetune.config import Data, Recipe, checked
 from finetune.errors import UserError, first_line, near
-from finetune.tasks.metrics import METRICS
+from finetune.tasks.metrics import METRICS, viewed
 from studies.results.best import FORMAT, Best, LoopBest, LoopRecorded, Recorded
 from studies.results.recorded import asked_of
 from studies.results.snippet import as_python
@@ -114,7 +114,7 @@ def read_best(path: str) -> Best:
             values = values | {"label_column": tuple(values["label_column"])}
         content[name] = checked(kind, values, f"{path}: {name}")
     best = checked(Best, content, path)
-    if best.metric not in METRICS:
+    if viewed(best.metric)[1] not in METRICS:
         raise UserError(f"{path}: unknown metric {best.metric!r}{near(best.metric, METRICS)}")
     if best.method not in METHODS:
         raise UserError(f"{path}: unknown method {best.method!r}{near(best.method, METHODS)}")

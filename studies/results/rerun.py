@@ -12,7 +12,7 @@ from finetune.arguments import arg
 from finetune.config import Recipe, checked
 from finetune.data.load import load_task
 from finetune.errors import writing
-from finetune.tasks.metrics import constant_guess, find_metric
+from finetune.tasks.metrics import constant_guess, find_metric, views_of
 from finetune.training.bench import Bench
 from finetune.training.keep import keep
 from finetune.training.loop import Epoch, Training
@@ -49,7 +49,7 @@ def rerun(
         Diverged: The configuration does not train any more.
     """
     recipe = best.recipe if seed is None else checked(Recipe, best.recipe.model_dump() | {"seed": seed})
-    bench = Bench(load_task(best.data, best.metric), recipe)
+    bench = Bench(load_task(best.data, best.metric), recipe, views_of(best.metric))
     different = differs(best, bench, recipe)
     changed = f"not as recorded: {'; '.join(different)}" if different else None
     for line in filter(None, (*bench.read, too_many_threads(recipe.threads), changed)):
@@ -85,7 +85,7 @@ def beside(
     on_epoch: Callable[[str, Epoch], None],
 ) -> list[str]:
     """Lines about clean training with the same seed (trained if the file does not have it) and the constant guess."""
-    metric, guess = best.metric, constant_guess(bench.task)[best.metric]
+    metric, guess = best.metric, constant_guess(bench.task, bench.views)[best.metric]
     places, lines = places_of(maximize, guess), list[str]()
     clean, how = best.recorded.clean, "recorded"
     if recipe.seed != seed_of(best) and best.method != "none":

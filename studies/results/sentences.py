@@ -4,6 +4,7 @@ from typing import Any
 
 from optuna.trial import TrialState
 
+from finetune.tasks.metrics import viewed
 from finetune.words import counted, short
 from studies.results.digits import judged
 from studies.results.importance import AT_LEAST, valued
@@ -27,6 +28,19 @@ def against_clean(summary: Summary) -> str | None:
     tried = len(complete(summary))
     luck = f": the best of {tried} looks better than it is" if tried > 1 and summary.gain > 0 else ""
     return f"best against clean {judged(summary.gain, summary.places)}, on one seed{luck}"
+
+
+def other_views(summary: Summary) -> list[str]:
+    """The best trial and clean training in the views that the study records beside the one that it searches."""
+    here, plain = viewed(summary.metric)
+    names = [f"{view}_{plain}" if view else plain for view in ("", *summary.about.get("record", [])) if view != here]
+    best = {} if summary.best is None else summary.best.user_attrs.get("metrics", {})
+    clean = summary.baseline[-1].metrics
+    return [
+        f"{name}: best {summary.shown(best[name])}, clean {summary.shown(clean[name])} (recorded, not searched)"
+        for name in names
+        if (here or "record" in summary.about) and name in best and name in clean
+    ]
 
 
 def settings_line(settings: dict[str, Any]) -> str:

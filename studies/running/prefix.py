@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,13 @@ SHARED = "prefix"
 
 def prefix_key(bench: Bench, recipe: Recipe) -> str:
     """16 hex digits over everything that clean training depends on."""
-    return key_of(bench.task.fingerprint, bench.models.fingerprint, recipe, versions(), str(bench.device))
+    return key_of(bench.task.fingerprint, bench.models.fingerprint, recipe, versions(), str(bench.device), bench.views)
 
 
-def key_of(data: str, model: str, recipe: Recipe, under: dict[str, str], device: str) -> str:
-    """The key from its parts: fingerprints, recipe, versions and device."""
+def key_of(data: str, model: str, recipe: Recipe, under: dict[str, str], device: str, views: Sequence[str] = ()) -> str:
+    """The key from its parts: fingerprints, recipe, versions, device, and the views that are measured besides."""
     parts = [data, model, recipe.model_dump_json(), under]
-    return hashlib.sha256(json.dumps([*parts, device]).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([*parts, device, *([list(views)] if views else [])]).encode()).hexdigest()[:16]
 
 
 def prefix_keys(about: dict[str, Any], accepted: Iterable[dict[str, str]] = ()) -> set[str]:
@@ -38,8 +38,8 @@ def prefix_keys(about: dict[str, Any], accepted: Iterable[dict[str, str]] = ()) 
     """
     try:
         recipe = checked(Recipe, about["recipe"])
-        facts = about["data fingerprint"], about["model fingerprint"], recipe
-        return {key_of(*facts, under, about["device"]) for under in (about["versions"], *accepted)}
+        facts, views = (about["data fingerprint"], about["model fingerprint"], recipe), about.get("record", [])
+        return {key_of(*facts, under, about["device"], views) for under in (about["versions"], *accepted)}
     except (KeyError, TypeError, UserError):
         return set()
 
