@@ -113,11 +113,12 @@ def methods(
 def dashboard(
     storage: StorageOption = STORAGE,
     port: Annotated[int, opt("port on 127.0.0.1 (8080)")] = 8080,
+    out: OutOption = "runs",
 ) -> None:
     """Open the studies in optuna-dashboard, on 127.0.0.1 only: it has no login."""
     from studies.commands.dashboard import serve
 
-    serve(storage, port, Console())
+    serve(storage, port, Console(), out)
 
 
 @studies_app.callback(invoke_without_command=True)

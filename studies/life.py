@@ -17,9 +17,12 @@ from studies.planning.resolve import Job
 from studies.planning.versions import made_under
 from studies.report.outputs import write_outputs
 from studies.report.progress import Watch
+from studies.report.shown import Shown
 from studies.result import Result
 from studies.results.digits import nothing_learned
+from studies.running.artifacts import artifact_folder
 from studies.running.begin import Trains, baseline_of, begin
+from studies.running.command import command_of
 from studies.running.estimate import estimate
 from studies.running.footprint import snapshots
 from studies.running.leftovers import clear_torn, stopped_lines
@@ -112,21 +115,39 @@ class Life:
             self.begun = True
             take_over(self.taking, study, self.storage)
             self.objective.made_under = made_under(study.user_attrs[KEY], self.device)
+        shown = self.shown(study)
+        shown.write()
         for line in self.expected([epoch["seconds"] for epoch in clean]):
             self.watch.screen.say(line)
-        self.search(study, first, callbacks)
+        try:
+            self.search(study, first, callbacks, shown)
+        except KeyboardInterrupt:
+            shown.write()
+            raise
         result = Result(study, url, self.folder)
         result.files = write_outputs(result.summary, self.folder)
+        shown.write(result.summary)
         return result
 
-    def search(self, study: optuna.Study, first: list[dict[str, Any]], callbacks: Sequence[Callback]) -> None:
+    def shown(self, study: optuna.Study) -> Shown:
+        """What keeps the study in the dashboard up to date."""
+        screen, request = self.watch.screen, self.job.request
+        command = command_of(request, screen.render, self.mine["data"].get("loop"))
+        return Shown(study, self.storage, screen.say, screen.render, command, artifact_folder(request.output.out))
+
+    def search(self, study: optuna.Study, first: list[dict[str, Any]], callbacks: Sequence[Callback], shown: Shown) -> None:
         """Run the remaining trials."""
         running, plan, explore = self.job.request.running, self.job.plan, self.mine["search"]["explore"]
         options = Options(self.job.trials, explore, plan.seed, running.sampler, running.pruner, running.timeout)
         prepare(study, options, plan.space, first, int(plan.fixed.get("start_epoch", 0)))
         watch = self.watch
+
+        def on_finished(trial: FrozenTrial) -> None:
+            watch.on_finished(trial)
+            shown.on_finished(trial)
+
         with watch.showing():
-            run_trials(study, self.storage, self.objective, options, watch.on_finished, watch.screen.say, callbacks)
+            run_trials(study, self.storage, self.objective, options, on_finished, watch.screen.say, callbacks)
         clear_torn(self.folder)
         if running.timeout is not None and (done := len(finished(study))) < self.job.trials:
             ended = f"{arg('timeout', running.timeout)} ended the search"

@@ -2,6 +2,7 @@
 
 import html
 import tempfile
+from collections.abc import Collection
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,12 +69,13 @@ def write_trials(summary: Summary, folder: Path) -> Path:
     return write_whole(folder / "trials.csv", to_csv(summary))
 
 
-def write_images(summary: Summary, folder: Path) -> list[Path]:
-    """Write every figure as a PNG, if kaleido and a Chrome are installed.
+def write_images(summary: Summary, folder: Path, names: Collection[str] = tuple(PANELS)) -> list[Path]:
+    """Write figures as PNGs, if kaleido and a Chrome are installed.
 
     Args:
         summary: The study's summary.
         folder: Created if it does not exist.
+        names: The panels to draw.
 
     Returns:
         The files; none if kaleido or Chrome is missing, or there is nothing to draw.
@@ -81,8 +83,10 @@ def write_images(summary: Summary, folder: Path) -> list[Path]:
     Raises:
         OSError: The files cannot be written.
     """
-    drawn = figures(summary)
-    if not drawn or find_spec("kaleido") is None:
+    if find_spec("kaleido") is None:
+        return []
+    drawn = {name: figure for name, figure in figures(summary).items() if name in names}
+    if not drawn:
         return []
     kaleido, errors = import_module("kaleido"), import_module("kaleido.errors")
     folder.mkdir(parents=True, exist_ok=True)

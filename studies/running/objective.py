@@ -20,7 +20,7 @@ from finetune.training.loop import Epoch, Training
 from spaces import Space
 from studies.planning.plan import Plan
 from studies.planning.words import quoted, wide
-from studies.running.foreign import CURVES, enqueued, taken_as_given, usable
+from studies.running.foreign import CURVES, enqueued, is_table, taken_as_given, usable
 from studies.running.prefix import prefix_key
 from studies.running.whole import write_whole
 
@@ -187,6 +187,19 @@ def record(trial: Trial, history: list[Epoch]) -> None:
         trial.set_user_attr(CURVES, by_epoch(history))
         trial.set_user_attr("diagnostics", means([epoch.diagnostics for epoch in history if epoch.diagnostics]))
         trial.set_user_attr("diagnostics by epoch", [epoch.diagnostics for epoch in history])
+        for name, number in flat(trial.user_attrs).items():
+            trial.set_user_attr(name, number)
+
+
+def flat(attrs: dict[str, Any]) -> dict[str, float]:
+    """Each number of a trial's tables on its own, for programs that show and sort only numbers.
+
+    Example:
+        >>> flat({"seconds": 2.5, "metrics": {"accuracy": 0.81, "mcc": 0.62}, "diagnostics": {"relative": 0.1}})
+        {'metrics.accuracy': 0.81, 'metrics.mcc': 0.62, 'diagnostics.relative': 0.1}
+    """
+    tables = {name: attrs[name] for name in ("metrics", "diagnostics") if is_table(attrs.get(name))}
+    return {f"{name}.{key}": float(f"{cell:.6g}") for name, cells in tables.items() for key, cell in cells.items()}
 
 
 def by_epoch(history: list[Epoch]) -> list[dict[str, float]]:

@@ -2,7 +2,7 @@
 
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from finetune.errors import UserError, first_line, near
 from finetune.words import counted, listed
 from studies.planning.identity import ACCEPTED, known_identity
 from studies.planning.words import size
+from studies.running.artifacts import artifact_files, artifact_folder
 from studies.running.claims import Claims
 from studies.running.folder import folder_of
 from studies.running.footprint import bytes_of, clean_files, is_folder, own_files
@@ -31,6 +32,7 @@ class Removal:
         files: Its files in that folder.
         clean: Folders of shared clean epochs that no other study of the database uses.
         kept: Sentences about what stays, each with its reason.
+        artifacts: Its files for the dashboard.
     """
 
     study: optuna.Study
@@ -38,6 +40,7 @@ class Removal:
     files: list[Path]
     clean: list[Path]
     kept: list[str]
+    artifacts: list[Path] = field(default_factory=list)
 
     @property
     def lines(self) -> list[str]:
@@ -46,6 +49,11 @@ class Removal:
         rows = [f"study {self.study.study_name} with {trials} in the database"]
         if self.files:
             rows.append(f"{counted(len(self.files), 'file')} in {self.folder} ({size(bytes_of(*self.files))})")
+        if self.artifacts:
+            where = self.artifacts[0].parent
+            rows.append(
+                f"{counted(len(self.artifacts), 'file')} for the dashboard in {where} ({size(bytes_of(*self.artifacts))})"
+            )
         rows += [f"clean epochs in {path} ({size(bytes_of(*clean_files(path)))})" for path in self.clean]
         return rows
 
@@ -73,7 +81,8 @@ def plan_removal(storage: RDBStorage, name: str, out: str) -> Removal:
     folder = folder_of(out, name)
     files, kept = own_files(folder), [f"{folder} stays: it is a link"] if folder.is_symlink() else []
     clean, doubts = unshared(study, list(everyone.values()), shared_folder(out))
-    return Removal(study, folder, files, clean, kept + doubts)
+    artifacts = artifact_files(study, storage, artifact_folder(out))
+    return Removal(study, folder, files, clean, kept + doubts, artifacts)
 
 
 def unshared(study: optuna.Study, others: list[optuna.Study], shared: Path) -> tuple[list[Path], list[str]]:
@@ -123,10 +132,11 @@ def remove(removal: Removal, storage: RDBStorage) -> list[str]:
             session.delete(StudyModel.find_or_raise_by_id(claims.leases.id, session))
     if busy:
         raise UserError(under_way(removal.study.study_name, busy))
-    failures = [line for path in removal.files if (line := delete(path))]
+    failures = [line for path in [*removal.files, *removal.artifacts] if (line := delete(path))]
     for folder in removal.clean:
         failures += [line for path in clean_files(folder) if (line := delete(path))]
-    for folder in (removal.folder / "figures", removal.folder, *removal.clean, *{path.parent for path in removal.clean}):
+    shared = {path.parent for path in [*removal.clean, *removal.artifacts]}
+    for folder in (removal.folder / "figures", removal.folder, *removal.clean, *shared):
         if is_folder(folder):
             with suppress(OSError):  # not empty: what is left is not ours
                 folder.rmdir()

@@ -33,11 +33,15 @@ HINTS = {
 }
 
 
-def open_storage(url: str) -> RDBStorage:
+def open_storage(url: str, kind: type[RDBStorage] = RDBStorage) -> RDBStorage:
     """Open or create the database.
 
     SQLite runs with a write-ahead log and ``synchronous=NORMAL`` (4 to 5 times faster than the default, and safe if the
     program crashes). Other databases check a connection before they use it, so that a server may restart.
+
+    Args:
+        url: Its URL.
+        kind: The class to open it with.
 
     Raises:
         UserError: The URL is wrong, or the database is damaged, newer, or cannot be reached or written.
@@ -46,10 +50,10 @@ def open_storage(url: str) -> RDBStorage:
     options: dict[str, Any] = {"connect_args": {"timeout": WAIT_SECONDS}} if sqlite else {"pool_pre_ping": True}
     with storage_errors(url):
         if whole(url):
-            storage = RDBStorage(url, engine_kwargs=options)
+            storage = kind(url, engine_kwargs=options)
         else:
             with schema_lock(url):
-                storage = RDBStorage(url, engine_kwargs=options)
+                storage = kind(url, engine_kwargs=options)
         if sqlite:
             sqlalchemy.event.listen(storage.engine, "connect", _tune_sqlite)
             storage.engine.dispose()
@@ -179,8 +183,8 @@ def storage_errors(url: str) -> Iterator[None]:
         raise UserError(f"{arg('storage', public(url))} cannot be used: {reason}{hint}") from None
 
 
-def existing_storage(url: str) -> RDBStorage:
-    """Open an existing database.
+def existing_storage(url: str, kind: type[RDBStorage] = RDBStorage) -> RDBStorage:
+    """Open an existing database, with a class of storages.
 
     Raises:
         UserError: It does not exist, or cannot be used.
@@ -188,7 +192,7 @@ def existing_storage(url: str) -> RDBStorage:
     file = database_file(url)
     if file is not None and not file.exists():
         raise UserError(f"{arg('storage', url)}: there is no such database; a search creates it")
-    return open_storage(url)
+    return open_storage(url, kind)
 
 
 def holds_none(url: str) -> str:

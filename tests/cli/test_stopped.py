@@ -71,8 +71,8 @@ def test_stopped_in_clean_training(monkeypatch, capsys):
 
 
 def test_a_search_whose_time_is_up_says_how_far_it_came(capsys):
-    assert search.run([*SEARCH, "--timeout", "0.001"]) == 0
+    assert search.run([*SEARCH, "--timeout", "1e-9"]) == 0
     said = capsys.readouterr().out
-    assert_said(said, "--timeout 0.001 ended the search at 0 of 2 trials; the same search goes on from here")
+    assert_said(said, "--timeout 1e-09 ended the search at 0 of 2 trials; the same search goes on from here")
     assert search.run(SEARCH) == 0
     assert "ended the search" not in capsys.readouterr().out

@@ -1,0 +1,63 @@
+"""The note of a study in optuna-dashboard, in Markdown: the answer so far, and how to go on."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from finetune.words import counted
+from studies.report.markdown import block, bullets, code, plain, table
+from studies.results.sentences import against_clean, counts, settings_line, warnings
+from studies.results.summary import Summary, settings_of
+
+STOCK = (
+    "The panel *Hyperparameter Importance* is Optuna's own: it looks at complete trials alone, also those that the search "
+    "chose, and has no noise floor. The figure beside it is this program's."
+)
+
+
+def note(summary: Summary, command: str | None, render: Callable[[str], str]) -> str:
+    """The note of a study.
+
+    Args:
+        summary: The study's summary.
+        command: What goes on with the search; None if it is not known.
+        render: Turns a message into its reader's words: arguments or options.
+    """
+    told = [line for line in (against_clean(summary), *summary.unlearned) if line]
+    parts = [
+        f"## {plain(summary.study.study_name)}",
+        " ".join(sentence(render(line)) for line in told) or "No trial is complete yet.",
+        values(summary),
+        f"{counted(len(summary.trials), 'trial')} finished: {counts(summary)}.",
+        "### Which settings matter",
+        which(summary),
+        STOCK if summary.importances else "",
+        *(["### To know", bullets(sentence(render(line)) for line in found)] if (found := warnings(summary)) else []),
+        *(["### To go on", block(command)] if command else []),
+        f"*Written {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, and again as the search goes.*",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def sentence(line: str) -> str:
+    """A line as a sentence."""
+    return plain(f"{line[:1].upper()}{line[1:]}{'' if line.endswith(('.', '?', '!')) else '.'}")
+
+
+def values(summary: Summary) -> str:
+    """The best trial, clean training and the constant guess."""
+    best, rows = summary.best, []
+    if best is not None and best.value is not None:
+        settings = settings_line(settings_of(best, summary.about)) or "none to set"
+        rows.append([f"**best** (trial {best.number})", f"**{summary.shown(best.value)}**", code(settings, cell=True)])
+    rows.append(["clean baseline", summary.shown(summary.clean), ""])
+    if summary.constant is not None:
+        rows.append(["constant guess", summary.shown(summary.constant), ""])
+    return table(["", code(summary.metric, cell=True), "settings"], rows)
+
+
+def which(summary: Summary) -> str:
+    """The settings that matter, or why none is named."""
+    if not summary.importances:
+        return "Nothing can be said yet."
+    shown = [f"{code(found.name)}: share {found.share:.2f}" for found in summary.importances if found.evidence]
+    return bullets(shown) if shown else "No setting stands out from noise so far."

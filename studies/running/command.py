@@ -1,0 +1,48 @@
+"""The command, or the call, that goes on with a search."""
+
+from collections.abc import Callable
+from typing import Any
+
+from finetune.arguments import arg
+from studies.planning.request import GROUPS, SEVERAL, Request
+from studies.running.storage import public
+
+
+def command_of(request: Request, render: Callable[[str], str], loop: str | None = None) -> str:
+    """What a user types to go on with a search, in one line; a password in it is hidden.
+
+    Args:
+        request: The search, as requested.
+        render: Turns a message into its reader's words: arguments or options.
+        loop: Name of the user's own loop, if it trains.
+
+    Example:
+        >>> from finetune.arguments import as_arguments, as_options
+        >>> from studies.planning.request import request_of
+        >>> asked = request_of({"trials": 30, "set": {"K": 3}, "prefix_reuse": False})
+        >>> command_of(asked, as_options)
+        'python search.py --trials 30 --set K=3 --no-prefix-reuse'
+        >>> command_of(asked, as_arguments, "my.train")
+        "tune(train, trials=30, set={'K': 3}, prefix_reuse=False)"
+    """
+    given = [(name, value) for name in names(request) for value in values(request, name)]
+    words = [render(arg(name, value)) for name, value in given]
+    if all(word.startswith("--") for word in words) and loop is None:
+        return " ".join(["python search.py", *words])
+    return f"tune({', '.join([loop.rpartition('.')[2], *words])})" if loop else f"search({', '.join(words)})"
+
+
+def names(request: Request) -> list[str]:
+    """The arguments that were given, in the order of the fields."""
+    return [name for group in GROUPS.values() for name in group.model_fields if name in request.given]
+
+
+def values(request: Request, name: str) -> list[Any]:
+    """The values of an argument; files and ranges of a space are given one by one."""
+    group = next(group for group, fields in GROUPS.items() if name in fields.model_fields)
+    value = getattr(getattr(request, group), name)
+    if name == "storage":
+        return [public(value)]
+    if name in ("space", "start"):
+        return list(value)
+    return [value[0]] if name in SEVERAL and len(value) == 1 else [value]
