@@ -52,6 +52,18 @@ def report(study: StudyOption = None, storage: StorageOption = STORAGE, out: Out
 
 
 @app.command()
+def compare(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[STUDY] ...", help="two or more; all of one task")] = None,
+    storage: StorageOption = STORAGE,
+    out: OutOption = "runs",
+) -> None:
+    """Compare studies of the same data and recipe: best values, confirmed gains, cost; a page with figures, and a CSV."""
+    from studies.commands.compare import print_comparison
+
+    print_comparison(storage, names or [], out, Console())
+
+
+@app.command()
 def export(
     study: StudyOption = None,
     storage: StorageOption = STORAGE,

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from studies.door import check, load, search
+    from studies.door import check, compare, load, search
     from studies.own_loop import tune
     from studies.result import Result
     from studies.running.looped import Run
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 WHERE = {
     "search": "studies.door",
     "check": "studies.door",
+    "compare": "studies.door",
     "load": "studies.door",
     "tune": "studies.own_loop",
     "Run": "studies.running.looped",
     "Result": "studies.result",
 }
-__all__ = ["Result", "Run", "check", "load", "search", "tune"]
+__all__ = ["Result", "Run", "check", "compare", "load", "search", "tune"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ from studies.report.screen import Screen
 
 if TYPE_CHECKING:
     from studies.checking.look import Checked
+    from studies.comparison import Comparison
     from studies.result import Result, Results
 
 
@@ -90,6 +91,25 @@ def load(storage: str = STORAGE, study: str | None = None, out: str = "runs") ->
 
     # No name for the study here: a failed import inside an import keeps this frame, and the database would stay open.
     return read_result(storage, study, out)
+
+
+def compare(*studies: str, storage: str = STORAGE, out: str = "runs") -> "Comparison":
+    """Compare studies of the same data, metric, model, recipe and seed.
+
+    Args:
+        *studies: Their names; without names, all studies of one task.
+        storage: Optuna storage URL.
+        out: Folder for results.
+
+    Returns:
+        ``to_frame()``, ``report(path)`` (one HTML page, and the table as CSV beside it), and a table in notebooks.
+
+    Raises:
+        UserError: There is no such study, or they cannot be compared; the message says what differs.
+    """
+    from studies.comparison import read_comparison
+
+    return read_comparison(storage, studies, out)
 
 
 def check(method: str = "awp", *, progress: bool = True, **arguments: Any) -> "Checked":
