@@ -74,6 +74,9 @@ def find_metric(name: str) -> Metric:
     Raises:
         UserError: There is no such metric.
     """
+    if "," in name:
+        others = f"the others are measured too, in other views with {arg('record', list(VIEWS))}; trials.csv has them all"
+        raise UserError(f"{arg('metric', name)}: a study searches one metric; {others}")
     view, plain = viewed(name)
     if plain not in METRICS:
         known = [f"{view}_{one}" if view else one for one in METRICS]
