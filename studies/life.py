@@ -132,7 +132,9 @@ class Life:
     def shown(self, study: optuna.Study) -> Shown:
         """What keeps the study in the dashboard up to date."""
         screen, request = self.watch.screen, self.job.request
-        command = command_of(request, screen.render, self.mine["data"].get("loop"))
+        data, said = self.mine["data"], {name: self.mine[name] for name in ("direction", "metric")}
+        described = {"data": data["data"]} if data.get("data") else {}
+        command = command_of(request, screen.render, data.get("loop"), said | described if "loop" in data else None)
         return Shown(study, self.storage, screen.say, screen.render, command, artifact_folder(request.output.out))
 
     def search(self, study: optuna.Study, first: list[dict[str, Any]], callbacks: Sequence[Callback], shown: Shown) -> None:

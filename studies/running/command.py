@@ -1,6 +1,6 @@
 """The command, or the call, that goes on with a search."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from finetune.arguments import arg
@@ -8,13 +8,16 @@ from studies.planning.request import GROUPS, SEVERAL, Request
 from studies.running.storage import public
 
 
-def command_of(request: Request, render: Callable[[str], str], loop: str | None = None) -> str:
+def command_of(
+    request: Request, render: Callable[[str], str], loop: str | None = None, more: Mapping[str, Any] | None = None
+) -> str:
     """What a user types to go on with a search, in one line; a password in it is hidden.
 
     Args:
         request: The search, as requested.
         render: Turns a message into its reader's words: arguments or options.
         loop: Name of the user's own loop, if it trains.
+        more: Further arguments of the call.
 
     Example:
         >>> from finetune.arguments import as_arguments, as_options
@@ -26,7 +29,7 @@ def command_of(request: Request, render: Callable[[str], str], loop: str | None 
         "tune(train, trials=30, set={'K': 3}, prefix_reuse=False)"
     """
     given = [(name, value) for name in names(request) for value in values(request, name)]
-    words = [render(arg(name, value)) for name, value in given]
+    words = [render(arg(name, value)) for name, value in [*given, *(more or {}).items()]]
     if all(word.startswith("--") for word in words) and loop is None:
         return " ".join(["python search.py", *words])
     return f"tune({', '.join([loop.rpartition('.')[2], *words])})" if loop else f"search({', '.join(words)})"

@@ -35,3 +35,11 @@ def test_the_command_is_what_was_typed(given, options, call):
     if given:
         assert command_of(asked, as_arguments) == f"search({call})"
         assert command_of(asked, as_arguments, "my.module.train") == f"tune(train, {call})"
+
+
+def test_a_loop_needs_to_know_more():
+    asked = request_of({"method": ("sam",), "epochs": 2})
+    more = {"direction": "minimize", "metric": "it's", "data": "rows of May"}
+    call = command_of(asked, as_arguments, "train", more)
+    assert call == """tune(train, method='sam', epochs=2, direction='minimize', metric="it's", data='rows of May')"""
+    assert eval(call, {"tune": lambda *_, **given: given, "train": None}) == {"method": "sam", "epochs": 2} | more
