@@ -42,7 +42,7 @@ def best_setting(name: str, trials: int, folder: Path) -> tuple[Method, str]:
     options = ["--method", name, "--trials", str(trials), "--storage", storage, "--out", str(folder)]
     with (folder / f"{name}.log").open("w") as log, redirect_stdout(log):
         assert search.run(options) == 0
-    best = best_of(summarise(load_study(storage, f"reviews-{name}"), folds=0))
+    best = best_of(summarise(load_study(storage, f"reviews-{name}")))
     words = settings_line(best.settings)
     return METHODS[name](**best.settings), f"{best.recorded.value:.4f} {words}"
 

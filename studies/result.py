@@ -13,7 +13,7 @@ from studies.report.files import report_text
 from studies.report.fragment import fragment
 from studies.report.several import frame, several_fragment, write_several
 from studies.results.export import best_of, writer_of
-from studies.results.importance import Importance
+from studies.results.importance import Finding
 from studies.results.several import Several, gathered
 from studies.results.summary import Summary, settings_of, summarise
 from studies.results.trials import epochs_frame, to_frame
@@ -95,8 +95,8 @@ class Result:
         return self.summary.gain
 
     @property
-    def importances(self) -> list[Importance]:
-        """The share of each setting with its interval and noise floor, largest first; empty if there are too few trials."""
+    def importances(self) -> list[Finding]:
+        """How much each setting and pair explains, with interval and noise floor; empty if there are too few trials."""
         return self.summary.importances
 
     def to_frame(self, epochs: bool = False) -> pd.DataFrame:
@@ -135,8 +135,7 @@ class Result:
             OSError: The file cannot be written.
         """
         write = writer_of(format)
-        # Importances take ten seconds, and the export does not need them.
-        text = write(best_of(self.__dict__.get("summary") or summarise(self.study, folds=0)))
+        text = write(best_of(self.summary))
         if path is not None:
             write_whole(Path(path), text)
         return text

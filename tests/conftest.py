@@ -18,12 +18,3 @@ def pytest_collection_finish():
 def _one_thread_one_seed():
     torch.set_num_threads(1)
     torch.manual_seed(0)
-
-
-@pytest.fixture(scope="module")
-def quick_importances():
-    """For what does not hang on how often values are permuted or drawn again: nine tenths of the time of a report."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("studies.results.importance.PERMUTATIONS", 10)
-        patch.setattr("studies.results.importance.FOLDS", 10)
-        yield

@@ -2,9 +2,10 @@
 
 from finetune.arguments import as_arguments
 from finetune.words import short
-from studies.report.page import error_of
+from studies.report.page import error_of, tables
 from studies.report.rendering import rendered
-from studies.results.sentences import against_clean, counts, silence, warnings
+from studies.results.answers import answers, silence
+from studies.results.sentences import against_clean, counts, warnings
 from studies.results.summary import Summary, settings_of
 
 
@@ -30,7 +31,8 @@ def fragment(summary: Summary) -> str:
         against=against_clean(summary),
         settings={} if best is None else {n: short(v) for n, v in settings_of(best, summary.about).items()},
         targets={name: list(map(error_of, pair)) for name, pair in summary.targets.items()},
-        importances=summary.importances,
+        importances=tables(summary),
+        answers=[as_arguments(line) for line in answers(summary)],
         silence=silence(summary),
         counts=counts(summary),
         warnings=[as_arguments(line) for line in [*summary.unlearned, *warnings(summary)]],

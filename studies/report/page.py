@@ -4,13 +4,14 @@ from statistics import median
 from typing import Any
 
 from finetune.arguments import as_options
-from finetune.words import short
+from finetune.words import counted, short
 from studies.planning.words import from_to
 from studies.report.drawing import one_in
+from studies.results.answers import QUESTIONS, TITLES, answers, silence
 from studies.results.digits import judged, places_of
 from studies.results.digits import shown as shown_value
-from studies.results.importance import AT_LEAST, valued
-from studies.results.sentences import counts, silence
+from studies.results.importance import Finding
+from studies.results.sentences import counts
 from studies.results.summary import Summary, settings_of
 from studies.results.trials import complete, own, phase_of, value_of
 
@@ -36,7 +37,8 @@ def page(summary: Summary) -> dict[str, Any]:
         "idle": summary.idle,
         "notes": list(summary.notes.values())[:TOP],
         "more_notes": max(0, len(summary.notes) - TOP),
-        "importances": summary.importances,
+        "importances": tables(summary),
+        "answers": [as_options(f"{line[0].upper()}{line[1:]}.") for line in answers(summary)],
         "silence": silence(summary),
         "source": source(summary),
         "failures": summary.failures[:TOP],
@@ -105,13 +107,18 @@ def seconds(summary: Summary) -> str:
     return f"{trials}. The cost of a method is seen from its passes: search.py check --method {summary.about['method']}"
 
 
+def tables(summary: Summary) -> dict[str, list[Finding]]:
+    """The findings of each question that has some, by its title."""
+    found = {TITLES[question]: [row for row in summary.importances if row.question == question] for question in QUESTIONS}
+    return {title: rows for title, rows in found.items() if rows}
+
+
 def source(summary: Summary) -> str:
-    """Which trials the importances come from; ``importance.importances`` chooses them."""
-    honest = valued([trial for trial in own(summary) if phase_of(trial, summary) == "explore"])
-    if len(honest) >= AT_LEAST:
-        return f"From the {len(honest)} trials of the exploration phase that have a value, spread evenly and never pruned."
-    points = len(valued(own(summary)))
-    return f"From all {points} trials with a value (the exploration phase has too few); the search's choices affect them."
+    """Which trials the importances come from, and how they count."""
+    phases = [phase_of(trial, summary) for trial in own(summary) if value_of(trial) is not None]
+    even = phases.count("explore")
+    later = f", and {len(phases) - even} that the sampler chose, each counted as a tenth" if len(phases) > even else ""
+    return f"From {counted(even, 'evenly spread trial')}{later}."
 
 
 def best_rows(summary: Summary) -> list[list[str]]:

@@ -9,8 +9,9 @@ from rich.table import Table
 
 from finetune.arguments import as_options
 from studies.planning.request import STORAGE
+from studies.results.answers import QUESTIONS, TITLES, answers, silence, verdict
 from studies.results.digits import places_of, shown
-from studies.results.sentences import against_clean, counts, other_views, settings_line, silence, warnings
+from studies.results.sentences import against_clean, counts, other_views, settings_line, warnings
 from studies.results.summary import Summary, settings_of
 from studies.running.storage import public
 
@@ -77,12 +78,17 @@ def print_targets(console: Console, summary: Summary) -> None:
 
 
 def print_importances(console: Console, summary: Summary) -> None:
-    """Print the share of each setting with its interval and verdict."""
+    """Print how much settings and pairs explain, and what that means."""
     if not summary.importances:
         say(console, silence(summary))
         return
-    table = Table("setting", "share", "95 % interval", "noise floor", "verdict", box=None, pad_edge=False)
-    for row in summary.importances:
-        verdict = "matters" if row.evidence else "no evidence"
-        table.add_row(escape(row.name), f"{row.share:.2f}", f"{row.low:.2f} - {row.high:.2f}", f"{row.floor:.2f}", verdict)
-    console.print(table)
+    for question in QUESTIONS:
+        rows = [row for row in summary.importances if row.question == question]
+        if rows:
+            table = Table(TITLES[question], "share", "95 % interval", "noise floor", "verdict", box=None, pad_edge=False)
+            for row in rows:
+                numbers = (f"{row.share:.2f}", f"{row.low:.2f} - {row.high:.2f}", f"{row.floor:.2f}")
+                table.add_row(escape(row.name), *numbers, verdict(row))
+            console.print(table)
+    for line in answers(summary):
+        say(console, line)

@@ -1,158 +1,143 @@
-"""Which settings matter, with an interval and a floor below which a share is noise.
+"""Which settings matter, alone or two together: for what breaks training, and for what makes it better among the rest.
 
-Optuna's default plot after TPE and pruning rarely names the right setting: it uses only finished trials, at points that
-TPE chose. Here the main figures come from the exploration phase (a space-filling, unpruned design), fANOVA runs with
-bounded trees, pruned trials count with their last value, and the values are permuted to see how shares without any
-relation look.
+Optuna's default plot after TPE and pruning rarely names the right setting: it looks only at complete trials, and there at
+what TPE chose to sample. Here a pruned trial counts with what it would have reached, a diverged one as broken, and a finding
+is what explains more than chance would.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Literal, NamedTuple
 
 import numpy as np
-import optuna
 from numpy.typing import NDArray
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial
+from scipy.stats import rankdata
 
 from spaces import Space
+from studies.results.broken import broken, noise_of, points_of
+from studies.results.selection import Row, Selection
+from studies.results.terms import WAVES, Floats, columns, cosines
 from studies.running.foreign import explores
 
-if TYPE_CHECKING:
-    from optuna.importance import BaseImportanceEvaluator
-
-TREES, DEPTH = 32, 8
-# Trees for the folds: half of the default gives the same answer in half the time.
-FOLD_TREES = 16
-FOLDS = 200
-PERMUTATIONS = 100
-INTERVAL = (2.5, 97.5)
-FLOOR = 95.0
-# fANOVA on fewer values is a lottery.
-AT_LEAST = 8
-PED_QUANTILE = 0.25
+Question = Literal["breaks", "improves"]
+# For all findings of a study together; half for each question, and of that a fifth for the strength of the attack.
+LEVEL = 0.05
+STRENGTH = "strength"
+# What a trial counts that the sampler chose: they crowd where the values are good, and a crowd passes for a pattern.
+CHOSEN = 0.1
+# With fewer points or broken trials, nothing can be told from chance.
+AT_LEAST, FEW = 8, 3
 
 
 @dataclass(frozen=True)
-class Importance:
-    """One setting's share of the variance of the value.
+class Finding:
+    """How much one setting explains, or two settings together.
 
     Args:
-        name: The setting.
-        share: fANOVA's main effect on the exploration phase, 0..1.
-        low: Lower end of the 95 % bootstrap interval.
+        settings: One or two names; ``("strength",)`` stands for the measured relative size of the perturbation.
+        question: "breaks": what makes training end below clean training by more than noise; "improves": what makes the
+            value of all other trials better.
+        share: Share of the variance that it explains, 0..1 (a pair: with its two settings), less what chance would explain.
+        low: Lower end of the 95 % interval.
         high: Upper end.
-        floor: The 95 % quantile, over permutations, of the largest share among unrelated settings.
-        ped: PED-ANOVA on the same trials, normalised to 1.
-        all_trials: fANOVA on all trials, pruned ones with their last value.
+        floor: What the best of unrelated settings would reach.
+        evidence: Whether this is more than chance: in a study where nothing matters, any finding has a probability of 5 %.
     """
 
-    name: str
+    settings: tuple[str, ...]
+    question: Question
     share: float
     low: float
     high: float
     floor: float
-    ped: float
-    all_trials: float
+    evidence: bool
 
     @property
-    def evidence(self) -> bool:
-        """Whether the share is above the noise floor."""
-        return self.share > self.floor
+    def name(self) -> str:
+        """The names in words."""
+        return " and ".join(self.settings)
 
 
-def valued(trials: Sequence[FrozenTrial]) -> list[tuple[dict[str, Any], float]]:
-    """Settings and values of finished and pruned trials; the value of a pruned trial is its last report."""
-    found = []
-    for trial in trials:
-        value = trial.value if trial.state is TrialState.COMPLETE else None
-        if trial.state is TrialState.PRUNED and trial.intermediate_values:
-            value = trial.intermediate_values[max(trial.intermediate_values)]
-        if value is not None and np.isfinite(value):
-            found.append((trial.params, float(value)))
-    return found
-
-
-def importances(
-    trials: Sequence[FrozenTrial], space: Space, explore: int, maximize: bool, folds: int | None = None
-) -> list[Importance]:
-    """Importances of all settings, the largest share first; empty if there are too few trials or settings.
+class Matters(NamedTuple):
+    """What a study says about its settings.
 
     Args:
-        trials: Trials of one study.
-        space: Its declared space.
-        explore: Trials before this number, except those taken over, are the exploration phase.
-        maximize: Whether a larger value is better.
-        folds: Bootstrap folds, by default 200; with 0 nothing is computed.
+        findings: The largest share first within each question, those with evidence before the others.
+        noise: Standard deviation of the value between trials with the same settings, as far as trials tell.
+        broken: Numbers of broken trials.
+        points: How many trials were looked at.
     """
-    folds = FOLDS if folds is None else folds
+
+    findings: list[Finding]
+    noise: float
+    broken: list[int]
+    points: int
+
+
+def matters(
+    trials: Sequence[FrozenTrial], space: Space, explore: int, maximize: bool, clean: float, copies: int | None = None
+) -> Matters:
+    """What breaks training and what improves it.
+
+    Args:
+        trials: Of one study, inside its space.
+        space: Its declared space.
+        explore: Trials before this number, other than those taken over, are spread evenly; the others count less.
+        maximize: Whether a larger value is better.
+        clean: The value of clean training.
+        copies: Shuffled copies of the values, by default 400.
+    """
     names = sorted(name for name, distribution in space.items() if not distribution.single())
-    every = valued(trials)
-    honest = valued([trial for trial in trials if explores(trial, explore)])
-    if len(honest) < AT_LEAST:
-        honest = every
-    if not folds or len(names) < 2 or len(honest) < AT_LEAST or len({value for _, value in honest}) < 2:
-        return []
-    points, values = [params for params, _ in honest], np.array([value for _, value in honest])
-    share = fanova(points, values, space, names, TREES)
-    rng = np.random.default_rng(0)
-    boots = [
-        fanova([points[i] for i in pick], values[pick], space, names)
-        for pick in rng.integers(len(values), size=(folds, len(values)))
-        if len(set(values[pick])) > 1
-    ]
-    low, high = np.percentile(boots, INTERVAL, axis=0)
-    nulls = [fanova(points, rng.permutation(values), space, names).max() for _ in range(PERMUTATIONS)]
-    floor = float(np.percentile(nulls, FLOOR))
-    ped = ped_anova(points, values, space, names, maximize)
-    overall = fanova([p for p, _ in every], np.array([v for _, v in every]), space, names, TREES)
-    rows = [
-        Importance(name, float(share[i]), float(low[i]), float(high[i]), floor, float(ped[i]), float(overall[i]))
-        for i, name in enumerate(names)
-    ]
-    return sorted(rows, key=lambda row: -row.share)
+    points = points_of(trials, maximize)
+    if len(names) < 2 or len(points.trials) < AT_LEAST:
+        return Matters([], 0.0, [], len(points.trials))
+    parts = columns([trial.params for trial in points.trials], space, names)
+    noise = noise_of(parts, points)
+    lost = broken(points, clean if maximize else -clean, noise)
+    weights = np.array([1.0 if explores(trial, explore) else CHOSEN for trial in points.trials])
+    look = Look(points.trials, names, parts, weights, copies)
+    findings = list[Finding]()
+    if FEW <= lost.sum() <= len(lost) - FEW:
+        findings += look.findings("breaks", lost.astype(float), np.ones_like(lost))
+    if (~lost).sum() >= AT_LEAST:
+        findings += look.findings("improves", points.values, ~lost)
+    return Matters(
+        findings, noise, [t.number for t, gone in zip(points.trials, lost, strict=True) if gone], len(points.trials)
+    )
 
 
-def fanova(
-    points: Sequence[dict[str, Any]],
-    values: NDArray[np.float64],
-    space: Space,
-    names: list[str],
-    trees: int = FOLD_TREES,
-) -> NDArray[np.float64]:
-    """Main effects as shares of the variance, in the order of ``names``."""
-    from optuna.importance import FanovaImportanceEvaluator  # takes a second to import; a refusal need not wait
+class Look(NamedTuple):
+    """Trials, and what is known of them before a question is asked."""
 
-    evaluator = FanovaImportanceEvaluator(n_trees=trees, max_depth=DEPTH, seed=0)
-    return _evaluate(evaluator, points, values, space, names)
+    trials: list[FrozenTrial]
+    names: list[str]
+    parts: list[Floats]
+    weights: Floats
+    copies: int | None
+
+    def findings(self, question: Question, values: Floats, which: NDArray[np.bool_]) -> list[Finding]:
+        """The findings of one question among some trials: settings and pairs, then the strength."""
+        if values[which].std() == 0:
+            return []
+        parts = [part[which] for part in self.parts]
+        rows = Selection(parts, values[which], 0.8 * LEVEL / 2, self.weights[which], self.copies).rows()
+        found = [finding(row, tuple(self.names[index] for index in row.term), question) for row in rows]
+        measured = np.array([strength_of(trial) for trial in self.trials])
+        which = which & np.isfinite(measured)
+        if which.sum() >= AT_LEAST and len(set(measured[which])) > FEW and values[which].std() > 0:
+            place = (rankdata(measured[which]) - 0.5) / which.sum()
+            waves = [cosines(place, WAVES)]
+            [row] = Selection(waves, values[which], 0.2 * LEVEL / 2, self.weights[which], self.copies).rows()
+            found.append(finding(row, (STRENGTH,), question))
+        return found
 
 
-def ped_anova(
-    points: Sequence[dict[str, Any]], values: NDArray[np.float64], space: Space, names: list[str], maximize: bool
-) -> NDArray[np.float64]:
-    """How much each setting separates the best quarter from the rest, normalised to 1. To the evaluator, lower is better."""
-    from optuna.importance import PedAnovaImportanceEvaluator
-
-    evaluator = PedAnovaImportanceEvaluator(target_quantile=PED_QUANTILE)
-    found = _evaluate(evaluator, points, -values if maximize else values, space, names)
-    shares: NDArray[np.float64] = found / max(found.sum(), np.finfo(float).tiny)
-    return shares
+def finding(row: Row, settings: tuple[str, ...], question: Question) -> Finding:
+    """A row of a selection under its names."""
+    return Finding(settings, question, row.share, row.low, row.high, row.floor, row.found)
 
 
-def _evaluate(
-    evaluator: "BaseImportanceEvaluator",
-    points: Sequence[dict[str, Any]],
-    values: NDArray[np.float64],
-    space: Space,
-    names: list[str],
-) -> NDArray[np.float64]:
-    study = optuna.create_study()
-    varied = {name: space[name] for name in names}
-    for point, value in zip(points, values, strict=True):
-        params = {name: point[name] for name in names}
-        study.add_trial(create_trial(params=params, distributions=varied, value=float(value)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # evaluators warn of few or equal values; the floor says so better
-        found = evaluator.evaluate(study, params=names)
-    return np.array([max(0.0, float(found.get(name, 0.0))) for name in names])
+def strength_of(trial: FrozenTrial) -> float:
+    """The mean relative size of its perturbations; nan where none was measured."""
+    return float((trial.user_attrs.get("diagnostics") or {}).get("relative", float("nan")))

@@ -81,7 +81,7 @@ def listed(study: optuna.Study, out: str) -> Listed:
 def values(study: optuna.Study) -> tuple[str | None, str | None]:
     """The best value and that of clean training, as printed; None if the study does not have them."""
     try:
-        summary = summarise(study, folds=0)
+        summary = summarise(study)
     except (UserError, KeyError, TypeError, ValueError):  # not begun yet, or not written by this program
         return None, None
     best = None if summary.best is None or summary.best.value is None else summary.shown(summary.best.value)

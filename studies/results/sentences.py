@@ -7,9 +7,8 @@ from optuna.trial import TrialState
 from finetune.tasks.metrics import viewed
 from finetune.words import counted, short
 from studies.results.digits import judged
-from studies.results.importance import AT_LEAST, valued
 from studies.results.summary import Summary
-from studies.results.trials import complete, own
+from studies.results.trials import complete
 
 # Only this many notes on trials and failed trials are printed; trials.csv has all.
 MOST = 5
@@ -58,16 +57,3 @@ def first(lines: list[str], which: str) -> list[str]:
     """The first lines about trials; if there are more, a line says how many, and where they are."""
     left = len(lines) - MOST
     return [*lines[:MOST], *([f"and {counted(left, 'more trial')} {which}, in trials.csv"] if left > 0 else [])]
-
-
-def silence(summary: Summary) -> str:
-    """Why there are no importances; empty if there are some."""
-    if summary.importances:
-        return ""
-    varying = sum(not distribution.single() for distribution in summary.space.values())
-    if varying < 2:
-        return f"Importances compare settings, and this study varies {'only one' if varying else 'none'}."
-    points = valued(own(summary))
-    if len(points) < AT_LEAST:
-        return f"Importances need {AT_LEAST} trials with a value, and this study has {len(points)}."
-    return "All trials have the same value, so no setting can be shown to matter."

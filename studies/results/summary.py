@@ -18,7 +18,7 @@ from spaces import Space
 from studies.planning.identity import BASELINE, CONSTANT, identity_of
 from studies.results.digits import gained, nothing_learned, places_of, shown
 from studies.results.idle import idle_settings
-from studies.results.importance import Importance, importances
+from studies.results.importance import Finding, Matters, matters
 from studies.running.foreign import is_number, measured, notes, readable, why_foreign
 
 
@@ -33,7 +33,6 @@ class Summary:
         trials: Finished trials by number.
         best: The best complete trial, or None.
         baseline: Epochs of clean training with the same recipe and seed.
-        importances: The largest share first; empty if there are few trials.
         idle: Sentences about settings that did nothing.
         notes: Sentences, by trial number, about trials that the search could not have made.
     """
@@ -44,7 +43,6 @@ class Summary:
     trials: list[FrozenTrial]
     best: FrozenTrial | None
     baseline: list[Epoch]
-    importances: list[Importance]
     idle: list[str]
     notes: dict[int, str]
 
@@ -60,6 +58,17 @@ class Summary:
     def explore(self) -> int:
         """Trials before this number are the exploration phase."""
         return int(self.about["search"]["explore"])
+
+    @cached_property
+    def matters(self) -> Matters:
+        """What breaks training, and what makes it better."""
+        own = [trial for trial in self.trials if not self.foreign(trial)]
+        return matters(own, self.space, self.explore, self.maximize, self.clean)
+
+    @property
+    def importances(self) -> list[Finding]:
+        """How much settings and pairs explain; empty if there are few trials."""
+        return self.matters.findings
 
     @property
     def clean(self) -> float:
@@ -156,12 +165,11 @@ def runs_again(trial: FrozenTrial, about: dict[str, Any]) -> bool:
     return True
 
 
-def summarise(study: optuna.Study, folds: int | None = None) -> Summary:
+def summarise(study: optuna.Study) -> Summary:
     """Read a study.
 
     Args:
         study: A study that a search made.
-        folds: Bootstrap folds of the importances.
 
     Raises:
         UserError: This program did not make the study, or was stopped before its baseline was known.
@@ -186,7 +194,6 @@ def summarise(study: optuna.Study, folds: int | None = None) -> Summary:
         trials=trials,
         best=best,
         baseline=[Epoch(**epoch) for epoch in baseline],
-        importances=importances(own, space, about["search"]["explore"], maximize, folds),
         idle=idle_settings(own, about["fixed"], about["method"]),
         notes=notes(trials, space, best),
     )

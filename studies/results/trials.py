@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.results.importance import valued
+from studies.results.broken import is_finite
 from studies.results.summary import Summary, settings_of
 from studies.running.foreign import CURVES, measured, taken
 
@@ -33,8 +33,10 @@ def phase_of(trial: FrozenTrial, summary: Summary) -> str:
 
 def value_of(trial: FrozenTrial) -> float | None:
     """The trial's value, or the last report of a pruned trial; None if there is none or it is not finite."""
-    found = valued([trial])
-    return found[0][1] if found else None
+    value = trial.value if trial.state is TrialState.COMPLETE else None
+    if trial.state is TrialState.PRUNED and trial.intermediate_values:
+        value = trial.intermediate_values[max(trial.intermediate_values)]
+    return value if is_finite(value) else None
 
 
 def complete(summary: Summary) -> list[FrozenTrial]:

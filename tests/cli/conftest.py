@@ -1,11 +1,6 @@
 import pytest
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _quick(quick_importances):
-    """Commands print and write importances; how sure those are is another matter."""
-
-
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     """The command writes into the folder that it is started in."""

@@ -17,7 +17,7 @@ from finetune.data.load import load_task
 from finetune.training.bench import Bench
 from spaces.recipe import around
 from studies.results.export import read_best
-from studies.results.importance import importances
+from studies.results.importance import matters
 from studies.running.sampling import design_point
 
 SMALL = ["--train-file", "rows.csv", "--epochs", "2", "--batch-size", "8", "--metric", "log_loss"]
@@ -102,7 +102,7 @@ def test_a_choice_among_words_has_an_importance() -> None:
         create_trial(params=point, distributions=space, value=float(point["average"] == "ema"))
         for point in (design_point(space, 0, index) for index in range(16))
     ]
-    found = importances(made, space, explore=16, maximize=True, folds=2)
+    found = matters(made, space, explore=16, maximize=True, clean=0.0).findings
     assert (found[0].name, found[0].evidence) == ("average", True)
 
 

@@ -1,5 +1,6 @@
 """Studies as a search leaves them, made up in memory: the first setting decides, the others hardly matter."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -11,6 +12,7 @@ from finetune.config import Data, Recipe
 from spaces import space_of
 from studies.planning.identity import KEY
 from studies.planning.plan import describe_space
+from studies.results.importance import Finding, Matters
 from studies.results.summary import BASELINE, Summary, summarise
 from studies.running.sampling import at, design_point
 
@@ -70,7 +72,19 @@ def made(
 
 def summary(states, *args, **options) -> Summary:
     """The summary of such a study."""
-    return summarise(made(states, *args, **options), folds=10)
+    return summarise(made(states, *args, **options))
+
+
+def with_findings(found, rows):
+    """The summary with these importances in place of its own."""
+    found = replace(found)
+    found.__dict__["matters"] = Matters(rows, 0.004, [], len(found.trials))
+    return found
+
+
+def matter_of(name, question="improves", share=0.9, low=0.8, high=0.95, floor=0.3):
+    """A finding about one setting."""
+    return Finding((name,), question, share, low, high, floor, share > floor)
 
 
 def epoch(number, value, metric, seconds):

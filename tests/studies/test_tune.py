@@ -13,7 +13,6 @@ import search as command
 from finetune.errors import UserError
 from studies import load, search, tune
 
-pytestmark = pytest.mark.usefixtures("quick_importances")
 STORAGE = "sqlite:///studies.db"
 
 
@@ -33,14 +32,14 @@ def _there(folder, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def own(folder, quick_importances):
+def own(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         return tune(train, "fgm", epochs=3, trials=9, explore=4, progress=False)
 
 
 @pytest.fixture(scope="module")
-def usual(folder, quick_importances):
+def usual(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         return search("fgm", epochs=3, trials=9, explore=4, progress=False, study="usual", **SIZE)

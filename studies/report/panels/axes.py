@@ -22,7 +22,8 @@ FEW = 12
 
 def varied(summary: Summary) -> list[str]:
     """Settings that can differ between trials, the most important first."""
-    ranked = [row.name for row in summary.importances]
+    ranked = [name for row in summary.importances for name in row.settings if name in summary.space]
+    ranked = list(dict.fromkeys(ranked))
     return ranked + [name for name, dist in summary.space.items() if not dist.single() and name not in ranked]
 
 

@@ -1,44 +1,38 @@
-"""How much each setting explains."""
+"""How much each setting and pair explains, of what breaks training and of what improves it."""
 
 import plotly.graph_objects as go
 
-from studies.report.drawing import (
-    INK,
-    LOOKS,
-    QUIET,
-    plain,
-    styled,
-)
+from studies.report.drawing import INK, LOOKS, QUIET, plain, styled
+from studies.results.answers import QUESTIONS, TITLES
+from studies.results.importance import Finding
 from studies.results.summary import Summary
 
 CAPTION = (
-    "Each bar is the share of the value's variance that one setting by itself explains, in the exploration phase; a bar "
-    "that ends before the dashed line cannot be told from noise."
+    "Each bar is the share of the variance that a setting explains, or two settings together, with its 95 % interval; a bar "
+    "that ends before its noise floor, the small upright line, cannot be told from chance."
 )
+FLOOR = {"symbol": "line-ns", "size": 18, "line": {"width": 2, "color": INK}}
 
 
 def draw(summary: Summary) -> go.Figure | None:
-    """Shares with their intervals, and the noise floor."""
-    rows = summary.importances
+    """Shares with their intervals and noise floors, a group for each question."""
+    rows = [row for question in QUESTIONS for row in summary.importances if row.question == question]
     if not rows:
         return None
-    names = [plain(row.name) + ("" if row.evidence else "<br><i>no evidence</i>") for row in rows]
+    places = [[TITLES[row.question] for row in rows], [label(row) for row in rows]]
     above, below = [max(0.0, row.high - row.share) for row in rows], [max(0.0, row.share - row.low) for row in rows]
-    spread = {"type": "data", "array": above, "arrayminus": below, "thickness": 1.5, "color": INK}
+    spread = {"type": "data", "array": above, "arrayminus": below, "thickness": 1.5, "color": QUIET}
     colors = [LOOKS["search"]["color"] if row.evidence else "#c8c8c8" for row in rows]
-    bars = go.Bar(x=[row.share for row in rows], y=names, orientation="h", marker_color=colors, error_x=spread)
+    bars = go.Bar(x=[row.share for row in rows], y=places, orientation="h", marker_color=colors, error_x=spread)
     figure = go.Figure(bars.update(name="share, 95 % interval", hovertemplate="share %{x:.2f}<extra></extra>"))
-    white = {"color": "white", "size": 8, "line": {"width": 1.2, "color": INK}}
-    for label, symbol, shares in (
-        ("PED-ANOVA", "diamond", [row.ped for row in rows]),
-        ("all trials", "circle", [row.all_trials for row in rows]),
-    ):
-        points = go.Scatter(x=shares, y=names, mode="markers", marker=white | {"symbol": symbol}, name=label)
-        figure.add_trace(points.update(hovertemplate=f"{label} %{{x:.2f}}<extra></extra>"))
-    floor, line = rows[0].floor, {"dash": "dash", "width": 1.5, "color": QUIET}
-    side = "bottom right" if floor < 0.6 else "bottom left"
-    figure.add_vline(x=floor, line=line, annotation_text=f"noise floor {floor:.2f}", annotation_position=side)
+    floors = go.Scatter(x=[row.floor for row in rows], y=places, mode="markers", marker=FLOOR, name="noise floor")
+    figure.add_trace(floors.update(hovertemplate="noise floor %{x:.2f}<extra></extra>"))
     figure.update_xaxes(title_text="share of the variance", range=[0, 1.02])
-    figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], automargin=True)
+    figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_layout(bargap=0.45)
-    return styled(figure, "Importance of each setting", 190 + 60 * len(rows))
+    return styled(figure, "Which settings matter", 190 + 46 * len(rows))
+
+
+def label(row: Finding) -> str:
+    """The settings, and whether there is evidence."""
+    return plain(row.name) + ("" if row.evidence else " <i>(no evidence)</i>")

@@ -2,13 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.made_up_studies import CLEAN, REASON, made, summary
+from helpers.made_up_studies import CLEAN, REASON, made, matter_of, summary, with_findings
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from studies.report.drawing import log_ticks
 from studies.report.figures import figures
 from studies.report.panels import PANELS
-from studies.results.importance import Importance
 from studies.results.summary import summarise
 
 ALL = ["history", "importances", "slices", "contour", "parallel", "epochs", "timeline"]
@@ -126,7 +125,7 @@ def test_a_complete_trial_without_a_finite_value_counts_as_failed():
     (odd,) = made("C").get_trials()
     odd.value = float("inf")
     study.add_trial(odd)
-    points = traces(figures(summarise(study, folds=10))["history"])
+    points = traces(figures(summarise(study))["history"])
     assert list(points["failed"].x) == [2]
     assert np.isfinite(points["failed"].y).all()
 
@@ -152,25 +151,25 @@ def test_importances_show_interval_floor_and_verdict(mixed, drawn):
     figure, rows = drawn["importances"], mixed.importances
     bars = figure.data[0]
     assert list(bars.x) == [row.share for row in rows]
-    assert ["no evidence" in label for label in bars.y] == [not row.evidence for row in rows]
+    assert ["no evidence" in label for label in bars.y[1]] == [not row.evidence for row in rows]
     assert [color == "#c8c8c8" for color in bars.marker.color] == [not row.evidence for row in rows]
     assert [share + up for share, up in zip(bars.x, bars.error_x.array, strict=True)] == pytest.approx(
         [max(row.high, row.share) for row in rows]
     )
-    assert figure.layout.shapes[0].x0 == rows[0].floor
-    assert {"PED-ANOVA", "all trials"} <= set(traces(figure))
+    assert list(traces(figure)["noise floor"].x) == [row.floor for row in rows]
 
 
 def test_an_interval_beside_its_share_is_drawn_one_sided(mixed):
-    row = Importance("adv_lr", share=0.9, low=0.2, high=0.8, floor=0.3, ped=0.5, all_trials=0.5)
-    bars = figures(replace(mixed, importances=[row]))["importances"].data[0]
+    row = matter_of("adv_lr", low=0.2, high=0.8)
+    bars = figures(with_findings(mixed, [row]))["importances"].data[0]
     assert list(bars.error_x.array) == [0.0]
     assert list(bars.error_x.arrayminus) == pytest.approx([0.7])
 
 
 def test_the_contour_takes_the_two_most_important_settings(mixed, drawn):
     shown = {drawn["contour"].layout.xaxis.title.text, drawn["contour"].layout.yaxis.title.text}
-    assert shown == {row.name for row in mixed.importances[:2]}
+    ranked = [name for row in mixed.importances for name in row.settings if name != "strength"]
+    assert shown == set(list(dict.fromkeys(ranked))[:2])
 
 
 def test_parallel_lines_are_drawn_from_the_worst_to_the_best(drawn):
@@ -202,8 +201,7 @@ def test_names_are_never_taken_for_markup():
         "long": IntDistribution(1, 64, log=True),
     }
     found = summary("C" * 6 + "F", space, metric="<s>f1</s>", failure="<script>alert(1)</script>")
-    rows = [Importance(name, 0.9, 0.8, 0.95, 0.3, 0.5, 0.5) for name in space]
-    drawn = figures(replace(found, importances=rows))
+    drawn = figures(with_findings(found, [matter_of(name) for name in space]))
     assert known(drawn) == ALL
     for figure in drawn.values():
         for markup in ("<b>", "<i>c", "<u>", "<s>", "<script>"):
@@ -215,7 +213,7 @@ def test_names_are_never_taken_for_markup():
 
 def test_many_trials_make_small_figures():
     space = {f"s{i}": FloatDistribution(0.0, 1.0) for i in range(2)}
-    few = replace(summary("C" * 300, space), importances=[])
+    few = with_findings(summary("C" * 300, space), [])
     drawn = figures(few)
     assert len(drawn["contour"].data[0].x) <= 200
     assert len(traces(drawn["history"])["search"].x) == 292

@@ -1,18 +1,16 @@
 """The block that a notebook shows for a result."""
 
 import re
-from dataclasses import replace
 
 import optuna
 import pytest
-from helpers.made_up_studies import CLEAN, REASON, made, summary
+from helpers.made_up_studies import CLEAN, REASON, made, matter_of, summary, with_findings
 from helpers.report_pages import Words
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from studies.planning.identity import KEY
 from studies.report.fragment import fragment
 from studies.result import Result
-from studies.results.importance import Importance
 from studies.results.summary import CONSTANT, summarise
 
 BAD = "</div><script>alert(1)</script>"
@@ -63,7 +61,7 @@ def test_a_study_with_little_in_it_is_shown_too(states, space, said, maximize):
 def test_it_warns():
     study = made("C" * 3 + "F" * 7, gain=-0.1, clipped=0.0)
     study.set_user_attr(CONSTANT, {"accuracy": CLEAN + 0.05})
-    text = words(fragment(summarise(study, folds=0)))
+    text = words(fragment(summarise(study)))
     assert "clean training learned nothing: accuracy 0.8125 is worse than the constant guess's 0.8625" in text
     assert (
         "try more epochs, another learning_rate or more rows, and see whether text_column and label_column are right" in text
@@ -80,7 +78,7 @@ def test_it_warns():
 def test_names_are_text_and_nothing_runs_or_is_loaded():
     space = {BAD: FloatDistribution(0.0, 1.0), "<img src=x>": CategoricalDistribution(["<b>a</b>", "c"])}
     found = summary("CCCF", space, metric="<i>f1", failure=f"<iframe>{BAD}", name=f"<h1>{BAD}", fixed={"<u>K</u>": "<s>"})
-    found = replace(found, importances=[Importance(name, 0.9, 0.8, 0.95, 0.3, 0.5, 0.5) for name in space])
+    found = with_findings(found, [matter_of(name) for name in space])
     text = fragment(found)
     tags = {tag for tag, _ in Words(text).tags}
     assert tags <= {"div", "style", "p", "span", "ul", "li", "table", "thead", "tbody", "tr", "th", "td"}

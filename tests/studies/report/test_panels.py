@@ -37,7 +37,7 @@ def test_a_panel_draws_and_says_how_to_read_it(panel, full):
 def test_history_has_the_best_so_far_and_importances_their_floor(full):
     best = next(trace for trace in history.draw(full).data if trace.name == "best so far")
     assert list(best.y) == sorted(best.y)
-    assert any("noise floor" in note.text for note in importances.draw(full).layout.annotations)
+    assert any(trace.name == "noise floor" for trace in importances.draw(full).data)
     assert importances.draw(summary("CC")) is None
 
 
@@ -86,7 +86,7 @@ def test_no_name_is_cut_in_the_table(full, width):
 def test_several_methods_say_once_when_clean_training_learned_nothing(constant):
     study = made("CCC")
     study.set_user_attr(CONSTANT, {"accuracy": constant})
-    found = summarise(study, folds=0)
+    found = summarise(study)
     remarks = gathered({"awp": found, "random_weights": found}).remarks
     assert sum("Clean training learned nothing" in line for line in remarks) == (constant >= CLEAN)
     assert "Not better than the best trial of their control, a random direction: awp." in remarks

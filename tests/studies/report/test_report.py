@@ -1,10 +1,9 @@
 import csv
 import re
-from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
-from helpers.made_up_studies import CLEAN, EPOCHS, REASON, summary
+from helpers.made_up_studies import CLEAN, EPOCHS, REASON, matter_of, summary, with_findings
 from helpers.report_pages import Page
 from optuna.distributions import FloatDistribution
 
@@ -12,7 +11,6 @@ from studies.report.figures import figures
 from studies.report.files import write_images, write_report, write_trials
 from studies.report.page import number, page
 from studies.report.panels import PANELS
-from studies.results.importance import Importance
 
 MIXED = "C" * 12 + "PFCPC"
 EPSILON = {"epsilon": FloatDistribution(0.05, 5.0, log=True)}
@@ -77,7 +75,7 @@ def test_importances_idle_settings_and_failures_are_in_words(mixed, report):
     for row in mixed.importances:
         verdict = "matters" if row.evidence else "no evidence"
         assert f"{row.name} {row.share:.2f} {row.low:.2f} to {row.high:.2f} {row.floor:.2f} {verdict}" in text
-    assert "From the 8 trials of the exploration phase" in text
+    assert "From 8 evenly spread trials, and 8 that the sampler chose, each counted as a tenth." in text
     assert f"13 {REASON}" in text
 
 
@@ -97,8 +95,11 @@ def test_missing_importances_are_explained(tmp_path, states, options, reason):
     assert reason in written(tmp_path, states, **options).text
 
 
-def test_importances_from_all_trials_say_so():
-    assert page(summary("CCC", explore=1))["source"].startswith("From all 3 trials with a value")
+def test_where_importances_come_from():
+    assert page(summary("CCC", explore=1))["source"] == (
+        "From 1 evenly spread trial, and 2 that the sampler chose, each counted as a tenth."
+    )
+    assert page(summary("CCC"))["source"] == "From 3 evenly spread trials."
 
 
 @pytest.mark.parametrize("states", ["", "FFF", "PP", "C"])
@@ -151,7 +152,7 @@ def test_html_in_names_stays_text(tmp_path):
     space = {bad: FloatDistribution(0.0, 1.0), "<img src=x>": FloatDistribution(0.0, 1.0)}
     options = {"metric": "<b>f1</b>", "failure": f"<iframe>{bad}", "name": f"<h1>{bad}", "fixed": {"<u>K</u>": 3}}
     odd = summary("CCCF", space, **options)
-    odd = replace(odd, importances=[Importance(name, 0.9, 0.8, 0.95, 0.3, 0.5, 0.5) for name in space])
+    odd = with_findings(odd, [matter_of(name) for name in space])
     found = Page(write_report(odd, tmp_path))
     assert found.count("script") == 1 + len(figures(odd))
     assert found.count("h1") == 1

@@ -24,7 +24,7 @@ def of_a_loop():
     study = made("CCC")
     about = study.user_attrs[KEY]
     study.set_user_attr(KEY, about | {"data": {"loop": "here.train"}, "recipe": {"epochs": 4, "seed": 7, "rate": 0.5}})
-    return best_of(summarise(study, folds=0))
+    return best_of(summarise(study))
 
 
 def test_the_project_s_own_training_and_a_loop_have_shapes_of_their_own(best):

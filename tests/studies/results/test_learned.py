@@ -16,7 +16,7 @@ def test_small_errors_keep_four_digits_everywhere(tmp_path, monkeypatch):
     monkeypatch.setattr("helpers.made_up_studies.CLEAN", 3.14159e-5)
     study = made("CCC", maximize=False, metric="rmse", gain=0)
     study.set_user_attr(CONSTANT, {"rmse": 4.5e-5})
-    found = summarise(study, folds=10)
+    found = summarise(study)
     text = Page(write_report(found, tmp_path)).text
     assert "Clean baseline 0.00003142" in text
     assert "Constant guess 0.00004500" in text
@@ -31,7 +31,7 @@ def test_the_page_says_when_nothing_was_learned(tmp_path, constant, said):
     study = made("CCC", gain=-0.1)
     if constant is not None:
         study.set_user_attr(CONSTANT, {"accuracy": constant})
-    text = Page(write_report(summarise(study, folds=10), tmp_path)).text
+    text = Page(write_report(summarise(study), tmp_path)).text
     assert ("Constant guess" in text) == (constant is not None)
     assert ("Clean training learned nothing" in text) == (said is not None)
     if said:
@@ -43,7 +43,7 @@ def test_the_page_says_when_nothing_was_learned(tmp_path, constant, said):
 def test_a_best_trial_that_learned_nothing_is_named_alone():
     study = made("CCC", gain=-0.1)
     study.set_user_attr(CONSTANT, {"accuracy": CLEAN - 0.05})
-    [line] = summarise(study, folds=10).unlearned
+    [line] = summarise(study).unlearned
     assert line.startswith("the best trial (")
 
 
@@ -52,7 +52,7 @@ def test_errors_of_several_targets_are_in_the_page(tmp_path):
     baseline = study.user_attrs[BASELINE]
     baseline[-1]["metrics"] |= {"rmse valence": 0.25, "rmse arousal": 0.5}
     study.set_user_attr(BASELINE, baseline)
-    found = summarise(study, folds=10)
+    found = summarise(study)
     found.best.set_user_attr("metrics", {"mcrmse": 0.5, "rmse valence": 0.125, "rmse arousal": 0.75})
     assert found.targets == {"valence": (0.125, 0.25), "arousal": (0.75, 0.5)}
     assert "valence 0.1250 (clean 0.2500), arousal 0.7500 (clean 0.5000)" in Page(write_report(found, tmp_path)).text

@@ -19,7 +19,7 @@ def study_of(states, gain=0.03, clean=None, **options):
         epochs = study.user_attrs[BASELINE]
         epochs[-1]["metrics"]["accuracy"] = clean
         study.set_user_attr(BASELINE, epochs)
-    return summarise(study, folds=0)
+    return summarise(study)
 
 
 @pytest.mark.parametrize(

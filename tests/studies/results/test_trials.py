@@ -27,7 +27,7 @@ def study_of(*trials, metric="accuracy", fixed=None):
                 state=state, value=value, params=params, distributions=SPACE, user_attrs=attrs, intermediate_values={}
             )
         )
-    return summarise(study, folds=0)
+    return summarise(study)
 
 
 GOOD = (

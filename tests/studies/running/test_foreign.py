@@ -72,12 +72,12 @@ def with_added(*kinds, states="C" * 4 + "P"):
 
 @pytest.fixture(scope="module")
 def plain():
-    return summarise(made("CCCCP"), folds=0)
+    return summarise(made("CCCCP"))
 
 
 @pytest.mark.parametrize("kind", ADDED)
 def test_whatever_was_added_a_study_is_reported_and_exported(tmp_path, plain, kind):
-    summary = summarise(with_added(kind), folds=0)
+    summary = summarise(with_added(kind))
     assert summary.best.number == plain.best.number
     assert as_yaml(best_of(summary)) == as_yaml(best_of(plain))
     text = write_report(summary, tmp_path).read_text()
@@ -91,16 +91,15 @@ def test_whatever_was_added_a_study_is_reported_and_exported(tmp_path, plain, ki
         assert "Trials that were added or changed from outside" in text
 
 
-def test_importances_are_those_of_the_searched_space(monkeypatch):
-    monkeypatch.setattr("studies.results.importance.PERMUTATIONS", 3)
-    plain, strange = (summarise(with_added(*kinds, states="C" * 9), folds=2) for kinds in ((), ADDED))
+def test_importances_are_those_of_the_searched_space():
+    plain, strange = (summarise(with_added(*kinds, states="C" * 9)) for kinds in ((), ADDED))
     assert plain.importances
     assert strange.importances == plain.importances
     assert strange.idle == plain.idle
 
 
 def test_strangers_are_drawn_apart_and_out_of_the_figures_over_settings(plain):
-    drawn, before = figures(summarise(with_added(*ADDED), folds=0)), figures(plain)
+    drawn, before = figures(summarise(with_added(*ADDED))), figures(plain)
     kinds = {trace.name: set(trace.customdata) for trace in drawn["history"].data if trace.customdata is not None}
     assert kinds["foreign"] | kinds["failed"] == set(range(5, 5 + len(ADDED)))
     assert kinds["explore"] == set(range(4))
@@ -116,7 +115,7 @@ def test_a_trial_outside_the_range_that_was_trained_may_be_the_best_and_says_so(
     outside = INSIDE | {"adv_eps": 7.0}
     dists = {name: distribution_of(name, given) for name, given in outside.items()}
     study.add_trial(create_trial(params=outside, distributions=dists, value=0.995, user_attrs=METRICS))
-    summary = summarise(study, folds=0)
+    summary = summarise(study)
     assert summary.best.number == 3
     assert summary.notes[3].startswith("trial 3, the best: adv_eps 7 is outside the searched ")
     assert best_of(summary).settings["adv_eps"] == 7.0
@@ -126,7 +125,7 @@ def test_a_trial_outside_the_range_that_was_trained_may_be_the_best_and_says_so(
 def test_a_study_of_strangers_alone_has_no_best(tmp_path):
     study = made("")
     study.add_trial(create_trial(params={}, distributions={}, value=0.9))
-    summary = summarise(study, folds=0)
+    summary = summarise(study)
     assert summary.best is None
     write_report(summary, tmp_path)
     write_trials(summary, tmp_path)
@@ -142,5 +141,5 @@ def test_the_best_that_a_search_shows_was_measured():
 
 def test_notes_that_are_not_printed_are_counted():
     text = io.StringIO()
-    print_summary(Console(file=text), summarise(with_added(*ADDED), folds=0))
+    print_summary(Console(file=text), summarise(with_added(*ADDED)))
     assert f"and {len(ADDED) - 1 - 5} more trials with a note, in trials.csv" in text.getvalue()

@@ -15,7 +15,7 @@ from finetune.config import Data, Recipe
 from finetune.errors import UserError
 from studies.planning.identity import KEY
 from studies.planning.plan import Plan, describe_space
-from studies.results.importance import importances
+from studies.results.importance import matters
 from studies.running.foreign import explores
 from studies.running.sampling import PhasedSampler, design_point
 from studies.running.takeover import find_source, look, take_over, without
@@ -218,21 +218,16 @@ def test_taken_trials_are_no_part_of_the_design(base):
     assert [t.number for t in study.trials if explores(t, 5)] == [2, 3, 4]
 
 
-def test_importances_are_read_from_trials_of_the_design(monkeypatch):
-    monkeypatch.setattr("studies.results.importance.PERMUTATIONS", 3)
+def test_taken_trials_count_in_importances_like_trials_that_the_sampler_chose():
     study = made("C" * 24, WIDE, explore=12)
-    honest = [t for t in study.trials if t.number < 12]
-    shifted = [t for t in study.trials if t.number >= 12]
-    before = importances(honest, WIDE, 12, True, 2)
-    for trial in shifted:
+    even, chosen = study.trials[:12], study.trials[12:]
+    before = matters([*even, *chosen], WIDE, 12, True, 0.8)
+    for trial in chosen:
         trial.user_attrs["taken over from"] = {"study": "old", "trial": trial.number}
         trial.number -= 12
-    for trial in honest:
+    for trial in even:
         trial.number += 12
-    after = importances([*shifted, *honest], WIDE, 24, True, 2)
-    assert [(row.name, row.share, row.low, row.floor) for row in after] == [
-        (row.name, row.share, row.low, row.floor) for row in before
-    ]
+    assert matters([*even, *chosen], WIDE, 24, True, 0.8).findings == before.findings
 
 
 @sqlite_alone

@@ -1,0 +1,80 @@
+"""Values of trials that can be compared, their noise, and which trials are broken."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.trial import FrozenTrial, TrialState
+
+from studies.results.terms import Floats, design, fitted
+
+# A trial is broken if it is below clean training by more than so many standard deviations of the noise.
+FAR = 3.0
+# Half of all normal values are within so many standard deviations of their mean.
+MIDDLE = 0.6745
+DIVERGED = ("diverged", "the metric is")
+
+
+class Points(NamedTuple):
+    """Trials and what they reached, the larger the better; minus infinity for those that diverged."""
+
+    trials: list[FrozenTrial]
+    values: Floats
+
+
+def points_of(trials: Sequence[FrozenTrial], maximize: bool) -> Points:
+    """Trials that tell about their settings: complete, diverged, and pruned with what they would have reached.
+
+    A pruned trial's last report is raised by what complete trials gained from that epoch to the end, in the median.
+    """
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE and is_finite(trial.value)]
+    rises: dict[int, float] = {}
+    found = list[tuple[FrozenTrial, float]]()
+    for trial in trials:
+        if trial.state is TrialState.COMPLETE and trial.value is not None and is_finite(trial.value):
+            found.append((trial, float(trial.value)))
+        elif trial.state is TrialState.PRUNED and trial.intermediate_values:
+            last = max(trial.intermediate_values)
+            if last not in rises:
+                rises[last] = rise(complete, last)
+            if is_finite(trial.intermediate_values[last]):
+                found.append((trial, trial.intermediate_values[last] + rises[last]))
+        elif str(trial.user_attrs.get("failure", "")).startswith(DIVERGED):
+            found.append((trial, float("nan")))
+    values = np.array([value for _, value in found]) * (1 if maximize else -1)
+    return Points([trial for trial, _ in found], np.nan_to_num(values, nan=-np.inf))
+
+
+def rise(complete: Sequence[FrozenTrial], epoch: int) -> float:
+    """What complete trials gained from an epoch to the end, in the median."""
+    gained = [
+        t.value - t.intermediate_values[epoch] for t in complete if epoch in t.intermediate_values and t.value is not None
+    ]
+    return float(np.median(gained)) if gained else 0.0
+
+
+def noise_of(parts: Sequence[Floats], points: Points) -> float:
+    """Standard deviation of what no function of one or two settings explains.
+
+    It is read from the middle half of the rests, which a few collapsed trials do not touch.
+    """
+    finite = np.isfinite(points.values)
+    values = points.values[finite]
+    if len(values) < 2 or values.std() == 0:
+        return 0.0
+    terms = [(i,) for i in range(len(parts))] + [(i, j) for j in range(len(parts)) for i in range(j)]
+    scaled = (values - values.mean()) / values.std()
+    left = fitted(design([part[finite] for part in parts], terms), scaled).left
+    return float(np.median(np.abs(left - np.median(left))) / MIDDLE * values.std())
+
+
+def broken(points: Points, clean: float, noise: float) -> NDArray[np.bool_]:
+    """Which trials ended below clean training (the larger the better) by more than the noise, or diverged."""
+    found: NDArray[np.bool_] = points.values < clean - FAR * noise
+    return found
+
+
+def is_finite(value: float | None) -> bool:
+    """Whether it is a finite number."""
+    return value is not None and bool(np.isfinite(value))
