@@ -100,7 +100,7 @@ def read_comparison(storage: str, names: Sequence[str], out: str) -> Comparison:
         if len(chosen) < 2:
             ways = f"name two of {choices(there)}" if len(there) > 1 else "search another method on the same data first"
             raise UserError(f"a comparison takes at least two studies; {' '.join([ways, *left_out])}")
-        return Comparison(side_by_side([summarise(study, folds=0) for study in chosen], left_out), out)
+        return Comparison(side_by_side([summarise(study) for study in chosen], left_out), out)
 
 
 def chosen_of(found: list[optuna.Study]) -> tuple[list[optuna.Study], list[str]]:
@@ -145,7 +145,7 @@ def unfit(study: optuna.Study) -> str | None:
     if known_identity(study) is None:
         return f"study {name!r} was not made by this program"
     try:
-        summarise(study, folds=0)
+        summarise(study)
     except UserError as error:
         return getattr(error, "text", str(error))
     return None

@@ -85,7 +85,7 @@ def three():
 
 
 def as_summary(study):
-    return summarise(study, folds=0)
+    return summarise(study)
 
 
 @pytest.mark.usefixtures("_there")
