@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from finetune.words import counted
 from studies.report.markdown import block, bullets, code, plain, table
+from studies.results.answers import answers, silence
 from studies.results.sentences import against_clean, counts, settings_line, warnings
 from studies.results.summary import Summary, settings_of
 
@@ -29,7 +30,7 @@ def note(summary: Summary, command: str | None, render: Callable[[str], str]) ->
         values(summary),
         f"{counted(len(summary.trials), 'trial')} finished: {counts(summary)}.",
         "### Which settings matter",
-        which(summary),
+        which(summary, render),
         STOCK if summary.importances else "",
         *(["### To know", bullets(sentence(render(line)) for line in found)] if (found := warnings(summary)) else []),
         *(["### To go on", block(command)] if command else []),
@@ -55,9 +56,6 @@ def values(summary: Summary) -> str:
     return table(["", code(summary.metric, cell=True), "settings"], rows)
 
 
-def which(summary: Summary) -> str:
-    """The settings that matter, or why none is named."""
-    if not summary.importances:
-        return "Nothing can be said yet."
-    shown = [f"{code(found.name)}: share {found.share:.2f}" for found in summary.importances if found.evidence]
-    return bullets(shown) if shown else "No setting stands out from noise so far."
+def which(summary: Summary, render: Callable[[str], str]) -> str:
+    """Which settings matter, or why nothing can be said."""
+    return bullets(sentence(render(line)) for line in answers(summary)) or plain(silence(summary))

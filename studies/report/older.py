@@ -20,8 +20,7 @@ class Older:
     """
 
     def __init__(self, figure: go.Figure) -> None:
-        title = f"{figure.layout.title.text} (advsearch)"
-        self.figure = go.Figure(figure).update_layout(height=None, title_text=title)
+        self.figure = go.Figure(figure).update_layout(height=None)
 
     def to_json(self) -> str:
         """The figure as JSON."""

@@ -16,10 +16,10 @@ from optuna_dashboard import get_note, save_note, save_plotly_graph_object
 
 from finetune.errors import first_line
 from studies.report.attached import attached
+from studies.report.compact import compact
 from studies.report.markdown import plain
 from studies.report.note import note
 from studies.report.older import Older
-from studies.report.panels import importances
 from studies.results.facts import facts_of
 from studies.results.summary import Summary, summarise
 from studies.running.artifacts import attach
@@ -53,7 +53,7 @@ def show(
     Returns:
         Lines about what was left as it is.
     """
-    figure, (files, told) = importances.draw(summary), ([], []) if folder is None else attached(summary)
+    figure, (files, told) = compact(summary), ([], []) if folder is None else attached(summary)
     with batch(summary.study, storage) as writes:
         known: dict[str, Any] = writes.system.get(KEY, {})
         if known.get("finished", 0) > len(summary.trials):
