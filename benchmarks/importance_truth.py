@@ -1,15 +1,16 @@
-"""Does the importance report find the truth? Optuna's default on the same trials is shown beside it.
+"""Do the importances find the truth, beside Optuna's default on the same trials?
 
-    python benchmarks/importance_truth.py [--seeds 10] [--trials 100]
+    python benchmarks/importance_truth.py [--seeds 20] [--trials 32 100]
 
-A synthetic objective with a known answer: ``epsilon`` dominates with a cliff, ``start_epoch`` and ``K`` are weak, three
-settings are inert, and the noise has a standard deviation of 1 point. Each seed is a full search: Sobol, then TPE with
-pruning.
+Synthetic objectives with a known answer, on the space of AWP: a cliff of 8 points along one setting, a collapse of 8 points
+where two settings are both large, a hump of 2 points along the smaller of two settings, and nothing. Noise has a standard
+deviation of 1 point, for the hump 0.5. 32 trials are a Sobol design, 100 a whole search: Sobol, then TPE with pruning.
 """
 
 import argparse
 import math
 import tempfile
+import time
 import warnings
 from pathlib import Path
 
@@ -17,84 +18,100 @@ import numpy as np
 import optuna
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.importance import get_param_importances
-from optuna.trial import Trial
+from optuna.trial import FrozenTrial, Trial
 
 from spaces import Space
-from studies.results.importance import importances
+from studies.results.importance import Matters, matters
 from studies.running.loop import Options, prepare, run_trials
 from studies.running.objective import suggest
 from studies.running.sampling import number_seed
-from studies.running.storage import open_storage
+from studies.running.storage import close_storage, open_storage
 
-EPOCHS = 6
+EPOCHS, CLEAN = 3, 80.0
 SPACE: Space = {
-    "epsilon": FloatDistribution(0.05, 5.0, log=True),
-    "start_epoch": IntDistribution(0, EPOCHS - 2),
-    "K": IntDistribution(2, 5),
-    "alpha": FloatDistribution(0.02, 2.0, log=True),
-    "adv_lr": FloatDistribution(1e-4, 1.0, log=True),
-    "adv_eps": FloatDistribution(1e-4, 0.3, log=True),
+    "adv_lr": FloatDistribution(1e-3, 1.0, log=True),
+    "adv_eps": FloatDistribution(1e-4, 0.1, log=True),
+    "start_epoch": IntDistribution(0, 1),
 }
-STARTS = [{"epsilon": 1.0, "start_epoch": 0, "K": 3, "alpha": 0.3, "adv_lr": 1.0, "adv_eps": 0.2}]
-INERT = ("alpha", "adv_lr", "adv_eps")
+STARTS = [{"adv_lr": 0.03, "adv_eps": 0.003, "start_epoch": 0}]
+PAIR = {"adv_eps", "adv_lr"}
+# What has to be found: the settings of a finding with evidence, and for which question.
+TRUTHS = {
+    "cliff": ("breaks", {"adv_lr"}),
+    "both large": ("breaks", PAIR),
+    "hump along the smaller": ("improves", PAIR),
+    "nothing": ("", set()),
+}
 
 
 class Truth:
-    """Accuracy in points: 80; 8 less beyond the cliff at epsilon 1; small effects of the weak two; noise of sd 1."""
+    """Accuracy in points, with noise that depends on seed and trial only."""
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, name: str, seed: int) -> None:
+        self.name, self.seed = name, seed
 
     def __call__(self, trial: Trial) -> float:
         params = suggest(trial, SPACE)
-        final = 80.0 + 0.5 * math.log10(params["epsilon"]) - 8.0 * (params["epsilon"] > 1.0)
-        final += 0.4 * params["start_epoch"] / (EPOCHS - 2) + 0.2 * (params["K"] - 2)
+        lr, eps = (math.log10(params["adv_lr"]) + 3) / 3, (math.log10(params["adv_eps"]) + 4) / 3
+        effect = {
+            "cliff": -8.0 * (lr > 0.7),
+            "both large": -8.0 * (lr > 0.6 and eps > 0.6),
+            "hump along the smaller": 2 * math.exp(-(((min(lr, eps) - 0.6) / 0.2) ** 2)),
+            "nothing": 0.0,
+        }[self.name]
         rng = np.random.default_rng(number_seed(self.seed + 10_000, trial.number))
-        final += rng.normal()
-        value = final
+        final = CLEAN + effect + rng.normal() * (0.5 if "hump" in self.name else 1.0)
         for epoch in range(EPOCHS):
-            value = final - 20.0 * math.exp(-1.2 * (epoch + 1)) + (0.3 * rng.normal() if epoch + 1 < EPOCHS else 0.0)
-            trial.report(value, epoch)
+            early = final - 20.0 * math.exp(-1.2 * (epoch + 1)) + 0.3 * rng.normal()
+            trial.report(final if epoch + 1 == EPOCHS else early, epoch)
             if epoch + 1 < EPOCHS and trial.should_prune():
                 raise optuna.TrialPruned
-        return value
+        return final
 
 
-def searched(seed: int, trials: int, folder: Path) -> optuna.Study:
-    """One full search on the synthetic objective."""
-    storage = open_storage(f"sqlite:///{folder / 'truth.db'}")
-    study = optuna.create_study(storage=storage, study_name=f"truth-{seed}", direction="maximize")
-    options = Options(trials, min(32, trials // 2), seed)
+def searched(name: str, seed: int, count: int, folder: str) -> tuple[list[FrozenTrial], list[str]]:
+    """The trials of one search, and the settings as Optuna's default ranks them."""
+    storage = open_storage(f"sqlite:///{Path(folder) / 'truth.db'}")
+    study = optuna.create_study(storage=storage, study_name="truth", direction="maximize")
+    options = Options(count, min(32, count), seed)
     prepare(study, options, SPACE, STARTS, 0)
-    run_trials(study, storage, Truth(seed), options)
-    return study
+    run_trials(study, storage, Truth(name, seed), options, say=lambda line: None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        stock = list(get_param_importances(study))
+    trials = study.get_trials()
+    close_storage(storage)
+    return trials, stock
+
+
+def right(found: Matters, name: str) -> bool:
+    """Whether the truth was found; where there is none, whether nothing was."""
+    question, settings = TRUTHS[name]
+    evident = [(row.question, set(row.settings)) for row in found.findings if row.evidence]
+    return (question, settings) in evident if settings else not evident
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--trials", type=int, nargs="+", default=[32, 100])
     args = parser.parse_args()
-    first = stock_first = false = 0
-    for seed in range(args.seeds):
-        with tempfile.TemporaryDirectory() as folder:
-            study = searched(seed, args.trials, Path(folder))
-            rows = importances(study.get_trials(), SPACE, min(32, args.trials // 2), maximize=True)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                stock = get_param_importances(study)
-        pruned = sum(trial.state.name == "PRUNED" for trial in study.get_trials())
-        found = {row.name for row in rows if row.evidence}
-        first += rows[0].name == "epsilon"
-        stock_first += next(iter(stock)) == "epsilon"
-        false += len(found & set(INERT))
-        shares = " ".join(f"{row.name} {row.share:.2f}" for row in rows[:3])
-        default = ", ".join(f"{name} {share:.2f}" for name, share in list(stock.items())[:3])
-        print(f"seed {seed}: {pruned} pruned | {shares} | floor {rows[0].floor:.2f} | evidence for {sorted(found)}")
-        print(f"    Optuna's default on the same trials: {default}", flush=True)
-    cases = args.seeds * len(INERT)
-    print(f"dominant setting first: report {first} of {args.seeds}, Optuna's default {stock_first} of {args.seeds}")
-    print(f"inert settings called important by the report: {false} of {cases}")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    print(f"{'truth':24} trials  found     Optuna's default ranks it first   seconds")
+    for count in args.trials:
+        for name, (_, settings) in TRUTHS.items():
+            hits = stock_hits = 0
+            spent = 0.0
+            for seed in range(args.seeds):
+                with tempfile.TemporaryDirectory() as folder:
+                    trials, stock = searched(name, seed, count, folder)
+                began = time.perf_counter()
+                hits += right(matters(trials, SPACE, 32, True, CLEAN), name)
+                spent += time.perf_counter() - began
+                stock_hits += bool(settings) and set(stock[: len(settings)]) == settings
+            of = f"of {args.seeds}"
+            first = f"{stock_hits} {of}" if settings else "(it always names one)"
+            print(f"{name:24} {count:6}  {hits} {of:6}  {first:32}  {spent / args.seeds:.2f}", flush=True)
 
 
 if __name__ == "__main__":
