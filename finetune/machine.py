@@ -1,6 +1,7 @@
 """The machine on which a run takes place."""
 
 import os
+import platform
 
 
 def cores() -> int:
@@ -13,3 +14,11 @@ def cores() -> int:
 def all_cores() -> int:
     """CPU cores of the machine, to compare its load with."""
     return os.cpu_count() or 1
+
+
+def described() -> str:
+    """The machine in words: system, processor, cores that this process may use, and the accelerator, if there is one."""
+    import torch
+
+    words = [f"{platform.system()} {platform.machine()}", f"{cores()} cores", f"Python {platform.python_version()}"]
+    return ", ".join([*words, *([torch.cuda.get_device_name()] if torch.cuda.is_available() else [])])

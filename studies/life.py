@@ -10,8 +10,9 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 
 from finetune.arguments import arg
+from finetune.machine import described
 from finetune.words import counted
-from studies.planning.identity import BASELINE, CONSTANT, KEY
+from studies.planning.identity import BASELINE, CONSTANT, KEY, MACHINE, VALIDATION
 from studies.planning.plan import Plan
 from studies.planning.resolve import Job
 from studies.planning.versions import made_under
@@ -108,7 +109,10 @@ class Life:
         clean = baseline_of(there, self.objective)
         self.watch.clean = clean[-1]["metrics"][self.watch.metric]
         accept = job.request.running.accept_versions
-        measured = {BASELINE: clean} | ({CONSTANT: self.guess} if self.guess else {})
+        known = {} if there is None else there.user_attrs
+        split = {} if VALIDATION in known else self.objective.validation(self.watch.clean)
+        more = {CONSTANT: self.guess, VALIDATION: split, MACHINE: described()}
+        measured = {BASELINE: clean} | {key: value for key, value in more.items() if value}
         with storage_errors(url):
             study = begin(self.storage, job.name, self.mine, measured, accept)
             close_with(study, self.storage)

@@ -23,6 +23,10 @@ KEY = "identity"
 # The epochs of clean training with the same recipe and seed, and the scores of the constant guess.
 BASELINE = "baseline"
 CONSTANT = "constant guess"
+# How many validation rows there are, and the standard error that so many give the metric of clean training.
+VALIDATION = "validation"
+# The machine that began the study, in words.
+MACHINE = "machine"
 ACCEPTED = "accepted versions"
 # Of a study that measures no other views.
 PLAIN: dict[str, Any] = {"record": []}

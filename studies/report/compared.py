@@ -3,15 +3,13 @@
 from pathlib import Path
 
 import pandas as pd
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 from rich.console import Console
 from rich.table import Table
 
 from finetune.arguments import as_arguments, as_options
 from finetune.words import short
 from studies.report.compared_figures import drawn
-from studies.report.files import embedded
+from studies.report.files import embedded, scripts
 from studies.report.page import DIRECTIONS, task_of
 from studies.report.rendering import rendered
 from studies.report.several import COSTS, link, signed
@@ -114,7 +112,7 @@ def write_compared(found: SideBySide, name: str, folders: dict[str, Path], path:
         links=links,
         remarks=[as_options(line) for line in [*found.remarks, COSTS]],
         figures=[embedded(name, figure, caption) for name, (figure, caption) in drawn(found).items()],
-        plotly=Markup(get_plotlyjs()),
+        **scripts(),
     )
     return write_whole(path, text)
 

@@ -9,11 +9,20 @@ import numpy as np
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 
+from finetune.words import counted
+from studies.report.scale import collapsed, ends, heights, value_range
 from studies.results.summary import Summary
-from studies.results.trials import complete, own, phase_of, value_of
+from studies.results.trials import complete, phase_of, value_of
 
 FONT = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
-INK, QUIET, BEST = "#222222", "#9a9a9a", "#009e73"
+# Colours of figures on paper; script.js.jinja has another for each of them on a dark screen.
+INK, QUIET, BEST, PAPER, GRID, NONE = "#222222", "#767676", "#009e73", "#ffffff", "#e6e6e6", "#c8c8c8"
+# From bad to good values.
+SCALE = [[0, "#d3e2f0"], [0.25, "#9fc4e3"], [0.5, "#6aa6d6"], [0.75, "#3974ab"], [1, "#08417a"]]
+AXIS = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": GRID, "automargin": True}
+TEMPLATE = {"layout": {"paper_bgcolor": PAPER, "plot_bgcolor": PAPER, "xaxis": AXIS, "yaxis": AXIS}}
+# Figures on a screen that is not wide.
+NARROW: dict[str, Any] = {"margin": {"l": 44, "r": 8, "t": 8, "b": 44}, "font.size": 12, "dragmode": False}
 # Colours that colour-blind people can tell apart, and another symbol or fill where two of them are close.
 LOOKS: dict[str, dict[str, Any]] = {
     "explore": {"color": "#56b4e9", "symbol": "circle"},
@@ -23,6 +32,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "pruned": {"color": QUIET, "symbol": "circle-open"},
     "failed": {"color": "#d55e00", "symbol": "x"},
 }
+AWAY = {True: "triangle-down", False: "triangle-up"}
 
 
 # The most trials in one figure.
@@ -44,6 +54,9 @@ def kinds(summary: Summary) -> dict[str, list[FrozenTrial]]:
             found["foreign"].append(trial)
         else:
             found["pruned" if trial.state is TrialState.PRUNED else phase_of(trial, summary)].append(trial)
+    for trials in found.values():  # the legend shows the look of the first
+        away = collapsed(trials, summary)
+        trials[:] = [trial for side in (False, True) for trial, at in zip(trials, away, strict=True) if at is side]
     return {kind: trials for kind, trials in found.items() if trials}
 
 
@@ -52,55 +65,62 @@ def one_in(summary: Summary) -> int:
     return max(1, math.ceil(len(summary.trials) / MOST))
 
 
-def heights(trials: Sequence[FrozenTrial], summary: Summary) -> list[float]:
-    """Where trials are drawn: at their value; failed trials, and pruned trials below all complete ones, at the worse edge.
-
-    A value that the search did not measure, and that is better than all measured ones, is drawn at the better edge. A trial
-    that was pruned early is far from any final value: at its value, it would squeeze the rest into a strip.
-    """
-    shown = [value for trial in complete(summary) or own(summary) if (value := value_of(trial)) is not None]
-    low, high = min([*shown, summary.clean]), max([*shown, summary.clean])
-    room = 0.06 * ((high - low) or abs(high) or 1.0) * (-1 if summary.maximize else 1)
-    worst, bound = (low, max) if summary.maximize else (high, min)
-    best, other = (high, min) if summary.maximize else (low, max)
-    values = [value_of(trial) for trial in trials]
-    return [worst + 2 * room if value is None else other(bound(value, worst + room), best - room) for value in values]
-
-
-def value_axis(summary: Summary) -> dict[str, Any]:
-    """An axis that shows all trials and the baseline."""
-    drawn = [*heights(summary.trials, summary), summary.clean]
-    low, high = min(drawn), max(drawn)
-    room = 0.05 * ((high - low) or abs(high) or 1.0)
-    return {"title_text": plain(summary.metric), "range": [low - room, high + room]}
-
-
 def number_axis(summary: Summary) -> dict[str, Any]:
     """An axis of trial numbers."""
     last = summary.trials[-1].number
     return {"title_text": "trial", "range": [-0.7 - 0.01 * last, 0.7 + 1.01 * last], "dtick": 1 if last < 10 else None}
 
 
+def value_axis(summary: Summary) -> dict[str, Any]:
+    """An axis that shows the trials and the baseline; a few collapsed trials do not squeeze it."""
+    return {"title_text": plain(summary.metric), "range": value_range(summary)}
+
+
 def marks(kind: str, x: Sequence[Any], trials: Sequence[FrozenTrial], summary: Summary) -> go.Scatter:
-    """The trials of one kind as points."""
+    """The trials of one kind as points; those at the edge, beyond which their value lies, are triangles."""
+    values, look = [value_of(trial) for trial in trials], LOOKS[kind] | {"size": 7}
+    beyond = collapsed(trials, summary)
+    if any(beyond) and kind not in ("pruned", "failed"):
+        look["symbol"] = [AWAY[summary.maximize] if away else look["symbol"] for away in beyond]
     return go.Scatter(
+        text=["no value" if value is None else summary.shown(value) for value in values],
         x=np.array(x) if not any(isinstance(value, str) for value in x) else list(x),
         y=np.array(heights(trials, summary)),
         customdata=np.array([trial.number for trial in trials]),
         name=kind,
         legendgroup=kind,
         mode="markers",
-        marker=LOOKS[kind] | {"size": 7},
+        marker=look,
         opacity=0.85,
     )
 
 
 def add_baseline(figure: go.Figure, summary: Summary, label: bool = True, **place: Any) -> None:
-    """A dashed line at the value of clean training; its name is in the legend, where it hides no trial."""
-    line = {"dash": "dash", "width": 1.5, "color": INK}
+    """A dashed line at the value of clean training, and a band of two standard deviations of the noise, if that is known.
+
+    Their names are in the legend, where they hide no trial.
+    """
+    line, noise = {"dash": "dash", "width": 1.5, "color": INK}, summary.matters.noise
+    if noise:
+        band = {"y0": summary.clean - 2 * noise, "y1": summary.clean + 2 * noise}
+        figure.add_hrect(**band, fillcolor=QUIET, opacity=0.16, line_width=0, layer="below", **place)
     figure.add_hline(y=summary.clean, line=line, **place)
-    if label:
-        figure.add_trace(go.Scatter(x=[None], y=[None], mode="lines", line=line, name=baseline_name(summary)))
+    if not label:
+        return
+    figure.add_trace(go.Scatter(x=[None], y=[None], mode="lines", line=line, name=baseline_name(summary)))
+    if noise:
+        name, look = f"noise of one run, \u00b1 {summary.shown(2 * noise)}", {"width": 12, "color": QUIET}
+        figure.add_trace(go.Scatter(x=[None], y=[None], mode="lines", line=look, opacity=0.3, name=name))
+
+
+def add_collapsed(figure: go.Figure, summary: Summary) -> None:
+    """How many complete trials are drawn at the edge, in the legend."""
+    if count := sum(collapsed(complete(summary), summary)):
+        side, edge = ("below", ends(summary)[0]) if summary.maximize else ("above", ends(summary)[1])
+        look = {"symbol": AWAY[summary.maximize], "size": 8, "color": QUIET}
+        name = f"{counted(count, 'trial')} {side} {summary.shown(edge)}"
+        none = {"width": 0}
+        figure.add_trace(go.Scatter(x=[None], y=[None], mode="lines+markers", line=none, marker=look, name=name))
 
 
 def baseline_name(summary: Summary) -> str:
@@ -108,16 +128,23 @@ def baseline_name(summary: Summary) -> str:
     return f"clean baseline {summary.shown(summary.clean)}"
 
 
-def styled(figure: go.Figure, title: str, height: int = 420, least: int = 320) -> go.Figure:
+def styled(
+    figure: go.Figure, title: str, height: int = 420, least: int = 300, narrow: dict[str, Any] | None = None
+) -> go.Figure:
     """Give a figure the common look; the legend is below, where it takes no width.
 
-    ``least`` is the width in pixels below which the figure is scrolled instead of squeezed.
+    Args:
+        figure: The figure.
+        title: Its title.
+        height: In pixels.
+        least: The width in pixels below which it is scrolled instead of squeezed.
+        narrow: What of its layout differs on a narrow screen.
     """
     return figure.update_layout(
-        template="plotly_white",
+        template=TEMPLATE,
         title={"text": title, "x": 0, "xref": "paper", "font": {"size": 17}},
         height=height,
-        meta={"least": least},
+        meta={"least": least, "narrow": NARROW | (narrow or {})},
         font={"family": FONT, "size": 13, "color": INK},
         margin={"l": 60, "r": 20, "t": 70, "b": 60},
         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 0, "yanchor": "bottom", "yref": "container"},

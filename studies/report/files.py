@@ -1,6 +1,7 @@
 """The files of a study for people: one HTML page that needs no network, and its trials as CSV."""
 
 import html
+import json
 import tempfile
 from collections.abc import Collection
 from importlib import import_module
@@ -13,7 +14,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from studies.report.figures import figures
-from studies.report.page import page
+from studies.report.page import PARTS, page
 from studies.report.panels import PANELS
 from studies.report.rendering import rendered
 from studies.results.summary import Summary
@@ -44,16 +45,32 @@ def write_report(summary: Summary, folder: Path) -> Path:
 
 def report_text(summary: Summary) -> str:
     """The complete page."""
-    drawn = [embedded(name, figure, PANELS[name].CAPTION) for name, figure in figures(summary).items()]
-    return rendered("report.html.jinja", **page(summary), figures=drawn, plotly=Markup(get_plotlyjs()))
+    parts: dict[str, list[dict[str, Any]]] = {part: [] for part in PARTS}
+    for name, figure in figures(summary).items():
+        panel = PANELS[name]
+        parts[panel.PART].append(embedded(name, figure, panel.CAPTION, panel.finding(summary)))
+    return rendered("report.html.jinja", **page(summary, drawn_in=parts), figures=parts, **scripts())
 
 
-def embedded(name: str, figure: go.Figure, caption: str) -> dict[str, Any]:
-    """A figure for the template: its title becomes a heading, which wraps on a narrow screen."""
+def scripts() -> dict[str, Markup]:
+    """What a page with figures needs."""
+    return {"plotly": Markup(get_plotlyjs()), "figure_config": Markup(json.dumps(CONFIG))}
+
+
+def embedded(name: str, figure: go.Figure, caption: str, finding: str = "") -> dict[str, Any]:
+    """A figure for the template: its title becomes a heading, which wraps on a narrow screen.
+
+    Args:
+        name: A name for its id.
+        figure: The figure.
+        caption: How to read it.
+        finding: What it shows, in a sentence; without one, the caption is read to who does not see the figure.
+    """
     title = html.unescape(figure.layout.title.text)
     figure.update_layout(title=None, margin={"t": 30})
-    body = figure.to_html(full_html=False, include_plotlyjs=False, div_id=f"figure-{name}", config=CONFIG)
-    return {"title": title, "body": Markup(body), "caption": caption, "least": figure.layout.meta["least"]}
+    spec = figure.to_json().replace("<", "\\u003c")  # nothing in it ends the script that holds it
+    least = figure.layout.meta["least"]
+    return {"name": name, "title": title, "spec": Markup(spec), "caption": caption, "finding": finding, "least": least}
 
 
 def write_trials(summary: Summary, folder: Path) -> Path:

@@ -1,13 +1,17 @@
 """The words and tables of the report, for the template."""
 
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
 from finetune.arguments import as_options
 from finetune.words import counted, short
 from studies.planning.words import from_to
+from studies.report.answer import answer, config, strip, tiles
 from studies.report.drawing import one_in
+from studies.report.ran import command, cost, machine
 from studies.results.answers import QUESTIONS, TITLES, answers, silence
+from studies.results.careful import careful
 from studies.results.digits import judged, places_of
 from studies.results.digits import shown as shown_value
 from studies.results.importance import Finding
@@ -29,16 +33,50 @@ def error_of(value: float | None) -> str:
     return "–" if value is None else shown_value(value, places_of(False, value))
 
 
-def page(summary: Summary) -> dict[str, Any]:
-    """Everything that the template shows, except the figures."""
-    return {
+# Parts of the report by their id, in reading order.
+PARTS = {
+    "config": "The best configuration",
+    "careful": "Before you rely on it",
+    "confirmed": "Confirmed on new seeds",
+    "matters": "Which settings matter",
+    "act": "How the settings act",
+    "history": "The trials",
+    "cost": "What it cost",
+    "ran": "How it was run",
+}
+
+
+def page(summary: Summary, drawn_in: Mapping[str, Sequence[Any]] | None = None) -> dict[str, Any]:
+    """Everything that the template shows, except the figures.
+
+    Args:
+        summary: The study's summary.
+        drawn_in: The figures of each part: a part without any may be left out.
+    """
+    shown = {
+        "config": config(summary),
+        "careful": [as_sentence(line, summary) for line in [*summary.unlearned, *careful(summary)]],
+        "confirmed": None,
+    }
+    drawn = drawn_in or {}
+    without = {part for part, content in shown.items() if not content}
+    without |= {"act"} if not drawn.get("act") else set()
+    without |= {"history"} if not (drawn.get("history") or complete(summary)) else set()
+    return shown | {
         "name": summary.study.study_name,
+        "head": f"{summary.about['method']} on {task_of(summary.about['data'])}",
+        "answer": answer(summary),
+        "tiles": tiles(summary),
+        "strip": strip(summary),
+        "parts": {part: title for part, title in PARTS.items() if part not in without},
+        "command": command(summary),
+        "cost": cost(summary),
         "facts": facts(summary),
         "idle": summary.idle,
         "notes": list(summary.notes.values())[:TOP],
         "more_notes": max(0, len(summary.notes) - TOP),
         "importances": tables(summary),
-        "answers": [as_options(f"{line[0].upper()}{line[1:]}.") for line in answers(summary)],
+        "answers": [as_sentence(line, summary) for line in answers(summary)],
         "silence": silence(summary),
         "source": source(summary),
         "failures": summary.failures[:TOP],
@@ -49,6 +87,12 @@ def page(summary: Summary) -> dict[str, Any]:
         "settings": list(summary.space),
         "identity": sections(summary),
     }
+
+
+def as_sentence(line: str, summary: Summary) -> str:
+    """A line as a sentence, with options; names of settings keep their letters."""
+    first = line.split(" ", 1)[0]
+    return as_options(line if first in summary.space else f"{line[0].upper()}{line[1:]}") + "."
 
 
 def facts(summary: Summary) -> dict[str, str]:
@@ -143,6 +187,7 @@ def sections(summary: Summary) -> dict[str, dict[str, str]]:
         "Search": about["search"],
         "Data": about["data"] | prints,
         "Versions": about["versions"],
+        "Machine": machine(summary),
     }
     return {
         title: {name: shown(value) for name, value in values.items() if value is not None}

@@ -6,15 +6,13 @@ from urllib.parse import quote
 
 import pandas as pd
 import plotly.graph_objects as go
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 from rich.console import Console
 from rich.table import Table
 
 from finetune.arguments import as_arguments, as_options
 from finetune.words import short
 from studies.report.drawing import LOOKS, QUIET, add_baseline, plain, styled
-from studies.report.files import embedded
+from studies.report.files import embedded, scripts
 from studies.report.page import DIRECTIONS, task_of
 from studies.report.rendering import rendered
 from studies.report.terminal import say
@@ -141,8 +139,8 @@ def write_several(several: Several, name: str, folders: dict[str, Path], path: P
         rows=rows,
         links=links,
         remarks=[as_options(line) for line in [*several.remarks, COSTS]],
-        figures=[] if figure is None else [embedded("methods", figure, CAPTION)],
-        plotly=Markup(get_plotlyjs()),
+        figures=[] if figure is None else [embedded("methods", figure, CAPTION, finding(several))],
+        **scripts(),
     )
     return write_whole(path, text)
 
@@ -161,6 +159,15 @@ def several_fragment(several: Several) -> str:
 def link(file: Path, start: Path) -> str:
     """The link to a file from a page in another folder."""
     return quote(Path(os.path.relpath(file, start)).as_posix())
+
+
+def finding(several: Several) -> str:
+    """The best method beside clean training, in words."""
+    first, top = several.first, several.rows[0]
+    if top.value is None:
+        return "No method has a complete trial."
+    values = f"{first.metric} {first.shown(top.value)}, clean training {first.shown(first.clean)}"
+    return f"The best trial of all is one of {top.method}: {values}, on one seed."
 
 
 def methods(several: Several) -> go.Figure | None:

@@ -76,12 +76,29 @@ def independent(summary: Summary) -> list[float]:
     return [worst if value is None else value for value in values]
 
 
-def expected_best(values: Sequence[float], maximize: bool = True) -> list[float]:
-    """The expected best of k trials, for k = 1 ... n/2, without bias.
+def best_among(values: Sequence[float], budget: int, maximize: bool = True) -> float:
+    """The expected best of so many trials, without bias.
 
     After Tang et al. 2020, "Showing Your Work Doesn't Always Work" (arXiv 2004.13705): the mean of the best over all
     subsets of k of the n values. With v_1 <= ... <= v_n, v_i is the best of C(i - 1, k - 1) of the C(n, k) subsets, so
     E_k = sum over i = k ... n of C(i - 1, k - 1) / C(n, k) * v_i.
+
+    Args:
+        values: Values of trials.
+        budget: At least 1 and at most the number of values.
+        maximize: Whether a higher value is better.
+
+    Example:
+        >>> best_among([1.0, 2.0, 6.0], 1), best_among([1.0, 2.0, 6.0], 2), best_among([1.0, 2.0, 6.0], 3)
+        (3.0, 4.666666666666667, 6.0)
+    """
+    subsets, sign = comb(len(values), budget), 1 if maximize else -1
+    ordered = sorted(sign * value for value in values)
+    return sign * sum(comb(place, budget - 1) / subsets * value for place, value in enumerate(ordered))
+
+
+def expected_best(values: Sequence[float], maximize: bool = True) -> list[float]:
+    """The expected best of k trials, for k = 1 ... n/2, without bias.
 
     More than n/2 trials would rest on too few different subsets.
 
@@ -93,9 +110,4 @@ def expected_best(values: Sequence[float], maximize: bool = True) -> list[float]
         >>> expected_best([1.0, 2.0, 3.0, 4.0])
         [2.5, 3.3333333333333335]
     """
-    count, sign = len(values), 1 if maximize else -1
-    ordered = sorted(sign * value for value in values)
-    return [
-        sign * sum(comb(i - 1, k - 1) / comb(count, k) * ordered[i - 1] for i in range(k, count + 1))
-        for k in range(1, count // 2 + 1)
-    ]
+    return [best_among(values, budget, maximize) for budget in range(1, len(values) // 2 + 1)]

@@ -6,6 +6,7 @@ from optuna.trial import TrialState
 
 from finetune.tasks.metrics import viewed
 from finetune.words import counted, short
+from studies.results.careful import careful
 from studies.results.digits import judged
 from studies.results.summary import Summary
 from studies.results.trials import complete
@@ -48,9 +49,14 @@ def settings_line(settings: dict[str, Any]) -> str:
 
 
 def warnings(summary: Summary) -> list[str]:
-    """What did nothing or went wrong: idle settings, odd trials, failed ones."""
+    """What to know before relying on it: a careful colleague's warnings, idle settings, odd trials, failed ones."""
     failed = [f"trial {trial} failed: {reason}" for trial, reason in summary.failures]
-    return [*summary.idle, *first(list(summary.notes.values()), "with a note"), *first(failed, "that failed")]
+    return [
+        *careful(summary),
+        *summary.idle,
+        *first(list(summary.notes.values()), "with a note"),
+        *first(failed, "that failed"),
+    ]
 
 
 def first(lines: list[str], which: str) -> list[str]:

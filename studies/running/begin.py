@@ -8,7 +8,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial
 
 from finetune.training.loop import Epoch
-from studies.planning.identity import ACCEPTED, BASELINE, CONSTANT, KEY, refuse_another
+from studies.planning.identity import ACCEPTED, BASELINE, CONSTANT, KEY, VALIDATION, refuse_another
 from studies.planning.versions import changes, versions
 
 
@@ -26,6 +26,9 @@ class Trains(Protocol):
 
     def baseline(self) -> list[Epoch]:
         """Clean training with the same recipe and seed."""
+
+    def validation(self, clean: float) -> dict[str, Any]:
+        """The number of validation rows and the error that it gives the value of clean training; empty if not known."""
 
     def clean_up(self, trial: Trial | FrozenTrial) -> None:
         """Delete what a finished trial left behind."""
@@ -56,7 +59,7 @@ def begin(storage: RDBStorage, name: str, mine: dict[str, Any], measured: dict[s
         storage: The database.
         name: The study's name.
         mine: The study's identity.
-        measured: The baseline and the constant guess.
+        measured: The baseline, the constant guess, and what is known about the validation rows.
         accept: Whether other versions are accepted.
 
     Raises:
@@ -68,8 +71,9 @@ def begin(storage: RDBStorage, name: str, mine: dict[str, Any], measured: dict[s
             study.set_user_attr(key, value)
         return study
     refuse_another(study, mine, accept)
-    if CONSTANT in measured and CONSTANT not in study.user_attrs:  # the study is older than this attribute
-        study.set_user_attr(CONSTANT, measured[CONSTANT])
+    for key in (CONSTANT, VALIDATION):  # not the machine, which may be another now
+        if key in measured and key not in study.user_attrs:  # the study is older than this attribute
+            study.set_user_attr(key, measured[key])
     accepted = study.user_attrs.get(ACCEPTED, [])
     if changes(study.user_attrs[KEY]["versions"], versions()) and versions() not in accepted:
         study.set_user_attr(ACCEPTED, [*accepted, versions()])

@@ -14,7 +14,7 @@ UNFINISHED = re.compile(r"trial-\d+(\.safetensors)?|clean")
 TORN = re.compile(r"\.writing-.*")
 FIGURES = "figures"
 FIGURE = re.compile(r".*\.(png|svg)|\.writing-.*")
-CLEAN = re.compile(r"clean-\d+\.safetensors|clean\.json|\.writing-.*")
+CLEAN = re.compile(r"clean-\d+\.safetensors|clean\.json|clean-output\.json|\.writing-.*")
 
 
 def own_files(folder: Path) -> list[Path]:

@@ -22,6 +22,7 @@ from studies.planning.plan import Plan
 from studies.planning.words import quoted, wide
 from studies.running.foreign import CURVES, enqueued, is_table, taken_as_given, usable
 from studies.running.prefix import prefix_key
+from studies.running.split_error import validation, write_output
 from studies.running.whole import write_whole
 
 OnEpoch = Callable[[Trial | None, Epoch], None]
@@ -154,8 +155,13 @@ class Objective:
                         training.save(self.epoch_file(epoch.number + 1))
         except Diverged as error:
             raise UserError(f"clean training diverges ({error}): lower {arg('learning_rate')}") from None
+        write_output(training, self.metric, self.prefix)
         write_whole(record_file, json.dumps([asdict(epoch) for epoch in training.history]))
         return training.history
+
+    def validation(self, clean: float) -> dict[str, Any]:
+        """The number of validation rows, and the standard error that it gives the value of clean training."""
+        return validation(self.bench.task, self.metric, clean, self.prefix)
 
 
 @contextmanager

@@ -251,4 +251,4 @@ def test_a_name_with_markup_stays_text(tmp_path):
     found = side_by_side([as_summary(one(name, "fgm", 0.01)) for name in names])
     page = Page(write_compared(found, "page", {}, tmp_path / "page.html"))
     assert all(name in page.text for name in names)
-    assert page.count("script") == 1 + page.count("figure")
+    assert page.count("script") == 2 + page.count("figure")

@@ -12,11 +12,12 @@ from studies.report.drawing import (
     log_ticks,
     plain,
 )
+from studies.report.scale import ends
 from studies.results.summary import Summary
 from studies.results.trials import complete, value_of
 
-# Optuna's contour has a cell for each pair of distinct values: 200 trials give 40,000 cells.
-MOST = 200
+# Optuna's contour has a cell for each pair of distinct values: 120 trials give 14,400 cells.
+MOST = 120
 FEW = 12
 
 
@@ -58,12 +59,17 @@ def chosen(summary: Summary) -> list[FrozenTrial]:
 
 
 def harmless(summary: Summary, names: Sequence[str], trials: Sequence[FrozenTrial]) -> optuna.Study:
-    """A study of these trials and settings, with names that are safe to show, for Optuna's own figures."""
+    """A study of these trials and settings, with names that are safe to show, for Optuna's own figures.
+
+    Trials that collapsed have the value at the worse end of what is drawn.
+    """
     space = {plain(name): countable(summary.space[name]) for name in names}
+    low, high = ends(summary)
     study = optuna.create_study(direction="maximize" if summary.maximize else "minimize")
     for trial in trials:
         params = {plain(name): position(trial, name, summary.space[name]) for name in names}
-        study.add_trial(create_trial(params=params, distributions=space, value=value_of(trial)))
+        value = min(max(value_of(trial) or 0.0, low), high)
+        study.add_trial(create_trial(params=params, distributions=space, value=value))
     return study
 
 

@@ -15,9 +15,11 @@ from studies.report.drawing import (
     plain,
     styled,
 )
+from studies.report.scale import value_range
 from studies.results.summary import Summary
 from studies.running.foreign import measured
 
+PART = "history"
 CAPTION = "The metric after each epoch, one thin line for each trial; the bold black line is clean training."
 
 
@@ -37,8 +39,17 @@ def draw(summary: Summary) -> go.Figure | None:
     line = {"color": INK, "width": 3}
     figure.add_trace(go.Scatter(x=numbers, y=values, mode="lines+markers", line=line, name=baseline_name(summary)))
     figure.update_xaxes(title_text="epoch", dtick=max(1, len(numbers) // 10))
-    figure.update_yaxes(title_text=metric)
+    low, high = value_range(summary)
+    reached = [*values, low, high]
+    figure.update_yaxes(title_text=metric, range=[min(reached), high] if summary.maximize else [low, max(reached)])
     return styled(figure, f"Training curves ({metric})")
+
+
+def finding(summary: Summary) -> str:
+    """How clean training went from its first to its last epoch."""
+    first, last = summary.baseline[0], summary.baseline[-1]
+    shown = [summary.shown(epoch.metrics[summary.metric]) for epoch in (first, last)]
+    return f"Clean training goes from {shown[0]} after its first epoch to {shown[1]} after epoch {last.number + 1}."
 
 
 def curves(trials: list[FrozenTrial], name: str, color: str, width: float, places: int) -> go.Scatter:

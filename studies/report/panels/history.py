@@ -5,10 +5,11 @@ from itertools import accumulate
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial
 
-from finetune.words import short
+from finetune.words import counted, short
 from studies.report.drawing import (
     BEST,
     add_baseline,
+    add_collapsed,
     kinds,
     marks,
     number_axis,
@@ -19,9 +20,10 @@ from studies.report.drawing import (
 from studies.results.summary import Summary
 from studies.results.trials import complete, value_of
 
+PART = "history"
 CAPTION = (
-    "Each point is a trial; points on the better side of the dashed line beat clean training. Failed trials, and "
-    "pruned trials below all final values, are at the worse edge."
+    "Each point is a trial; points on the better side of the dashed line beat clean training. Trials beyond the axis "
+    "(triangles), pruned trials below all final values, and failed ones are at the worse edge."
 )
 
 
@@ -41,9 +43,23 @@ def draw(summary: Summary) -> go.Figure | None:
         x, y = [*(trial.number for trial in done), summary.trials[-1].number], [*best, best[-1]]
         figure.add_trace(go.Scatter(x=x, y=y, mode="lines", line=line, name="best so far", hoverinfo="skip"))
     add_baseline(figure, summary)
+    add_collapsed(figure, summary)
     figure.update_xaxes(**number_axis(summary))
     figure.update_yaxes(**value_axis(summary))
     return styled(figure, f"Trials in the order they ran ({metric})")
+
+
+def finding(summary: Summary) -> str:
+    """How many trials beat clean training, and when the best came."""
+    done = complete(summary)
+    if not done:
+        return "No trial is complete."
+    sign = 1 if summary.maximize else -1
+    better = sum(sign * (value_of(trial) or 0.0) > sign * summary.clean for trial in done)
+    text = f"{better} of {counted(len(done), 'complete trial')} {'beats' if better == 1 else 'beat'} clean training"
+    if summary.best is None:
+        return f"{text}."
+    return f"{text}; the best, {summary.shown(summary.best.value or 0.0)}, is trial {summary.best.number}."
 
 
 def in_words(trial: FrozenTrial, kind: str, summary: Summary) -> str:

@@ -2,6 +2,7 @@
 
 import plotly.graph_objects as go
 
+from finetune.words import counted
 from studies.report.drawing import (
     LOOKS,
     kinds,
@@ -10,6 +11,7 @@ from studies.report.drawing import (
 )
 from studies.results.summary import Summary
 
+PART = "cost"
 CAPTION = "When each trial ran and for how long; in gaps no trial ran."
 
 
@@ -36,3 +38,12 @@ def draw(summary: Summary) -> go.Figure | None:
     figure.update_yaxes(numbers | {"range": numbers["range"][::-1]})
     figure.update_layout(barmode="overlay")
     return styled(figure, "When each trial ran")
+
+
+def finding(summary: Summary) -> str:
+    """From when to when the trials ran."""
+    spans = [(t.datetime_start, t.datetime_complete) for t in summary.trials if t.datetime_start and t.datetime_complete]
+    if not spans:
+        return "It is not known when the trials ran."
+    first, last = min(begin for begin, _ in spans), max(end for _, end in spans if end is not None)
+    return f"{counted(len(spans), 'trial')} ran between {first:%Y-%m-%d %H:%M} and {last:%Y-%m-%d %H:%M}."

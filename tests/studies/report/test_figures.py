@@ -10,7 +10,7 @@ from studies.report.figures import figures
 from studies.report.panels import PANELS
 from studies.results.summary import summarise
 
-ALL = ["history", "importances", "slices", "contour", "parallel", "epochs", "timeline"]
+ALL = ["importances", "slices", "contour", "parallel", "history", "epochs", "timeline"]
 
 
 def known(found):
@@ -66,10 +66,10 @@ def test_a_search_gets_every_figure_in_reading_order_with_a_title(drawn):
     ("states", "space", "expected"),
     [
         pytest.param("", None, [], id="no trial"),
-        pytest.param("C", None, ["history", "slices", "epochs", "timeline"], id="one trial"),
-        pytest.param("FFF", None, ["history", "slices", "epochs", "timeline"], id="all failed"),
-        pytest.param("PP", None, ["history", "slices", "epochs", "timeline"], id="all pruned"),
-        pytest.param("C" * 9, EPSILON, ["history", "slices", "parallel", "epochs", "timeline"], id="one setting"),
+        pytest.param("C", None, ["slices", "history", "epochs", "timeline"], id="one trial"),
+        pytest.param("FFF", None, ["slices", "history", "epochs", "timeline"], id="all failed"),
+        pytest.param("PP", None, ["slices", "history", "epochs", "timeline"], id="all pruned"),
+        pytest.param("C" * 9, EPSILON, ["slices", "parallel", "history", "epochs", "timeline"], id="one setting"),
         pytest.param("C" * 9, FLAT, ["history", "epochs", "timeline"], id="nothing varies"),
         pytest.param("CC", {}, ["history", "epochs", "timeline"], id="no setting"),
     ],
@@ -97,10 +97,13 @@ def test_the_best_so_far_follows_the_direction(maximize, better):
     assert list(best) == [better(values[: i + 1]) for i in range(4)] + [better(values)]
 
 
-def test_the_baseline_is_a_labelled_dashed_line(drawn):
+def test_the_baseline_is_a_labelled_dashed_line_in_a_band_of_the_noise(mixed, drawn):
     for name, lines in (("history", 1), ("slices", 3)):
         shapes = drawn[name].layout.shapes
-        assert [(shape.y0, shape.y1, shape.line.dash) for shape in shapes] == [(CLEAN, CLEAN, "dash")] * lines
+        dashed = [(shape.y0, shape.y1, shape.line.dash) for shape in shapes if shape.type == "line"]
+        assert dashed == [(CLEAN, CLEAN, "dash")] * lines
+        bands = [(shape.y0, shape.y1) for shape in shapes if shape.type == "rect"]
+        assert bands == [(CLEAN - 2 * mixed.matters.noise, CLEAN + 2 * mixed.matters.noise)] * lines
     for name in ("history", "slices", "parallel", "epochs"):
         assert "clean baseline 0.8125" in traces(drawn[name])
     assert "clean 0.8125" in drawn["contour"].data[0].colorbar.title.text

@@ -1,0 +1,92 @@
+"""How a study was run: its command, its cost, its machine."""
+
+import json
+from statistics import median
+from typing import Any
+
+from optuna.distributions import json_to_distribution
+
+from adv import METHODS
+from finetune.arguments import arg, as_options
+from finetune.config import Data, Recipe
+from finetune.words import short
+from spaces import RECIPE, space_of
+from studies.planning.identity import MACHINE
+from studies.planning.words import wide
+from studies.results.summary import Summary, parted
+from studies.results.trials import complete
+
+
+def command(summary: Summary) -> str | None:
+    """The command that makes such a study, from what the study stores; None if the user's own loop trained."""
+    about = summary.about
+    if "loop" in about["data"]:
+        return None
+    return " ".join(["python search.py", *map(as_options, [*aim(summary), *inputs(about), *searching(summary)])])
+
+
+def aim(summary: Summary) -> list[str]:
+    """Method, metric, space and study."""
+    about, usual = summary.about, space_of(summary.about["method"], summary.about["recipe"]["epochs"])
+    words = [arg("method", about["method"]), arg("trials", len(summary.trials))]
+    words += [arg("metric", about["metric"])] if about["metric"] != "accuracy" else []
+    words += [arg("set", {name: value}) for name, value in about["fixed"].items()]
+    tuned = [name for name in summary.space if name in RECIPE]
+    words += [arg("tune", tuned)] if tuned else []
+    for name, value in about["space"].items():
+        here = json_to_distribution(json.dumps(value))
+        if name not in tuned and here != usual.get(name) and not hasattr(here, "choices"):
+            words.append(arg("space", {name: wide(here)}))
+    name = summary.study.study_name
+    return words + ([arg("study", name)] if name != f"{about['data'].get('task')}-{about['method']}" else [])
+
+
+def inputs(about: dict[str, Any]) -> list[str]:
+    """Data and recipe, where they differ from the defaults."""
+    found = []
+    for values, kind in ((about["data"], Data), (about["recipe"], Recipe)):
+        for name, value in values.items():
+            usual = kind.model_fields[name].default if name in kind.model_fields else None
+            value = tuple(value) if isinstance(value, list) else value
+            if value != usual and (name, value) != ("task", "reviews"):
+                found.append(arg(name, list(value) if isinstance(value, tuple) else value))
+    return found
+
+
+def searching(summary: Summary) -> list[str]:
+    """How it searched, where that differs from the defaults."""
+    search = summary.about["search"]
+    words = [arg("explore", search["explore"])] if search["explore"] != min(32, len(summary.trials) // 2) else []
+    words += [arg("sampler", search["sampler"])] if search.get("sampler", "tpe") != "tpe" else []
+    words += [arg("pruner", search["pruner"])] if search.get("pruner", "median") != "median" else []
+    return words + ([arg("from_study", search["from"])] if "from" in search else [])
+
+
+def cost(summary: Summary) -> dict[str, str]:
+    """What clean training, a trial and all trials took, and what a step costs."""
+    clean = sum(epoch.seconds for epoch in summary.baseline)
+    taken = [t.user_attrs["seconds"] for t in complete(summary) if "seconds" in t.user_attrs]
+    every = [t.user_attrs["seconds"] for t in summary.trials if "seconds" in t.user_attrs]
+    rows = {"Clean training": f"{short(clean, 3)} s"}
+    if taken:
+        rows["A complete trial"] = f"{short(float(median(taken)), 3)} s in the median, its clean epochs included"
+    if every:
+        rows["All trials"] = f"{spent(sum(every))} of training"
+    if summary.best is not None:
+        settings, _ = parted(summary.best, summary.about)
+        passes = METHODS[summary.about["method"]](**settings).cost().relative
+        rows["A step of the best"] = f"{passes:.2f} times a clean step, by its passes"
+    return rows
+
+
+def spent(seconds: float) -> str:
+    """A time in its unit."""
+    if seconds < 120:
+        return f"{short(float(seconds), 3)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def machine(summary: Summary) -> dict[str, str]:
+    """Where it ran, as far as the study says; seeds."""
+    known = {"Device": summary.about.get("device"), "Machine": summary.study.user_attrs.get(MACHINE)}
+    return {name: str(value) for name, value in known.items() if value}

@@ -1,0 +1,111 @@
+"""Where the best trial lies at the edge of a searched range: the setting, and the range to try."""
+
+import dataclasses
+import math
+from typing import Any
+
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+
+from adv import METHODS
+from finetune.arguments import arg
+from finetune.config import Recipe, checked
+from finetune.errors import UserError
+from finetune.words import short
+from studies.planning.words import from_to
+from studies.results.summary import Summary
+from studies.results.trials import complete, value_of
+
+# The share of a range, at each end, that is its edge.
+EDGE = 0.05
+# A setting that does nothing puts the best at an edge by luck; more than half of so many best trials near it are no luck.
+BEST, NEAR = 5, 0.25
+
+
+def edges(summary: Summary) -> list[str]:
+    """A sentence for each range that the best trial touches, unless what lies beyond is not allowed."""
+    best = summary.best
+    if best is None or summary.foreign(best):
+        return []
+    found = []
+    for name, distribution in summary.space.items():
+        place = where(distribution, best.params.get(name))
+        if place is None or EDGE < place < 1 - EDGE:
+            continue
+        upper = place > 0.5
+        if not crowded(summary, name, distribution, upper):
+            continue
+        wider = beyond(summary, name, distribution, upper)
+        if wider is None:
+            continue
+        side, study = "upper" if upper else "lower", summary.study.study_name
+        at = f"{short(best.params[name], 3)} in {from_to(distribution)}"
+        again = f"{arg('space', {name: wider})} {arg('study', f'{study}-wider')} {arg('from_study', study)}"
+        found.append(f"the best trial is at the {side} edge of {name} ({at}): better values may lie beyond; try {again}")
+    return found
+
+
+def where(distribution: BaseDistribution, value: Any) -> float | None:
+    """The place of a value in a range of numbers, 0..1; None for choices and ranges of two values or fewer."""
+    if not isinstance(distribution, FloatDistribution | IntDistribution) or isinstance(value, str | bool | None):
+        return None
+    low, high = float(distribution.low), float(distribution.high)
+    if high <= low or (isinstance(distribution, IntDistribution) and high - low < 2):
+        return None
+    return math.log(value / low) / math.log(high / low) if distribution.log else (value - low) / (high - low)
+
+
+def crowded(summary: Summary, name: str, distribution: BaseDistribution, upper: bool) -> bool:
+    """Whether more than half of the best trials lie near this end."""
+    inside = [trial for trial in complete(summary) if not summary.foreign(trial)]
+    ranked = sorted(inside, key=lambda trial: value_of(trial) or 0.0, reverse=summary.maximize)
+    places = [place for trial in ranked[:BEST] if (place := where(distribution, trial.params.get(name))) is not None]
+    return 2 * sum((place >= 1 - NEAR) if upper else (place <= NEAR) for place in places) > len(places)
+
+
+def beyond(summary: Summary, name: str, distribution: BaseDistribution, upper: bool) -> list[str] | None:
+    """The range with more room at one end: half as wide again, at most a decade; None if nothing beyond is allowed."""
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    low, high = float(distribution.low), float(distribution.high)
+    if distribution.log:
+        factor = min(10.0, math.sqrt(high / low))
+        wide = (low, high * factor) if upper else (low / factor, high)
+    else:
+        room = (high - low) / 2
+        wide = (low, high + room) if upper else (low - room, high)
+    whole = isinstance(distribution, IntDistribution)
+    least = 1.0 if whole and distribution.log else -math.inf
+    floor, ceiling = limits(summary, name)
+    low_end, high_end = max(rounded(wide[0], whole), floor, least), min(rounded(wide[1], whole), ceiling)
+    end, new = (high, high_end) if upper else (low, low_end)
+    little = not distribution.log and abs(new - end) < EDGE * (high - low)
+    if little or new == end or not legal(summary, name, new, whole):
+        return None
+    ends = [f"{low:g}", f"{high_end:g}"] if upper else [f"{low_end:g}", f"{high:g}"]
+    return [*ends, *(["log"] if distribution.log else [])]
+
+
+def rounded(value: float, whole: bool) -> float:
+    """A bound as people write it."""
+    return float(round(value)) if whole else float(f"{value:.2g}")
+
+
+def limits(summary: Summary, name: str) -> tuple[float, float]:
+    """The smallest and the largest allowed value of a setting, as far as it says."""
+    if name == "start_epoch":  # the last epochs are for the attack to act
+        return 0.0, float(summary.about["recipe"]["epochs"] - 2)
+    for field in dataclasses.fields(METHODS[summary.about["method"]]):
+        if field.name == name:
+            low, high = field.metadata.get("low"), field.metadata.get("high")
+            return -math.inf if low is None else low, math.inf if high is None else high
+    return -math.inf, math.inf
+
+
+def legal(summary: Summary, name: str, value: float, whole: bool) -> bool:
+    """Whether a value of the recipe is allowed; the user's own loop takes any positive one."""
+    if name not in Recipe.model_fields or "loop" in summary.about["data"]:
+        return True
+    try:
+        checked(Recipe, {name: int(value) if whole else value})
+    except UserError:
+        return False
+    return True

@@ -1,0 +1,73 @@
+"""How far the value of clean training would move with other validation rows."""
+
+import json
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finetune.tasks import KINDS
+from finetune.tasks.metrics import viewed
+from finetune.tasks.task import Task
+from finetune.training.loop import Training
+from studies.running.whole import write_whole
+
+# Shares of rows that are right: their error follows from the value and the number of rows.
+SHARES = ("accuracy", "micro_f1")
+OUTPUT = "clean-output.json"
+# Draws of rows with replacement; and predictions of more numbers than this are not kept: so many rows err little.
+DRAWS, MOST = 100, 200_000
+
+
+def write_output(training: Training, metric: str, folder: Path) -> None:
+    """Keep the predictions of finished clean training beside its epochs, if the error of the metric needs them.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    view, plain = viewed(metric)
+    if view or plain in SHARES:  # the predictions of another view are not known here
+        return
+    rows, size = training.bench.validation, max(64, training.recipe.batch_size)
+    with training.average.swapped():
+        output = training.bench.predict(training.model, rows, size, training.precision.dtype)
+    if output.size <= MOST:
+        write_whole(folder / OUTPUT, json.dumps(np.round(output.astype(float), 6).tolist()))
+
+
+def validation(task: Task, metric: str, clean: float, folder: Path) -> dict[str, Any]:
+    """The number of validation rows, and the standard error of the metric by its name, as far as it is known.
+
+    Args:
+        task: The task.
+        metric: A metric that is defined for it.
+        clean: Its value for clean training.
+        folder: Where the predictions of clean training are, if any.
+    """
+    rows, (view, plain) = len(task.validation), viewed(metric)
+    if plain in SHARES:
+        return {"rows": rows, "error": {metric: math.sqrt(max(0.0, clean * (1 - clean)) / rows)}}
+    try:
+        output = np.array(json.loads((folder / OUTPUT).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {"rows": rows, "error": {}}
+    error = bootstrapped(task, metric, output) if len(output) == rows and not view else math.nan
+    return {"rows": rows, "error": {metric: error} if math.isfinite(error) else {}}
+
+
+def bootstrapped(task: Task, metric: str, output: NDArray[Any]) -> float:
+    """The standard deviation of a metric over draws of rows; nan if it is defined for fewer than two of them."""
+    score, labels, rng = KINDS[task.kind].measures[metric].score, task.validation.labels, np.random.default_rng(0)
+    found = list[float]()
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # a draw may lack a class, or be constant
+        for pick in rng.integers(len(output), size=(DRAWS, len(output))):
+            try:
+                found.append(score(labels[pick], output[pick]))
+            except ValueError:
+                continue
+    finite = [value for value in found if math.isfinite(value)]
+    return float(np.std(finite, ddof=1)) if len(finite) > 1 else math.nan
