@@ -40,8 +40,8 @@ def note(summary: Summary, command: str | None, render: Callable[[str], str]) ->
 
 
 def sentence(line: str) -> str:
-    """A line as a sentence."""
-    return plain(f"{line[:1].upper()}{line[1:]}{'' if line.endswith(('.', '?', '!')) else '.'}")
+    """A line with a full stop; its beginning stays as it is, because it may be the name of a setting."""
+    return plain(line if line.endswith((".", "?", "!")) else f"{line}.")
 
 
 def values(summary: Summary) -> str:

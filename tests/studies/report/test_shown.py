@@ -38,7 +38,7 @@ def test_the_note_has_the_answer_the_best_the_baseline_and_the_command(page):
     body = seen["note"]["body"]
     assert f"| **best** (trial {summary.best.number}) | **{summary.best.value:.4f}** | `adv_lr=" in body
     assert f"| clean baseline | {CLEAN:.4f} |" in body
-    assert "Best against clean +" in body
+    assert "best against clean +" in body
     assert "17 trials finished: 14 complete, 2 pruned, 1 failed." in body
     assert "```\npython search.py --method awp\n```" in body
 
