@@ -5,6 +5,7 @@ from pathlib import Path
 
 import optuna
 import pandas as pd
+from optuna.storages import RDBStorage
 
 from finetune.errors import UserError, near
 from finetune.words import choices
@@ -13,8 +14,10 @@ from studies.report.compared import compared_fragment, frame, write_compared
 from studies.results.compare import SideBySide, apart, side_by_side
 from studies.results.summary import summarise
 from studies.running.folder import folder_of, safe_name
-from studies.running.storage import close_with, existing_storage, holds_none, public, storage_errors
+from studies.running.storage import close_storage, close_with, existing_storage, holds_none, public, storage_errors
 from studies.running.whole import write_whole
+
+AT_LEAST = "a comparison takes at least two studies"
 
 
 class Comparison:
@@ -85,56 +88,67 @@ def read_comparison(storage: str, names: Sequence[str], out: str) -> Comparison:
         UserError: There is no such study, or the studies cannot be compared.
     """
     opened = existing_storage(storage)
-    with storage_errors(storage):
-        there = optuna.get_all_study_names(opened)
-        if not there:
-            raise UserError(holds_none(storage))
-        for name in names:
-            if name not in there:
-                raise UserError(f"there is no study {name!r} in {public(storage)}{near(name, there)}")
-        if twice := next((name for at, name in enumerate(names) if name in names[:at]), None):
-            raise UserError(f"study {twice!r} is named twice; name each study once")
-        found = [optuna.load_study(study_name=name, storage=opened) for name in names or sorted(there)]
-        close_with(found[0], opened)
-        chosen, left_out = chosen_of(found) if names else largest_of(found, storage)
-        if len(chosen) < 2:
-            ways = f"name two of {choices(there)}" if len(there) > 1 else "search another method on the same data first"
-            raise UserError(f"a comparison takes at least two studies; {' '.join([ways, *left_out])}")
-        return Comparison(side_by_side([summarise(study) for study in chosen], left_out), out)
+    try:
+        with storage_errors(storage):
+            chosen, left_out = named(opened, storage, names) if names else largest(opened, storage)
+            found = side_by_side([summarise(study) for study in chosen], left_out)
+    except BaseException:
+        close_storage(opened)
+        raise
+    close_with(chosen[0], opened)
+    return Comparison(found, out)
 
 
-def chosen_of(found: list[optuna.Study]) -> tuple[list[optuna.Study], list[str]]:
-    """Named studies, all of which must compare with the first.
+def named(opened: RDBStorage, storage: str, names: Sequence[str]) -> tuple[list[optuna.Study], list[str]]:
+    """Studies of these names, all of which must compare with the first; and no sentences.
 
     Raises:
-        UserError: One of them does not.
+        UserError: There is no such study, or it does not compare.
     """
+    there = optuna.get_all_study_names(opened)
+    if not there:
+        raise UserError(holds_none(storage))
+    for at, name in enumerate(names):
+        if name not in there:
+            raise UserError(f"there is no study {name!r} in {public(storage)}{near(name, there)}")
+        if name in names[:at]:
+            raise UserError(f"study {name!r} is named twice; name each study once")
+    found = [optuna.load_study(study_name=name, storage=opened) for name in names]
     for study in found:
         if why := unfit(study):
             raise UserError(why)
     for study in found[1:]:
-        if phrases := why_not(found[0], study):
-            raise UserError(f"{phrases} Studies compare if data, metric, model, recipe and seed are equal")
+        if sentence := why_not(found[0], study):
+            raise UserError(f"{sentence} Studies compare if data, metric, model, recipe and seed are equal")
+    if len(found) < 2:
+        raise UserError(f"{AT_LEAST}: name another one of {choices(there)}, or none for all of one task")
     return found, []
 
 
-def largest_of(found: list[optuna.Study], storage: str) -> tuple[list[optuna.Study], list[str]]:
-    """The largest group of studies that compare with each other, and a sentence for each other study."""
-    fit = [study for study in found if unfit(study) is None]
-    left_out = [f"Left out: {why}." for study in found if (why := unfit(study)) and not is_stage(study)]
+def largest(opened: RDBStorage, storage: str) -> tuple[list[optuna.Study], list[str]]:
+    """The largest group of studies that compare with each other, and a sentence for each other study.
+
+    Raises:
+        UserError: There are no two such studies.
+    """
+    names = sorted(optuna.get_all_study_names(opened))
+    if not names:
+        raise UserError(holds_none(storage))
+    found = [optuna.load_study(study_name=name, storage=opened) for name in names]
+    reasons = {study.study_name: why for study in found if not is_stage(study) and (why := unfit(study))}
+    fit = [study for study in found if not is_stage(study) and study.study_name not in reasons]
     groups = [[other for other in fit if not why_not(study, other)] for study in fit]
-    if not groups:
-        raise UserError(f"{public(storage)} has no study to compare: {' '.join(left_out)}")
-    chosen = max(groups, key=len)
-    left_out += [f"Left out: {why_not(chosen[0], study)}" for study in fit if study not in chosen]
+    chosen = max(groups, key=len, default=[])
+    apart_from = [why_not(chosen[0], study) for study in fit if study not in chosen]
+    left_out = [f"Left out: {why}" for why in [*(f"{why}." for why in reasons.values()), *apart_from]]
+    if len(chosen) < 2:
+        raise UserError(" ".join([f"{AT_LEAST}; search another method on the same data first.", *left_out[:2]]))
     return chosen, left_out
 
 
 def is_stage(study: optuna.Study) -> bool:
-    """Whether it holds the runs of another study's confirmation."""
-    return any(isinstance(value, dict) and {"of", "stage"} <= value.keys() for value in study.user_attrs.values()) or (
-        {"of", "stage"} <= study.user_attrs.keys()
-    )
+    """Whether it holds the runs of another study's confirmation: an attribute links it to that study."""
+    return any(isinstance(value, dict) and {"of", "stage"} <= value.keys() for value in study.user_attrs.values())
 
 
 def unfit(study: optuna.Study) -> str | None:

@@ -12,6 +12,7 @@ from studies.results.summary import Summary
 
 # Fields of an identity that decide what a value means, besides the data and the recipe.
 DECIDE = ("metric", "direction", "model fingerprint")
+WORDS = ("better", "worse", "not separable")
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class SideBySide:
     @property
     def remarks(self) -> list[str]:
         """How far the table can be trusted."""
-        lines = []
+        lines = [self.answer] if self.answer else []
         if unproven := [entry.label for entry in self.entries if entry.proven is None]:
             every = len(unproven) == len(self.entries)
             who = "No study was confirmed" if every else f"Not confirmed: {', '.join(unproven)}"
@@ -97,6 +98,14 @@ class SideBySide:
             each = ", ".join(f"{entry.summary.shown(entry.summary.clean)} in {entry.name}" for entry in self.entries)
             lines.append(f"Clean training differs between the studies ({each}); each gain is against the study's own.")
         return [*lines, *self.odd, *self.left_out]
+
+    @property
+    def answer(self) -> str:
+        """What the confirmations found, in one sentence; empty without any."""
+        ended = [entry for entry in self.entries if entry.proven and entry.proven.decided]
+        words = {word: [e.label for e in ended if e.proven and e.proven.word == word] for word in WORDS}
+        parts = [f"{word} {', '.join(labels)}" for word, labels in words.items() if labels]
+        return f"Against clean training, confirmed: {'; '.join(parts)}." if parts else ""
 
     @property
     def odd(self) -> list[str]:
