@@ -96,6 +96,16 @@ def test_seeds_and_rows_cover_the_truth_about_as_often_as_they_say():
     assert covered >= 34
 
 
+def test_what_differs_by_seed_and_row_counts_once():
+    rng, widths = np.random.default_rng(1), []
+    for _ in range(6):
+        ours, theirs = rng.integers(0, 2, (2, 8, 60))
+        found = seeds_and_rows(ours, theirs, np.ones(60), accuracy)
+        widths.append(found.high - found.low)
+    # 480 independent coins on each side; counted three times, as drawn, it would be 1.7 times as wide.
+    assert np.mean(widths) == pytest.approx(2 * 1.96 * math.sqrt(2 * 0.25 / 480), rel=0.25)
+
+
 def test_rows_widen_an_interval_that_seeds_alone_do_not_show():
     rng = np.random.default_rng(0)
     one, other = (rng.random(40) < 0.6).astype(int), (rng.random(40) < 0.5).astype(int)
