@@ -19,9 +19,14 @@ BINS, PILE = 56, 60.0
 
 def answer(summary: Summary) -> list[str]:
     """What was reached, how far to trust it, and which settings matter: a sentence each."""
-    confirmed = getattr(summary, "confirmed", None)
-    trust = confirmed.sentence if confirmed is not None and hasattr(confirmed, "sentence") else trusted(summary)
-    return [as_options(line) for line in (reached(summary), trust, mattered(summary)) if line]
+    verdict = confirmation(summary)[:1] or [trusted(summary)]
+    return [as_options(line) for line in (reached(summary), *verdict, mattered(summary)) if line]
+
+
+def confirmation(summary: Summary) -> list[str]:
+    """What a confirmation on new seeds says, the verdict first; empty as long as there is none."""
+    lines = getattr(getattr(summary, "confirmed", None), "lines", [])
+    return [f"{line[:1].upper()}{line[1:]}{'' if line.endswith('.') else '.'}" for line in lines]
 
 
 def reached(summary: Summary) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from finetune.arguments import as_options
 from finetune.words import counted, short
 from studies.planning.words import from_to
-from studies.report.answer import answer, config, strip, tiles
+from studies.report.answer import answer, config, confirmation, strip, tiles
 from studies.report.drawing import one_in
 from studies.report.ran import command, cost, machine
 from studies.results.answers import QUESTIONS, TITLES, answers, silence
@@ -56,7 +56,7 @@ def page(summary: Summary, drawn_in: Mapping[str, Sequence[Any]] | None = None) 
     shown = {
         "config": config(summary),
         "careful": [as_sentence(line, summary) for line in [*summary.unlearned, *careful(summary)]],
-        "confirmed": None,
+        "confirmed": [as_options(line) for line in confirmation(summary)],
     }
     drawn = drawn_in or {}
     without = {part for part, content in shown.items() if not content}

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -249,3 +250,19 @@ def test_specifications_of_figures_end_no_script():
     specs = re.findall(r'<script type="application/json" data-figure="[^"]*">(.*?)</script>', report_text(found), re.DOTALL)
     assert len(specs) > 2
     assert all(json.loads(spec)["data"] for spec in specs)
+
+
+def test_a_confirmation_has_its_part_and_is_the_second_sentence():
+    found = plain_summary(rows(0.83), EPS)
+    assert 'id="confirmed"' not in report_text(found)
+    lines = [
+        "verdict: better. best (trial 0) is better on 8 seeds",
+        "against <b>clean</b>: +0.0210",
+        "It costs 2.00x.",
+    ]
+    found.__dict__["confirmed"] = SimpleNamespace(lines=lines)
+    text = report_text(found)
+    assert answer(found)[1] == "Verdict: better. best (trial 0) is better on 8 seeds."
+    assert text.index('id="config"') < text.index('<h2 id="confirmed"') < text.index('<h2 id="matters"')
+    assert 'href="#confirmed"' in text
+    assert "Against <b>clean</b>: +0.0210. It costs 2.00x." in Words(text).text
