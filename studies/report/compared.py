@@ -111,7 +111,10 @@ def write_compared(found: SideBySide, name: str, folders: dict[str, Path], path:
         rows=rows,
         links=links,
         remarks=[as_options(line) for line in [*found.remarks, COSTS]],
-        figures=[embedded(name, figure, caption) for name, (figure, caption) in drawn(found).items()],
+        figures=[
+            embedded(name, figure, caption, found.answer if name == "confirmed" else "")
+            for name, (figure, caption) in drawn(found).items()
+        ],
         **scripts(),
     )
     return write_whole(path, text)

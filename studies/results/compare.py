@@ -104,8 +104,8 @@ class SideBySide:
         """What the confirmations found, in one sentence; empty without any."""
         ended = [entry for entry in self.entries if entry.proven and entry.proven.decided]
         words = {word: [e.label for e in ended if e.proven and e.proven.word == word] for word in WORDS}
-        parts = [f"{word} {', '.join(labels)}" for word, labels in words.items() if labels]
-        return f"Against clean training, confirmed: {'; '.join(parts)}." if parts else ""
+        parts = [f"{', '.join(labels)} {word}" for word, labels in words.items() if labels]
+        return f"Confirmed against clean training: {'; '.join(parts)}." if parts else ""
 
     @property
     def odd(self) -> list[str]:

@@ -195,7 +195,7 @@ def test_the_table_has_confirmed_gains_with_interval_and_word(three):
         "-0.0010 [-0.0100, +0.0080] not separable so far",
         "not confirmed",
     ]
-    assert three.remarks[0] == "Against clean training, confirmed: better awp."  # fgm's has not ended
+    assert three.remarks[0] == "Confirmed against clean training: awp better."  # fgm's has not ended
     assert three.remarks[1].startswith("Not confirmed: random.")
     assert "fresh seeds" in three.remarks[2]
     numbers = frame(three)
