@@ -120,7 +120,7 @@ def strip(summary: Summary) -> dict[str, Any] | None:
         "dots": dots,
         "clean": at(summary.clean),
         "best": best,
-        "band": (at(summary.clean - 2 * noise), at(summary.clean + 2 * noise)) if noise else None,
+        "band": (max(0.0, at(summary.clean - 2 * noise)), min(100.0, at(summary.clean + 2 * noise))) if noise else None,
         "ends": [summary.shown(low), summary.shown(high)],
         "words": f"{better} of {counted(len(trials), 'complete trial')} {'beats' if better == 1 else 'beat'} clean training",
     }

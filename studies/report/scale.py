@@ -16,17 +16,16 @@ def ends(summary: Summary) -> tuple[float, float]:
     """The lowest and the highest value that is drawn where it is: all complete trials but those that collapsed, and clean.
 
     A value has collapsed if it is farther below most of the trials that did not break training than these are below the
-    best, or clean training.
+    best, or clean training. The band of the noise does not widen the axis.
     """
-    sign, noise = 1 if summary.maximize else -1, summary.matters.noise
+    sign = 1 if summary.maximize else -1
     known = {t.number: sign * value for t in complete(summary) or own(summary) if (value := value_of(t)) is not None}
     lost = set(summary.matters.broken)
     whole = [value for number, value in known.items() if number not in lost] or list(known.values())
     clean = sign * summary.clean
-    top = max([*known.values(), clean + 2 * noise])
-    low = min([*known.values(), clean - 2 * noise])
+    top, low = max([*known.values(), clean]), min([*known.values(), clean])
     if whole:
-        quarter = min(float(np.quantile(whole, 0.25)), clean - 2 * noise)
+        quarter = min(float(np.quantile(whole, 0.25)), clean)
         low = max(low, quarter - (top - quarter))
     return (low, top) if summary.maximize else (-top, -low)
 
