@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 
+import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from adv import METHODS, SettingError
@@ -92,9 +92,12 @@ def best_among(values: Sequence[float], budget: int, maximize: bool = True) -> f
         >>> best_among([1.0, 2.0, 6.0], 1), best_among([1.0, 2.0, 6.0], 2), best_among([1.0, 2.0, 6.0], 3)
         (3.0, 4.666666666666667, 6.0)
     """
-    subsets, sign = comb(len(values), budget), 1 if maximize else -1
-    ordered = sorted(sign * value for value in values)
-    return sign * sum(comb(place, budget - 1) / subsets * value for place, value in enumerate(ordered))
+    count, sign = len(values), 1 if maximize else -1
+    ordered = np.sort(sign * np.asarray(values, dtype=np.float64))[::-1]
+    places = np.arange(count, 1, -1)
+    # The share of v_n is k / n, and that of v_{i-1} is (i - k) / (i - 1) times that of v_i: no large numbers.
+    falls = np.maximum(places - budget, 0) / (places - 1)
+    return sign * float(budget / count * np.cumprod([1.0, *falls]) @ ordered)
 
 
 def expected_best(values: Sequence[float], maximize: bool = True) -> list[float]:
