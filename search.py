@@ -13,7 +13,17 @@ import typer
 from rich.console import Console
 
 from studies.commands import options
-from studies.commands.options import GroupedCommand, GroupedCommands, OutOption, StorageOption, StudyOption, Text, Whole, opt
+from studies.commands.options import (
+    Fraction,
+    GroupedCommand,
+    GroupedCommands,
+    OutOption,
+    StorageOption,
+    StudyOption,
+    Text,
+    Whole,
+    opt,
+)
 from studies.planning.request import STORAGE
 
 STOPPED = 130
@@ -61,6 +71,22 @@ def compare(
     from studies.commands.compare import print_comparison
 
     print_comparison(storage, names or [], out, Console())
+
+
+@app.command()
+def confirm(
+    study: StudyOption = None,
+    seeds: Annotated[int, opt("the verdict takes at most this many seeds; 8 or more can give one (30)")] = 30,
+    race: Annotated[int, opt("configurations that race to be the winner; 0: the best trial (12)")] = 12,
+    smallest: Annotated[Fraction, opt("the smallest difference that matters to you")] = None,
+    storage: StorageOption = STORAGE,
+    out: OutOption = "runs",
+) -> None:
+    """Find out on fresh seeds whether the best of a search is really better than clean training; goes on if run again."""
+    wish = {"seeds": seeds, "race": race} | ({} if smallest is None else {"smallest": smallest})
+    from studies.commands.confirm import print_confirmation
+
+    print_confirmation(wish, storage, study, out, Console())
 
 
 @app.command()

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from studies.door import check, compare, load, search
+    from studies.door import check, compare, confirm, load, search
     from studies.own_loop import tune
     from studies.result import Result
     from studies.running.looped import Run
@@ -16,12 +16,13 @@ WHERE = {
     "search": "studies.door",
     "check": "studies.door",
     "compare": "studies.door",
+    "confirm": "studies.door",
     "load": "studies.door",
     "tune": "studies.own_loop",
     "Run": "studies.running.looped",
     "Result": "studies.result",
 }
-__all__ = ["Result", "Run", "check", "compare", "load", "search", "tune"]
+__all__ = ["Result", "Run", "check", "compare", "confirm", "load", "search", "tune"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from finetune.arguments import arg
+from finetune.config import checked
 from finetune.errors import UserError
 from studies.described import describe
+from studies.planning.confirm_request import ConfirmRequest
 from studies.planning.request import STORAGE, fields, request_of
 from studies.report.screen import Screen
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from studies.checking.look import Checked
     from studies.comparison import Comparison
     from studies.result import Result, Results
+    from studies.running.looped import Run
 
 
 @overload
@@ -110,6 +113,63 @@ def compare(*studies: str, storage: str = STORAGE, out: str = "runs") -> "Compar
     from studies.comparison import read_comparison
 
     return read_comparison(storage, studies, out)
+
+
+def confirm(
+    study: str | None = None,
+    *,
+    train: "Callable[[Run], float | None] | None" = None,
+    storage: str = STORAGE,
+    out: str = "runs",
+    seeds: int = 30,
+    race: int = 12,
+    smallest: float | None = None,
+    progress: bool = True,
+) -> "Result":
+    """Find out whether the best of a search is really better: the same call again goes on where it stopped.
+
+    The best configurations race on fresh seeds. The winner is then compared with clean training, and with its control, on
+    seeds of their own, until the verdict is decided. The test split is read once, at the end.
+
+    Args:
+        study: Name of the searched study; optional if the database has only one.
+        train: Your own loop, for a study of ``tune``.
+        storage: Optuna storage URL.
+        out: Folder for results.
+        seeds: The verdict takes at most this many seeds; 8 or more can give one.
+        race: Configurations in the race; 0 takes the best trial.
+        smallest: The smallest difference that matters to you.
+        progress: Whether to print progress.
+
+    Returns:
+        The result; its ``verdict`` is what was found.
+
+    Raises:
+        UserError: There is no such study, or it has nothing to confirm.
+        KeyboardInterrupt: It was stopped; nothing is lost.
+
+    Example:
+        >>> found = search("fgm", trials=2, epochs=1, max_train_rows=40, study="small", progress=False)
+        >>> confirm("small", seeds=2, race=0, progress=False).verdict.word
+        'not separable'
+    """
+    wish = {"seeds": seeds, "race": race} | ({} if smallest is None else {"smallest": smallest})
+    return confirmed(wish, storage, study, out, train, Screen.of(progress))
+
+
+def confirmed(
+    wish: dict[str, Any],
+    storage: str,
+    study: str | None,
+    out: str,
+    train: "Callable[[Run], float | None] | None",
+    screen: Screen,
+) -> "Result":
+    """The work that ``confirm`` and the command share."""
+    request = checked(ConfirmRequest, wish)
+    from studies.confirming import confirm_study
+
+    return confirm_study(request, storage, study, out, train, screen)
 
 
 def check(method: str = "awp", *, progress: bool = True, **arguments: Any) -> "Checked":

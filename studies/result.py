@@ -12,6 +12,7 @@ from finetune.errors import UserError
 from studies.report.files import report_text
 from studies.report.fragment import fragment
 from studies.report.several import frame, several_fragment, write_several
+from studies.results.confirmed import Confirmed
 from studies.results.export import best_of, writer_of
 from studies.results.importance import Finding
 from studies.results.several import Several, gathered
@@ -98,6 +99,11 @@ class Result:
     def importances(self) -> list[Finding]:
         """How much each setting and pair explains, with interval and noise floor; empty if there are too few trials."""
         return self.summary.importances
+
+    @property
+    def verdict(self) -> Confirmed | None:
+        """What ``confirm`` found: ``word``, the comparisons ``clean`` and ``control``, ``test``; None if it has not run."""
+        return self.summary.confirmed
 
     def to_frame(self, epochs: bool = False) -> pd.DataFrame:
         """A row for each finished trial: number, state, phase, value, settings, seconds, metrics, diagnostics.

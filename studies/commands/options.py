@@ -18,6 +18,7 @@ from studies.planning.scalar import scalar
 Command = TypeVar("Command", bound=Callable[..., Any])
 Text: TypeAlias = str | None
 Whole: TypeAlias = int | None
+Fraction: TypeAlias = float | None
 
 FIRST, LAST = "To begin with", "Help"
 PANELS = {

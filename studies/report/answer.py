@@ -9,7 +9,7 @@ from studies.planning.words import quoted
 from studies.report.scale import ends, heights
 from studies.results.answers import QUESTIONS, silence, within
 from studies.results.digits import gained
-from studies.results.export import as_yaml, best_of
+from studies.results.export import as_yaml, best_of, chosen
 from studies.results.summary import Summary, parted
 from studies.results.trials import complete, own, value_of
 
@@ -128,9 +128,10 @@ def strip(summary: Summary) -> dict[str, Any] | None:
 
 def config(summary: Summary) -> dict[str, str]:
     """The best settings as text to copy, by what they are for; empty without a complete trial."""
-    if summary.best is None or summary.best.value is None:
+    best = chosen(summary)
+    if best is None or best.value is None:
         return {}
-    settings, tuned = parted(summary.best, summary.about)
+    settings, tuned = parted(best, summary.about)
     lines = [f"method: {summary.about['method']}", *(f"{name}: {value}" for name, value in (settings | tuned).items())]
     call = ", ".join(f"{name}={value!r}" for name, value in settings.items())
     return {

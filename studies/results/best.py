@@ -55,6 +55,7 @@ class Best(Strict):
     recipe: Recipe
     metric: str
     recorded: Recorded
+    confirmed: dict[str, Any] | None = None
 
 
 class LoopBest(Strict):
@@ -66,3 +67,4 @@ class LoopBest(Strict):
     recipe: dict[str, Any]
     metric: str
     recorded: LoopRecorded
+    confirmed: dict[str, Any] | None = None

@@ -6,24 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from optuna.trial import FrozenTrial
 
 from adv import METHODS, SettingError
 from finetune.config import Data, Recipe, checked
 from finetune.errors import UserError, first_line, near
 from finetune.tasks.metrics import METRICS, viewed
 from studies.results.best import FORMAT, Best, LoopBest, LoopRecorded, Recorded
+from studies.results.confirm_record import record_of
 from studies.results.recorded import asked_of
 from studies.results.snippet import as_python
 from studies.results.summary import Summary, parted
 
 
 def best_of(summary: Summary) -> Best | LoopBest:
-    """The best trial as a configuration.
+    """The best trial, or the winner of the confirmation, as a configuration.
 
     Raises:
         UserError: No trial is complete.
     """
-    best, about = summary.best, summary.about
+    about, confirmed, best = summary.about, summary.confirmed, chosen(summary)
     if best is None or best.value is None:
         raise UserError(f"study {summary.study.study_name!r} has no complete trial to export")
     settings, tuned = parted(best, about)
@@ -36,6 +38,7 @@ def best_of(summary: Summary) -> Best | LoopBest:
         "device": best.user_attrs.get("device", about.get("device")),
     }
     common: dict[str, Any] = {"format": FORMAT, "method": about["method"], "settings": settings, "metric": about["metric"]}
+    common |= {} if confirmed is None else {"confirmed": record_of(confirmed)}
     if "loop" in about["data"]:
         recorded = LoopRecorded(**measured, loop=about["data"])
         return LoopBest(**common, recipe=about["recipe"] | tuned, recorded=recorded)
@@ -53,12 +56,24 @@ def best_of(summary: Summary) -> Best | LoopBest:
 def as_yaml(best: Best | LoopBest) -> str:
     """The file that ``search.py train`` takes."""
     head = f"# {best.recorded.study}: {best.metric} {best.recorded.value:.6g}, clean {best.recorded.clean:.6g}\n"
-    return head + yaml.safe_dump(best.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return head + yaml.safe_dump(best.model_dump(mode="json", exclude=unknown(best)), sort_keys=False, allow_unicode=True)
+
+
+def chosen(summary: Summary) -> FrozenTrial | None:
+    """The trial to go on with: the winner of the confirmation, else the best of the search; None if none is complete."""
+    confirmed = summary.confirmed
+    number = None if confirmed is None else confirmed.winner.trial
+    return next((trial for trial in summary.trials if trial.number == number), summary.best)
+
+
+def unknown(best: Best | LoopBest) -> set[str] | None:
+    """What a file leaves out: the confirmation, if there is none."""
+    return {"confirmed"} if best.confirmed is None else None
 
 
 def as_json(best: Best | LoopBest) -> str:
     """The configuration as JSON."""
-    return best.model_dump_json(indent=2) + "\n"
+    return best.model_dump_json(indent=2, exclude=unknown(best)) + "\n"
 
 
 WRITERS = {"yaml": as_yaml, "json": as_json, "python": as_python}

@@ -14,6 +14,7 @@ from studies.results.summary import summarise
 from studies.running.folder import folder_of
 from studies.running.footprint import bytes_of, clean_files, is_folder, own_files, snapshots
 from studies.running.prefix import shared_folder
+from studies.running.storage import LINK, stage_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ def listing(storage: RDBStorage, out: str = "runs") -> list[Listed]:
         storage: The database.
         out: The folder for results of their searches.
     """
-    names = sorted(optuna.get_all_study_names(storage))
+    names = optuna.get_all_study_names(storage)
+    of = {name: stage_of(storage, name) for name in names}
+    names.sort(key=lambda name: (of[name] or name, of[name] is not None, name))  # stages stand below their study
     return [listed(optuna.load_study(study_name=name, storage=storage), out) for name in names]
 
 
@@ -67,7 +70,7 @@ def listed(study: optuna.Study, out: str) -> Listed:
     best, clean = values(study) if about else (best_of_another(study, trials), None)
     return Listed(
         name=name,
-        method=str(about["method"]) if about else None,
+        method=str(about["method"]) if about else stage_word(study),
         counts={state: count for state, count in counts.items() if count},
         best=best,
         clean=clean,
@@ -76,6 +79,12 @@ def listed(study: optuna.Study, out: str) -> Listed:
         snapshots=bytes_of(*snapshots(folder)) if about else 0,
         changed=max((moment for trial in trials for moment in moments(trial)), default=None),
     )
+
+
+def stage_word(study: optuna.Study) -> str | None:
+    """In place of a method, which stage of a confirmation this is; None if it is none."""
+    link = study.user_attrs.get(LINK)
+    return f"({link['stage']})" if isinstance(link, dict) and "stage" in link else None
 
 
 def values(study: optuna.Study) -> tuple[str | None, str | None]:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.distributions import json_to_distribution
@@ -20,6 +20,9 @@ from studies.results.digits import gained, nothing_learned, places_of, shown
 from studies.results.idle import idle_settings
 from studies.results.importance import Finding, Matters, matters
 from studies.running.foreign import is_number, measured, notes, readable, why_foreign
+
+if TYPE_CHECKING:
+    from studies.results.confirmed import Confirmed
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,13 @@ class Summary:
         """The value of the constant guess; None in studies that do not have it."""
         found = self.study.user_attrs.get(CONSTANT, {}).get(self.metric)
         return None if found is None else float(found)
+
+    @cached_property
+    def confirmed(self) -> "Confirmed | None":
+        """What the confirmation found, or has found so far; None before its first seed is complete."""
+        from studies.results.confirmed import confirmed_of  # it reads a summary
+
+        return confirmed_of(self)
 
     @property
     def places(self) -> int:

@@ -1,6 +1,7 @@
 """Delete a study and everything it left: rows, folder, snapshots, and shared clean epochs that no other study uses."""
 
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,8 @@ from studies.running.claims import Claims
 from studies.running.folder import folder_of
 from studies.running.footprint import bytes_of, clean_files, is_folder, own_files
 from studies.running.prefix import complete, prefix_keys, shared_folder
-from studies.running.storage import holds_none, public
+from studies.running.stages import STAGES, stage_name
+from studies.running.storage import LINK, holds_none, public, stage_of
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Removal:
         clean: Folders of shared clean epochs that no other study of the database uses.
         kept: Sentences about what stays, each with its reason.
         artifacts: Its files for the dashboard.
+        stages: The stages of its confirmation, or the later stages if it is a stage itself.
     """
 
     study: optuna.Study
@@ -41,12 +44,16 @@ class Removal:
     clean: list[Path]
     kept: list[str]
     artifacts: list[Path] = field(default_factory=list)
+    stages: list[optuna.Study] = field(default_factory=list)
 
     @property
     def lines(self) -> list[str]:
         """What will be deleted, and what will not."""
         trials = counted(len(self.study.get_trials(deepcopy=False)), "trial")
         rows = [f"study {self.study.study_name} with {trials} in the database"]
+        for stage in self.stages:
+            runs = counted(len(stage.get_trials(deepcopy=False)), "run")
+            rows.append(f"{stage.study_name}, a part of its confirmation, with {runs}")
         if self.files:
             rows.append(f"{counted(len(self.files), 'file')} in {self.folder} ({size(bytes_of(*self.files))})")
         if self.artifacts:
@@ -75,14 +82,23 @@ def plan_removal(storage: RDBStorage, name: str, out: str) -> Removal:
         raise UserError(
             f"there is no study {name!r} in {where}{near(name, everyone)}" if everyone else holds_none(str(storage.url))
         )
-    study = everyone.pop(name)
+    study, of = everyone.pop(name), stage_of(storage, name)
+    if of is not None:
+        later = list(STAGES[STAGES.index(study.user_attrs[LINK]["stage"]) + 1 :])
+        return Removal(study, folder_of(out, of), [], [], [], [], stages_of(storage, of, later))
     if known_identity(study) is None and (study.get_trials(deepcopy=False) or study.user_attrs):
         raise UserError(f"study {name!r} was not made by this program, which deletes only its own studies")
     folder = folder_of(out, name)
     files, kept = own_files(folder), [f"{folder} stays: it is a link"] if folder.is_symlink() else []
     clean, doubts = unshared(study, list(everyone.values()), shared_folder(out))
     artifacts = artifact_files(study, storage, artifact_folder(out))
-    return Removal(study, folder, files, clean, kept + doubts, artifacts)
+    return Removal(study, folder, files, clean, kept + doubts, artifacts, stages_of(storage, name, STAGES))
+
+
+def stages_of(storage: RDBStorage, name: str, kinds: Sequence[str]) -> list[optuna.Study]:
+    """The stages of a study's confirmation that are there."""
+    names = [stage for kind in kinds if stage_of(storage, stage := stage_name(name, kind)) == name]
+    return [optuna.load_study(study_name=stage, storage=storage) for stage in names]
 
 
 def unshared(study: optuna.Study, others: list[optuna.Study], shared: Path) -> tuple[list[Path], list[str]]:
@@ -125,13 +141,14 @@ def remove(removal: Removal, storage: RDBStorage) -> list[str]:
     Raises:
         UserError: A process is running one of its trials; nothing is deleted.
     """
-    claims = Claims(removal.study, storage, lambda line: None)
-    with claims.leases.alone() as session:
-        busy = claims.busy(session)
-        if not busy:  # so it has no leases either
-            session.delete(StudyModel.find_or_raise_by_id(claims.leases.id, session))
-    if busy:
-        raise UserError(under_way(removal.study.study_name, busy))
+    parts = [Claims(study, storage, lambda line: None) for study in (removal.study, *removal.stages)]
+    with parts[0].leases.alone() as session:
+        working = [(claims.study.study_name, busy) for claims in parts if (busy := claims.busy(session))]
+        if not working:  # so they have no leases either
+            for claims in parts:
+                session.delete(StudyModel.find_or_raise_by_id(claims.leases.id, session))
+    if working:
+        raise UserError(under_way(*working[0]))
     failures = [line for path in [*removal.files, *removal.artifacts] if (line := delete(path))]
     for folder in removal.clean:
         failures += [line for path in clean_files(folder) if (line := delete(path))]

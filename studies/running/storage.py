@@ -22,6 +22,8 @@ WAIT_SECONDS = 60
 SCHEMA_KEY = 5_270_915
 NAMED = "SELECT GET_LOCK(CONCAT('advsearch ', :key), 60)"
 LOCKS = {"postgresql": "SELECT pg_advisory_lock(:key)", "mysql": NAMED, "mariadb": NAMED}
+# The user attribute of a stage of a confirmation: whose it is, and which.
+LINK = "stage"
 EXAMPLE = "write for example sqlite:///studies.db"
 ELSEWHERE = f"choose another {arg('storage')}"
 HINTS = {
@@ -206,6 +208,15 @@ def load_study(url: str, name: str | None) -> optuna.Study:
     Raises:
         UserError: There is no such study, or the name is needed; the message lists names.
     """
+    return opened(url, name)[0]
+
+
+def opened(url: str, name: str | None) -> tuple[optuna.Study, RDBStorage]:
+    """The study that ``load_study`` loads, and its database.
+
+    Raises:
+        UserError: As ``load_study``.
+    """
     storage = existing_storage(url)
     try:
         with storage_errors(url):
@@ -214,7 +225,21 @@ def load_study(url: str, name: str | None) -> optuna.Study:
         close_storage(storage)
         raise
     close_with(found, storage)
-    return found
+    return found, storage
+
+
+def stage_of(storage: Any, name: str) -> str | None:
+    """The study whose confirmation this study is a stage of; None if it is no stage, or there is no such study."""
+    if name not in optuna.get_all_study_names(storage):
+        return None
+    found = storage.get_study_user_attrs(storage.get_study_id_from_name(name)).get(LINK)
+    return str(found["of"]) if isinstance(found, dict) and "of" in found else None
+
+
+def searched_names(storage: Any) -> list[str]:
+    """The names of all studies that are no stages of a confirmation."""
+    names = optuna.get_all_study_names(storage)
+    return [name for name in names if name.rpartition(".")[0] not in names or stage_of(storage, name) is None]
 
 
 def chosen_name(storage: RDBStorage, url: str, name: str | None) -> str:
@@ -223,7 +248,9 @@ def chosen_name(storage: RDBStorage, url: str, name: str | None) -> str:
     Raises:
         UserError: There is no such study, or the name is needed; the message lists names.
     """
-    names = optuna.get_all_study_names(storage)
+    names = searched_names(storage)
+    if name is not None and (of := stage_of(storage, name)) is not None:
+        raise UserError(f"{name!r} is a part of the confirmation of study {of!r}: give {arg('study', of)}")
     if not names:
         raise UserError(holds_none(url))
     if name is None and len(names) > 1:

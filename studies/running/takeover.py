@@ -29,6 +29,7 @@ from studies.planning.words import quoted, wide
 from studies.running.begin import find_study
 from studies.running.foreign import TAKEN, fits, is_number, measured, taken
 from studies.running.leases import Leases
+from studies.running.storage import searched_names
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def find_source(storage: RDBStorage | None, name: str) -> optuna.Study:
         UserError: There is no study of that name.
     """
     where = arg("from_study", name)
-    names = [] if storage is None else optuna.get_all_study_names(storage)
+    names = [] if storage is None else searched_names(storage)
     if storage is None or name not in names:
         raise UserError(f"{where}: there is no such study in the database{near(name, names)}")
     return optuna.load_study(study_name=name, storage=storage)

@@ -1,0 +1,27 @@
+"""The confirm command: progress lines, then the verdict and the files."""
+
+from typing import Any
+
+from rich.console import Console
+
+from finetune.arguments import as_options
+from studies.door import confirmed
+from studies.report.screen import Screen
+
+
+def print_confirmation(wish: dict[str, Any], storage: str, study: str | None, out: str, console: Console) -> None:
+    """Confirm the best of a study and print what was found.
+
+    Raises:
+        UserError: There is no such study, or it has nothing to confirm.
+    """
+    result = confirmed(wish, storage, study, out, None, Screen(console, as_options))
+    from studies.report.terminal import print_paths, say
+    from studies.results.confirm_words import verdict_lines
+
+    found = result.verdict
+    assert found is not None
+    say(console, f"\nstudy {result.name}")
+    for line in verdict_lines(found):
+        say(console, line)
+    print_paths(console, result.files, storage)

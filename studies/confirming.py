@@ -1,0 +1,258 @@
+"""Confirm the best of a search: a race for the winner, a verdict on seeds of its own, and the test split, read once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from optuna.storages import RDBStorage
+
+from finetune.arguments import arg
+from finetune.config import Recipe
+from finetune.data.load import load_task
+from finetune.errors import UserError, writing
+from finetune.training.bench import Bench
+from finetune.words import counted
+from studies.planning.confirm_request import ConfirmRequest
+from studies.planning.loop_plan import LoopPlan
+from studies.planning.versions import changes, made_under, told, versions
+from studies.report.outputs import write_outputs
+from studies.report.screen import Screen
+from studies.report.stage_watch import StageWatch
+from studies.result import Result
+from studies.results.confirmed import CAP, ROWS, SMALLEST, TEST, judged_so_far
+from studies.results.contenders import compared_with, contenders, data_of, plan_of
+from studies.results.rows import over_rows, read_test
+from studies.results.signs import FIRST
+from studies.results.summary import Summary, summarise
+from studies.running.estimate import duration
+from studies.running.folder import study_folder
+from studies.running.leftovers import clear_torn
+from studies.running.loop import terminable
+from studies.running.looped import Run
+from studies.running.race import race, runs_of
+from studies.running.stage_runs import LoopRuns, Runs, method_of
+from studies.running.stages import AFTER, RACE, VERDICT, Arm, Stage, begin_stage, find_stage, run_until, write_once
+from studies.running.storage import opened, storage_errors
+
+Train = Callable[[Run], float | None]
+
+
+@dataclass
+class Confirmation:
+    """The confirmation of one study.
+
+    Args:
+        request: How to confirm.
+        summary: The search.
+        storage: Its database.
+        folder: Folder of its files.
+        train: The user's own loop, if the study is one of ``tune``.
+        screen: Where progress is printed.
+    """
+
+    request: ConfirmRequest
+    summary: Summary
+    storage: RDBStorage
+    folder: Path
+    train: Train | None
+    screen: Screen
+    bench: Bench | None = None
+
+    def run(self) -> None:
+        """Run what is left of it.
+
+        Raises:
+            UserError: It cannot be run.
+            KeyboardInterrupt: It was stopped; the same call goes on.
+        """
+        stage = find_stage(self.summary.study, VERDICT)
+        if stage is None or not self._settled(stage):
+            self._prepare()
+            stage = stage or self._verdict(self._winner())
+            self._judge(stage)
+            self._conclude(stage)
+        if self.request.smallest is not None:
+            stage.study.set_user_attr(SMALLEST, self.request.smallest)
+
+    def _settled(self, stage: Stage) -> bool:
+        """Whether there is nothing left to run, so that neither data nor model is needed."""
+        known = stage.study.user_attrs
+        return CAP in known and (TEST in known or ROWS in known) and self._enough(stage)
+
+    def _enough(self, stage: Stage) -> bool:
+        """Whether no further seed is asked for."""
+        judgement, _, _ = judged_so_far(stage, self.summary.maximize)
+        cap = int(stage.study.user_attrs[CAP])
+        found = judgement.decided and (judgement.word != "not separable" or self.request.seeds <= cap)
+        return found or judgement.seeds >= self.request.seeds
+
+    def _prepare(self) -> None:
+        """Read data and model, and see that they are those of the search.
+
+        Raises:
+            UserError: They are not, or cannot be read.
+        """
+        about, name = self.summary.about, self.summary.study.study_name
+        if "loop" in about["data"]:
+            return
+        with explained(f"study {name!r}: its data cannot be read"):
+            task = load_task(data_of(about), self.summary.metric)
+        if task.fingerprint != about["data fingerprint"]:
+            raise UserError(
+                f"study {name!r}: its data has changed since the search, so its settings cannot be confirmed on it"
+            )
+        self.bench = Bench(task, Recipe(**about["recipe"]))
+        print_then = about["model fingerprint"]
+        if self.bench.models.fingerprint_like(print_then) != print_then:
+            raise UserError(f"study {name!r}: its pretrained model has changed since the search")
+        if changed := changes(about["versions"], versions()):
+            self.screen.say(
+                f"versions have changed since the search: {told(changed)}; all runs compared here have the new ones"
+            )
+
+    def _runs(self, stage: Stage, keeps: bool = False) -> Runs | LoopRuns:
+        """What makes the runs of a stage."""
+        summary, plan = self.summary, plan_of(self.summary.about)
+        if isinstance(plan, LoopPlan):
+            assert self.train is not None
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            return LoopRuns(stage, plan, self.train, summary.metric, self.folder, made_under(summary.about, device))
+        assert self.bench is not None
+        made = made_under(summary.about, self.bench.device.type)
+        return Runs(stage, self.bench, plan.recipe, summary.metric, self.folder, keeps, made)
+
+    def _winner(self) -> Arm:
+        """The winner of the race, or the best trial if there is none."""
+        summary, say = self.summary, self.screen.say
+        there = find_stage(summary.study, RACE)
+        arms, lines = contenders(summary, self.request.race)
+        arms = arms if there is None else there.arms
+        compared, more = compared_with(arms[0])
+        for line in [*([] if there else lines), *more, self._expected(arms, compared)]:
+            say(line)
+        if len(arms) < 2:
+            return arms[0]
+        first = int(summary.about["recipe"]["seed"]) + AFTER[RACE]
+        stage = begin_stage(summary.study, self.storage, RACE, arms, first)
+        watch = StageWatch(self.screen, stage, runs_of(len(stage.arms)), summary.places)
+        place = race(stage, self.storage, self._runs(stage), summary.maximize, watch.on_finished, watch.say)
+        say(f"race: {stage.arms[place].who} goes into the verdict")
+        return stage.arms[place]
+
+    def _expected(self, arms: list[Arm], compared: list[Arm]) -> str:
+        """How many runs there will be, and how long they take."""
+        epochs = [epoch.seconds for epoch in self.summary.baseline]
+        each, many = [self._seconds(arm, epochs) for arm in arms], runs_of(len(arms))
+        seeds = self.request.seeds
+        together = sum(self._seconds(arm, epochs) for arm in compared)
+        most = sum(each) / len(each) * many + together * seeds
+        parts = [f"{counted(many, 'run')} for the race"] if many else []
+        names = "the winner, clean training and its control" if len(compared) > 2 else "the winner and clean training"
+        parts.append(f"at most {len(compared) * seeds} for the verdict ({names} on up to {counted(seeds, 'seed')})")
+        return f"confirmation: {' and '.join(parts)}, about {duration(most)} at most"
+
+    def _seconds(self, arm: Arm, epochs: list[float]) -> float:
+        """The estimated seconds of a run."""
+        method = method_of(arm)
+        attacked = max(0, len(epochs) - method.start_epoch)
+        return (attacked * method.cost().relative + len(epochs) - attacked) * median(epochs)
+
+    def _verdict(self, winner: Arm) -> Stage:
+        """Begin the verdict: what it compares, and its declared number of seeds."""
+        first = int(self.summary.about["recipe"]["seed"]) + AFTER[VERDICT]
+        stage = begin_stage(self.summary.study, self.storage, VERDICT, compared_with(winner)[0], first)
+        write_once(stage.study, self.storage, CAP, self.request.seeds)
+        return stage
+
+    def _judge(self, stage: Stage) -> None:
+        """Make runs, all of one seed before the next, until the verdict is decided."""
+        write_once(stage.study, self.storage, CAP, self.request.seeds)
+        summary, many, seeds = self.summary, len(stage.arms), self.request.seeds
+        runs, watch = self._runs(stage, keeps=True), StageWatch(self.screen, stage, many * seeds, summary.places)
+
+        def order(number: int) -> tuple[int, int]:
+            return number % many, stage.seed(number // many)
+
+        while not self._enough(stage):
+            made = judged_so_far(stage, summary.maximize)[0].seeds
+            upto = min(max(made + 1, FIRST), seeds)
+            run_until(stage, self.storage, runs, order, upto * many, watch.on_finished, watch.say)
+            for index in range(made, upto):
+                runs.forget(stage.seed(index))
+            if upto >= FIRST:
+                judgement = judged_so_far(stage, summary.maximize)[0]
+                watch.say(f"after {counted(upto, 'seed')}: {judgement.why}")
+
+    def _conclude(self, stage: Stage) -> None:
+        """What needs the labels of rows: the interval over rows, and the test split, read once."""
+        seeds = judged_so_far(stage, self.summary.maximize)[0].seeds
+        if self.bench is None:
+            stage.study.set_user_attr(ROWS, {})
+            return
+        task, metric, names = self.bench.task, self.summary.metric, ("clean", "winner", "control")
+        arms = dict(zip(names, range(len(stage.arms)), strict=False))
+        rows = over_rows(stage, arms, seeds, "validation", task, metric, self.summary.maximize)
+        stage.study.set_user_attr(ROWS, rows | {"seeds": seeds})
+        if TEST not in stage.study.user_attrs:
+            now = datetime.now().strftime("%Y-%m-%d %H:%M")
+            found = read_test(stage, arms, seeds, task, metric, self.summary.maximize)
+            write_once(stage.study, self.storage, TEST, {"time": now} | found)
+            if "why" in found:
+                self.screen.say(f"the test split was not read: {found['why']}")
+
+
+class explained:
+    """Put the reason of an error behind what it means here."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, UserError):
+            raise UserError(f"{self.what}: {error.text}") from None
+
+
+def confirm_study(
+    request: ConfirmRequest, url: str, name: str | None, out: str, train: Train | None, screen: Screen
+) -> Result:
+    """Confirm the best of a study, or go on with that.
+
+    Raises:
+        UserError: There is no such study, it has nothing to confirm, or its data or model is not what it was.
+        KeyboardInterrupt: It was stopped; the same call goes on.
+    """
+    study, storage = opened(url, name)
+    summary = summarise(study)
+    refuse_loop(summary, train)
+    contenders(summary, 0)  # refuses a study without a complete trial
+    folder = study_folder(out, study.study_name)
+    confirmation = Confirmation(request, summary, storage, folder, train, screen)
+    with storage_errors(url), terminable(), writing(arg("out", out)):
+        confirmation.run()
+        clear_torn(folder)
+        result = Result(study, url, folder)
+        result.files = write_outputs(result.summary, folder)
+    return result
+
+
+def refuse_loop(summary: Summary, train: Train | None) -> None:
+    """Refuse a study of the user's own loop without it, and a loop for another study.
+
+    Raises:
+        UserError: One is missing.
+    """
+    own, name = "loop" in summary.about["data"], summary.study.study_name
+    if own and train is None:
+        loop = summary.about["data"]["loop"]
+        raise UserError(
+            f"study {name!r} was searched with your own loop {loop}: in Python, confirm(study={name!r}, train=...)"
+        )
+    if not own and train is not None:
+        raise UserError(f"{arg('train')}: study {name!r} was searched with the built-in loop; leave it out")

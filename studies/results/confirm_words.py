@@ -1,0 +1,121 @@
+"""A verdict in sentences, the same on the terminal, in the report and in a notebook."""
+
+import math
+
+from finetune.words import counted, listed
+from studies.results.confirmed import Compared, Confirmed
+from studies.results.judging import AT
+
+SCOPE = "This is about this configuration on this split of the data, not about the method or the search."
+
+
+def verdict_lines(found: Confirmed) -> list[str]:
+    """Everything that a confirmation says, the answer first."""
+    lines = [headline(found), found.judgement.why]
+    lines += [difference_line(found, each) for each in (found.clean, found.control) if each is not None]
+    lines += [*control_lines(found), *size_lines(found), *search_lines(found), *test_lines(found)]
+    if found.failures:
+        more = f" (and {counted(len(found.failures) - 1, 'more run')})" if len(found.failures) > 1 else ""
+        lines.append(f"failed, counted as the largest loss: {found.failures[0]}{more}")
+    return [*(line for line in lines if line), SCOPE]
+
+
+def headline(found: Confirmed) -> str:
+    """The verdict in one sentence."""
+    names, who = f"{found.winner.who} ({found.winner.method})", f"on {counted(found.seeds, 'fresh seed')}"
+    against = found.clean
+    if found.word != "not separable":
+        return f"verdict: {found.word}. {names} is {found.word} than clean training {who}: {signed(found, against.mean)}"
+    if not found.judgement.decided:
+        return f"verdict: none yet. {names} against clean training {who}: {signed(found, against.mean)}"
+    return f"verdict: not separable. {names} and clean training {who}: {at_most(found, against)}"
+
+
+def at_most(found: Confirmed, against: Compared) -> str:
+    """How large a difference may be that was not shown."""
+    if against.low is None or against.high is None:
+        return "one seed shows no difference"
+    end = max(abs(against.low), abs(against.high))
+    return f"less than {found.shown(end)} either way, if any" if end else "no difference on any seed"
+
+
+def signed(found: Confirmed, value: float) -> str:
+    """A difference with its sign."""
+    return f"{'+' if value > 0 else ''}{found.shown(value)}"
+
+
+def difference_line(found: Confirmed, against: Compared) -> str:
+    """One comparison with its intervals."""
+    name = "clean training" if against is found.clean else "its control (a random direction)"
+    parts = [f"against {name}: {signed(found, against.mean)}"]
+    if against.low is not None and against.high is not None:
+        parts.append(f"95 % interval over seeds {signed(found, against.low)} to {signed(found, against.high)}")
+    if against.rows_low is not None and against.rows_high is not None:
+        parts.append(f"over seeds and rows {signed(found, against.rows_low)} to {signed(found, against.rows_high)}")
+    if not math.isnan(against.sd):
+        parts.append(f"sd {found.shown(against.sd)}")
+    parts.append(f"better on {100 * against.p_better:.0f} % of the seeds")
+    line = ", ".join(parts)
+    if against.chances is not None and found.smallest is not None:
+        worse, within, better = (f"{100 * chance:.0f} %" for chance in against.chances)
+        line += f"; better by more than {found.smallest:g}: {better}, within: {within}, worse by more: {worse}"
+    return line
+
+
+def control_lines(found: Confirmed) -> list[str]:
+    """What the control says about the reason of a gain."""
+    if found.control is None or found.word != "better":
+        return []
+    if found.control.word == "better":
+        return ["It also beats noise of the same size, so the direction of the attack matters."]
+    if found.control.word == "worse":
+        return ["Noise of the same size does even better: the gain does not come from the direction of the attack."]
+    return ["It was not shown to beat noise of the same size: the gain may come from noise alone."]
+
+
+def size_lines(found: Confirmed) -> list[str]:
+    """What so many seeds could have shown, the evidence for anyone who looks at every seed, and the cost."""
+    lines = []
+    if math.isfinite(found.clean.smallest):
+        rows = " and rows" if found.clean.rows_low is not None else ""
+        lines.append(f"so many seeds{rows} show a difference of {found.shown(found.clean.smallest)} with a chance of 80 %")
+    elif found.seeds < AT[0]:
+        lines.append(f"fewer than {AT[0]} seeds show nothing, however large it is: the same command with more seeds goes on")
+    if found.clean.rows_low is None:
+        lines.append("no interval over rows: the runs kept no predictions")
+    lines.append(
+        f"e-value after {counted(found.seeds, 'seed')}: {found.judgement.e:.3g} (20 or more is evidence at any time)"
+    )
+    cost = f"cost: {found.passes:.2f}x clean training by passes"
+    return [*lines, cost if found.seconds is None else f"{cost}, {found.seconds:.2f}x by time"]
+
+
+def search_lines(found: Confirmed) -> list[str]:
+    """How much too good the search made its best look."""
+    if found.optimism is None:
+        return []
+    mean = found.shown(found.values[found.winner.who])
+    if found.optimism <= 0:
+        return [f"on fresh seeds the winner's mean is {mean}, no less than the search's best value"]
+    return [f"optimism of the search: its best value was {found.shown(found.optimism)} above the winner's mean, {mean}"]
+
+
+def test_lines(found: Confirmed) -> list[str]:
+    """The reading of the test split."""
+    test = found.test
+    if test is None:
+        return []
+    sides = [(test.clean_difference, "clean training")]
+    sides += [] if test.control_difference is None else [(test.control_difference, "its control")]
+    each = [f"{signed(found, side.mean)} against {name}{interval(found, side)}" for side, name in sides]
+    head = f"test split ({counted(test.rows, 'row')}, read once, {test.time}, {counted(test.seeds, 'seed')})"
+    more = f"; it is not read again for the {found.seeds - test.seeds} seeds since" if found.seeds > test.seeds else ""
+    return [f"{head}: {found.shown(test.winner)}, {listed(each)}{more}"]
+
+
+def interval(found: Confirmed, side: Compared) -> str:
+    """The widest interval that is known."""
+    low = side.low if side.rows_low is None else side.rows_low
+    high = side.high if side.rows_high is None else side.rows_high
+    over = "seeds" if side.rows_low is None else "seeds and rows"
+    return "" if low is None or high is None else f" ({signed(found, low)} to {signed(found, high)} over {over})"

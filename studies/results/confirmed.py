@@ -1,0 +1,268 @@
+"""What a confirmation found, read from its stages: the same for the terminal, the report, best.yaml and Python."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from optuna.trial import TrialState
+
+from studies.results.contenders import CONTROL
+from studies.results.digits import shown
+from studies.results.intervals import bca, mean, p_better, probabilities, sd, smallest_shown
+from studies.results.judging import Judgement, Looks, judge
+from studies.results.signs import paired
+from studies.results.summary import Summary
+from studies.running.stage_runs import method_of
+from studies.running.stages import RACE, VERDICT, Arm, Stage, find_stage
+
+# User attributes of the verdict: the declared number of seeds, what matters to the user, and what needed the rows' labels.
+CAP, SMALLEST, ROWS, TEST = "cap", "smallest", "over rows", "test split"
+CLEAN_ARM, WINNER_ARM, CONTROL_ARM = 0, 1, 2
+LAST_ALPHA = 0.0173
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The winner against one rival on the same seeds. Positive differences are better for the winner.
+
+    Args:
+        against: The rival.
+        differences: By seed; inf and -inf where a run failed.
+        word: "better", "worse" or "not separable"; None where nothing is tested (on the test split).
+        mean: The mean difference, in the metric's unit.
+        sd: Its standard deviation over seeds; nan for one seed.
+        low, high: The BCa interval of the mean over seeds; None for one seed.
+        rows_low, rows_high: The interval over seeds and rows together; None if there are no predictions.
+        p_better: How often the winner is better with the same seed.
+        smallest: The smallest difference that this many seeds and rows could have shown.
+        chances: Probabilities that the difference is worse than, within and better than what matters to the user.
+    """
+
+    against: str
+    differences: list[float]
+    word: str | None
+    mean: float
+    sd: float
+    low: float | None
+    high: float | None
+    rows_low: float | None
+    rows_high: float | None
+    p_better: float
+    smallest: float
+    chances: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True)
+class OnTest:
+    """The one reading of the test split.
+
+    Args:
+        time: When it was read.
+        rows: Its rows.
+        seeds: How many seeds it was read with.
+        winner, clean: Mean values.
+        clean_difference, control_difference: The winner against each.
+    """
+
+    time: str
+    rows: int
+    seeds: int
+    winner: float
+    clean: float
+    clean_difference: Compared
+    control_difference: Compared | None
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """A verdict, or what is known of it so far.
+
+    Args:
+        study: Name of the searched study.
+        metric: Its metric.
+        maximize: Whether a higher value is better.
+        places: Decimals of values.
+        winner: The confirmed configuration.
+        raced: Configurations in the race; 0 if there was none.
+        seeds: Seeds that every arm has.
+        first: The first of them.
+        cap: The declared number of seeds.
+        judgement: The words, and how they were found.
+        values: Mean values over the seeds, by arm; runs that failed are left out.
+        failures: Sentences about failed runs.
+        clean: The winner against clean training.
+        control: The winner against its control, if it has one.
+        test: The reading of the test split, if there is one.
+        optimism: How much better the search's best looked than the winner's mean, if that is known.
+        seconds: Mean seconds of a run of the winner against those of clean training.
+        passes: Cost of a step in clean steps.
+    """
+
+    study: str
+    metric: str
+    maximize: bool
+    places: int
+    winner: Arm
+    raced: int
+    seeds: int
+    first: int
+    cap: int
+    judgement: Judgement
+    values: dict[str, float]
+    failures: list[str]
+    clean: Compared
+    control: Compared | None
+    test: OnTest | None
+    optimism: float | None
+    seconds: float | None
+    passes: float
+    smallest: float | None
+
+    @property
+    def word(self) -> str:
+        """About clean training: "better", "worse" or "not separable"."""
+        return self.judgement.word
+
+    @property
+    def lines(self) -> list[str]:
+        """Everything that it says, the answer first."""
+        from studies.results.confirm_words import verdict_lines  # it reads what is here
+
+        return verdict_lines(self)
+
+    def shown(self, value: float) -> str:
+        """A value as it is printed."""
+        return shown(value, self.places)
+
+
+def judged_so_far(stage: Stage, maximize: bool) -> tuple[Judgement, list[float], list[float] | None]:
+    """The judgement of the finished seeds, and the differences against clean training and against the control."""
+    cap = int(stage.study.user_attrs[CAP])
+    count = len(stage.runs()) + 1
+    winner = stage.values(WINNER_ARM, count)
+    clean = paired(winner, stage.values(CLEAN_ARM, count), maximize)
+    control = paired(winner, stage.values(CONTROL_ARM, count), maximize) if len(stage.arms) > CONTROL_ARM else None
+    seeds = min(len(clean), len(clean if control is None else control))
+    clean, control = clean[:seeds], control and control[:seeds]
+    return judge(clean, control, cap), clean, control
+
+
+def compare(
+    against: str,
+    differences: list[float],
+    word: str | None,
+    cap: int,
+    rows: Mapping[str, float] | None,
+    matters: float | None,
+) -> Compared:
+    """The winner against one rival.
+
+    Args:
+        against: The rival.
+        differences: By seed.
+        word: The verdict.
+        cap: The declared number of seeds.
+        rows: The interval over seeds and rows, and the standard error that comes from the rows, if known.
+        matters: The smallest difference that matters to the user, if given.
+    """
+    ends = bca(differences) or (None, None)
+    last = (Looks.until(cap).alphas or (LAST_ALPHA,))[-1]
+    by_rows = rows or {}
+    return Compared(
+        against=against,
+        differences=differences,
+        word=word,
+        mean=mean(differences),
+        sd=sd(differences),
+        low=ends[0],
+        high=ends[1],
+        rows_low=by_rows.get("low"),
+        rows_high=by_rows.get("high"),
+        p_better=p_better(differences),
+        smallest=smallest_shown(differences, last, by_rows.get("rows", 0.0)),
+        chances=None if matters is None else probabilities(differences, matters),
+    )
+
+
+def confirmed_of(summary: Summary) -> Confirmed | None:
+    """What the confirmation of a study has found so far; None before the first seed of its verdict is complete."""
+    stage = find_stage(summary.study, VERDICT)
+    if stage is None or CAP not in stage.study.user_attrs:
+        return None
+    judgement, clean, control = judged_so_far(stage, summary.maximize)
+    if not clean:
+        return None
+    known, winner, seeds = stage.study.user_attrs, stage.arms[WINNER_ARM], len(clean)
+    cap, matters, rows = int(known[CAP]), known.get(SMALLEST), known.get(ROWS, {})
+    rows = rows if rows.get("seeds") == seeds else {}
+    values = {arm.who: finite_mean(stage.values(index, seeds)) for index, arm in enumerate(stage.arms)}
+    race = find_stage(summary.study, RACE)
+    optimism = None
+    if summary.best is not None and summary.best.value is not None and math.isfinite(values[winner.who]):
+        optimism = (summary.best.value - values[winner.who]) * (1 if summary.maximize else -1)
+    return Confirmed(
+        study=summary.study.study_name,
+        metric=summary.metric,
+        maximize=summary.maximize,
+        places=summary.places,
+        winner=winner,
+        raced=0 if race is None else len(race.arms),
+        seeds=seeds,
+        first=stage.first,
+        cap=cap,
+        judgement=judgement,
+        values=values,
+        failures=failures_of(stage),
+        clean=compare(stage.arms[CLEAN_ARM].who, clean, judgement.word, cap, rows.get("clean"), matters),
+        control=None
+        if control is None
+        else compare(CONTROL, control, judgement.control_word, cap, rows.get("control"), matters),
+        test=on_test(stage, summary.maximize, cap, matters),
+        optimism=optimism,
+        seconds=relative_seconds(stage),
+        passes=method_of(winner).cost().relative,
+        smallest=matters,
+    )
+
+
+def finite_mean(values: Sequence[float | None]) -> float:
+    """The mean of the runs that have a value; nan if none has."""
+    found = [value for value in values if value is not None]
+    return fmean(found) if found else math.nan
+
+
+def failures_of(stage: Stage) -> list[str]:
+    """A sentence for each failed run."""
+    failed = [(key, run) for key, run in sorted(stage.runs().items()) if run.state is not TrialState.COMPLETE]
+    return [f"{stage.arms[arm].who}, seed {seed}: {run.user_attrs.get('failure')}" for (arm, seed), run in failed]
+
+
+def relative_seconds(stage: Stage) -> float | None:
+    """Mean seconds of the winner's runs against those of clean training; None if they are not known."""
+    found: dict[int, list[float]] = {CLEAN_ARM: [], WINNER_ARM: []}
+    for (arm, _), run in stage.runs().items():
+        if arm in found and run.state is TrialState.COMPLETE and "seconds" in run.user_attrs:
+            found[arm].append(run.user_attrs["seconds"])
+    if not all(found.values()) or not fmean(found[CLEAN_ARM]):
+        return None
+    return fmean(found[WINNER_ARM]) / fmean(found[CLEAN_ARM])
+
+
+def on_test(stage: Stage, maximize: bool, cap: int, matters: float | None) -> OnTest | None:
+    """The reading of the test split; None if it was not read."""
+    read: dict[str, Any] | None = stage.study.user_attrs.get(TEST)
+    if not read or "values" not in read:
+        return None
+    values = read["values"]
+    rivals = {name: paired(values["winner"], values[name], maximize) for name in ("clean", "control") if name in values}
+    names = {"clean": stage.arms[CLEAN_ARM].who, "control": CONTROL}
+    found = {
+        name: compare(names[name], differences, None, cap, read["rows"].get(name), matters)
+        for name, differences in rivals.items()
+    }
+    return OnTest(
+        read["time"], read["count"], len(values["winner"]), finite_mean(values["winner"]), finite_mean(values["clean"]),
+        found["clean"], found.get("control"),
+    )  # fmt: skip

@@ -1,0 +1,202 @@
+"""The runs of a confirmation: as trials of the search, with another seed, and with predictions that are kept."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from optuna.trial import FrozenTrial, Trial
+
+from adv import METHODS, AttackError, Clean, Method, SettingError
+from finetune.config import Recipe, checked
+from finetune.errors import Diverged
+from finetune.training.bench import AUTOCAST, Bench
+from finetune.training.loop import Training
+from studies.planning.loop_plan import LoopPlan
+from studies.running.kept import keep
+from studies.running.looped import Run, failing
+from studies.running.objective import Failed, record
+from studies.running.stages import Arm, Stage, run_of
+
+# The sum of both splits' predictions of a run, in bytes, that a database is asked to keep.
+MOST = 4 * 2**20
+
+
+def method_of(arm: Arm) -> Method:
+    """The method of an arm.
+
+    Raises:
+        SettingError: A setting is not allowed any more.
+    """
+    method = METHODS[arm.method](**arm.settings)
+    rival = method.rival() if arm.rival else method
+    if rival is None:
+        raise SettingError(f"{arm.method} has no control")
+    return rival
+
+
+class Runs:
+    """Makes the runs of a stage with the built-in training loop.
+
+    Args:
+        stage: The stage.
+        bench: Data and models.
+        recipe: The searched study's recipe.
+        metric: The metric whose value is the run's value.
+        folder: Folder of the study's files.
+        keeps: Whether runs keep their predictions of the validation and test rows.
+        made_under: Versions and device that each run records, where they differ from the study's.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        bench: Bench,
+        recipe: Recipe,
+        metric: str,
+        folder: Path,
+        keeps: bool,
+        made_under: dict[str, Any],
+    ) -> None:
+        self.stage, self.bench, self.recipe, self.metric = stage, bench, recipe, metric
+        self.folder, self.keeps, self.made_under = folder, keeps, made_under
+        starts = [method_of(arm).start_epoch for arm in stage.arms if not arm.recipe]
+        self.shared = {min(start, recipe.epochs - 1) for start in starts} - {0}
+        self.test = bench.encode(bench.task.test) if keeps else None
+
+    def __call__(self, trial: Trial) -> float:
+        """Make one run; its value is the metric after the last epoch.
+
+        Raises:
+            Failed: It diverged, ran out of memory, or its settings have no effect on the model.
+        """
+        index, seed = run_of(trial)
+        arm = self.stage.arms[index]
+        try:
+            method = method_of(arm)
+            recipe = checked(Recipe, self.recipe.model_dump() | arm.recipe | {"seed": seed})
+            return self._train(trial, Training(self.bench, recipe, method), share=not arm.recipe)
+        except (Diverged, AttackError, SettingError) as error:
+            raise Failed(f"{type(error).__name__.lower()}: {error}") from None
+        except torch.OutOfMemoryError:
+            raise Failed("out of memory: smaller batches or shorter texts need less") from None
+
+    def _train(self, trial: Trial, training: Training, share: bool) -> float:
+        recipe, method = training.recipe, training.method
+        snapshot, known = self._snapshot(trial.number), set(trial.storage.get_trial(trial._trial_id).intermediate_values)
+        if not training.load(snapshot) and share:
+            self._begin(training)
+        loaded = len(training.history)
+        try:
+            for epoch in training.epochs():
+                if epoch.number not in known:
+                    trial.report(epoch.metrics[self.metric], epoch.number)
+                ended = epoch.number + 1
+                if loaded < ended < recipe.epochs:
+                    training.save(snapshot)
+                    if share and ended in self.shared and isinstance(method.at(epoch.number), Clean):
+                        self._share(training, recipe.seed, ended)
+            self._keep(trial, training)
+        finally:
+            record(trial, training.history)
+            for name, made in self.made_under.items():
+                trial.set_user_attr(name, made)
+        return training.history[-1].metrics[self.metric]
+
+    def _begin(self, training: Training) -> None:
+        """Go on from the shared clean epochs of this seed, as many as there are."""
+        recipe, method = training.recipe, training.method
+        last = recipe.epochs - 1 if isinstance(method, Clean) else min(method.start_epoch, recipe.epochs - 1)
+        for epochs in range(last, 0, -1):
+            if training.load(self._shared(recipe.seed, epochs)):
+                return
+
+    def _share(self, training: Training, seed: int, epochs: int) -> None:
+        """Keep clean epochs for the other runs of this seed."""
+        if not training.method.state_dict() and not self._shared(seed, epochs).exists():
+            training.save(self._shared(seed, epochs))
+
+    def _keep(self, trial: Trial, training: Training) -> None:
+        """Keep the predictions; labels of test rows are not read."""
+        if self.test is None:
+            return
+        size, dtype = max(64, training.recipe.batch_size), AUTOCAST[training.recipe.precision]
+        with training.average.swapped():
+            rows = {"validation": self.bench.validation, "test": self.test}
+            found = {name: self.bench.predict(training.model, data, size, dtype) for name, data in rows.items()}
+        if sum(array.nbytes for array in found.values()) <= MOST:
+            for name, array in found.items():
+                keep(trial, name, array)
+
+    def clean_up(self, trial: Trial | FrozenTrial) -> None:
+        """Delete the snapshot of a finished run."""
+        self._snapshot(trial.number).unlink(missing_ok=True)
+
+    def forget(self, seed: int) -> None:
+        """Delete the shared clean epochs of a seed whose runs are finished."""
+        for epochs in self.shared:
+            self._shared(seed, epochs).unlink(missing_ok=True)
+
+    def _snapshot(self, number: int) -> Path:
+        return self.folder / f"{self.stage.kind}-{number}.safetensors"
+
+    def _shared(self, seed: int, epochs: int) -> Path:
+        return self.folder / f"seed-{seed}-{epochs}.safetensors"
+
+
+class LoopRuns:
+    """Makes the runs of a stage with the user's own loop; there are no predictions to keep.
+
+    Args:
+        stage: The stage.
+        plan: What was searched.
+        train: The loop.
+        metric: The name of its value.
+        folder: Parent of the runs' folders.
+        made_under: Versions and device that each run records, where they differ from the study's.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        plan: LoopPlan,
+        train: Callable[[Run], float | None],
+        metric: str,
+        folder: Path,
+        made_under: dict[str, Any],
+    ) -> None:
+        self.stage, self.plan, self.train, self.metric = stage, plan, train, metric
+        self.folder, self.made_under = folder, made_under
+
+    def __call__(self, trial: Trial) -> float:
+        """Run the loop once and return the value of the run.
+
+        Raises:
+            Failed: The run diverged, ran out of memory, or its settings have no effect on the model.
+        """
+        index, seed = run_of(trial)
+        arm, plan = self.stage.arms[index], self.plan
+        with failing():
+            method = method_of(arm)
+        recipe = plan.recipe | {name: value for name, value in arm.recipe.items() if name != "epochs"}
+        epochs = int(arm.recipe.get("epochs", plan.epochs))
+        place = self._place(trial.number)
+        run = Run(method, epochs, seed, arm.settings, recipe, self.metric, place, trial, lambda *_: None)
+        try:
+            with failing():
+                return run.end(self.train(run))
+        finally:
+            record(trial, run.history)
+            for name, made in self.made_under.items():
+                trial.set_user_attr(name, made)
+
+    def clean_up(self, trial: Trial | FrozenTrial) -> None:
+        """Delete the folder of a finished run."""
+        shutil.rmtree(self._place(trial.number), ignore_errors=True)
+
+    def forget(self, seed: int) -> None:
+        """Nothing is shared between runs of an own loop."""
+
+    def _place(self, number: int) -> Path:
+        return self.folder / f"{self.stage.kind}-{number}"
