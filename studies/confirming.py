@@ -174,6 +174,8 @@ class Confirmation:
         summary, many, seeds = self.summary, len(stage.arms), self.request.seeds
         runs, watch = self._runs(stage, keeps=True), StageWatch(self.screen, stage, many * seeds, summary.places)
 
+        told = ""
+
         def order(number: int) -> tuple[int, int]:
             return number % many, stage.seed(number // many)
 
@@ -185,7 +187,9 @@ class Confirmation:
                 runs.forget(stage.seed(index))
             if upto >= FIRST:
                 judgement = judged_so_far(stage, summary.maximize)[0]
-                watch.say(f"after {counted(upto, 'seed')}: {judgement.why}")
+                if judgement.why != told:  # between looks it stays as it is
+                    watch.say(f"after {counted(upto, 'seed')}: {judgement.why}")
+                told = judgement.why
 
     def _conclude(self, stage: Stage) -> None:
         """What needs the labels of rows: the interval over rows, and the test split, read once."""
