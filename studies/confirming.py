@@ -14,6 +14,7 @@ from finetune.arguments import arg
 from finetune.config import Recipe
 from finetune.data.load import load_task
 from finetune.errors import UserError, writing
+from finetune.tasks.metrics import viewed, views_of
 from finetune.training.bench import Bench
 from finetune.words import counted
 from studies.planning.confirm_request import ConfirmRequest
@@ -105,7 +106,7 @@ class Confirmation:
             raise UserError(
                 f"study {name!r}: its data has changed since the search, so its settings cannot be confirmed on it"
             )
-        self.bench = Bench(task, Recipe(**about["recipe"]))
+        self.bench = Bench(task, Recipe(**about["recipe"]), views_of(self.summary.metric))
         print_then = about["model fingerprint"]
         if self.bench.models.fingerprint_like(print_then) != print_then:
             raise UserError(f"study {name!r}: its pretrained model has changed since the search")
@@ -199,12 +200,16 @@ class Confirmation:
             return
         task, metric, names = self.bench.task, self.summary.metric, ("clean", "winner", "control")
         arms = dict(zip(names, range(len(stage.arms)), strict=False))
-        rows = over_rows(stage, arms, seeds, "validation", task, metric, self.summary.maximize)
+        view, metric = viewed(metric)
+        # The predictions are those of the rows as they are, and say nothing about the value in another view.
+        rows = {} if view else over_rows(stage, arms, seeds, "validation", task, metric, self.summary.maximize)
         stage.study.set_user_attr(ROWS, rows | {"seeds": seeds})
         if TEST not in stage.study.user_attrs:
             now = datetime.now().strftime("%Y-%m-%d %H:%M")
             found = read_test(stage, arms, seeds, task, metric, self.summary.maximize)
             write_once(stage.study, self.storage, TEST, {"time": now} | found)
+            if view:
+                self.screen.say(f"the test split is read as it is, with {metric}: {view} is a view of the validation rows")
             if "why" in found:
                 self.screen.say(f"the test split was not read: {found['why']}")
 
