@@ -252,7 +252,7 @@ def test_specifications_of_figures_end_no_script():
     assert all(json.loads(spec)["data"] for spec in specs)
 
 
-def test_a_confirmation_has_its_part_and_is_the_second_sentence():
+def test_a_confirmation_has_its_part_and_is_the_second_sentence(monkeypatch):
     found = plain_summary(rows(0.83), EPS)
     assert 'id="confirmed"' not in report_text(found)
     lines = [
@@ -260,7 +260,8 @@ def test_a_confirmation_has_its_part_and_is_the_second_sentence():
         "against <b>clean</b>: +0.0210",
         "It costs 2.00x.",
     ]
-    found.__dict__["confirmed"] = SimpleNamespace(lines=lines)
+    found.__dict__["confirmed"] = SimpleNamespace(lines=lines, winner=SimpleNamespace(trial=None))
+    monkeypatch.setattr("studies.results.export.record_of", lambda confirmed: {})
     text = report_text(found)
     assert answer(found)[1] == "Verdict: better. best (trial 0) is better on 8 seeds."
     assert text.index('id="config"') < text.index('<h2 id="confirmed"') < text.index('<h2 id="matters"')
