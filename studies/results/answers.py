@@ -8,6 +8,7 @@ from studies.results.importance import AT_LEAST, FEW, STRENGTH, Finding, Questio
 from studies.results.summary import Summary
 from studies.results.trials import own, value_of
 from studies.results.where import where
+from studies.running.foreign import explores
 
 QUESTIONS: tuple[Question, ...] = ("breaks", "improves")
 TITLES: dict[Question, str] = {"breaks": "what breaks training", "improves": "what makes the other trials better"}
@@ -48,8 +49,7 @@ def within(row: Finding, rows: list[Finding]) -> bool:
 def sentence(row: Finding, summary: Summary) -> str:
     """One finding: what it decides, how much of it, and where."""
     place = where(row, summary)
-    two = len(row.settings) == 2
-    who = f"{'the strength of the attack' if row.settings == (STRENGTH,) else row.name} decide{' together' if two else 's'}"
+    who = f"{named(row)} decide{' together' if len(row.settings) > 1 else 's'}"
     lost = counted(len(summary.matters.broken), "trial")
     what = {
         "breaks": f"{who} whether training breaks ({lost} of {summary.matters.points} did)",
@@ -58,12 +58,17 @@ def sentence(row: Finding, summary: Summary) -> str:
     return f"{what}: {row.share:.2f} of the variance (floor {row.floor:.2f})" + (f"; {place}" if place else "")
 
 
+def named(row: Finding) -> str:
+    """The settings of a finding, in a sentence."""
+    return "the strength of the attack" if row.settings == (STRENGTH,) else row.name
+
+
 def nothing(question: Question, rows: list[Finding], summary: Summary) -> str:
     """That nothing was found, and how many trials would show a setting that is worth finding."""
     top = max(rows, key=lambda row: row.share)
     what = {"breaks": "whether training breaks", "improves": "how good the trials are that do not break"}[question]
     # The floor is a gain in log evidence, which hardly depends on the number of trials.
-    evenly = sum(trial.number < summary.explore for trial in own(summary))
+    evenly = sum(explores(trial, summary.explore) for trial in own(summary))
     gain = -math.log(1 - min(top.floor, 0.99)) * max(evenly, AT_LEAST)
     needed = math.ceil(gain / -math.log(1 - WORTH) / 10) * 10
     evenly_spread = f"about {needed} evenly spread trials ({arg('explore', needed)})"

@@ -8,11 +8,16 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.results.terms import Floats, design, fitted
+from studies.running.foreign import is_number
 
 # A trial is broken if it is below clean training by more than so many standard deviations of the noise.
-FAR = 3.0
+FAR = 4.0
 # Half of all normal values are within so many standard deviations of their mean.
 MIDDLE = 0.6745
+# Noise and broken trials are found in turns, mostly in two.
+ROUNDS = 5
+# With fewer trials that are not broken, noise cannot be measured.
+FEWEST = 8
 DIVERGED = ("diverged", "the metric is")
 
 
@@ -28,17 +33,17 @@ def points_of(trials: Sequence[FrozenTrial], maximize: bool) -> Points:
 
     A pruned trial's last report is raised by what complete trials gained from that epoch to the end, in the median.
     """
-    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE and is_finite(trial.value)]
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE and is_number(trial.value)]
     rises: dict[int, float] = {}
     found = list[tuple[FrozenTrial, float]]()
     for trial in trials:
-        if trial.state is TrialState.COMPLETE and trial.value is not None and is_finite(trial.value):
+        if trial.state is TrialState.COMPLETE and trial.value is not None and is_number(trial.value):
             found.append((trial, float(trial.value)))
         elif trial.state is TrialState.PRUNED and trial.intermediate_values:
             last = max(trial.intermediate_values)
             if last not in rises:
                 rises[last] = rise(complete, last)
-            if is_finite(trial.intermediate_values[last]):
+            if is_number(trial.intermediate_values[last]):
                 found.append((trial, trial.intermediate_values[last] + rises[last]))
         elif str(trial.user_attrs.get("failure", "")).startswith(DIVERGED):
             found.append((trial, float("nan")))
@@ -55,10 +60,7 @@ def rise(complete: Sequence[FrozenTrial], epoch: int) -> float:
 
 
 def noise_of(parts: Sequence[Floats], points: Points) -> float:
-    """Standard deviation of what no function of one or two settings explains.
-
-    It is read from the middle half of the rests, which a few collapsed trials do not touch.
-    """
+    """Standard deviation of what no function of one or two settings explains, read from the middle half of the rests."""
     finite = np.isfinite(points.values)
     values = points.values[finite]
     if len(values) < 2 or values.std() == 0:
@@ -69,12 +71,28 @@ def noise_of(parts: Sequence[Floats], points: Points) -> float:
     return float(np.median(np.abs(left - np.median(left))) / MIDDLE * values.std())
 
 
+def told_apart(parts: Sequence[Floats], points: Points, clean: float) -> tuple[float, NDArray[np.bool_]]:
+    """The noise, and which trials are broken.
+
+    What collapsed makes a function hard to fit beside it, so that its neighbours look noisy: the noise is measured again
+    without the broken trials, until they stay the same.
+
+    Args:
+        parts: For each setting its functions at the points.
+        points: What the trials reached.
+        clean: The value of clean training, the larger the better.
+    """
+    lost = np.zeros(len(points.trials), bool)
+    for _ in range(ROUNDS):
+        whole = Points([trial for trial, gone in zip(points.trials, lost, strict=True) if not gone], points.values[~lost])
+        noise, before = noise_of([part[~lost] for part in parts], whole), lost
+        lost = broken(points, clean, noise)
+        if (lost == before).all() or (~lost).sum() < FEWEST:
+            break
+    return noise, lost
+
+
 def broken(points: Points, clean: float, noise: float) -> NDArray[np.bool_]:
     """Which trials ended below clean training (the larger the better) by more than the noise, or diverged."""
     found: NDArray[np.bool_] = points.values < clean - FAR * noise
     return found
-
-
-def is_finite(value: float | None) -> bool:
-    """Whether it is a finite number."""
-    return value is not None and bool(np.isfinite(value))

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 from scipy.stats import rankdata
 
 from spaces import Space
-from studies.results.broken import broken, noise_of, points_of
+from studies.results.broken import points_of, told_apart
 from studies.results.selection import Row, Selection
 from studies.results.terms import WAVES, Floats, columns, cosines
 from studies.running.foreign import explores
@@ -38,7 +38,8 @@ class Finding:
         settings: One or two names; ``("strength",)`` stands for the measured relative size of the perturbation.
         question: "breaks": what makes training end below clean training by more than noise; "improves": what makes the
             value of all other trials better.
-        share: Share of the variance that it explains, 0..1 (a pair: with its two settings), less what chance would explain.
+        share: Share of the variance that it explains, 0..1 (a pair: with its two settings). Flexibility costs: where
+            nothing is explained, it is near 0.
         low: Lower end of the 95 % interval.
         high: Upper end.
         floor: What the best of unrelated settings would reach.
@@ -64,7 +65,7 @@ class Matters(NamedTuple):
 
     Args:
         findings: The largest share first within each question, those with evidence before the others.
-        noise: Standard deviation of the value between trials with the same settings, as far as trials tell.
+        noise: Standard deviation of the value between trials with the same settings, as far as one seed tells.
         broken: Numbers of broken trials.
         points: How many trials were looked at.
     """
@@ -75,9 +76,7 @@ class Matters(NamedTuple):
     points: int
 
 
-def matters(
-    trials: Sequence[FrozenTrial], space: Space, explore: int, maximize: bool, clean: float, copies: int | None = None
-) -> Matters:
+def matters(trials: Sequence[FrozenTrial], space: Space, explore: int, maximize: bool, clean: float) -> Matters:
     """What breaks training and what improves it.
 
     Args:
@@ -86,25 +85,22 @@ def matters(
         explore: Trials before this number, other than those taken over, are spread evenly; the others count less.
         maximize: Whether a larger value is better.
         clean: The value of clean training.
-        copies: Shuffled copies of the values, by default 400.
     """
     names = sorted(name for name, distribution in space.items() if not distribution.single())
     points = points_of(trials, maximize)
     if len(names) < 2 or len(points.trials) < AT_LEAST:
         return Matters([], 0.0, [], len(points.trials))
     parts = columns([trial.params for trial in points.trials], space, names)
-    noise = noise_of(parts, points)
-    lost = broken(points, clean if maximize else -clean, noise)
+    noise, lost = told_apart(parts, points, clean if maximize else -clean)
     weights = np.array([1.0 if explores(trial, explore) else CHOSEN for trial in points.trials])
-    look = Look(points.trials, names, parts, weights, copies)
+    look = Look(points.trials, names, parts, weights)
     findings = list[Finding]()
     if FEW <= lost.sum() <= len(lost) - FEW:
         findings += look.findings("breaks", lost.astype(float), np.ones_like(lost))
     if (~lost).sum() >= AT_LEAST:
         findings += look.findings("improves", points.values, ~lost)
-    return Matters(
-        findings, noise, [t.number for t, gone in zip(points.trials, lost, strict=True) if gone], len(points.trials)
-    )
+    numbers = [trial.number for trial, gone in zip(points.trials, lost, strict=True) if gone]
+    return Matters(findings, noise, numbers, len(points.trials))
 
 
 class Look(NamedTuple):
@@ -114,21 +110,20 @@ class Look(NamedTuple):
     names: list[str]
     parts: list[Floats]
     weights: Floats
-    copies: int | None
 
     def findings(self, question: Question, values: Floats, which: NDArray[np.bool_]) -> list[Finding]:
         """The findings of one question among some trials: settings and pairs, then the strength."""
         if values[which].std() == 0:
             return []
         parts = [part[which] for part in self.parts]
-        rows = Selection(parts, values[which], 0.8 * LEVEL / 2, self.weights[which], self.copies).rows()
+        rows = Selection(parts, values[which], 0.8 * LEVEL / 2, self.weights[which]).rows()
         found = [finding(row, tuple(self.names[index] for index in row.term), question) for row in rows]
         measured = np.array([strength_of(trial) for trial in self.trials])
         which = which & np.isfinite(measured)
         if which.sum() >= AT_LEAST and len(set(measured[which])) > FEW and values[which].std() > 0:
             place = (rankdata(measured[which]) - 0.5) / which.sum()
             waves = [cosines(place, WAVES)]
-            [row] = Selection(waves, values[which], 0.2 * LEVEL / 2, self.weights[which], self.copies).rows()
+            [row] = Selection(waves, values[which], 0.2 * LEVEL / 2, self.weights[which]).rows()
             found.append(finding(row, (STRENGTH,), question))
         return found
 

@@ -7,7 +7,6 @@ and Lane 1983). All terms compete in every copy: a false finding has the stated 
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,13 +96,11 @@ class Selection:
 
     def copies(self, terms: Sequence[Term], orders: NDArray[np.int64]) -> Floats:
         """The values, then copies: what the terms describe, and what is left, shuffled; (points, 1 + copies)."""
-        smooth, left = np.zeros_like(self.values), self.values
-        if terms:
-            [values] = self.standard(self.values[:, None]).T
-            fit = fitted(self.functions(terms), values)
-            smooth, left = fit.fitted / self.root, fit.left / self.root
-            return self.standard(np.column_stack([values / self.root, smooth[:, None] + (left - left.mean())[orders].T]))
-        return self.standard(np.column_stack([self.values, left[orders].T]))
+        if not terms:
+            return self.standard(np.column_stack([self.values, self.values[orders].T]))
+        [scaled] = self.standard(self.values[:, None]).T
+        values, smooth, left = (column / self.root for column in (scaled, *fitted(self.functions(terms), scaled)))
+        return self.standard(np.column_stack([values, smooth[:, None] + (left - left.mean())[orders].T]))
 
     def standard(self, values: Floats) -> Floats:
         """Columns with weighted mean 0 and variance 1, each row times the square root of its weight."""
@@ -113,10 +110,14 @@ class Selection:
         found: Floats = self.root[:, None] * centred / np.maximum(spread, np.finfo(float).tiny)
         return found
 
+    def explained(self, terms: Sequence[Term], copies: Floats) -> Floats:
+        """Log evidence of some terms for each copy; 0 without terms."""
+        return evidence(self.functions(terms), copies) if terms else np.zeros(copies.shape[1])
+
     def step(self, base: tuple[Term, ...]) -> list[Candidate]:
         """What each candidate adds to the terms that are there."""
         copies = self.copies(base, self.orders)
-        before: Any = evidence(self.functions(base), copies) if base else 0.0
+        before = self.explained(base, copies)
         candidates = candidates_of(len(self.parts), base)
         if not candidates:
             return []
@@ -151,8 +152,8 @@ class Selection:
         """Its shares, with an interval from values that its own fit and shuffled rests make up."""
         terms, count = (*candidate.base, *candidate.new), float((self.root**2).sum())
         copies = self.copies(terms, self.orders[: len(self.orders) // 2])[:, 1:]
-        before: Any = evidence(self.functions(candidate.base), copies) if candidate.base else 0.0
-        low, middle, high = np.quantile(evidence(self.functions(terms), copies) - before, INTERVAL)
+        gained = self.explained(terms, copies) - self.explained(candidate.base, copies)
+        low, middle, high = np.quantile(gained, INTERVAL)
         gains = (candidate.gain, candidate.gain + low - middle, candidate.gain + high - middle, candidate.floor)
         explained, least, most, floor = (share(gain, count) for gain in gains)
         return Row(candidate.term, explained, least, most, floor, candidate.found)

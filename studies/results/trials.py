@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.results.broken import is_finite
 from studies.results.summary import Summary, settings_of
-from studies.running.foreign import CURVES, measured, taken
+from studies.running.foreign import CURVES, is_number, measured, taken
 
 COLUMNS = ("number", "state", "phase", "value")
 
@@ -36,7 +35,7 @@ def value_of(trial: FrozenTrial) -> float | None:
     value = trial.value if trial.state is TrialState.COMPLETE else None
     if trial.state is TrialState.PRUNED and trial.intermediate_values:
         value = trial.intermediate_values[max(trial.intermediate_values)]
-    return value if is_finite(value) else None
+    return value if is_number(value) else None
 
 
 def complete(summary: Summary) -> list[FrozenTrial]:

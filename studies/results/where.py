@@ -10,7 +10,9 @@ from optuna.trial import FrozenTrial
 from finetune.words import counted, short
 from studies.results.importance import STRENGTH, Finding, strength_of
 from studies.results.summary import Summary
+from studies.results.terms import Floats
 from studies.results.trials import own, value_of
+from studies.running.foreign import is_number
 
 # At most so many borders of a setting are tried.
 BORDERS = 24
@@ -64,7 +66,7 @@ def best_range(names: Sequence[str], trials: Sequence[FrozenTrial], summary: Sum
     return f"the best quarter of them has {' and '.join(words)}"
 
 
-def borders_of(values: "np.ndarray[Any, np.dtype[np.float64]]") -> list[float]:
+def borders_of(values: Floats) -> list[float]:
     """Between neighbouring values, in the middle; on a log scale where they span decades."""
     ordered = np.unique(values)
     wide = ordered[0] > 0 and ordered[-1] > 30 * ordered[0]
@@ -75,8 +77,3 @@ def borders_of(values: "np.ndarray[Any, np.dtype[np.float64]]") -> list[float]:
 def at(trial: FrozenTrial, name: str) -> Any:
     """A setting of a trial, or the strength that it measured."""
     return strength_of(trial) if name == STRENGTH else trial.params.get(name)
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is a finite number; choices such as True are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))

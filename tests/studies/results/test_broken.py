@@ -5,7 +5,7 @@ from helpers.made_up_studies import made
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from studies.results.broken import broken, noise_of, points_of
+from studies.results.broken import broken, noise_of, points_of, told_apart
 from studies.results.terms import cosines
 
 DISTRIBUTIONS = {"x": FloatDistribution(0, 1)}
@@ -54,10 +54,10 @@ def test_only_trials_that_tell_about_their_settings_count(odd, counts):
         assert broken(points, clean=-1e9, noise=1.0).tolist() == [False, False, True]
 
 
-def test_broken_is_more_than_three_times_the_noise_below_clean_training():
-    points = points_of([trial(value) for value in (0.80, 0.7701, 0.7699, 0.2)], maximize=True)
+def test_broken_is_more_than_four_times_the_noise_below_clean_training():
+    points = points_of([trial(value) for value in (0.80, 0.7601, 0.7599, 0.2)], maximize=True)
     assert broken(points, clean=0.8, noise=0.01).tolist() == [False, False, True, True]
-    errors = points_of([trial(value) for value in (0.5, 0.52, 0.54)], maximize=False)
+    errors = points_of([trial(value) for value in (0.5, 0.53, 0.55)], maximize=False)
     assert broken(errors, clean=-0.5, noise=0.01).tolist() == [False, False, True]
 
 
@@ -71,6 +71,27 @@ def test_noise_is_measured_beside_what_settings_do_and_what_collapsed(lost):
         points = points_of([trial(value) for value in values], maximize=True)
         found.append(noise_of([cosines(column, 8) for column in places.T], points))
     assert 0.6 < np.median(found) < 2  # the collapsed ones are 30 away
+
+
+@pytest.mark.parametrize("depth", [0.0, 8.0, 30.0])
+def test_noise_is_measured_again_without_what_collapsed(depth):
+    found = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        places = rng.random((48, 2))
+        fell = (places > 0.55).all(1)
+        points = points_of([trial(value) for value in rng.normal(size=48) - depth * fell], maximize=True)
+        noise, lost = told_apart([cosines(column, 8) for column in places.T], points, clean=0.0)
+        found.append(noise)
+        assert (lost != (fell & (depth > 0))).sum() <= 3
+    assert 0.7 < np.median(found) < 1.3
+
+
+def test_noise_of_few_trials_that_are_not_broken_is_not_measured_again():
+    points = points_of([trial(value) for value in [-50.0, 50.0] * 5], maximize=True)
+    noise, lost = told_apart([cosines(np.linspace(0, 1, 10), 8)], points, clean=1e6)
+    assert np.isfinite(noise)
+    assert lost.all()
 
 
 @pytest.mark.parametrize("values", [[], [0.5], [0.5] * 9])
