@@ -14,7 +14,7 @@ from studies.report.compared import compared_fragment, frame, write_compared
 from studies.results.compare import SideBySide, apart, side_by_side
 from studies.results.summary import summarise
 from studies.running.folder import folder_of, safe_name
-from studies.running.storage import close_storage, close_with, existing_storage, holds_none, public, storage_errors
+from studies.running.storage import LINK, close_storage, close_with, existing_storage, holds_none, public, storage_errors
 from studies.running.whole import write_whole
 
 AT_LEAST = "a comparison takes at least two studies"
@@ -148,7 +148,7 @@ def largest(opened: RDBStorage, storage: str) -> tuple[list[optuna.Study], list[
 
 def is_stage(study: optuna.Study) -> bool:
     """Whether it holds the runs of another study's confirmation: an attribute links it to that study."""
-    return any(isinstance(value, dict) and {"of", "stage"} <= value.keys() for value in study.user_attrs.values())
+    return LINK in study.user_attrs
 
 
 def unfit(study: optuna.Study) -> str | None:

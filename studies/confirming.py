@@ -1,11 +1,11 @@
 """Confirm the best of a search: a race for the winner, a verdict on seeds of its own, and the test split, read once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import torch
 from optuna.storages import RDBStorage
@@ -18,6 +18,7 @@ from finetune.tasks.metrics import viewed, views_of
 from finetune.training.bench import Bench
 from finetune.words import counted
 from studies.planning.confirm_request import ConfirmRequest
+from studies.planning.identity import data_of
 from studies.planning.loop_plan import LoopPlan
 from studies.planning.versions import changes, made_under, told, versions
 from studies.report.outputs import write_outputs
@@ -25,7 +26,7 @@ from studies.report.screen import Screen
 from studies.report.stage_watch import StageWatch
 from studies.result import Result
 from studies.results.confirmed import CAP, ROWS, SMALLEST, TEST, judged_so_far
-from studies.results.contenders import compared_with, contenders, data_of, plan_of
+from studies.results.contenders import compared_with, contenders, plan_of
 from studies.results.rows import over_rows, read_test
 from studies.results.signs import FIRST
 from studies.results.summary import Summary, summarise
@@ -163,19 +164,16 @@ class Confirmation:
         return (attacked * method.cost().relative + len(epochs) - attacked) * median(epochs)
 
     def _verdict(self, winner: Arm) -> Stage:
-        """Begin the verdict: what it compares, and its declared number of seeds."""
+        """Begin the verdict: what it compares."""
         first = int(self.summary.about["recipe"]["seed"]) + AFTER[VERDICT]
-        stage = begin_stage(self.summary.study, self.storage, VERDICT, compared_with(winner)[0], first)
-        write_once(stage.study, self.storage, CAP, self.request.seeds)
-        return stage
+        return begin_stage(self.summary.study, self.storage, VERDICT, compared_with(winner)[0], first)
 
     def _judge(self, stage: Stage) -> None:
-        """Make runs, all of one seed before the next, until the verdict is decided."""
+        """Declare the number of seeds, and make runs, all of one seed before the next, until the verdict is decided."""
         write_once(stage.study, self.storage, CAP, self.request.seeds)
         summary, many, seeds = self.summary, len(stage.arms), self.request.seeds
         runs, watch = self._runs(stage, keeps=True), StageWatch(self.screen, stage, many * seeds, summary.places)
-
-        told = ""
+        said = ""
 
         def order(number: int) -> tuple[int, int]:
             return number % many, stage.seed(number // many)
@@ -188,9 +186,9 @@ class Confirmation:
                 runs.forget(stage.seed(index))
             if upto >= FIRST:
                 judgement = judged_so_far(stage, summary.maximize)[0]
-                if judgement.why != told:  # between looks it stays as it is
+                if judgement.why != said:  # between looks it stays as it is
                     watch.say(f"after {counted(upto, 'seed')}: {judgement.why}")
-                told = judgement.why
+                said = judgement.why
 
     def _conclude(self, stage: Stage) -> None:
         """What needs the labels of rows: the interval over rows, and the test split, read once."""
@@ -214,18 +212,17 @@ class Confirmation:
                 self.screen.say(f"the test split was not read: {found['why']}")
 
 
-class explained:
-    """Put the reason of an error behind what it means here."""
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Put the reason of an error behind what it means here.
 
-    def __init__(self, what: str) -> None:
-        self.what = what
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, UserError):
-            raise UserError(f"{self.what}: {error.text}") from None
+    Raises:
+        UserError: The one that was raised, with ``what`` before it.
+    """
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{what}: {error.text}") from None
 
 
 def confirm_study(

@@ -23,14 +23,13 @@ from studies.report.progress import Watch
 from studies.report.screen import Screen
 from studies.result import Result, Results
 from studies.results.digits import places_of
+from studies.results.facts import DIRECTIONS
 from studies.running.begin import find_study
 from studies.running.folder import folder_of, study_folder
 from studies.running.named import named_before
 from studies.running.objective import Objective
 from studies.running.storage import close_storage, database_file, open_storage, storage_errors
 from studies.running.takeover import arranged, refuse_early
-
-DIRECTIONS = {True: "higher is better", False: "lower is better"}
 
 
 def search_all(

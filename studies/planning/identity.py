@@ -9,7 +9,7 @@ from optuna.distributions import json_to_distribution
 
 from adv import METHODS
 from finetune.arguments import arg
-from finetune.config import Data, Recipe, Strict
+from finetune.config import Data, Recipe, Strict, checked
 from finetune.errors import UserError
 from finetune.tasks.metrics import find_metric, views_of
 from finetune.training.bench import Bench
@@ -66,6 +66,16 @@ def identity(
         return known
     prints = {"data fingerprint": bench.task.fingerprint, "model fingerprint": bench.models.fingerprint}
     return known | prints | {"device": bench.device.type}
+
+
+def data_of(about: dict[str, Any]) -> Data:
+    """The data that a study was begun with.
+
+    Args:
+        about: Its identity.
+    """
+    stored = about["data"]
+    return checked(Data, stored | {name: tuple(value) for name, value in stored.items() if isinstance(value, list)})
 
 
 def differences(there: Any, here: Any, name: str = "") -> list[str]:

@@ -7,7 +7,7 @@ from finetune.arguments import as_options
 from finetune.words import counted, listed
 from studies.planning.words import quoted
 from studies.report.scale import ends, heights
-from studies.results.answers import QUESTIONS, silence, within
+from studies.results.answers import QUESTIONS, named, silence, within
 from studies.results.digits import gained
 from studies.results.export import as_yaml, best_of, chosen
 from studies.results.summary import Summary, parted
@@ -25,7 +25,7 @@ def answer(summary: Summary) -> list[str]:
 
 def confirmation(summary: Summary) -> list[str]:
     """What a confirmation on new seeds says, the verdict first; empty as long as there is none."""
-    lines = getattr(getattr(summary, "confirmed", None), "lines", [])
+    lines = [] if summary.confirmed is None else summary.confirmed.lines
     return [f"{line[:1].upper()}{line[1:]}{'' if line.endswith('.') else '.'}" for line in lines]
 
 
@@ -74,12 +74,13 @@ def mattered(summary: Summary) -> str:
         rows = [row for row in summary.importances if row.question == question]
         clear = [row for row in rows if row.evidence and not within(row, rows)]
         if clear:
-            names = listed([f"{row.name} together" if len(row.settings) > 1 else row.name for row in clear])
+            names = listed([f"{named(row)} together" if len(row.settings) > 1 else named(row) for row in clear])
             many = len(clear) > 1 or len(clear[0].settings) > 1
             decided.setdefault(f"{names} decide{'' if many else 's'}", []).append(what)
     if not decided:
         return f"Which settings matter cannot be told from {counted(summary.matters.points, 'trial')}."
-    return "; ".join(f"{who} {listed(what)}" for who, what in decided.items()) + "."
+    line = "; ".join(f"{who} {listed(what)}" for who, what in decided.items())
+    return f"{line[:1].upper() if line.startswith('the ') else line[:1]}{line[1:]}."
 
 
 def tiles(summary: Summary) -> list[dict[str, str]]:

@@ -10,9 +10,8 @@ from finetune.arguments import as_arguments, as_options
 from finetune.words import short
 from studies.report.compared_figures import drawn
 from studies.report.files import embedded, scripts
-from studies.report.page import DIRECTIONS, task_of
 from studies.report.rendering import rendered
-from studies.report.several import COSTS, link, signed
+from studies.report.several import COSTS, link, shared, signed
 from studies.report.terminal import say
 from studies.results.compare import Entry, SideBySide
 from studies.results.trials import complete
@@ -96,17 +95,10 @@ def write_compared(found: SideBySide, name: str, folders: dict[str, Path], path:
     heads, rows = cells(found)
     reports = {entry.label: folders[entry.name] / "report.html" for entry in found.entries if entry.name in folders}
     links = {label: link(report, path.parent) for label, report in reports.items() if report.is_file()}
-    about = found.first.about
     text = rendered(
         "several.html.jinja",
         name=name,
-        facts={
-            "Task": task_of(about["data"]),
-            "Model": about["recipe"].get("model", "the loop's own"),
-            "Metric": f"{found.first.metric}, {DIRECTIONS[found.first.maximize]}",
-            "Seed": about["recipe"]["seed"],
-            "Studies": ", ".join(entry.name for entry in found.entries),
-        },
+        facts=shared(found.first) | {"Studies": ", ".join(entry.name for entry in found.entries)},
         heads=heads,
         rows=rows,
         links=links,

@@ -14,13 +14,13 @@ from studies.results.answers import QUESTIONS, TITLES, answers, silence
 from studies.results.careful import careful
 from studies.results.digits import judged, places_of
 from studies.results.digits import shown as shown_value
+from studies.results.facts import DIRECTIONS, task_of
 from studies.results.importance import Finding
 from studies.results.sentences import counts
 from studies.results.summary import Summary, settings_of
 from studies.results.trials import complete, own, phase_of, value_of
 
 TOP = 20
-DIRECTIONS = {True: "higher is better", False: "lower is better"}
 
 
 def number(value: float | None, summary: Summary) -> str:
@@ -123,13 +123,6 @@ def facts(summary: Summary) -> dict[str, str]:
 
 
 AGAIN = "search.py train best.yaml --seed 1, --seed 2, ..."
-
-
-def task_of(data: dict[str, Any]) -> str:
-    """Where the rows come from."""
-    if "loop" in data:
-        return " on ".join(["your own loop " + str(data["loop"]), *([str(data["data"])] if data.get("data") else [])])
-    return str(data.get("task") or data.get("data") or data.get("train_file"))
 
 
 def gain(summary: Summary) -> str:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
@@ -13,11 +14,12 @@ from finetune.arguments import as_arguments, as_options
 from finetune.words import short
 from studies.report.drawing import LOOKS, QUIET, add_baseline, plain, styled
 from studies.report.files import embedded, scripts
-from studies.report.page import DIRECTIONS, task_of
 from studies.report.rendering import rendered
 from studies.report.terminal import say
 from studies.results.digits import shown
+from studies.results.facts import DIRECTIONS, task_of
 from studies.results.several import Row, Several, control_of
+from studies.results.summary import Summary
 from studies.results.trials import complete, value_of
 from studies.running.whole import write_whole
 
@@ -125,16 +127,11 @@ def write_several(several: Several, name: str, folders: dict[str, Path], path: P
     """
     heads, rows = cells(several)
     links = {method: link(folder / "report.html", path.parent) for method, folder in folders.items()}
-    about, figure = several.first.about, methods(several)
+    figure = methods(several)
     text = rendered(
         "several.html.jinja",
         name=name,
-        facts={
-            "Task": task_of(about["data"]),
-            "Model": about["recipe"].get("model", "the loop's own"),
-            "Metric": f"{several.first.metric}, {DIRECTIONS[several.first.maximize]}",
-            "Seed": about["recipe"]["seed"],
-        },
+        facts=shared(several.first),
         heads=heads,
         rows=rows,
         links=links,
@@ -143,6 +140,17 @@ def write_several(several: Several, name: str, folders: dict[str, Path], path: P
         **scripts(),
     )
     return write_whole(path, text)
+
+
+def shared(summary: Summary) -> dict[str, Any]:
+    """What all studies of a page have alike, in rows."""
+    about = summary.about
+    return {
+        "Task": task_of(about["data"]),
+        "Model": about["recipe"].get("model", "the loop's own"),
+        "Metric": f"{summary.metric}, {DIRECTIONS[summary.maximize]}",
+        "Seed": about["recipe"]["seed"],
+    }
 
 
 def several_fragment(several: Several) -> str:

@@ -86,13 +86,11 @@ def shown_trials(study: optuna.Study) -> int | None:
 
 
 def name_metrics(study: optuna.Study, summary: Summary) -> None:
-    """Give the objectives the names of their metrics."""
-    names = [name.strip() for name in summary.metric.split(",")]
-    names = names if len(names) == len(study.directions) else [summary.metric]
+    """Give the objective the name of its metric."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        if study.metric_names is None and len(names) == len(study.directions):
-            study.set_metric_names(names)
+        if study.metric_names is None:
+            study.set_metric_names([summary.metric])
 
 
 def keep_note(study: optuna.Study, text: str, known: dict[str, Any]) -> tuple[list[str], str | None]:

@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 from optuna.trial import FrozenTrial
 
 from finetune.arguments import arg
-from studies.results.edges import rounded, where
+from studies.results.edges import place_of, rounded
 from studies.results.summary import Summary
 from studies.results.trials import own
 
@@ -71,12 +71,12 @@ def has_value(trial: FrozenTrial) -> bool:
 def sides_of(summary: Summary, trials: list[FrozenTrial]) -> Iterator[tuple[Limit, NDArray[np.bool_]]]:
     """Every limit to try, and which trials are beyond it."""
     for name, distribution in summary.space.items():
-        places = np.array([np.nan if (at := where(distribution, t.params.get(name))) is None else at for t in trials])
+        places = np.array([np.nan if (at := place_of(distribution, t.params.get(name))) is None else at for t in trials])
         if np.isnan(places).any():
             continue
         for place in np.unique(np.quantile(places, np.linspace(0, 1, STEPS + 2)[1:-1])):
             value = rounded(value_at(distribution, float(place)), isinstance(distribution, IntDistribution))
-            exact = where(distribution, value)
+            exact = place_of(distribution, value)
             if exact is not None and 0 < exact < 1:
                 yield Limit(name, value, True), places > exact
                 yield Limit(name, value, False), places < exact

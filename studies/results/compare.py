@@ -141,8 +141,8 @@ def side_by_side(summaries: Sequence[Summary], left_out: Sequence[str] = ()) -> 
 
 def proven(summary: Summary) -> Proven | None:
     """What the study's confirmation found; None if there is none, or none of its seeds is complete."""
-    found: Any = getattr(summary, "confirmed", None)
-    if found is None or not found.seeds:
+    found = summary.confirmed
+    if found is None:
         return None
     against = found.clean
     return Proven(found.word, against.mean, against.low, against.high, found.seeds, found.judgement.decided)

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from studies.results.contenders import CONTROL
 from studies.results.digits import shown
 from studies.results.intervals import bca, mean, p_better, probabilities, sd, smallest_shown
-from studies.results.judging import Judgement, Looks, judge
+from studies.results.judging import AT, Judgement, Looks, judge
 from studies.results.signs import paired
 from studies.results.summary import Summary
 from studies.running.stage_runs import method_of
@@ -20,7 +20,6 @@ from studies.running.stages import RACE, VERDICT, Arm, Stage, find_stage
 # User attributes of the verdict: the declared number of seeds, what matters to the user, and what needed the rows' labels.
 CAP, SMALLEST, ROWS, TEST = "cap", "smallest", "over rows", "test split"
 CLEAN_ARM, WINNER_ARM, CONTROL_ARM = 0, 1, 2
-LAST_ALPHA = 0.0173
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,7 @@ def compare(
         matters: The smallest difference that matters to the user, if given.
     """
     ends = bca(differences) or (None, None)
-    last = (Looks.until(cap).alphas or (LAST_ALPHA,))[-1]
+    last = (Looks.until(cap).alphas or Looks.until(AT[-1]).alphas)[-1]
     by_rows = rows or {}
     return Compared(
         against=against,

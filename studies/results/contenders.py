@@ -6,9 +6,10 @@ from typing import Any
 from optuna.distributions import json_to_distribution
 
 from adv import METHODS, SettingError
-from finetune.config import Data, Recipe, checked
+from finetune.config import Recipe, checked
 from finetune.errors import UserError
 from spaces import Space
+from studies.planning.identity import data_of
 from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan
 from studies.results.summary import Summary, parted, runs_again
@@ -16,11 +17,6 @@ from studies.running.stages import Arm
 
 CLEAN = "clean training"
 CONTROL = "its control"
-
-
-def data_of(about: dict[str, Any]) -> Data:
-    """The data that a study was begun with."""
-    return checked(Data, about["data"] | {"label_column": tuple(about["data"]["label_column"])})
 
 
 def plan_of(about: dict[str, Any]) -> Plan | LoopPlan:

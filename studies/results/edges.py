@@ -28,7 +28,7 @@ def edges(summary: Summary) -> list[str]:
         return []
     found = []
     for name, distribution in summary.space.items():
-        place = where(distribution, best.params.get(name))
+        place = place_of(distribution, best.params.get(name))
         if place is None or EDGE < place < 1 - EDGE:
             continue
         upper = place > 0.5
@@ -44,7 +44,7 @@ def edges(summary: Summary) -> list[str]:
     return found
 
 
-def where(distribution: BaseDistribution, value: Any) -> float | None:
+def place_of(distribution: BaseDistribution, value: Any) -> float | None:
     """The place of a value in a range of numbers, 0..1; None for choices and ranges of two values or fewer."""
     if not isinstance(distribution, FloatDistribution | IntDistribution) or isinstance(value, str | bool | None):
         return None
@@ -58,7 +58,7 @@ def crowded(summary: Summary, name: str, distribution: BaseDistribution, upper: 
     """Whether more than half of the best trials lie near this end."""
     inside = [trial for trial in complete(summary) if not summary.foreign(trial)]
     ranked = sorted(inside, key=lambda trial: value_of(trial) or 0.0, reverse=summary.maximize)
-    places = [place for trial in ranked[:BEST] if (place := where(distribution, trial.params.get(name))) is not None]
+    places = [place for trial in ranked[:BEST] if (place := place_of(distribution, trial.params.get(name))) is not None]
     return 2 * sum((place >= 1 - NEAR) if upper else (place <= NEAR) for place in places) > len(places)
 
 

@@ -12,7 +12,7 @@ def facts_of(summary: Summary) -> dict[str, Any]:
     about, recipe, best = summary.about, summary.about["recipe"], summary.best
     rows: dict[str, Any] = {
         "method": about["method"],
-        "data": data_of(about["data"]),
+        "data": task_of(about["data"]),
         "model": recipe.get("model"),
         "metric": f"{summary.metric}, {DIRECTIONS[summary.maximize]}",
         "seed": recipe["seed"],
@@ -24,7 +24,7 @@ def facts_of(summary: Summary) -> dict[str, Any]:
     return {name: value for name, value in rows.items() if value is not None}
 
 
-def data_of(data: dict[str, Any]) -> str:
+def task_of(data: dict[str, Any]) -> str:
     """Where the rows come from."""
     if "loop" in data:
         return " on ".join(["your own loop " + str(data["loop"]), *([str(data["data"])] if data.get("data") else [])])

@@ -88,8 +88,8 @@ class Judgement:
 
 
 @dataclass
-class Arm:
-    """One comparison while it is judged."""
+class Side:
+    """One comparison while it is judged: with clean training, or with the control."""
 
     name: str
     differences: list[float]
@@ -135,9 +135,9 @@ def judge(clean: Sequence[float], control: Sequence[float] | None, cap: int) -> 
         '7 seeds so far; the first look is after 8.'
     """
     looks, seeds = Looks.until(cap), min(len(clean), len(clean if control is None else control))
-    arms = [Arm("clean training", list(clean[:seeds]), e_values(clean[:seeds]))]
+    arms = [Side("clean training", list(clean[:seeds]), e_values(clean[:seeds]))]
     if control is not None:
-        arms.append(Arm("the control", list(control[:seeds]), e_values(control[:seeds])))
+        arms.append(Side("the control", list(control[:seeds]), e_values(control[:seeds])))
     for at, alpha in looks:
         if at <= seeds:
             _look(arms, at, alpha)
@@ -160,7 +160,7 @@ def judge(clean: Sequence[float], control: Sequence[float] | None, cap: int) -> 
     return replace(found, control_word=second.word, control_look=second.look, control_p=second.p, control_e=second.e)
 
 
-def _look(arms: list[Arm], at: int, alpha: float) -> None:
+def _look(arms: list[Side], at: int, alpha: float) -> None:
     """One look, by Holm's rule."""
     waiting = [arm for arm in arms if arm.look is None]
     for arm in waiting:
@@ -171,7 +171,7 @@ def _look(arms: list[Arm], at: int, alpha: float) -> None:
         arm.find(at)
 
 
-def _bet(arms: list[Arm], at: int) -> None:
+def _bet(arms: list[Side], at: int) -> None:
     """A seed after the cap: only the e-value may speak."""
     waiting = [arm for arm in arms if arm.look is None]
     for left, arm in zip(range(len(waiting), 0, -1), sorted(waiting, key=lambda arm: -arm.es[at - 1]), strict=True):
@@ -181,19 +181,19 @@ def _bet(arms: list[Arm], at: int) -> None:
         arm.by_e = True
 
 
-def _done(clean: Arm, control: Arm | None) -> bool:
+def _done(clean: Side, control: Side | None) -> bool:
     """Whether another seed would tell nothing that is worth it."""
     if clean.look is None:
         return _was_futile(clean) is not None
     return clean.word == "worse" or control is None or control.look is not None or _was_futile(control) is not None
 
 
-def _was_futile(arm: Arm) -> int | None:
+def _was_futile(arm: Side) -> int | None:
     """After how many seeds it was futile to go on, for the first time; None if it never was."""
     return next((at for at in range(FIRST, len(arm.differences) + 1) if futile(arm.differences[:at])), None)
 
 
-def _why(clean: Arm, control: Arm | None, looks: Looks, cap: int) -> str:
+def _why(clean: Side, control: Side | None, looks: Looks, cap: int) -> str:
     """What was looked at, and what it gave."""
     seeds = len(clean.differences)
     if not looks.seeds:
@@ -206,7 +206,7 @@ def _why(clean: Arm, control: Arm | None, looks: Looks, cap: int) -> str:
     return " ".join(lines)
 
 
-def _found(arm: Arm, looks: Looks, cap: int) -> str:
+def _found(arm: Side, looks: Looks, cap: int) -> str:
     """A sentence about one comparison."""
     seeds, against = len(arm.differences), f"Against {arm.name}"
     after = f"the {cap} declared seeds found nothing; the {seeds - cap} after them are judged by the e-value alone"

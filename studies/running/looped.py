@@ -3,22 +3,20 @@
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import optuna
-import torch
 from optuna.trial import FrozenTrial, Trial
 
-from adv import AttackError, Clean, Method, SettingError
+from adv import Clean, Method
 from finetune.arguments import arg
-from finetune.errors import Diverged, UserError
+from finetune.errors import UserError
 from finetune.training.loop import Epoch
 from studies.planning.loop_plan import LoopPlan
-from studies.running.objective import Failed, OnEpoch, record, suggest
+from studies.running.objective import Failed, OnEpoch, failing, record, suggest
 
 
 @dataclass
@@ -151,9 +149,7 @@ class LoopObjective:
             with failing():
                 return run.end(self.train(run))
         finally:
-            record(trial, [*run.earlier, *run.history])
-            for name, made in self.made_under.items():
-                trial.set_user_attr(name, made)
+            record(trial, [*run.earlier, *run.history], self.made_under)
 
     def baseline(self) -> list[Epoch]:
         """Run the loop with the clean method.
@@ -185,21 +181,6 @@ class LoopObjective:
     ) -> Run:
         plan = self.plan
         return Run(method, plan.epochs, plan.seed, settings, dict(recipe), self.metric, place, trial, self.on_epoch)
-
-
-@contextmanager
-def failing() -> Iterator[None]:
-    """Separate failures caused by a setting from bugs in the loop.
-
-    Raises:
-        Failed: The run diverged, ran out of memory, or its settings have no effect on the model.
-    """
-    try:
-        yield
-    except (Diverged, AttackError, SettingError) as error:
-        raise Failed(f"{type(error).__name__.lower()}: {error}") from None
-    except torch.OutOfMemoryError:
-        raise Failed("out of memory: smaller batches or shorter texts need less") from None
 
 
 def float_of(value: Any) -> float:

@@ -5,9 +5,8 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 
-from finetune.config import Data, checked
 from finetune.data.load import task_name
-from studies.planning.identity import known_identity
+from studies.planning.identity import data_of, known_identity
 from studies.planning.plan import Plan
 from studies.planning.resolve import Job
 from studies.running.begin import find_study
@@ -34,6 +33,4 @@ def named_before(job: Job[Plan], storage: RDBStorage) -> tuple[Job[Plan], list[s
 
 def default_name(about: dict[str, Any]) -> str:
     """The default name of a study."""
-    data = about["data"]
-    lists = {name: tuple(value) for name, value in data.items() if isinstance(value, list)}
-    return f"{data.get('task') or task_name(checked(Data, data | lists))}-{about['method']}"
+    return f"{about['data'].get('task') or task_name(data_of(about))}-{about['method']}"

@@ -106,24 +106,19 @@ class Objective:
         loaded = len(training.history)
         known = set(trial.storage.get_trial(trial._trial_id).intermediate_values)
         try:
-            for epoch in training.epochs():
-                value = epoch.metrics[self.metric]
-                if epoch.number not in known:
-                    trial.report(value, epoch.number)
-                    self.on_epoch(trial, epoch)
-                if epoch.number + 1 < recipe.epochs:
-                    if trial.should_prune():
-                        raise optuna.TrialPruned
-                    if epoch.number >= loaded:
-                        training.save(snapshot)
-        except (Diverged, AttackError, SettingError) as error:
-            raise Failed(f"{type(error).__name__.lower()}: {error}") from None
-        except torch.OutOfMemoryError:
-            raise Failed("out of memory: smaller batches or shorter texts need less") from None
+            with failing():
+                for epoch in training.epochs():
+                    value = epoch.metrics[self.metric]
+                    if epoch.number not in known:
+                        trial.report(value, epoch.number)
+                        self.on_epoch(trial, epoch)
+                    if epoch.number + 1 < recipe.epochs:
+                        if trial.should_prune():
+                            raise optuna.TrialPruned
+                        if epoch.number >= loaded:
+                            training.save(snapshot)
         finally:
-            record(trial, training.history)
-            for name, made in self.made_under.items():
-                trial.set_user_attr(name, made)
+            record(trial, training.history, self.made_under)
         return value
 
     def clean_up(self, trial: Trial | FrozenTrial) -> None:
@@ -165,6 +160,21 @@ class Objective:
 
 
 @contextmanager
+def failing() -> Iterator[None]:
+    """Separate failures caused by a setting from bugs in the loop.
+
+    Raises:
+        Failed: The run diverged, ran out of memory, or its settings have no effect on the model.
+    """
+    try:
+        yield
+    except (Diverged, AttackError, SettingError) as error:
+        raise Failed(f"{type(error).__name__.lower()}: {error}") from None
+    except torch.OutOfMemoryError:
+        raise Failed("out of memory: smaller batches or shorter texts need less") from None
+
+
+@contextmanager
 def fitting(where: str = "") -> Iterator[None]:
     """Turn a lack of memory into an error that says how to need less.
 
@@ -185,8 +195,10 @@ def read_epochs(file: Path) -> list[Epoch]:
         return []
 
 
-def record(trial: Trial, history: list[Epoch]) -> None:
-    """Store what the trial measured, however it ended."""
+def record(trial: Trial, history: list[Epoch], made_under: dict[str, Any]) -> None:
+    """Store what the trial measured, however it ended, and under what, where that is not the study's."""
+    for name, made in made_under.items():
+        trial.set_user_attr(name, made)
     trial.set_user_attr("seconds", round(sum(epoch.seconds for epoch in history), 3))
     if history:
         trial.set_user_attr("metrics", history[-1].metrics)

@@ -5,18 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from optuna.trial import FrozenTrial, Trial
 
-from adv import METHODS, AttackError, Clean, Method, SettingError
+from adv import METHODS, Clean, Method, SettingError
 from finetune.config import Recipe, checked
-from finetune.errors import Diverged
 from finetune.training.bench import AUTOCAST, Bench
 from finetune.training.loop import Training
 from studies.planning.loop_plan import LoopPlan
 from studies.running.kept import keep
-from studies.running.looped import Run, failing
-from studies.running.objective import Failed, record
+from studies.running.looped import Run
+from studies.running.objective import failing, record
 from studies.running.stages import Arm, Stage, run_of
 
 # The sum of both splits' predictions of a run, in bytes, that a database is asked to keep.
@@ -73,14 +71,10 @@ class Runs:
         """
         index, seed = run_of(trial)
         arm = self.stage.arms[index]
-        try:
+        with failing():
             method = method_of(arm)
             recipe = checked(Recipe, self.recipe.model_dump() | arm.recipe | {"seed": seed})
             return self._train(trial, Training(self.bench, recipe, method), share=not arm.recipe)
-        except (Diverged, AttackError, SettingError) as error:
-            raise Failed(f"{type(error).__name__.lower()}: {error}") from None
-        except torch.OutOfMemoryError:
-            raise Failed("out of memory: smaller batches or shorter texts need less") from None
 
     def _train(self, trial: Trial, training: Training, share: bool) -> float:
         recipe, method = training.recipe, training.method
@@ -99,9 +93,7 @@ class Runs:
                         self._share(training, recipe.seed, ended)
             self._keep(trial, training)
         finally:
-            record(trial, training.history)
-            for name, made in self.made_under.items():
-                trial.set_user_attr(name, made)
+            record(trial, training.history, self.made_under)
         return training.history[-1].metrics[self.metric]
 
     def _begin(self, training: Training) -> None:
@@ -187,9 +179,7 @@ class LoopRuns:
             with failing():
                 return run.end(self.train(run))
         finally:
-            record(trial, run.history)
-            for name, made in self.made_under.items():
-                trial.set_user_attr(name, made)
+            record(trial, [*run.earlier, *run.history], self.made_under)
 
     def clean_up(self, trial: Trial | FrozenTrial) -> None:
         """Delete the folder of a finished run."""

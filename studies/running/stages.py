@@ -25,9 +25,9 @@ from studies.running.leases import Leases
 from studies.running.loop import LOOK_AGAIN, Options, run_trials
 from studies.running.storage import LINK, stage_of
 
-RACE, VERDICT, AGAINST, PROOF = "race", "verdict", "against", "proof"
+RACE, VERDICT = "race", "verdict"
 # In the order in which they run: a later stage rests on the earlier ones.
-STAGES = (RACE, VERDICT, AGAINST, PROOF)
+STAGES = (RACE, VERDICT)
 ARMS, FIRST = "arms", "first seed"
 # The seeds of the stages follow the search's seed at these distances, so that none is used twice.
 AFTER = {RACE: 1001, VERDICT: 2001}

@@ -24,7 +24,7 @@ from studies.report.compared import cells, frame, write_compared
 from studies.report.compared_figures import drawn
 from studies.results.compare import Proven, apart, side_by_side
 from studies.results.summary import summarise
-from studies.running.storage import close_storage, open_storage
+from studies.running.storage import LINK, close_storage, open_storage
 
 DATABASE = "sqlite:///studies.db"
 # Name, method, gain, and what its identity has instead.
@@ -64,7 +64,7 @@ def database(tmp_path_factory):
         stored(one(name, method, gain, changes.items(), metric=metric), storage)
     optuna.create_study(study_name="plain", storage=storage)
     stage = optuna.create_study(study_name="films-awp.verdict", storage=storage)
-    stage.set_user_attr("stage of", {"of": "films-awp", "stage": "verdict"})
+    stage.set_user_attr(LINK, {"of": "films-awp", "stage": "verdict"})
     close_storage(storage)
     return there
 

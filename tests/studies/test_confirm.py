@@ -22,12 +22,12 @@ from studies import confirm, load, search, tune
 from studies.commands.confirm import print_confirmation
 from studies.confirming import confirm_study
 from studies.planning.confirm_request import ConfirmRequest
+from studies.planning.identity import data_of
 from studies.report.screen import Screen
 from studies.report.stage_watch import StageWatch
 from studies.results.confirm_record import record_of
 from studies.results.confirm_words import verdict_lines
 from studies.results.confirmed import finite_mean
-from studies.results.contenders import data_of
 from studies.results.export import read_best
 from studies.results.rows import predictions
 from studies.running.stage_runs import Runs

@@ -13,7 +13,7 @@ from finetune.arguments import as_options
 from studies.report.attached import by_epoch, epochs_csv
 from studies.report.note import note
 from studies.report.shown import FIGURE, KEY, Shown, mark, show, shown_trials
-from studies.results.facts import data_of, facts_of
+from studies.results.facts import facts_of, task_of
 from studies.running.batch import batch
 
 MIXED = "C" * 12 + "PFCPC"
@@ -265,7 +265,7 @@ def test_epochs_of_older_studies_are_what_they_reported(tmp_path):
     ],
 )
 def test_where_rows_come_from(data, words):
-    assert data_of(data) == words
+    assert task_of(data) == words
 
 
 def test_a_loss_is_better_when_lower(tmp_path):
