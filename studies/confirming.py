@@ -108,8 +108,8 @@ class Confirmation:
                 f"study {name!r}: its data has changed since the search, so its settings cannot be confirmed on it"
             )
         self.bench = Bench(task, Recipe(**about["recipe"]), views_of(self.summary.metric))
-        print_then = about["model fingerprint"]
-        if self.bench.models.fingerprint_like(print_then) != print_then:
+        stored = about["model fingerprint"]
+        if self.bench.models.fingerprint_like(stored) != stored:
             raise UserError(f"study {name!r}: its pretrained model has changed since the search")
         if changed := changes(about["versions"], versions()):
             self.screen.say(

@@ -33,9 +33,10 @@ def headline(found: Confirmed) -> str:
 
 def at_most(found: Confirmed, against: Compared) -> str:
     """How large a difference may be that was not shown."""
-    if against.low is None or against.high is None:
+    low, high, _ = widest(against)
+    if low is None or high is None:
         return "one seed shows no difference"
-    end = max(abs(against.low), abs(against.high))
+    end = max(abs(low), abs(high))
     return f"less than {found.shown(end)} either way, if any" if end else "no difference on any seed"
 
 
@@ -113,9 +114,14 @@ def test_lines(found: Confirmed) -> list[str]:
     return [f"{head}: {found.shown(test.winner)}, {listed(each)}{more}"]
 
 
+def widest(side: Compared) -> tuple[float | None, float | None, str]:
+    """The ends of the widest interval that is known, and over what it is."""
+    if side.rows_low is None:
+        return side.low, side.high, "seeds"
+    return side.rows_low, side.rows_high, "seeds and rows"
+
+
 def interval(found: Confirmed, side: Compared) -> str:
-    """The widest interval that is known."""
-    low = side.low if side.rows_low is None else side.rows_low
-    high = side.high if side.rows_high is None else side.rows_high
-    over = "seeds" if side.rows_low is None else "seeds and rows"
+    """The widest interval in words."""
+    low, high, over = widest(side)
     return "" if low is None or high is None else f" ({signed(found, low)} to {signed(found, high)} over {over})"

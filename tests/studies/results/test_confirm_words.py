@@ -1,0 +1,32 @@
+from types import SimpleNamespace
+
+import pytest
+
+from studies.results.confirm_words import at_most, interval
+
+FOUND = SimpleNamespace(shown=lambda value: f"{value:.3f}")
+
+
+def side(low, high, rows_low=None, rows_high=None):
+    """A comparison with these intervals."""
+    return SimpleNamespace(low=low, high=high, rows_low=rows_low, rows_high=rows_high)
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        ((-0.02, 0.01), "less than 0.020 either way, if any"),
+        ((-0.02, 0.01, -0.03, 0.04), "less than 0.040 either way, if any"),
+        ((0.0, 0.0), "no difference on any seed"),
+        ((0.0, 0.0, -0.01, 0.005), "less than 0.010 either way, if any"),
+        ((None, None), "one seed shows no difference"),
+    ],
+)
+def test_what_was_not_shown_is_bounded_by_the_widest_interval(ends, words):
+    assert at_most(FOUND, side(*ends)) == words
+
+
+def test_an_interval_says_over_what_it_is():
+    assert interval(FOUND, side(-0.02, 0.01)) == " (-0.020 to +0.010 over seeds)"
+    assert interval(FOUND, side(-0.02, 0.01, -0.03, 0.04)) == " (-0.030 to +0.040 over seeds and rows)"
+    assert interval(FOUND, side(None, None)) == ""
