@@ -2,16 +2,23 @@ import gc
 
 import pytest
 import torch
+from helpers.cheap_libraries import read_migrations_once, seed_without_stacks
 from hypothesis import settings
 
 settings.register_profile("steady", deadline=None, derandomize=True, database=None, max_examples=50)
 settings.load_profile("steady")
+seed_without_stacks()
+read_migrations_once()
+gc.disable()  # while tests are collected: looking for garbage in what is imported is a quarter of that time
 
 
-def pytest_collection_finish():
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop():
     """What is imported stays: a collection looks at it no more, and trainers of frameworks ask for one after every run."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 10, 10)  # looking for garbage after every 700 objects is a tenth of what short tests take
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

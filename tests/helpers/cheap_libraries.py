@@ -1,0 +1,32 @@
+"""What libraries do again and again for every test is done once; what they answer is the same."""
+
+import traceback
+from types import SimpleNamespace
+
+import torch
+from optuna.storages._rdb.storage import _VersionManager
+
+
+def seed_without_stacks():
+    """Let seeds wait for accelerators that have not begun without the printed stacks of who gave them.
+
+    ``torch.manual_seed`` prints three of them, which takes up to a millisecond under pytest.
+    """
+    without = SimpleNamespace(**vars(traceback) | {"format_stack": list})
+    for accelerator in (torch.cuda, torch.xpu, torch.mtia):
+        accelerator.traceback = without
+
+
+def read_migrations_once():
+    """Let Optuna read the folder of its migrations once in a process, not for every database that is opened.
+
+    The folder is that of the package; a database's URL is used for upgrades alone, which do not ask this way.
+    """
+    read, found = _VersionManager._create_alembic_script, []
+
+    def once(manager):
+        if not found:
+            found.append(read(manager))
+        return found[0]
+
+    _VersionManager._create_alembic_script = once
