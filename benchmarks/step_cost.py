@@ -1,6 +1,6 @@
 """What a step costs, compared with clean training and with the listings that people copy, measured side by side.
 
-    python benchmarks/step_cost.py [--rounds 5] [--layers 6] [--hidden 384]
+    python benchmarks/step_cost.py [--rounds 5] [--layers 6] [--hidden 384] [--batch 16] [--length 24] [--device cpu]
 
 The peers are rewrites of the listings: FGM and PGD copy and shift the embedding matrix, AWP keeps three copies of every
 weight. Rounds are interleaved. It prints medians, as ratios to the clean step of the same run.
@@ -78,11 +78,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--hidden", type=int, default=384)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--length", type=int, default=24)
+    parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     sizes = {"num_hidden_layers": args.layers, "hidden_size": args.hidden, "intermediate_size": 4 * args.hidden}
-    model = BertForSequenceClassification(BertConfig(num_attention_heads=args.hidden // 32, **sizes)).train()
-    ids = torch.randint(1000, 30000, (16, 24))
-    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": torch.randint(2, (16,))}
+    model = BertForSequenceClassification(BertConfig(num_attention_heads=args.hidden // 32, **sizes))
+    model = model.train().to(args.device)
+    ids = torch.randint(1000, 30000, (args.batch, args.length), device=args.device)
+    labels = torch.randint(2, (args.batch,), device=args.device)
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
     fgm, pgd, awp, clean = FGM(), PGD(), AWP(adv_lr=0.1, adv_eps=0.01), Clean()
     steps: dict[str, Callable[[], object]] = {
         "clean": lambda: clean.backward(model, batch, FP32),
@@ -93,18 +98,21 @@ def main() -> None:
         "awp": lambda: awp.backward(model, batch, FP32),
         "awp, listing": lambda: peer_awp(model, batch),
     }
+    finish = torch.cuda.synchronize if args.device.startswith("cuda") else lambda: None
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for number in range(args.rounds + 1):
         for name, step in steps.items():
             model.zero_grad()
+            finish()
             began = time.perf_counter()
             step()
+            finish()
             if number:  # the first round warms up
                 seconds[name].append(time.perf_counter() - began)
     base = statistics.median(seconds["clean"])
     for name, times in seconds.items():
         ratio = statistics.median(times) / base
-        print(f"{name:<18} {statistics.median(times) * 1000:7.0f} ms  {ratio:.2f}x clean")
+        print(f"{name:<18} {statistics.median(times) * 1000:9.1f} ms  {ratio:.2f}x clean")
 
 
 if __name__ == "__main__":
