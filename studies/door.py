@@ -47,7 +47,12 @@ def search(
         >>> result.best.settings["combine"], result.metric, len(result.to_frame())
         ('sum', 'accuracy', 2)
     """
-    found = searched({"method": method} | arguments, Screen.of(progress), callbacks)
+    from studies.onward import say_next
+
+    screen = Screen.of(progress)
+    found = searched({"method": method} | arguments, screen, callbacks)
+    for result in found.values():
+        say_next(result, screen)
     return found[method] if isinstance(method, str) and method != "all" else found
 
 
@@ -56,6 +61,7 @@ def searched(
     screen: Screen,
     callbacks: Sequence[Any] = (),
     on_result: "Callable[[Result], None]" = lambda result: None,
+    on_confirmed: "Callable[[Result], None]" = lambda result: None,
 ) -> "Results":
     """The work that ``search`` and the command share.
 
@@ -64,11 +70,15 @@ def searched(
         screen: Where progress is printed.
         callbacks: Optuna callbacks.
         on_result: Called when the search of a method is done.
+        on_confirmed: Called when a method is confirmed, if that was asked for.
     """
     request = request_of(arguments)
     from studies.planning.early import read_early, refuse_names
 
     request = refuse_names(request)
+    from studies.onward import go_on_with_all, refuse_nothing
+
+    refuse_nothing(request)
     from studies.running.storage import is_new, refuse_storage
 
     refuse_storage(request.output.storage)
@@ -76,7 +86,10 @@ def searched(
     task = read_early(request) if is_new(request.output.storage) else None
     from studies.searching import search_all  # takes seconds to import: cheap checks come first
 
-    return search_all(request, task, screen, callbacks, on_result)
+    found = search_all(request, task, screen, callbacks, on_result)
+    if request.running.confirm:
+        go_on_with_all(request, found, screen, on_confirmed)
+    return found
 
 
 def load(storage: str = STORAGE, study: str | None = None, out: str = "runs") -> "Result":

@@ -144,7 +144,8 @@ class Life:
     def search(self, study: optuna.Study, first: list[dict[str, Any]], callbacks: Sequence[Callback], shown: Shown) -> None:
         """Run the remaining trials."""
         running, plan, explore = self.job.request.running, self.job.plan, self.mine["search"]["explore"]
-        options = Options(self.job.trials, explore, plan.seed, running.sampler, running.pruner, running.timeout)
+        how = (running.sampler, running.pruner, running.timeout, running.confirm)
+        options = Options(self.job.trials, explore, plan.seed, *how)
         prepare(study, options, plan.space, first, int(plan.fixed.get("start_epoch", 0)))
         watch = self.watch
 

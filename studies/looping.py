@@ -7,10 +7,12 @@ from typing import Any
 
 import optuna
 import torch
+from optuna.storages import RDBStorage
 
 from finetune.arguments import arg
 from finetune.errors import writing
 from studies.life import Callback, Life, finished_of
+from studies.onward import go_on, say_next
 from studies.own_loop import DIRECTIONS
 from studies.planning.identity import asked, identity_of
 from studies.planning.loop_plan import LoopPlan, loop_plan
@@ -59,24 +61,41 @@ def search_loop(
     refuse_storage(output.storage)
     storage = open_storage(output.storage)
     try:
-        with storage_errors(output.storage):
-            refuse_early(job, metric, storage, direction)
-            there = find_study(storage, name)
-            mine, lines = asked(job, metric, there, None, direction)
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-            mine |= {"device": device}
-            mine, taking = arranged(job, mine, there, storage)
-        mine |= source_of(train)
-        lines += changed(there, mine)
-        watch = Watch(screen, metric, direction == "maximize", job.trials, [*finished_of(there), *taking.trials])
-        folder = study_folder(output.out, name)
-        objective = LoopObjective(plan, train, metric, folder, watch.on_epoch)
-        what = f"{loop['loop']}: {plan.epochs} epochs, {metric} ({DIRECTIONS[direction]})"
-        with writing(arg("out", output.out)):
-            life = Life(job, mine, folder, storage, objective, watch, {}, device, taking)
-            return life.run(there, [what, *lines], callbacks)
+        found = search_one_loop(job, train, metric, direction, storage, screen, callbacks)
     finally:
         close_storage(storage)
+    found = go_on(request, found, screen, train) if request.running.confirm else found
+    say_next(found, screen)
+    return found
+
+
+def search_one_loop(
+    job: Job[LoopPlan],
+    train: Callable[[Run], float | None],
+    metric: str,
+    direction: str,
+    storage: RDBStorage,
+    screen: Screen,
+    callbacks: Sequence[Callback],
+) -> Result:
+    """Create or continue one study, run its remaining trials and write its files."""
+    plan, output, loop = job.plan, job.request.output, job.plan.loop
+    with storage_errors(output.storage):
+        refuse_early(job, metric, storage, direction)
+        there = find_study(storage, job.name)
+        mine, lines = asked(job, metric, there, None, direction)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        mine |= {"device": device}
+        mine, taking = arranged(job, mine, there, storage)
+    mine |= source_of(train)
+    lines += changed(there, mine)
+    watch = Watch(screen, metric, direction == "maximize", job.trials, [*finished_of(there), *taking.trials])
+    folder = study_folder(output.out, job.name)
+    objective = LoopObjective(plan, train, metric, folder, watch.on_epoch)
+    what = f"{loop['loop']}: {plan.epochs} epochs, {metric} ({DIRECTIONS[direction]})"
+    with writing(arg("out", output.out)):
+        life = Life(job, mine, folder, storage, objective, watch, {}, device, taking)
+        return life.run(there, [what, *lines], callbacks)
 
 
 def source_of(train: Callable[[Run], float | None]) -> dict[str, str]:

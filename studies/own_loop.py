@@ -85,6 +85,9 @@ def asked_for(method: str, epochs: int, arguments: dict[str, Any]) -> Request:
     refuse_names(request)
     if len(request.aim.method) > 1 or request.aim.method == ("all",):
         raise UserError(f"{arg('method', method)}: tune takes one method")
+    from studies.onward import refuse_nothing
+
+    refuse_nothing(request)
     return request
 
 

@@ -14,6 +14,7 @@ from studies.report.fragment import fragment
 from studies.report.several import frame, several_fragment, write_several
 from studies.results.confirmed import Confirmed
 from studies.results.export import best_of, writer_of
+from studies.results.following import following
 from studies.results.importance import Finding
 from studies.results.several import Several, gathered
 from studies.results.summary import Summary, settings_of, summarise
@@ -105,6 +106,14 @@ class Result:
         """What ``confirm`` found: ``word``, the comparisons ``clean`` and ``control``, ``test``; None if it has not run."""
         return self.summary.confirmed
 
+    def following(self, python: bool) -> str | None:
+        """The next step: how to confirm the best, or the verdict's first sentence; None if there is neither.
+
+        Args:
+            python: Whether to name the call instead of the command.
+        """
+        return following(self.summary, self.storage, str(self.folder.parent), python)
+
     def to_frame(self, epochs: bool = False) -> pd.DataFrame:
         """A row for each finished trial: number, state, phase, value, settings, seconds, metrics, diagnostics.
 
@@ -156,7 +165,7 @@ class Result:
     def _repr_html_(self) -> str:
         """The result as HTML, for notebooks."""
         try:
-            return fragment(self.summary)
+            return fragment(self.summary, self.following(python=True))
         except UserError as error:
             return f"<div>{html.escape(str(error))}</div>"
 

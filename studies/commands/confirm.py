@@ -1,12 +1,15 @@
 """The confirm command: progress lines, then the verdict and the files."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from finetune.arguments import as_options
 from studies.door import confirmed
 from studies.report.screen import Screen
+
+if TYPE_CHECKING:
+    from studies.result import Result
 
 
 def print_confirmation(wish: dict[str, Any], storage: str, study: str | None, out: str, console: Console) -> None:
@@ -15,7 +18,11 @@ def print_confirmation(wish: dict[str, Any], storage: str, study: str | None, ou
     Raises:
         UserError: There is no such study, or it has nothing to confirm.
     """
-    result = confirmed(wish, storage, study, out, None, Screen(console, as_options))
+    print_verdict(confirmed(wish, storage, study, out, None, Screen(console, as_options)), console)
+
+
+def print_verdict(result: "Result", console: Console) -> None:
+    """Print what a confirmation found, and the files."""
     from studies.report.terminal import print_paths, say
     from studies.results.confirm_words import verdict_lines
 
@@ -24,4 +31,4 @@ def print_confirmation(wish: dict[str, Any], storage: str, study: str | None, ou
     say(console, f"\nstudy {result.name}")
     for line in verdict_lines(found):
         say(console, line)
-    print_paths(console, result.files, storage)
+    print_paths(console, result.files, result.storage)

@@ -25,3 +25,5 @@ def print_report(storage: str, study: str | None, out: str, console: Console) ->
         print_paths(console, result.files, storage)
         for path in write_images(result.summary, folder / "figures"):
             say(console, f"written: {path}")
+    if line := result.following(python=False):
+        say(console, line)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from finetune.arguments import as_options
+from studies.commands.confirm import print_verdict
 from studies.door import searched
 from studies.report.screen import Screen
 
@@ -20,7 +21,12 @@ def print_search(arguments: dict[str, Any], console: Console) -> None:
         UserError: An argument is wrong.
     """
     screen = Screen(console, as_options)
-    found = searched(arguments, screen, on_result=lambda result: print_result(result, console, screen.said))
+    found = searched(
+        arguments,
+        screen,
+        on_result=lambda result: print_result(result, console, screen.said, not arguments.get("confirm")),
+        on_confirmed=lambda result: print_verdict(result, console),
+    )
     if len(found) > 1:
         from studies.report.several import print_several
         from studies.report.terminal import say
@@ -29,12 +35,21 @@ def print_search(arguments: dict[str, Any], console: Console) -> None:
         say(console, f"written: {found.path}")
 
 
-def print_result(result: "Result", console: Console, said: Collection[str]) -> None:
-    """Print what a search found; leave out the lines in ``said``, which were printed on the way."""
+def print_result(result: "Result", console: Console, said: Collection[str], last: bool = True) -> None:
+    """Print what a search found.
+
+    Args:
+        result: What it found.
+        console: Where to print.
+        said: Lines that were printed on the way; they are left out.
+        last: Whether to end with the next step.
+    """
     from studies.report.terminal import print_paths, print_summary, say
     from studies.running.leftovers import shared_line
 
     print_summary(console, result.summary, said)
     print_paths(console, result.files, result.storage)
     if line := shared_line(result.study, result.folder, result.storage):
+        say(console, line)
+    if last and (line := result.following(python=False)):
         say(console, line)

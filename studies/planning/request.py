@@ -54,6 +54,7 @@ class Running(Strict):
     pruner: Literal["median", "none"] = Field("median", description="median (of forecasts), or none (median)")
     prefix_reuse: bool = Field(True, description="share clean epochs between trials (yes; the result is the same)")
     accept_versions: bool = Field(False, description="go on with a study that was begun under other versions")
+    confirm: bool = Field(False, description="when the search has ended, go on to `search.py confirm`")
 
 
 class Output(Strict):

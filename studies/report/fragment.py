@@ -9,11 +9,12 @@ from studies.results.sentences import against_clean, counts, warnings
 from studies.results.summary import Summary, settings_of
 
 
-def fragment(summary: Summary) -> str:
+def fragment(summary: Summary, following: str | None = None) -> str:
     """The best trial against clean training, its settings, importances, counts and what went wrong.
 
     Args:
         summary: The study's summary.
+        following: A line about the next step.
 
     Returns:
         A ``div``; names from data and studies are escaped.
@@ -35,5 +36,6 @@ def fragment(summary: Summary) -> str:
         answers=[as_arguments(line) for line in answers(summary)],
         silence=silence(summary),
         counts=counts(summary),
+        following=following,
         warnings=[as_arguments(line) for line in [*summary.unlearned, *warnings(summary)]],
     )

@@ -73,6 +73,16 @@ def contenders(summary: Summary, count: int) -> tuple[list[Arm], list[str]]:
     return chosen, lines
 
 
+def nothing_in(summary: Summary) -> str | None:
+    """Why a study has nothing to confirm; None if it has something."""
+    name, about = summary.study.study_name, summary.about
+    if about["method"] == "none" and not summary.space:
+        return f"study {name!r} is clean training itself, so there is nothing to compare it with"
+    if summary.best is None:
+        return f"study {name!r} has no complete trial, so there is nothing to confirm"
+    return None
+
+
 def compared_with(winner: Arm) -> tuple[list[Arm], list[str]]:
     """The arms of the verdict: clean training, the winner, and its control, if there is one; lines about what is missing.
 

@@ -44,6 +44,7 @@ class Options:
         sampler: One of ``sampling.SAMPLERS``.
         pruner: One of ``pruning.PRUNERS``.
         timeout: Seconds after which no new trial is begun.
+        whole: Whether to wait until all trials are finished, also those that other processes run.
     """
 
     trials: int
@@ -52,6 +53,7 @@ class Options:
     sampler: str = "tpe"
     pruner: str = "median"
     timeout: float | None = None
+    whole: bool = False
 
 
 def finished(study: optuna.Study) -> list[FrozenTrial]:
@@ -102,7 +104,7 @@ def run_trials(
     """
     end = float("inf") if options.timeout is None else time.monotonic() + options.timeout
     with storage_errors(str(storage.url)), terminable(), Claims(study, storage, say).held() as claims:
-        for trial in trials_of(claims, options.trials, end):
+        for trial in trials_of(claims, options.trials, end, options.whole):
             for words in strangeness(trial, getattr(study.sampler, "space", {})):
                 say(f"trial {trial.number} was enqueued: {words}")
             try:
@@ -149,13 +151,14 @@ def strangeness(trial: Trial, space: Space) -> list[str]:
     return [*strange(given, space), *left_out(frozen, space)] if enqueued(frozen) else []
 
 
-def trials_of(claims: Claims, total: int, end: float) -> Iterator[Trial]:
+def trials_of(claims: Claims, total: int, end: float, whole: bool = False) -> Iterator[Trial]:
     """Yield trials to run until there are enough. Waits for trials of processes elsewhere that give no sign of life.
 
     Args:
         claims: Claims of this process.
         total: The study's total of trials.
         end: Begin no trial after this time.
+        whole: Whether to wait for all trials of other processes.
     """
     waiting = False
     while time.monotonic() < end:
@@ -163,16 +166,16 @@ def trials_of(claims: Claims, total: int, end: float) -> Iterator[Trial]:
         if trial is not None:
             yield trial
             waiting = False
-        elif claims.settled():
+            continue
+        left = max(0, total - len(finished(claims.study))) if whole else 0
+        if not left and claims.settled():
             return
-        else:
-            if not waiting:
-                longest = claims.lease.total_seconds()
-                claims.say(
-                    f"no trial is left to begin; waiting up to {longest:.0f} s to see whether those elsewhere still run"
-                )
-            waiting = True
-            time.sleep(LOOK_AGAIN)
+        if not waiting:
+            longest = f"up to {claims.lease.total_seconds():.0f} s to see whether those elsewhere still run"
+            what = f"for {counted(left, 'trial')} of other processes" if left else longest
+            claims.say(f"no trial is left to begin; waiting {what}")
+        waiting = True
+        time.sleep(LOOK_AGAIN)
 
 
 def run_trial(trial: Trial, objective: Callable[[Trial], float], claims: Claims) -> None:

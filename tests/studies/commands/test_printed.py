@@ -54,6 +54,8 @@ def test_a_search_ends_with_its_summary_and_its_files(searched):
     assert "clean baseline, epoch 1: accuracy" in searched
     assert searched.index("study reviews-fgm: 2 complete") < searched.index("written: runs/reviews-fgm/report.html")
     assert "train the best: python search.py train runs/reviews-fgm/best.yaml" in searched
+    last = searched.splitlines()[-1]
+    assert last.startswith("next: python search.py confirm --study reviews-fgm (") == ("clean +" in searched)
 
 
 def test_a_report_is_written_again(searched):

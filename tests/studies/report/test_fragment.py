@@ -1,6 +1,7 @@
 """The block that a notebook shows for a result."""
 
 import re
+from pathlib import Path
 
 import optuna
 import pytest
@@ -102,7 +103,7 @@ def test_a_search_around_a_loop_is_shown():
     study = made("CCC", metric="value")
     loop = {"data": {"loop": "mine.train", "data": "<mine>"}, "recipe": {"epochs": 4, "seed": 0, "rate": 0.1}}
     study.set_user_attr(KEY, study.user_attrs[KEY] | loop)
-    found = Result(study, "sqlite:///none.db", None)
+    found = Result(study, "sqlite:///none.db", Path("runs/made"))
     assert f"value {found.best.value:.4f} (trial {found.best.number})" in words(found._repr_html_())
 
 

@@ -232,3 +232,20 @@ def test_a_trial_that_a_search_in_this_process_could_not_put_back_is_free_at_onc
         trial = first.take(99)
         first.leases.withdraw_mine = lambda: None  # as where the disk is full
     assert claims(url).take(1).number == trial.number
+
+
+def test_who_needs_all_trials_waits_for_those_of_other_processes(url, monkeypatch):
+    monkeypatch.setattr(search, "LOOK_AGAIN", 0.01)
+    other = claims(url)
+    trial = other.take(99)
+    trial.suggest_float("x", 0, 1)
+    waiting, lines = claims(url), []
+
+    def say(line):
+        lines.append(line)
+        other.finish(trial, 0.5)
+
+    assert list(trials_of(waiting, 1, time.monotonic() + 60)) == []  # a living process has it
+    waiting.say = say
+    assert list(trials_of(waiting, 1, time.monotonic() + 60, whole=True)) == []
+    assert (lines, states(url)) == (["no trial is left to begin; waiting for 1 trial of other processes"], ["COMPLETE"])

@@ -1,0 +1,36 @@
+"""What to do after a search: the line that names the confirmation, or what it found."""
+
+from finetune.arguments import arg, as_arguments, as_options
+from studies.planning.request import STORAGE
+from studies.results.confirm_words import headline
+from studies.results.summary import Summary
+from studies.running.stages import VERDICT, find_stage
+from studies.running.storage import public
+
+
+def following(summary: Summary, storage: str, out: str, python: bool = False) -> str | None:
+    """The next step with a finished search; None if there is none.
+
+    Args:
+        summary: The search.
+        storage: URL of its database.
+        out: The folder for results.
+        python: Whether the reader types Python, not commands. A loop of one's own can only be confirmed there.
+
+    Returns:
+        How to confirm the best, if it beats clean training; the verdict's first sentence, if that has been done.
+    """
+    if summary.confirmed is not None:
+        return headline(summary.confirmed)
+    if (summary.gain or 0) <= 0 or find_stage(summary.study, VERDICT) is not None:
+        return None
+    words = [arg("study", summary.study.study_name)]
+    words += [arg("storage", public(storage))] if storage != STORAGE else []
+    words += [arg("out", out)] if out != "runs" else []
+    why = "is the gain real? Fresh seeds tell"
+    loop = summary.about["data"].get("loop")
+    if loop is not None:
+        words.insert(1, f"train={loop.rpartition('.')[2]}")
+    if loop is not None or python:
+        return f"next: confirm({', '.join(map(as_arguments, words))}) ({why})"
+    return f"next: python search.py confirm {' '.join(map(as_options, words))} ({why})"
