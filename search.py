@@ -95,11 +95,12 @@ def export(
     storage: StorageOption = STORAGE,
     format_: Annotated[str, opt("yaml, json or python (a script with a training loop)", "--format")] = "yaml",
     output: Annotated[Text, opt("file to write to (standard output)")] = None,
+    trial: Annotated[Whole, opt("another trial, such as one of the front (the best)")] = None,
 ) -> None:
-    """Print the best trial as a configuration or a script."""
+    """Print the best trial, or another, as a configuration or a script."""
     from studies.commands.export import print_export
 
-    print_export(storage, study, format_, output)
+    print_export(storage, study, format_, output, trial)
 
 
 @app.command()

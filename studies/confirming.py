@@ -240,6 +240,8 @@ def confirm_study(
     contenders(summary, 0)  # refuses a study without a complete trial
     folder = study_folder(out, study.study_name)
     confirmation = Confirmation(request, summary, storage, folder, train, screen)
+    if summary.second is not None:
+        screen.say(f"the confirmation is about {summary.metric}, the first metric; {summary.second.metric} is left out")
     with storage_errors(url), terminable(), writing(arg("out", out)):
         confirmation.run()
         clear_torn(folder)

@@ -143,8 +143,8 @@ class Life:
 
     def search(self, study: optuna.Study, first: list[dict[str, Any]], callbacks: Sequence[Callback], shown: Shown) -> None:
         """Run the remaining trials."""
-        running, plan, explore = self.job.request.running, self.job.plan, self.mine["search"]["explore"]
-        how = (running.sampler, running.pruner, running.timeout, running.confirm)
+        running, plan, search = self.job.request.running, self.job.plan, self.mine["search"]
+        explore, how = search["explore"], (running.sampler, search["pruner"], running.timeout, running.confirm)
         options = Options(self.job.trials, explore, plan.seed, *how)
         prepare(study, options, plan.space, first, int(plan.fixed.get("start_epoch", 0)))
         watch = self.watch
@@ -168,7 +168,7 @@ class Life:
         assert watch.clean is not None
         guess = self.guess.get(watch.metric)
         learned = nothing_learned("clean training", watch.metric, watch.clean, guess, watch.places, watch.maximize)
-        pruned = running.pruner != "none" and self.job.trials > self.mine["search"]["explore"]
+        pruned = self.mine["search"]["pruner"] != "none" and self.job.trials > self.mine["search"]["explore"]
         shared = running.prefix_reuse and isinstance(self.job.plan, Plan)
         time = estimate(self.job.plan, seconds, self.left, shared, pruned)
         told = not self.left or (learned is not None and watch.screen.render(learned) in watch.screen.said)

@@ -42,7 +42,7 @@ def tune(
         method: A name of ``adv.METHODS``.
         epochs: Epochs of each run.
         direction: "maximize" or "minimize".
-        metric: The name of the value.
+        metric: The name of the value; one, and no front as ``search`` has.
         recipe: Default values of whatever else the loop uses (``run.recipe``); ``space`` and ``tune`` can search them too.
         data: A description of your data and model, so that runs on other data are not mixed in.
         callbacks: Optuna callbacks.
@@ -67,7 +67,7 @@ def tune(
         >>> round(tune(train, "sam", epochs=2, trials=2, direction="minimize", progress=False).clean, 2)
         0.78
     """
-    request, loop = asked_for(method, epochs, refuse_others(arguments, direction)), told_of(train, data)
+    request, loop = asked_for(method, epochs, refuse_others(arguments, direction, metric)), told_of(train, data)
     from studies.looping import search_loop
 
     return search_loop(request, train, loop, dict(recipe or {}), metric, direction, Screen.of(progress), callbacks)
@@ -96,12 +96,24 @@ def told_of(train: Any, data: str | None) -> dict[str, Any]:
     return {"loop": name_of(train)} | ({} if data is None else {"data": data})
 
 
-def refuse_others(arguments: dict[str, Any], direction: str) -> dict[str, Any]:
-    """Refuse arguments that ``tune`` does not take, and an unknown direction.
+def refuse_two(metric: Any) -> None:
+    """Refuse two metrics.
 
     Raises:
-        UserError: An argument or the direction is refused.
+        UserError: It is not the name of one metric.
     """
+    if not isinstance(metric, str) or "," in metric:
+        why = "your own loop has one value, so there is no front"
+        raise UserError(f"{arg('metric', metric)}: tune searches one metric ({why}); two are for search")
+
+
+def refuse_others(arguments: dict[str, Any], direction: str, metric: Any) -> dict[str, Any]:
+    """Refuse arguments that ``tune`` does not take, an unknown direction, and two metrics.
+
+    Raises:
+        UserError: An argument, the direction or the metric is refused.
+    """
+    refuse_two(metric)
     if direction not in DIRECTIONS:
         raise UserError(f"{arg('direction', direction)}: choose maximize or minimize")
     if "record" in arguments:

@@ -15,6 +15,7 @@ from studies.report.several import frame, several_fragment, write_several
 from studies.results.confirmed import Confirmed
 from studies.results.export import best_of, writer_of
 from studies.results.following import following
+from studies.results.front import FrontTrial, front_of
 from studies.results.importance import Finding
 from studies.results.several import Several, gathered
 from studies.results.summary import Summary, settings_of, summarise
@@ -102,6 +103,11 @@ class Result:
         return self.summary.importances
 
     @property
+    def front(self) -> list[FrontTrial]:
+        """The trials that no other beats in both of two metrics, the best in the first first; empty with one metric."""
+        return front_of(self.summary)
+
+    @property
     def verdict(self) -> Confirmed | None:
         """What ``confirm`` found: ``word``, the comparisons ``clean`` and ``control``, ``test``; None if it has not run."""
         return self.summary.confirmed
@@ -138,19 +144,20 @@ class Result:
         """
         return write_whole(Path(path) if path else self.folder / "report.html", report_text(self.summary))
 
-    def export(self, path: str | Path | None = None, format: str = "yaml") -> str:
+    def export(self, path: str | Path | None = None, format: str = "yaml", trial: int | None = None) -> str:
         """The best trial as a configuration or a script.
 
         Args:
             path: A file to write it to as well.
             format: "yaml", "json" or "python".
+            trial: The number of another trial, for example of the front.
 
         Raises:
-            UserError: No trial is complete, or the format is unknown.
+            UserError: No trial is complete, that trial cannot be exported, or the format is unknown.
             OSError: The file cannot be written.
         """
         write = writer_of(format)
-        text = write(best_of(self.summary))
+        text = write(best_of(self.summary, trial))
         if path is not None:
             write_whole(Path(path), text)
         return text

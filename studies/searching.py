@@ -8,13 +8,13 @@ from optuna.storages import RDBStorage
 from finetune.arguments import arg
 from finetune.data.load import load_task, task_name
 from finetune.errors import writing
-from finetune.tasks.metrics import constant_guess, metric_for, views_of
+from finetune.tasks.metrics import constant_guess, direction_of, metrics_for, views_of
 from finetune.tasks.task import Task
 from finetune.training.bench import Bench
 from finetune.training.views import told
 from finetune.words import counted
 from studies.life import Callback, Life, finished_of
-from studies.planning.choices import choices
+from studies.planning.choices import choices, unpruned
 from studies.planning.identity import asked, identity_of
 from studies.planning.plan import Plan
 from studies.planning.request import Request
@@ -62,9 +62,9 @@ def search_all(
     storage = open_storage(url) if file is None or file.exists() else None
     try:
         jobs, lines = taken_up(jobs, storage)
-        task = task or load_task(request.data, request.aim.metric)
-        metric, threads = metric_for(task, request.aim.metric), jobs[0].plan.recipe.threads
-        views = views_of(metric, request.aim.record)
+        task = task or load_task(request.data, request.aim.first)
+        metric, threads = metrics_for(task, request.aim.metric)[0], jobs[0].plan.recipe.threads
+        views = views_of(metric, request.aim.record, request.aim.second)
         bench = Bench(task, request.recipe.model_copy(update={"threads": threads}), views)
         storage = storage or open_storage(url)
         costs = [told(views, len(bench.train), len(bench.validation))] if views else []
@@ -105,7 +105,7 @@ def taken_up(jobs: list[Job[Plan]], storage: RDBStorage | None) -> tuple[list[Jo
         UserError: An existing study is about something else.
     """
     request, lines = jobs[0].request, list[str]()
-    refuse_early(jobs[0], request.aim.metric, storage)
+    refuse_early(jobs[0], request.aim.first, storage)
     if storage is None:
         return jobs, lines
     with storage_errors(request.output.storage):
@@ -124,7 +124,7 @@ def taken_up(jobs: list[Job[Plan]], storage: RDBStorage | None) -> tuple[list[Jo
             if threads != here:
                 why = f"the default here is {here}; {arg('threads')} sets another number"
                 lines.append(f"study {job.name} was started with {arg('threads', threads)} and keeps it ({why})")
-        asked(jobs[number], request.aim.metric, there)
+        asked(jobs[number], request.aim.first, there)
     return jobs, lines
 
 
@@ -138,12 +138,14 @@ def search_one(
         mine, lines = asked(job, metric, there, bench)
         mine, taking = arranged(job, mine, there, storage)
     guess, maximize = constant_guess(bench.task, bench.views), mine["direction"] == "maximize"
-    watch = Watch(
-        screen, metric, maximize, job.trials, [*finished_of(there), *taking.trials], places_of(maximize, guess[metric])
-    )
+    second, places = request.aim.second, places_of(maximize, guess[metric])
+    watch = Watch(screen, metric, maximize, job.trials, [*finished_of(there), *taking.trials], places, second)
     folder, prefixes = study_folder(request.output.out, job.name), Path(request.output.out) / "prefix"
-    objective = Objective(plan, metric, bench, folder, prefixes, watch.on_epoch, request.running.prefix_reuse)
+    objective = Objective(plan, metric, bench, folder, prefixes, watch.on_epoch, request.running.prefix_reuse, second)
     rows = f"{len(bench.train)} train and {counted(len(bench.validation), 'validation row')}"
     what = f"{bench.task.name}: {rows}, model {plan.recipe.model}, metric {metric} ({DIRECTIONS[maximize]})"
+    if second is not None:
+        what += f" and {second} ({DIRECTIONS[direction_of(second) == 'maximize']})"
+        lines = [*lines, unpruned(metric, second)]
     life = Life(job, mine, folder, storage, objective, watch, guess, bench.device.type, taking)
     return life.run(there, [what, *lines], callbacks)

@@ -49,6 +49,9 @@ METRICS = _by_name()
 # Other views of the same rows, under which every metric can be measured too: ``robust_accuracy`` is the accuracy under an
 # attack on the embeddings, ``noisy_accuracy`` that of texts with character noise.
 VIEWS = get_args(View)
+# No metric of predictions: how long a run takes. It may be searched beside a metric, never alone.
+SECONDS = "seconds"
+MOST = 2
 
 
 def viewed(name: str) -> tuple[str, str]:
@@ -62,9 +65,9 @@ def viewed(name: str) -> tuple[str, str]:
     return (view, plain) if view in VIEWS else ("", name)
 
 
-def views_of(metric: str | None, record: Sequence[str] = ()) -> tuple[str, ...]:
-    """The views to measure, in their order: those to record, and that of the metric to optimise."""
-    wanted = {*record, viewed(metric or "")[0]}
+def views_of(metric: str | None, record: Sequence[str] = (), second: str | None = None) -> tuple[str, ...]:
+    """The views to measure, in their order: those to record, and those of the metrics to optimise."""
+    wanted = {*record, viewed(metric or "")[0], viewed(second or "")[0]}
     return tuple(view for view in VIEWS if view in wanted)
 
 
@@ -74,18 +77,53 @@ def find_metric(name: str) -> Metric:
     Raises:
         UserError: There is no such metric.
     """
-    if "," in name:
-        others = f"the others are measured too, in other views with {arg('record', list(VIEWS))}; trials.csv has them all"
-        raise UserError(f"{arg('metric', name)}: a study searches one metric; {others}")
     view, plain = viewed(name)
     if plain not in METRICS:
         known = [f"{view}_{one}" if view else one for one in METRICS]
-        raise UserError(f"unknown metric {name!r}{near(name, known)}")
+        raise UserError(f"unknown metric {name!r}{near(name, [*known, SECONDS])}")
     return METRICS[plain]
 
 
+def direction_of(name: str) -> str:
+    """The direction of a metric, or of ``seconds``: "maximize" or "minimize".
+
+    Raises:
+        UserError: There is no such metric.
+    """
+    return "minimize" if name == SECONDS else find_metric(name).direction
+
+
+def named(asked: str) -> list[str]:
+    """The one or two metrics in "accuracy" or "accuracy,seconds".
+
+    Raises:
+        UserError: There is no such metric, or these cannot be searched together.
+
+    Example:
+        >>> named("accuracy, seconds")
+        ['accuracy', 'seconds']
+    """
+    names, where = [name.strip() for name in asked.split(",")], arg("metric", asked)
+    if len(names) > MOST:
+        more = f"the others are measured too, in other views with {arg('record', list(VIEWS))}; trials.csv has them all"
+        raise UserError(f"{where}: a study searches one metric or two, not {len(names)}; {more}")
+    if not all(names):
+        raise UserError(
+            f"{where}: a name is missing; write {arg('metric', 'accuracy')} or {arg('metric', 'accuracy,seconds')}"
+        )
+    if names[0] == SECONDS:
+        other = names[-1] if len(names) == MOST and names[-1] != SECONDS else "accuracy"
+        why = "alone, or first, it would find the attack that does least"
+        raise UserError(f"{where}: {SECONDS} is a second metric ({why}); write {arg('metric', f'{other},{SECONDS}')}")
+    for name in names:
+        direction_of(name)
+    if len(set(names)) < len(names):
+        raise UserError(f"{where}: it is the same metric twice; write {arg('metric', names[0])}, or another second metric")
+    return names
+
+
 def metric_for(task: Task, asked: str | None = None) -> str:
-    """The name of the metric to optimise: the requested one, or the task's default.
+    """The name of a metric to optimise: the requested one, or the task's default.
 
     Raises:
         UserError: The requested metric is not defined for the task.
@@ -96,6 +134,16 @@ def metric_for(task: Task, asked: str | None = None) -> str:
     if viewed(name)[1] not in kind.measures:
         raise UserError(f"{arg('metric', name)} is not for {task.kind}; choose from {', '.join(kind.measures)}")
     return name
+
+
+def metrics_for(task: Task, asked: str | None = None) -> list[str]:
+    """The one or two metrics to optimise: the requested ones, or the task's default.
+
+    Raises:
+        UserError: A requested metric is not defined for the task, or they cannot be searched together.
+    """
+    names = [] if asked is None else named(asked)
+    return [name if name == SECONDS else metric_for(task, name) for name in names or [metric_for(task)]]
 
 
 def evaluate(task: Task, labels: Array, output: Array, view: str = "") -> dict[str, float]:

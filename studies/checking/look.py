@@ -11,7 +11,7 @@ from finetune.arguments import Line
 from finetune.config import Recipe
 from finetune.data.load import load_task
 from finetune.machine import all_cores
-from finetune.tasks.metrics import metric_for
+from finetune.tasks.metrics import metrics_for
 from finetune.tasks.task import Task
 from finetune.training.bench import AUTOCAST, Bench
 from finetune.training.steps import epoch_steps, total_steps
@@ -82,11 +82,11 @@ def check_step(request: Request, task: Task | None, say: Callable[[str], None]) 
     Raises:
         UserError: Something in the request is wrong.
     """
-    name, metric = request.aim.method[0], request.aim.metric
+    name, metric = request.aim.method[0], request.aim.first
     plan = make_plan(name, request.data, request.recipe.model_copy(update={"epochs": FOREVER}), request.aim.set)
     method = METHODS[name](**plan.fixed)  # refused before data and model are read
     task = task or load_task(request.data, metric)
-    metric_for(task, metric)
+    metrics_for(task, request.aim.metric)
     if many := too_many_threads(request.recipe.threads):
         say(many)
     seen = None

@@ -8,8 +8,8 @@ from studies.door import load
 from studies.results.export import writer_of
 
 
-def print_export(storage: str, study: str | None, format: str, output: str | None) -> None:
-    """Print the best trial, or write it to a file.
+def print_export(storage: str, study: str | None, format: str, output: str | None, trial: int | None = None) -> None:
+    """Print the best trial, or another one, or write it to a file.
 
     Raises:
         UserError: The format is unknown, there is no such study, no trial is complete, or the file cannot be written.
@@ -17,7 +17,7 @@ def print_export(storage: str, study: str | None, format: str, output: str | Non
     writer_of(format)
     result = load(storage, study)
     if output is None:
-        sys.stdout.write(result.export(format=format))
+        sys.stdout.write(result.export(format=format, trial=trial))
     else:
         with writing(arg("output", output)):
-            result.export(output, format)
+            result.export(output, format, trial)

@@ -8,6 +8,12 @@ from studies.planning.plan import Plan
 from studies.planning.resolve import Job
 
 
+def unpruned(metric: str, second: str) -> str:
+    """A line for a study with two metrics."""
+    why = f"what falls behind in {metric} may be ahead in {second}"
+    return f"no trial is stopped early: {why} (with one metric, trials may be; {arg('metric', metric)})"
+
+
 def choices(job: Job[Plan]) -> list[str]:
     """A line with every choice that the user left open, and a line if a fast path is not used.
 

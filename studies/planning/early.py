@@ -5,7 +5,7 @@ from pathlib import Path
 
 from finetune.data.load import load_task
 from finetune.errors import UserError, near
-from finetune.tasks.metrics import find_metric
+from finetune.tasks.metrics import named
 from finetune.tasks.task import Task
 from spaces import SPACES
 from studies.planning.request import Request
@@ -18,7 +18,7 @@ def refuse_names(request: Request) -> Request:
         UserError: A method or metric does not exist.
     """
     if request.aim.metric is not None:
-        find_metric(request.aim.metric)
+        named(request.aim.metric)
     if request.aim.method == ("all",):
         aim = request.aim.model_copy(update={"method": tuple(name for name in SPACES if name != "none")})
         return replace(request, aim=aim)
@@ -40,4 +40,4 @@ def read_early(request: Request) -> Task | None:
     data = request.data
     if data.train_file is None and not (data.data is not None and Path(data.data).expanduser().exists()):
         return None
-    return load_task(data, request.aim.metric)
+    return load_task(data, request.aim.first)

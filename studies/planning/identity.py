@@ -11,8 +11,9 @@ from adv import METHODS
 from finetune.arguments import arg
 from finetune.config import Data, Recipe, Strict, checked
 from finetune.errors import UserError
-from finetune.tasks.metrics import find_metric, views_of
+from finetune.tasks.metrics import direction_of, views_of
 from finetune.training.bench import Bench
+from studies.planning.directions import SECOND, SECOND_DIRECTION, directions_of
 from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan, describe_space
 from studies.planning.resolve import Job
@@ -28,8 +29,8 @@ VALIDATION = "validation"
 # The machine that began the study, in words.
 MACHINE = "machine"
 ACCEPTED = "accepted versions"
-# Of a study that measures no other views.
-PLAIN: dict[str, Any] = {"record": []}
+# Of a study that measures no other views, and searches one metric.
+PLAIN: dict[str, Any] = {"record": [], SECOND: None}
 # In place of a metric that is not known yet.
 ANY = "accuracy"
 
@@ -44,6 +45,7 @@ def identity(
     starts: list[dict[str, Any]],
     bench: Bench | None = None,
     views: Sequence[str] = (),
+    second: str | None = None,
 ) -> dict[str, Any]:
     """Everything that must be the same for two trials to belong to one study, as JSON values.
 
@@ -60,6 +62,7 @@ def identity(
         "versions": versions(),
     }
     known |= {"record": list(views)} if views else {}
+    known |= {SECOND: second, SECOND_DIRECTION: direction_of(second)} if second else {}
     formula = METHODS[plan.method].formula
     known |= {"formula": formula} if formula > 1 else {}
     if bench is None:
@@ -128,9 +131,11 @@ def asked(
     came, source = known.get("taken"), job.request.aim.from_study or known.get("from")
     explore = known.get("explore", job.explore) if running.explore is None else running.explore + (came or 0)
     starts = job.starts if job.request.aim.start else known.get("starts", [])
-    direction = direction or find_metric(metric or ANY).direction
-    views = views_of(metric, job.request.aim.record)
-    mine = identity(job.plan, metric or ANY, direction, explore, running.sampler, running.pruner, starts, bench, views)
+    direction = direction or direction_of(metric or ANY)
+    second = job.request.aim.second
+    views = views_of(metric, job.request.aim.record, second)
+    pruner = "none" if second else running.pruner
+    mine = identity(job.plan, metric or ANY, direction, explore, running.sampler, pruner, starts, bench, views, second)
     if source is not None:
         mine["search"] |= {"from": source} | ({} if came is None else {"taken": came})
     if bench is not None:
@@ -138,7 +143,7 @@ def asked(
     if metric is None:
         del mine["direction"], mine["metric"]
     # A study without identity and trials is ours: its creation was interrupted.
-    if there is not None and (begun or there.trials or there.direction.name.lower() != mine.get("direction")):
+    if there is not None and (begun or there.trials or there.directions != directions_of(mine)):
         return mine, refuse_another(there, mine, running.accept_versions)
     return mine, []
 
@@ -195,6 +200,8 @@ def refuse_another(study: optuna.Study, mine: dict[str, Any], accept: bool = Fal
     stored = {key: value for key, value in readable(PLAIN | completed(there)).items() if key in mine.keys() - apart}
     asked = {key: value for key, value in readable(mine).items() if key in stored}
     found = differences(stored, asked)
+    if any(line.startswith(f"{SECOND}:") for line in found):  # it decides whether anything is pruned
+        found = [line for line in found if not line.startswith("search.pruner:")]
     if found:
         raise UserError(f"study {name!r} is about something else: {some_of(found)}. Choose another {arg('study')} name")
     return other_formula(name, there, mine) + other_versions(name, there, mine, accept)

@@ -29,7 +29,9 @@ class Aim(Strict):
     method: tuple[str, ...] = Field(("awp",), description="NAME[,NAME...] or all; `search.py methods` lists them (awp)")
     trials: int = Field(100, ge=1, description="the study's total of finished trials (100)")
     metric: str | None = Field(
-        None, description="what is optimised: accuracy, macro_f1, rmse, pearson, ..., robust_accuracy, noisy_accuracy, ..."
+        None,
+        description="what is optimised: accuracy, macro_f1, rmse, ..., robust_accuracy, noisy_rmse, ...; two of them, or one"
+        " and seconds (accuracy,seconds), give a front",
     )
     record: tuple[View, ...] = Field(
         (), description="measure also under an attack on the embeddings (robust), with character noise (noisy), or both"
@@ -43,6 +45,16 @@ class Aim(Strict):
         (), description="YAML or JSON file with settings to try first; see starts/"
     )
     from_study: str | None = Field(None, description="take over this study's finished trials that lie inside the space")
+
+    @property
+    def first(self) -> str | None:
+        """The metric that everything but the front is about; None if the task's default is meant."""
+        return None if self.metric is None else self.metric.split(",")[0]
+
+    @property
+    def second(self) -> str | None:
+        """The second metric, if there is one."""
+        return None if self.metric is None or "," not in self.metric else self.metric.split(",")[1]
 
 
 class Running(Strict):
@@ -141,6 +153,9 @@ def plain(name: str, value: Any) -> Any:
     """A value as the groups take it: paths as text, and a single value in a tuple if there may be several."""
     if isinstance(value, PathLike):
         value = str(value)
+    if name == "metric":
+        names = value if isinstance(value, list | tuple) else str(value).split(",")
+        return ",".join(str(part).strip() for part in names)
     if name not in SEVERAL:
         return value
     return tuple(map(str_of, value)) if isinstance(value, list | tuple | set) else (value,)

@@ -14,7 +14,7 @@ from studies.results.answers import QUESTIONS, TITLES, answers, silence
 from studies.results.careful import careful
 from studies.results.digits import judged, places_of
 from studies.results.digits import shown as shown_value
-from studies.results.facts import DIRECTIONS, task_of
+from studies.results.facts import metrics_of, task_of
 from studies.results.importance import Finding
 from studies.results.sentences import counts
 from studies.results.summary import Summary, settings_of
@@ -102,7 +102,7 @@ def facts(summary: Summary) -> dict[str, str]:
         "Method": about["method"],
         "Task": task_of(about["data"]),
         "Model": recipe.get("model", "the loop's own"),
-        "Metric": f"{summary.metric}, {DIRECTIONS[summary.maximize]}",
+        "Metric": metrics_of(summary),
         "Seed": str(recipe["seed"]),
         "Trials": f"{len(summary.trials)}: {counts(summary)}",
         "Clean baseline": summary.shown(summary.clean),

@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from finetune.training.loop import Epoch
+from finetune.words import short
 from studies.report.notebook import Block
 from studies.report.screen import Screen
 from studies.results.digits import PLACES, shown
@@ -25,6 +26,7 @@ class Watch:
         total: Finished trials at the end.
         seen: Trials that are already finished.
         places: Decimals of values.
+        second: The second metric, if the study has two.
     """
 
     def __init__(
@@ -35,7 +37,9 @@ class Watch:
         total: int,
         seen: list[FrozenTrial],
         places: int = PLACES,
+        second: str | None = None,
     ) -> None:
+        self.second = second
         self.screen, self.metric, self.maximize, self.total = screen, metric, maximize, total
         self.known = self.done = len(seen)
         self.places = places
@@ -83,9 +87,9 @@ class Watch:
         """One line for each trial."""
         self.done += 1
         self._better(trial)
-        state = trial.state.name.lower()
-        value = trial.value if trial.value is not None else trial.intermediate_values.get(trial.last_step or 0)
-        what = shown(value, self.places) if value is not None else "-"
+        state, known = trial.state.name.lower(), trial.values or [trial.intermediate_values.get(trial.last_step or 0)]
+        what = shown(known[0], self.places) if known[0] is not None else "-"
+        what += f", {self.second} {short(known[1])}" if self.second and len(known) > 1 else ""
         if trial.state is TrialState.FAIL:
             what = f"failed: {trial.user_attrs.get('failure')}"
         elif trial.state is not TrialState.COMPLETE:
@@ -98,10 +102,11 @@ class Watch:
         self.screen.say(line)
 
     def _better(self, trial: FrozenTrial) -> None:
-        if trial.state is not TrialState.COMPLETE or trial.value is None or not measured(trial):
+        if trial.state is not TrialState.COMPLETE or not trial.values or not measured(trial):
             return
-        if self.best is None or ((trial.value > self.best[0]) == self.maximize and trial.value != self.best[0]):
-            self.best = (trial.value, trial.number)
+        value = trial.values[0]
+        if self.best is None or ((value > self.best[0]) == self.maximize and value != self.best[0]):
+            self.best = (value, trial.number)
 
     def _state(self) -> str:
         best = "none yet" if self.best is None else f"{shown(self.best[0], self.places)} (trial {self.best[1]})"

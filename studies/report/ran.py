@@ -11,6 +11,7 @@ from finetune.arguments import arg, as_options
 from finetune.config import Data, Recipe
 from finetune.words import short
 from spaces import RECIPE, space_of
+from studies.planning.directions import SECOND
 from studies.planning.identity import MACHINE
 from studies.planning.words import wide
 from studies.results.summary import Summary, parted
@@ -29,7 +30,8 @@ def aim(summary: Summary) -> list[str]:
     """Method, metric, space and study."""
     about, usual = summary.about, space_of(summary.about["method"], summary.about["recipe"]["epochs"])
     words = [arg("method", about["method"]), arg("trials", len(summary.trials))]
-    words += [arg("metric", about["metric"])] if about["metric"] != "accuracy" else []
+    metrics = [about["metric"], *([about[SECOND]] if about.get(SECOND) else [])]
+    words += [arg("metric", metrics)] if metrics != ["accuracy"] else []
     words += [arg("set", {name: value}) for name, value in about["fixed"].items()]
     tuned = [name for name in summary.space if name in RECIPE]
     words += [arg("tune", tuned)] if tuned else []
@@ -58,7 +60,8 @@ def searching(summary: Summary) -> list[str]:
     search = summary.about["search"]
     words = [arg("explore", search["explore"])] if search["explore"] != min(32, len(summary.trials) // 2) else []
     words += [arg("sampler", search["sampler"])] if search.get("sampler", "tpe") != "tpe" else []
-    words += [arg("pruner", search["pruner"])] if search.get("pruner", "median") != "median" else []
+    usual = "median" if summary.second is None else "none"
+    words += [arg("pruner", search["pruner"])] if search.get("pruner", usual) != usual else []
     return words + ([arg("from_study", search["from"])] if "from" in search else [])
 
 

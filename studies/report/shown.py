@@ -86,11 +86,11 @@ def shown_trials(study: optuna.Study) -> int | None:
 
 
 def name_metrics(study: optuna.Study, summary: Summary) -> None:
-    """Give the objective the name of its metric."""
+    """Give each objective the name of its metric."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if study.metric_names is None:
-            study.set_metric_names([summary.metric])
+            study.set_metric_names([summary.metric, *([summary.second.metric] if summary.second else [])])
 
 
 def keep_note(study: optuna.Study, text: str, known: dict[str, Any]) -> tuple[list[str], str | None]:

@@ -11,6 +11,7 @@ from finetune.arguments import as_options
 from studies.planning.request import STORAGE
 from studies.results.answers import QUESTIONS, TITLES, answers, silence, verdict
 from studies.results.digits import places_of, shown
+from studies.results.front import front_lines, front_rows, front_title
 from studies.results.sentences import against_clean, counts, other_views, settings_line, warnings
 from studies.results.summary import Summary, settings_of
 from studies.running.storage import public
@@ -45,11 +46,25 @@ def print_summary(console: Console, summary: Summary, said: Collection[str] = ()
     for line in filter(None, [against_clean(summary), *summary.unlearned]):
         if as_options(line) not in said:
             say(console, line)
+    print_front(console, summary)
     for line in other_views(summary):
         say(console, line)
     print_targets(console, summary)
     print_importances(console, summary)
     for line in warnings(summary):
+        say(console, line)
+
+
+def print_front(console: Console, summary: Summary) -> None:
+    """Print the trials that no other beats in both of two metrics, and clean training beside them."""
+    if summary.second is None or not summary.front:
+        return
+    say(console, front_title(summary))
+    table = Table("", summary.metric, summary.second.metric, "against clean", "settings", box=None, pad_edge=False)
+    for who, first, second, word, trial in front_rows(summary):
+        table.add_row(who, first, second, word, "" if trial is None else escape(settings_line(trial.settings)))
+    console.print(table)
+    for line in front_lines(summary):
         say(console, line)
 
 

@@ -45,6 +45,15 @@ class LoopRecorded(Measured):
     loop: dict[str, Any]
 
 
+class Front(Strict):
+    """What a trial reached in the second metric, and the trials that no other beats in both."""
+
+    metric: str
+    value: float
+    clean: float
+    trials: list[int]
+
+
 class Best(Strict):
     """A complete, re-runnable configuration."""
 
@@ -56,6 +65,7 @@ class Best(Strict):
     metric: str
     recorded: Recorded
     confirmed: dict[str, Any] | None = None
+    front: Front | None = None
 
 
 class LoopBest(Strict):
@@ -68,3 +78,4 @@ class LoopBest(Strict):
     metric: str
     recorded: LoopRecorded
     confirmed: dict[str, Any] | None = None
+    front: Front | None = None

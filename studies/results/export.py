@@ -6,26 +6,32 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from adv import METHODS, SettingError
+from finetune.arguments import arg, as_options
 from finetune.config import Data, Recipe, checked
 from finetune.errors import UserError, first_line, near
 from finetune.tasks.metrics import METRICS, viewed
-from studies.results.best import FORMAT, Best, LoopBest, LoopRecorded, Recorded
+from studies.results.best import FORMAT, Best, Front, LoopBest, LoopRecorded, Recorded
 from studies.results.confirm_record import record_of
 from studies.results.recorded import asked_of
 from studies.results.snippet import as_python
-from studies.results.summary import Summary, parted
+from studies.results.summary import Summary, parted, runs_again
 
 
-def best_of(summary: Summary) -> Best | LoopBest:
+def best_of(summary: Summary, number: int | None = None) -> Best | LoopBest:
     """The best trial, or the winner of the confirmation, as a configuration.
 
+    Args:
+        summary: The study's summary.
+        number: Another trial.
+
     Raises:
-        UserError: No trial is complete.
+        UserError: No trial is complete, or that trial cannot be exported.
     """
-    about, confirmed, best = summary.about, summary.confirmed, chosen(summary)
+    about, confirmed = summary.about, summary.confirmed
+    best = chosen(summary) if number is None else numbered(summary, number)
     if best is None or best.value is None:
         raise UserError(f"study {summary.study.study_name!r} has no complete trial to export")
     settings, tuned = parted(best, about)
@@ -38,7 +44,12 @@ def best_of(summary: Summary) -> Best | LoopBest:
         "device": best.user_attrs.get("device", about.get("device")),
     }
     common: dict[str, Any] = {"format": FORMAT, "method": about["method"], "settings": settings, "metric": about["metric"]}
+    confirmed = confirmed if best.number == getattr(chosen(summary), "number", None) else None
     common |= {} if confirmed is None else {"confirmed": record_of(confirmed)}
+    second = summary.second
+    if second is not None and best.number in second.values:
+        known = {"value": second.values[best.number], "clean": second.clean, "trials": [t.number for t in summary.front]}
+        common["front"] = Front(metric=second.metric, **known)
     if "loop" in about["data"]:
         recorded = LoopRecorded(**measured, loop=about["data"])
         return LoopBest(**common, recipe=about["recipe"] | tuned, recorded=recorded)
@@ -53,9 +64,34 @@ def best_of(summary: Summary) -> Best | LoopBest:
     return found.model_copy(update={"recorded": searched})
 
 
+def numbered(summary: Summary, number: int) -> FrozenTrial:
+    """The trial of that number.
+
+    Raises:
+        UserError: There is none, or it cannot be trained again.
+    """
+    study, where = summary.study.study_name, arg("trial", number)
+    trial = next((trial for trial in summary.trials if trial.number == number), None)
+    if trial is None:
+        numbers = [each.number for each in summary.trials]
+        range_ = f"finished are {min(numbers)} to {max(numbers)}" if numbers else "none is finished"
+        raise UserError(f"{where}: study {study!r} has no finished trial {number}; {range_}")
+    if not runs_again(trial, summary.about):
+        known = {TrialState.FAIL: "it failed", TrialState.PRUNED: "it was pruned"}
+        why = known.get(trial.state, "the search did not measure it, or its settings cannot be trained again")
+        raise UserError(f"{where}: trial {number} of study {study!r} has no value to export: {why}")
+    return trial
+
+
 def as_yaml(best: Best | LoopBest) -> str:
     """The file that ``search.py train`` takes."""
     head = f"# {best.recorded.study}: {best.metric} {best.recorded.value:.6g}, clean {best.recorded.clean:.6g}\n"
+    front = best.front
+    if front is not None:
+        numbers = ", ".join(map(str, front.trials))
+        another = f"search.py export {as_options(arg('study', best.recorded.study))} --trial N"
+        head += f"# {front.metric} {front.value:.6g}, clean {front.clean:.6g}; this is trial {best.recorded.trial}\n"
+        head += f"# the front of {best.metric} and {front.metric}: trials {numbers}; another of them: {another}\n"
     return head + yaml.safe_dump(best.model_dump(mode="json", exclude=unknown(best)), sort_keys=False, allow_unicode=True)
 
 
@@ -66,9 +102,9 @@ def chosen(summary: Summary) -> FrozenTrial | None:
     return next((trial for trial in summary.trials if trial.number == number), summary.best)
 
 
-def unknown(best: Best | LoopBest) -> set[str] | None:
-    """What a file leaves out: the confirmation, if there is none."""
-    return {"confirmed"} if best.confirmed is None else None
+def unknown(best: Best | LoopBest) -> set[str]:
+    """What a file leaves out: the confirmation and the front, if there is none."""
+    return {name for name in ("confirmed", "front") if getattr(best, name) is None}
 
 
 def as_json(best: Best | LoopBest) -> str:

@@ -14,14 +14,21 @@ def facts_of(summary: Summary) -> dict[str, Any]:
         "method": about["method"],
         "data": task_of(about["data"]),
         "model": recipe.get("model"),
-        "metric": f"{summary.metric}, {DIRECTIONS[summary.maximize]}",
+        "metric": metrics_of(summary),
         "seed": recipe["seed"],
         "clean": round(summary.clean, summary.places),
         "finished": len(summary.trials),
     }
     if best is not None and best.value is not None:
         rows |= {"best": round(best.value, summary.places), "best trial": best.number, "gain": summary.gain}
+    rows |= {"front": ", ".join(str(trial.number) for trial in summary.front)} if summary.front else {}
     return {name: value for name, value in rows.items() if value is not None}
+
+
+def metrics_of(summary: Summary) -> str:
+    """What is searched, and in which direction."""
+    both = {summary.metric: summary.maximize} | ({summary.second.metric: summary.second.maximize} if summary.second else {})
+    return "; ".join(f"{metric}, {DIRECTIONS[maximize]}" for metric, maximize in both.items())
 
 
 def task_of(data: dict[str, Any]) -> str:

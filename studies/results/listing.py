@@ -9,6 +9,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from finetune.errors import UserError
+from studies.planning.directions import SECOND
 from studies.planning.identity import known_identity
 from studies.results.summary import summarise
 from studies.running.folder import folder_of
@@ -27,7 +28,7 @@ class Listed:
         counts: Number of trials in each state, without states that have none.
         best: The best value, as printed; None if there is none.
         clean: The value of clean training, as printed; None if it is not known.
-        metric: The metric of both values; None if it is not known.
+        metric: The metric of both values, or two; None if it is not known.
         disk: Bytes of its files.
         snapshots: Bytes of unfinished trials among them.
         changed: When its last trial began or ended; None if there are no trials.
@@ -74,7 +75,7 @@ def listed(study: optuna.Study, out: str) -> Listed:
         counts={state: count for state, count in counts.items() if count},
         best=best,
         clean=clean,
-        metric=str(about["metric"]) if about and about.get("metric") else None,
+        metric=", ".join(str(about[name]) for name in ("metric", SECOND) if about.get(name)) or None if about else None,
         disk=bytes_of(*own_files(folder)) if about else 0,
         snapshots=bytes_of(*snapshots(folder)) if about else 0,
         changed=max((moment for trial in trials for moment in moments(trial)), default=None),
@@ -94,7 +95,14 @@ def values(study: optuna.Study) -> tuple[str | None, str | None]:
     except (UserError, KeyError, TypeError, ValueError):  # not begun yet, or not written by this program
         return None, None
     best = None if summary.best is None or summary.best.value is None else summary.shown(summary.best.value)
-    return best, summary.shown(summary.clean)
+    second, clean = summary.second, summary.shown(summary.clean)
+    if second is None:
+        return best, clean
+    known = None if summary.best is None else second.values.get(summary.best.number)
+    return (
+        best if best is None or known is None else f"{best}, {second.shown(known)}",
+        f"{clean}, {second.shown(second.clean)}",
+    )
 
 
 def best_of_another(study: optuna.Study, trials: list[FrozenTrial]) -> str | None:

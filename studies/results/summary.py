@@ -1,7 +1,7 @@
 """What a study found, computed once for the terminal, the report and the exported configuration."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,14 @@ from finetune.errors import UserError
 from finetune.tasks.metrics import part_of
 from finetune.training.loop import Epoch
 from spaces import Space
+from studies.planning.directions import SECOND
 from studies.planning.identity import BASELINE, CONSTANT, identity_of
 from studies.results.digits import gained, nothing_learned, places_of, shown
 from studies.results.idle import idle_settings
 from studies.results.importance import Finding, Matters, matters
+from studies.results.second import Second, second_of, undominated
 from studies.running.foreign import is_number, measured, notes, readable, why_foreign
+from studies.running.two_metrics import read_by
 
 if TYPE_CHECKING:
     from studies.results.confirmed import Confirmed
@@ -38,6 +41,8 @@ class Summary:
         baseline: Epochs of clean training with the same recipe and seed.
         idle: Sentences about settings that did nothing.
         notes: Sentences, by trial number, about trials that the search could not have made.
+        second: The second metric, if the study has two: all else is about the first.
+        front: The trials that no other beats in both metrics, the best in the first metric first.
     """
 
     study: optuna.Study
@@ -48,6 +53,8 @@ class Summary:
     baseline: list[Epoch]
     idle: list[str]
     notes: dict[int, str]
+    second: Second | None = None
+    front: tuple[FrozenTrial, ...] = ()
 
     @property
     def metric(self) -> str:
@@ -189,15 +196,16 @@ def summarise(study: optuna.Study) -> Summary:
         raise UserError(f"study {study.study_name!r} was not made by this program")
     if baseline is None:
         raise UserError(f"study {study.study_name!r} has no baseline yet: run the search first")
-    trials = sorted((t for t in study.get_trials() if t.state.is_finished()), key=lambda trial: trial.number)
-    for trial in trials:
+    stored = sorted((t for t in study.get_trials() if t.state.is_finished()), key=lambda trial: trial.number)
+    for trial in stored:
         trial.user_attrs = readable(trial.user_attrs)
+    trials = [read_by(trial, about) for trial in stored]
     space = {name: json_to_distribution(json.dumps(value)) for name, value in about["space"].items()}
     complete = [trial for trial in trials if runs_again(trial, about)]
     maximize = about["direction"] == "maximize"
     best = min(complete, key=lambda t: (-t.value if maximize else t.value, t.number), default=None)  # type: ignore[operator]
     own = [trial for trial in trials if not why_foreign(trial, space)]
-    return Summary(
+    found = Summary(
         study=study,
         about=about,
         space=space,
@@ -207,3 +215,26 @@ def summarise(study: optuna.Study) -> Summary:
         idle=idle_settings(own, about["fixed"], about["method"]),
         notes=notes(trials, space, best),
     )
+    return found if about.get(SECOND) is None else with_front(found, stored, complete)
+
+
+def with_front(found: Summary, stored: list[FrozenTrial], complete: list[FrozenTrial]) -> Summary:
+    """The summary with the second metric and the front, of which the best trial is one.
+
+    Args:
+        found: The summary by the first metric alone.
+        stored: The trials with both values.
+        complete: Those that may be the best.
+    """
+    constant = found.study.user_attrs.get(CONSTANT, {}).get(found.about[SECOND])
+    second = second_of(stored, found.about, found.baseline, constant)
+    assert second is not None
+    pairs = {
+        trial.number: (round(trial.value, found.places), round(second.values[trial.number], second.places))
+        for trial in complete
+        if trial.value is not None and trial.number in second.values
+    }
+    by_number = {trial.number: trial for trial in complete}
+    front = tuple(by_number[number] for number in undominated(pairs, (found.maximize, second.maximize)))
+    best = front[0] if front else found.best
+    return replace(found, second=second, front=front, best=best, notes=notes(found.trials, found.space, best))

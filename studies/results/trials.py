@@ -12,6 +12,8 @@ from studies.results.summary import Summary, settings_of
 from studies.running.foreign import CURVES, is_number, measured, taken
 
 COLUMNS = ("number", "state", "phase", "value")
+# A study with two metrics has these too.
+SECOND = ("second value", "front")
 
 
 class Table(NamedTuple):
@@ -51,19 +53,23 @@ def own(summary: Summary) -> list[FrozenTrial]:
 def table(summary: Summary) -> Table:
     """A row for each finished trial: value, settings, seconds, metrics, diagnostics, why it failed, what is odd about it.
 
-    A name may occur twice: the user's own loop may call its metric "value".
+    A study with two metrics also has the value in the second and whether the trial is on the front. A name may occur twice:
+    the user's own loop may call its metric "value".
     """
+    second, front = summary.second, {trial.number for trial in summary.front}
     metrics, diagnostics = (recorded(summary, key) for key in ("metrics", "diagnostics"))
     settings, noted = [*summary.about["fixed"], *summary.space], ["note"] if summary.notes else []
     rows = []
     for trial in summary.trials:
         chosen, attrs = settings_of(trial, summary.about), trial.user_attrs
         row = [trial.number, trial.state.name.lower(), phase_of(trial, summary), value_of(trial)]
+        row += [] if second is None else [second.values.get(trial.number), trial.number in front]
         row += [chosen.get(name) for name in settings] + [attrs.get("seconds")]
         row += [attrs.get("metrics", {}).get(name) for name in metrics]
         row += [attrs.get("diagnostics", {}).get(name) for name in diagnostics]
         rows.append([*row, attrs.get("failure"), *(summary.notes.get(trial.number) for _ in noted)])
-    return Table([*COLUMNS, *settings, "seconds", *metrics, *diagnostics, "failure", *noted], rows)
+    columns = [*COLUMNS, *(() if second is None else SECOND)]
+    return Table([*columns, *settings, "seconds", *metrics, *diagnostics, "failure", *noted], rows)
 
 
 def recorded(summary: Summary, key: str) -> list[str]:

@@ -8,8 +8,10 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial
 
 from finetune.training.loop import Epoch
+from studies.planning.directions import directions_of
 from studies.planning.identity import ACCEPTED, BASELINE, CONSTANT, KEY, VALIDATION, refuse_another
 from studies.planning.versions import changes, versions
+from studies.running.two_metrics import Value
 
 
 class Trains(Protocol):
@@ -21,8 +23,8 @@ class Trains(Protocol):
 
     made_under: dict[str, Any]
 
-    def __call__(self, trial: Trial) -> float:
-        """Train one trial and return its value."""
+    def __call__(self, trial: Trial) -> Value:
+        """Train one trial and return its value, or its value in each of two metrics."""
 
     def baseline(self) -> list[Epoch]:
         """Clean training with the same recipe and seed."""
@@ -65,7 +67,7 @@ def begin(storage: RDBStorage, name: str, mine: dict[str, Any], measured: dict[s
     Raises:
         UserError: Another process has meanwhile created a study of this name about something else.
     """
-    study = optuna.create_study(study_name=name, storage=storage, direction=mine["direction"], load_if_exists=True)
+    study = optuna.create_study(study_name=name, storage=storage, directions=directions_of(mine), load_if_exists=True)
     if KEY not in study.user_attrs:
         for key, value in (measured | {KEY: mine}).items():
             study.set_user_attr(key, value)

@@ -155,7 +155,7 @@ class Claims:
             raise Lost(f"{place.name} has taken it over")
         raise Lost("it was put back meanwhile")
 
-    def finish(self, trial: Trial, value: float | None = None, state: TrialState | None = None) -> None:
+    def finish(self, trial: Trial, value: float | tuple[float, ...] | None = None, state: TrialState | None = None) -> None:
         """Store how a trial ended, and give up its lease.
 
         Raises:

@@ -90,7 +90,7 @@ def why_foreign(trial: FrozenTrial, space: Space) -> list[str]:
     missing = [f"it has no {name}" for name in space if name not in trial.params]
     more = [f"{name} {quoted(value)} is not searched" for name, value in trial.params.items() if name not in space]
     elsewhere = [] if measured(trial) else ["its value was not measured by this search"]
-    infinite = [] if trial.value is None or is_number(trial.value) else [f"its value is {trial.value}"]
+    infinite = [f"its value is {value}" for value in trial.values or () if not is_number(value)]
     return [*missing, *strange(trial.params, space), *more, *elsewhere, *infinite]
 
 
@@ -155,7 +155,8 @@ def comparable(study: optuna.Study, space: Space) -> optuna.Study:
 def as_searched(trial: FrozenTrial, space: Space) -> FrozenTrial | None:
     """A trial with the space's distributions; None if it is outside the space or its value is not finite."""
     running = trial.state is TrialState.RUNNING  # a running trial may have all of its settings, some, or none yet
-    if not running and (trial.value is not None or trial.state is TrialState.COMPLETE) and not is_number(trial.value):
+    valued = bool(trial.values) and all(map(is_number, trial.values))
+    if not running and (trial.values is not None or trial.state is TrialState.COMPLETE) and not valued:
         return None
     if strange(trial.params, space) or (not running and not space.keys() <= trial.params.keys()):
         return None

@@ -26,6 +26,7 @@ from studies.running.objective import Failed
 from studies.running.pruning import make_pruner
 from studies.running.sampling import PhasedSampler
 from studies.running.storage import storage_errors
+from studies.running.two_metrics import Value
 
 # If the first five trials all fail, the next ones will too.
 HOPELESS = 5
@@ -81,7 +82,7 @@ def declare(study: optuna.Study, space: Space) -> None:
 def run_trials(
     study: optuna.Study,
     storage: RDBStorage,
-    objective: Callable[[Trial], float],
+    objective: Callable[[Trial], Value],
     options: Options,
     on_finished: Callable[[FrozenTrial], None] = lambda trial: None,
     say: Callable[[str], None] = print,
@@ -92,7 +93,7 @@ def run_trials(
     Args:
         study: The study, with its sampler and pruner.
         storage: The study's storage.
-        objective: Returns the trial's value; raises TrialPruned or Failed.
+        objective: Returns the trial's value, or one for each of two metrics; raises TrialPruned or Failed.
         options: How many trials, and how long.
         on_finished: Called with every finished trial.
         say: Called with a line about trials that other processes left or took.
@@ -137,7 +138,7 @@ def stopped_by(callbacks: Sequence[Callable[[optuna.Study, FrozenTrial], None]],
     return study._stop_flag
 
 
-def forget(trial: Trial | FrozenTrial, objective: Callable[[Trial], float]) -> None:
+def forget(trial: Trial | FrozenTrial, objective: Callable[[Trial], Value]) -> None:
     """Let an objective delete the files of a finished trial, if it keeps any."""
     clean_up = getattr(objective, "clean_up", None)
     if clean_up is not None:
@@ -178,7 +179,7 @@ def trials_of(claims: Claims, total: int, end: float, whole: bool = False) -> It
         time.sleep(LOOK_AGAIN)
 
 
-def run_trial(trial: Trial, objective: Callable[[Trial], float], claims: Claims) -> None:
+def run_trial(trial: Trial, objective: Callable[[Trial], Value], claims: Claims) -> None:
     """Run one trial and store how it ended.
 
     Raises:
@@ -188,8 +189,9 @@ def run_trial(trial: Trial, objective: Callable[[Trial], float], claims: Claims)
     value, state = None, None
     try:
         value = objective(trial)
-        if not math.isfinite(value):
-            value, state = None, failed(trial, f"the metric is {value}")
+        odd = [number for number in (value if isinstance(value, tuple) else (value,)) if not math.isfinite(number)]
+        if odd:
+            value, state = None, failed(trial, f"the metric is {odd[0]}")
     except optuna.TrialPruned:
         state = TrialState.PRUNED
     except Failed as error:

@@ -23,6 +23,7 @@ from studies.planning.words import quoted, wide
 from studies.running.foreign import CURVES, enqueued, is_table, taken_as_given, usable
 from studies.running.prefix import prefix_key
 from studies.running.split_error import validation, write_output
+from studies.running.two_metrics import Value, reached
 from studies.running.whole import write_whole
 
 OnEpoch = Callable[[Trial | None, Epoch], None]
@@ -78,21 +79,30 @@ class Objective:
         prefixes: Folder for the clean epochs that all trials and methods share.
         on_epoch: Called after every epoch.
         reuse: Whether trials start from the shared clean epochs.
+        second: The second metric, if the study has two.
 
     Attributes:
         made_under: Versions and device that each trial records, where they differ from the study's.
     """
 
     def __init__(
-        self, plan: Plan, metric: str, bench: Bench, folder: Path, prefixes: Path, on_epoch: OnEpoch, reuse: bool = True
+        self,
+        plan: Plan,
+        metric: str,
+        bench: Bench,
+        folder: Path,
+        prefixes: Path,
+        on_epoch: OnEpoch,
+        reuse: bool = True,
+        second: str | None = None,
     ) -> None:
-        self.plan, self.metric, self.bench = plan, metric, bench
+        self.plan, self.metric, self.bench, self.second = plan, metric, bench, second
         self.folder, self.on_epoch, self.reuse = folder, on_epoch, reuse
         self.prefix = prefixes / prefix_key(bench, plan.recipe)
         self.made_under: dict[str, Any] = {}
 
-    def __call__(self, trial: Trial) -> float:
-        """Train one trial; its value is the metric after the last epoch.
+    def __call__(self, trial: Trial) -> Value:
+        """Train one trial; its value is the metric after the last epoch, and the second metric's if there is one.
 
         Raises:
             TrialPruned: The pruner stopped it.
@@ -110,16 +120,17 @@ class Objective:
                 for epoch in training.epochs():
                     value = epoch.metrics[self.metric]
                     if epoch.number not in known:
-                        trial.report(value, epoch.number)
+                        if self.second is None:  # with two objectives Optuna takes no reports
+                            trial.report(value, epoch.number)
                         self.on_epoch(trial, epoch)
                     if epoch.number + 1 < recipe.epochs:
-                        if trial.should_prune():
+                        if self.second is None and trial.should_prune():
                             raise optuna.TrialPruned
                         if epoch.number >= loaded:
                             training.save(snapshot)
         finally:
             record(trial, training.history, self.made_under)
-        return value
+        return value if self.second is None else (value, reached(training.history, self.second))
 
     def clean_up(self, trial: Trial | FrozenTrial) -> None:
         """Delete the snapshot of a finished trial."""

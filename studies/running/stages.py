@@ -134,7 +134,7 @@ def begin_stage(study: optuna.Study, storage: RDBStorage, kind: str, arms: Seque
         there = optuna.load_study(study_name=name, storage=storage)
         if there.user_attrs or there.get_trials(deepcopy=False):
             raise UserError(f"study {name!r} is there already and is no part of a confirmation; delete or rename it first")
-    made = optuna.create_study(study_name=name, storage=storage, direction=study.direction, load_if_exists=True)
+    made = optuna.create_study(study_name=name, storage=storage, direction=study.directions[0], load_if_exists=True)
     write_once(made, storage, LINK, {"of": study.study_name, "stage": kind})
     write_once(made, storage, FIRST, first % SEEDS)
     write_once(made, storage, ARMS, [asdict(arm) for arm in arms])

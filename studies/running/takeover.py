@@ -160,7 +160,7 @@ def whole(trial: FrozenTrial) -> bool:
     """Whether a search ran the trial to its end, whatever the outcome."""
     if trial.state is TrialState.FAIL:
         return "failure" in trial.user_attrs
-    return measured(trial) and (trial.state is TrialState.PRUNED or is_number(trial.value))
+    return measured(trial) and (trial.state is TrialState.PRUNED or all(map(is_number, trial.values or (None,))))
 
 
 def inside(trial: FrozenTrial, about: dict[str, Any], plan: Plan | LoopPlan) -> dict[str, Any] | str:
@@ -206,7 +206,7 @@ def copied(
         attrs.setdefault("device", about["device"])
     copy = create_trial(
         state=trial.state,
-        value=trial.value,
+        values=trial.values,
         params=point,
         distributions=plan.space,
         user_attrs=attrs | {TAKEN: {"study": source, "trial": trial.number}},

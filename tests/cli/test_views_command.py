@@ -91,7 +91,8 @@ def test_another_study_has_clean_epochs_of_its_own_which_go_with_it(capsys):
         (["--metric", "robust_acuracy"], ("robust_acuracy", "did you mean 'robust_accuracy'?")),
         (["--metric", "robust_rmse", "--kind", "classification"], ("--metric robust_rmse is not for classification",)),
         (["--metric", "noisy"], ("unknown metric 'noisy'",)),
-        (["--metric", "accuracy,robust_accuracy"], ("searches one metric", "--record robust,noisy")),
+        (["--metric", "accuracy,robust_acuracy"], ("did you mean 'robust_accuracy'?",)),
+        (["--metric", "accuracy,robust_accuracy,mcc"], ("one metric or two, not 3", "--record robust,noisy")),
     ],
 )
 def test_what_there_is_not_is_refused(capsys, options, words):

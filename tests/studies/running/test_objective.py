@@ -141,6 +141,26 @@ def test_an_interrupted_trial_goes_on_from_its_last_epoch_bit_for_bit(bench: Ben
     assert not list((tmp_path / "killed").glob("trial-*"))
 
 
+def test_of_two_metrics_both_go_on_after_a_kill(bench: Bench, tmp_path: Path) -> None:
+    both = {"study_name": "both", "directions": ["maximize", "minimize"]}
+    value = objective(bench, tmp_path / "one")(trial_with(1, epsilon=0.7))
+    made = objective(bench, tmp_path, second="seconds")
+    spent: dict[int, float] = {}
+
+    def stop(trial: Trial | None, epoch: Epoch) -> None:
+        spent[epoch.number] = epoch.seconds
+        if epoch.number == 2:
+            raise Stop
+
+    made.on_epoch = stop
+    killed = trial_with(1, optuna.create_study(**both), epsilon=0.7)
+    with pytest.raises(Stop):
+        made(killed)
+    made.on_epoch = lambda trial, epoch: spent.update({epoch.number: epoch.seconds})
+    assert made(killed) == (value, round(sum(spent[number] for number in range(4)), 3))
+    assert made(killed)[1] == killed.user_attrs["seconds"]
+
+
 def test_a_damaged_snapshot_is_trained_again(bench: Bench, tmp_path: Path) -> None:
     made = objective(bench, tmp_path)
     tmp_path.joinpath("trial-0.safetensors").write_bytes(b"half of a file")
