@@ -79,11 +79,12 @@ def confirm(
     seeds: Annotated[int, opt("the verdict takes at most this many seeds; 8 or more can give one (30)")] = 30,
     race: Annotated[int, opt("configurations that race to be the winner; 0: the best trial (12)")] = 12,
     smallest: Annotated[Fraction, opt("the smallest difference that matters to you")] = None,
+    parts: Annotated[int, opt("seeds on which the winner is taken apart, to see what each setting adds; 0: none (8)")] = 8,
     storage: StorageOption = STORAGE,
     out: OutOption = "runs",
 ) -> None:
     """Find out on fresh seeds whether the best of a search is really better than clean training; goes on if run again."""
-    wish = {"seeds": seeds, "race": race} | ({} if smallest is None else {"smallest": smallest})
+    wish = {"seeds": seeds, "race": race, "parts": parts} | ({} if smallest is None else {"smallest": smallest})
     from studies.commands.confirm import print_confirmation
 
     print_confirmation(wish, storage, study, out, Console())

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from statistics import median
 
 import torch
 from optuna.storages import RDBStorage
@@ -30,7 +29,7 @@ from studies.results.contenders import compared_with, contenders, plan_of
 from studies.results.rows import over_rows, read_test
 from studies.results.signs import FIRST
 from studies.results.summary import Summary, summarise
-from studies.running.estimate import duration
+from studies.running.estimate import duration, seconds_of_run
 from studies.running.folder import study_folder
 from studies.running.leftovers import clear_torn
 from studies.running.loop import terminable
@@ -39,6 +38,7 @@ from studies.running.race import race, runs_of
 from studies.running.stage_runs import LoopRuns, Runs, method_of
 from studies.running.stages import AFTER, RACE, VERDICT, Arm, Stage, begin_stage, find_stage, run_until, write_once
 from studies.running.storage import opened, storage_errors
+from studies.taking_apart import TakingApart
 
 Train = Callable[[Run], float | None]
 
@@ -79,6 +79,7 @@ class Confirmation:
             self._conclude(stage)
         if self.request.smallest is not None:
             stage.study.set_user_attr(SMALLEST, self.request.smallest)
+        TakingApart(self.summary, self.storage, stage, self.request.parts, self.screen).run(self._ready)
 
     def _settled(self, stage: Stage) -> bool:
         """Whether there is nothing left to run, so that neither data nor model is needed."""
@@ -115,6 +116,12 @@ class Confirmation:
             self.screen.say(
                 f"versions have changed since the search: {told(changed)}; all runs compared here have the new ones"
             )
+
+    def _ready(self, stage: Stage) -> Runs | LoopRuns:
+        """Data and model, if they were not read before, and what makes the runs of a stage."""
+        if self.bench is None:
+            self._prepare()
+        return self._runs(stage)
 
     def _runs(self, stage: Stage, keeps: bool = False) -> Runs | LoopRuns:
         """What makes the runs of a stage."""
@@ -159,9 +166,7 @@ class Confirmation:
 
     def _seconds(self, arm: Arm, epochs: list[float]) -> float:
         """The estimated seconds of a run."""
-        method = method_of(arm)
-        attacked = max(0, len(epochs) - method.start_epoch)
-        return (attacked * method.cost().relative + len(epochs) - attacked) * median(epochs)
+        return seconds_of_run(method_of(arm), epochs)
 
     def _verdict(self, winner: Arm) -> Stage:
         """Begin the verdict: what it compares."""

@@ -137,6 +137,7 @@ def confirm(
     seeds: int = 30,
     race: int = 12,
     smallest: float | None = None,
+    parts: int = 8,
     progress: bool = True,
 ) -> "Result":
     """Find out whether the best of a search is really better: the same call again goes on where it stopped.
@@ -152,6 +153,7 @@ def confirm(
         seeds: The verdict takes at most this many seeds; 8 or more can give one.
         race: Configurations in the race; 0 takes the best trial.
         smallest: The smallest difference that matters to you.
+        parts: Seeds of the verdict on which the winner is taken apart: what each of its settings adds; 0 leaves it out.
         progress: Whether to print progress.
 
     Returns:
@@ -166,7 +168,7 @@ def confirm(
         >>> confirm("small", seeds=2, race=0, progress=False).verdict.word
         'not separable'
     """
-    wish = {"seeds": seeds, "race": race} | ({} if smallest is None else {"smallest": smallest})
+    wish = {"seeds": seeds, "race": race, "parts": parts} | ({} if smallest is None else {"smallest": smallest})
     return confirmed(wish, storage, study, out, train, Screen.of(progress))
 
 

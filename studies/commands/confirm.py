@@ -25,10 +25,11 @@ def print_verdict(result: "Result", console: Console) -> None:
     """Print what a confirmation found, and the files."""
     from studies.report.terminal import print_paths, say
     from studies.results.confirm_words import verdict_lines
+    from studies.results.parts_words import parts_lines
 
     found = result.verdict
     assert found is not None
     say(console, f"\nstudy {result.name}")
-    for line in verdict_lines(found):
+    for line in [*verdict_lines(found), *parts_lines(found)]:
         say(console, line)
     print_paths(console, result.files, result.storage)

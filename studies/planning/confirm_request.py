@@ -11,3 +11,4 @@ class ConfirmRequest(Strict):
     seeds: int = Field(30, ge=1, le=1000, description="the verdict takes at most this many seeds (30)")
     race: int = Field(12, ge=0, le=1000, description="configurations that race to be the winner; 0: the best trial (12)")
     smallest: float | None = Field(None, gt=0, description="the smallest difference that matters to you")
+    parts: int = Field(8, ge=0, le=1000, description="seeds of the runs that take the winner apart; 0: none (8)")

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from studies.results.confirmed import Compared, Confirmed
+from studies.results.parts import Gain, Parts, Step
 
 
 def record_of(found: Confirmed) -> dict[str, Any]:
@@ -32,7 +33,34 @@ def record_of(found: Confirmed) -> dict[str, Any]:
             "clean": rounded(test.clean),
             "against_clean": compared_record(test.clean_difference),
         }
+    if found.parts is not None:
+        record["parts"] = parts_record(found.parts)
     return record
+
+
+def parts_record(parts: Parts) -> dict[str, Any]:
+    """The steps from the defaults to the winner, and the corners of a pair; differences are better if they are positive."""
+    steps = [
+        {"value_of_winner": list(step.added), "mean": None if step.value is None else rounded(step.value)}
+        | {name: gain_record(gain) for name, gain in gains_of(step).items() if gain is not None}
+        for step in parts.steps
+    ]
+    record: dict[str, Any] = {"seeds": parts.seeds, "steps": steps}
+    if parts.pair is not None:
+        one, other = parts.pair.settings
+        gains = {one: parts.pair.first, other: parts.pair.second, "both": parts.pair.both, "beyond_sum": parts.pair.beyond}
+        record["pair"] = {name: gain_record(gain) for name, gain in gains.items()}
+    return record
+
+
+def gains_of(step: Step) -> dict[str, Gain | None]:
+    """What a configuration is better by, and than which."""
+    return {"against_step_before": step.gain, "against_defaults": step.from_defaults, "against_clean": step.from_clean}
+
+
+def gain_record(gain: Gain) -> dict[str, Any]:
+    """A difference with its interval."""
+    return {"difference": rounded(gain.mean), "over_seeds": [rounded(gain.low), rounded(gain.high)]}
 
 
 def compared_record(against: Compared) -> dict[str, Any]:

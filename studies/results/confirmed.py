@@ -12,10 +12,11 @@ from studies.results.contenders import CONTROL
 from studies.results.digits import shown
 from studies.results.intervals import bca, mean, p_better, probabilities, sd, smallest_shown
 from studies.results.judging import AT, Judgement, Looks, judge
+from studies.results.parts import Parts, parts_of
 from studies.results.signs import paired
 from studies.results.summary import Summary
 from studies.running.stage_runs import method_of
-from studies.running.stages import RACE, VERDICT, Arm, Stage, find_stage
+from studies.running.stages import PARTS, RACE, VERDICT, Arm, Stage, find_stage
 
 # User attributes of the verdict: the declared number of seeds, what matters to the user, and what needed the rows' labels.
 CAP, SMALLEST, ROWS, TEST = "cap", "smallest", "over rows", "test split"
@@ -97,6 +98,8 @@ class Confirmed:
         optimism: How much better the search's best looked than the winner's mean, if that is known.
         seconds: Mean seconds of a run of the winner against those of clean training.
         passes: Cost of a step in clean steps.
+        smallest: The smallest difference that matters to the user, if given.
+        parts: The winner taken apart, if that was run: what each of its settings adds to the defaults.
     """
 
     study: str
@@ -118,6 +121,7 @@ class Confirmed:
     seconds: float | None
     passes: float
     smallest: float | None
+    parts: Parts | None = None
 
     @property
     def word(self) -> str:
@@ -223,7 +227,13 @@ def confirmed_of(summary: Summary) -> Confirmed | None:
         seconds=relative_seconds(stage),
         passes=method_of(winner).cost().relative,
         smallest=matters,
+        parts=parts_of(find_stage(summary.study, PARTS), *both(stage, seeds), summary.maximize),
     )
+
+
+def both(stage: Stage, seeds: int) -> tuple[list[float | None], list[float | None]]:
+    """Values of the winner and of clean training, by seed."""
+    return stage.values(WINNER_ARM, seeds), stage.values(CLEAN_ARM, seeds)
 
 
 def finite_mean(values: Sequence[float | None]) -> float:

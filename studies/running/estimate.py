@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import mean, median
 
-from adv import SettingError
+from adv import Method, SettingError
 from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan
 from studies.running.sampling import design_point
@@ -30,6 +30,17 @@ def seconds_of(plan: Plan | LoopPlan, epochs: Sequence[float], reuse: bool) -> f
         clean = 0 if reuse and not plan.tuned else plan.epochs_of(recipe) - attacked
         found.append((attacked * method.cost().relative + clean) * median(epochs))
     return mean(found) if found else 0.0
+
+
+def seconds_of_run(method: Method, epochs: Sequence[float]) -> float:
+    """Seconds of one run of a confirmation, by its passes.
+
+    Args:
+        method: Its method.
+        epochs: Seconds of each clean epoch.
+    """
+    attacked = max(0, len(epochs) - method.start_epoch)
+    return (attacked * method.cost().relative + len(epochs) - attacked) * median(epochs)
 
 
 def estimate(plan: Plan | LoopPlan, epochs: Sequence[float], left: int, reuse: bool, pruned: bool) -> str | None:

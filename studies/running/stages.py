@@ -25,11 +25,12 @@ from studies.running.leases import Leases
 from studies.running.loop import LOOK_AGAIN, Options, run_trials
 from studies.running.storage import LINK, stage_of
 
-RACE, VERDICT = "race", "verdict"
+RACE, VERDICT, PARTS = "race", "verdict", "parts"
 # In the order in which they run: a later stage rests on the earlier ones.
-STAGES = (RACE, VERDICT)
+STAGES = (RACE, VERDICT, PARTS)
 ARMS, FIRST = "arms", "first seed"
 # The seeds of the stages follow the search's seed at these distances, so that none is used twice.
+# The parts have the verdict's seeds.
 AFTER = {RACE: 1001, VERDICT: 2001}
 SEEDS = 2**32
 Order = Callable[[int], tuple[int, int]]
@@ -129,6 +130,20 @@ def begin_stage(study: optuna.Study, storage: RDBStorage, kind: str, arms: Seque
     Raises:
         UserError: There is a study of that name that is no stage.
     """
+    made = stage_study(study, storage, kind)
+    write_once(made, storage, FIRST, first % SEEDS)
+    write_once(made, storage, ARMS, [asdict(arm) for arm in arms])
+    stage = read_stage(made)
+    assert stage is not None
+    return stage
+
+
+def stage_study(study: optuna.Study, storage: RDBStorage, kind: str) -> optuna.Study:
+    """The Optuna study of a stage; it is made if it is not there.
+
+    Raises:
+        UserError: There is a study of that name that is no stage.
+    """
     name = stage_name(study.study_name, kind)
     if name in optuna.get_all_study_names(storage) and stage_of(storage, name) is None:
         there = optuna.load_study(study_name=name, storage=storage)
@@ -136,11 +151,7 @@ def begin_stage(study: optuna.Study, storage: RDBStorage, kind: str, arms: Seque
             raise UserError(f"study {name!r} is there already and is no part of a confirmation; delete or rename it first")
     made = optuna.create_study(study_name=name, storage=storage, direction=study.directions[0], load_if_exists=True)
     write_once(made, storage, LINK, {"of": study.study_name, "stage": kind})
-    write_once(made, storage, FIRST, first % SEEDS)
-    write_once(made, storage, ARMS, [asdict(arm) for arm in arms])
-    stage = read_stage(made)
-    assert stage is not None
-    return stage
+    return made
 
 
 def write_once(study: optuna.Study, storage: RDBStorage, key: str, value: Any) -> Any:
