@@ -1,6 +1,7 @@
 """Filled-in templates; every value is escaped unless it is marked as HTML."""
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,18 @@ WHOLE = 36
 
 def rendered(template: str, **values: Any) -> str:
     """A template of this folder with its values; a missing value is an error."""
+    return templates().get_template(template).render(**values)
+
+
+@cache
+def templates() -> Environment:
+    """The templates of this folder, which are compiled once."""
     loader = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
         loader=loader, undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["coded"] = coded
-    return environment.get_template(template).render(**values)
+    return environment
 
 
 def coded(text: str) -> Markup:

@@ -1,8 +1,10 @@
 """What libraries do again and again for every test is done once; what they answer is the same."""
 
 import traceback
+from functools import cache
 from types import SimpleNamespace
 
+import plotly.basedatatypes
 import torch
 from optuna.storages._rdb.storage import _VersionManager
 
@@ -30,3 +32,8 @@ def read_migrations_once():
         return found[0]
 
     _VersionManager._create_alembic_script = once
+
+
+def read_paths_once():
+    """Let plotly read "xaxis.title.text" once: it takes a path apart whenever a figure is touched, a fifth of a report."""
+    plotly.basedatatypes._str_to_dict_path_full = cache(plotly.basedatatypes._str_to_dict_path_full)

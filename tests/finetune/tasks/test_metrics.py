@@ -3,6 +3,8 @@ import math
 import numpy as np
 import pytest
 from helpers.small_tasks import numbers_task, reviews_task
+from scipy.special import softmax
+from sklearn import metrics
 
 from finetune.errors import Diverged, UserError
 from finetune.tasks.metrics import METRICS, constant_guess, evaluate, find_metric
@@ -30,6 +32,16 @@ PREDICTIONS = np.array([[2.0, 5], [1, 4], [3, 3], [4, 5]])
 )
 def test_classes_by_hand(name, value):
     assert METRICS[name].kinds["classification"].score(LABELS, LOGITS) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("spread", [0.1, 3, 40, 1e4, 1e30])
+@pytest.mark.parametrize(("rows", "classes"), [(1, 2), (7, 2), (64, 3), (5000, 6)])
+def test_log_loss_is_scikit_learn_s_to_the_bit(rows, classes, spread):
+    """Studies of earlier versions go on; a prediction that is as sure as it is wrong costs a finite number."""
+    rng = np.random.default_rng(rows)
+    logits, labels = (spread * rng.standard_normal((rows, classes))).astype(np.float32), rng.integers(classes, size=rows)
+    found = METRICS["log_loss"].kinds["classification"].score(labels, logits)
+    assert found == metrics.log_loss(labels, softmax(logits.astype(np.float64), 1), labels=np.arange(classes))
 
 
 @pytest.mark.parametrize(
