@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 import transformers
+from helpers.made_once import made_once
 from helpers.watched_steps import ON_EMBEDDINGS, gradients, having, state_of
 from torch.nn import functional as F
 
@@ -39,6 +40,7 @@ MODELS = {
 FEW = ("bart", "t5", "t5 that writes")
 
 
+@made_once
 def build(name, dropout=0.1):
     prefix, head, shape = MODELS[name]
     config = getattr(transformers, f"{prefix}Config")(**shape)

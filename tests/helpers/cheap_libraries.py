@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import plotly.basedatatypes
 import torch
+import typer.main
 from optuna.storages._rdb.storage import _VersionManager
 
 
@@ -37,3 +38,8 @@ def read_migrations_once():
 def read_paths_once():
     """Let plotly read "xaxis.title.text" once: it takes a path apart whenever a figure is touched, a fifth of a report."""
     plotly.basedatatypes._str_to_dict_path_full = cache(plotly.basedatatypes._str_to_dict_path_full)
+
+
+def read_options_once():
+    """Let Typer read the functions of the command line once, not whenever a command is run."""
+    typer.main.get_command = cache(typer.main.get_command)

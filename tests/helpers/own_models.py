@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import BertConfig, BertModel, BertPreTrainedModel, PreTrainedModel
 
+from helpers.made_once import made_once
 from helpers.tiny_models import batch_for, build
 
 SHAPE = {
@@ -17,6 +18,7 @@ SHAPE = {
 }
 
 
+@made_once
 def encoder(seed=0):
     torch.manual_seed(seed)
     return BertModel(BertConfig(**SHAPE))

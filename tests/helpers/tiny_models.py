@@ -5,6 +5,8 @@ import transformers
 from torch import nn
 from torch.nn import functional as F
 
+from helpers.made_once import made_once
+
 VOCABULARY, LENGTH = 60, 9
 BASE = {
     "vocab_size": VOCABULARY,
@@ -29,6 +31,7 @@ FAMILIES = {
 }
 
 
+@made_once
 def build(family, dropout=0.1, head="ForSequenceClassification"):
     """A model in training mode, the same one every time; every dropout rate of its config is ``dropout``."""
     prefix, shape = FAMILIES[family]
