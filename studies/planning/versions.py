@@ -1,16 +1,26 @@
 """Versions of packages and the kind of device under which values were measured."""
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
 PACKAGES = ("advsearch", "torch", "transformers", "optuna")
+# The version of a checkout that is run without being installed.
+UNKNOWN = "not installed"
 
 
 def versions() -> dict[str, str]:
     """Versions of the packages that a result depends on."""
-    return {name: version(name) for name in PACKAGES}
+    return {name: version_of(name) for name in PACKAGES}
+
+
+def version_of(name: str) -> str:
+    """The version of an installed package."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return UNKNOWN
 
 
 def changes(then: dict[str, str], now: dict[str, str]) -> dict[str, tuple[str, str]]:

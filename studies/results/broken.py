@@ -1,5 +1,6 @@
 """Values of trials that can be compared, their noise, and which trials are broken."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,9 @@ from studies.running.foreign import is_number
 
 # A trial is broken if it is below clean training by more than so many standard deviations of the noise.
 FAR = 4.0
+# Five rows that all change sides may do so by chance (a sign test gives 0.06), six hardly. If 80 % are right, six rows move
+# the value by so many times what one row adds to its standard error.
+ROWS = 15.0
 # Half of all normal values are within so many standard deviations of their mean.
 MIDDLE = 0.6745
 # Noise and broken trials are found in turns, mostly in two.
@@ -71,7 +75,17 @@ def noise_of(parts: Sequence[Floats], points: Points) -> float:
     return float(np.median(np.abs(left - np.median(left))) / MIDDLE * values.std())
 
 
-def told_apart(parts: Sequence[Floats], points: Points, clean: float) -> tuple[float, NDArray[np.bool_]]:
+def of_few_rows(rows: int | None, error: float | None) -> float:
+    """The difference that a few validation rows make: a smaller one breaks nothing. 0 where it is not known.
+
+    Args:
+        rows: The number of validation rows.
+        error: The standard error of the value over them.
+    """
+    return ROWS * error / math.sqrt(rows) if rows and error else 0.0
+
+
+def told_apart(parts: Sequence[Floats], points: Points, clean: float, least: float = 0.0) -> tuple[float, NDArray[np.bool_]]:
     """The noise, and which trials are broken.
 
     What collapsed makes a function hard to fit beside it, so that its neighbours look noisy: the noise is measured again
@@ -81,18 +95,19 @@ def told_apart(parts: Sequence[Floats], points: Points, clean: float) -> tuple[f
         parts: For each setting its functions at the points.
         points: What the trials reached.
         clean: The value of clean training, the larger the better.
+        least: Trials that are closer to clean training are not broken, however small the noise.
     """
     lost = np.zeros(len(points.trials), bool)
     for _ in range(ROUNDS):
         whole = Points([trial for trial, gone in zip(points.trials, lost, strict=True) if not gone], points.values[~lost])
         noise, before = noise_of([part[~lost] for part in parts], whole), lost
-        lost = broken(points, clean, noise)
+        lost = broken(points, clean, max(FAR * noise, least))
         if (lost == before).all() or (~lost).sum() < FEWEST:
             break
     return noise, lost
 
 
-def broken(points: Points, clean: float, noise: float) -> NDArray[np.bool_]:
-    """Which trials ended below clean training (the larger the better) by more than the noise, or diverged."""
-    found: NDArray[np.bool_] = points.values < clean - FAR * noise
+def broken(points: Points, clean: float, far: float) -> NDArray[np.bool_]:
+    """Which trials ended so far below clean training (the larger the better), or diverged."""
+    found: NDArray[np.bool_] = points.values < clean - far
     return found

@@ -4,7 +4,6 @@ import math
 
 from finetune.arguments import arg
 from finetune.words import counted
-from studies.planning.identity import VALIDATION
 from studies.results.broken_space import too_wide
 from studies.results.budgets import best_among
 from studies.results.digits import gained
@@ -46,8 +45,7 @@ def rising(summary: Summary) -> str | None:
 
 def small(summary: Summary) -> str | None:
     """Whether the validation rows are too few for the gain."""
-    found, gain = summary.study.user_attrs.get(VALIDATION) or {}, summary.gain
-    rows, error = found.get("rows"), found.get("error", {}).get(summary.metric)
+    (rows, error), gain = summary.split_error, summary.gain
     if rows is None or error is None or not gain or not 0 < gain < error:
         return None
     what = f"on {counted(rows, 'validation row')} {summary.metric} has a standard error of {summary.shown(error)}"

@@ -76,7 +76,9 @@ class Matters(NamedTuple):
     points: int
 
 
-def matters(trials: Sequence[FrozenTrial], space: Space, explore: int, maximize: bool, clean: float) -> Matters:
+def matters(
+    trials: Sequence[FrozenTrial], space: Space, explore: int, maximize: bool, clean: float, least: float = 0.0
+) -> Matters:
     """What breaks training and what improves it.
 
     Args:
@@ -85,13 +87,14 @@ def matters(trials: Sequence[FrozenTrial], space: Space, explore: int, maximize:
         explore: Trials before this number, other than those taken over, are spread evenly; the others count less.
         maximize: Whether a larger value is better.
         clean: The value of clean training.
+        least: Trials that are closer to clean training are not broken, however small the noise.
     """
     names = sorted(name for name, distribution in space.items() if not distribution.single())
     points = points_of(trials, maximize)
     if len(names) < 2 or len(points.trials) < AT_LEAST:
         return Matters([], 0.0, [], len(points.trials))
     parts = columns([trial.params for trial in points.trials], space, names)
-    noise, lost = told_apart(parts, points, clean if maximize else -clean)
+    noise, lost = told_apart(parts, points, clean if maximize else -clean, least)
     weights = np.array([1.0 if explores(trial, explore) else CHOSEN for trial in points.trials])
     look = Look(points.trials, names, parts, weights)
     findings = list[Finding]()

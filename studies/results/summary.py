@@ -16,7 +16,8 @@ from finetune.tasks.metrics import part_of
 from finetune.training.loop import Epoch
 from spaces import Space
 from studies.planning.directions import SECOND
-from studies.planning.identity import BASELINE, CONSTANT, identity_of
+from studies.planning.identity import BASELINE, CONSTANT, VALIDATION, identity_of
+from studies.results.broken import of_few_rows
 from studies.results.digits import gained, nothing_learned, places_of, shown
 from studies.results.idle import idle_settings
 from studies.results.importance import Finding, Matters, matters
@@ -73,7 +74,14 @@ class Summary:
     def matters(self) -> Matters:
         """What breaks training, and what makes it better."""
         own = [trial for trial in self.trials if not self.foreign(trial)]
-        return matters(own, self.space, self.explore, self.maximize, self.clean)
+        rows, error = self.split_error
+        return matters(own, self.space, self.explore, self.maximize, self.clean, of_few_rows(rows, error))
+
+    @property
+    def split_error(self) -> tuple[int | None, float | None]:
+        """The number of validation rows and the standard error of the value over them, as far as they are known."""
+        found = self.study.user_attrs.get(VALIDATION) or {}
+        return found.get("rows"), found.get("error", {}).get(self.metric)
 
     @property
     def importances(self) -> list[Finding]:

@@ -149,6 +149,15 @@ def is_new(url: str) -> bool:
     return file is not None and not file.exists()
 
 
+def has_driver(url: str) -> bool:
+    """Whether the Python driver of its kind of database is installed."""
+    try:
+        sqlalchemy.make_url(url).get_dialect().import_dbapi()
+    except ImportError:
+        return False
+    return True
+
+
 def public(url: str) -> str:
     """The URL without its password."""
     return sqlalchemy.make_url(url).render_as_string(hide_password=True)
@@ -175,6 +184,8 @@ def storage_errors(url: str) -> Iterator[None]:
         known = near(kind, ("sqlite", "postgresql", "mysql"))
         raise UserError(f"{arg('storage', public(url))}: unknown kind of database {kind!r}{known}") from None
     except (sqlalchemy.exc.ArgumentError, ImportError) as error:
+        if isinstance(error, ImportError) and has_driver(url):
+            raise
         reason = first_line(error.__cause__ or error)
         raise UserError(f"{arg('storage', public(url))}: {reason}; install the database's Python driver") from None
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError) as error:

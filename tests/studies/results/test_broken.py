@@ -5,7 +5,9 @@ from helpers.made_up_studies import made
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from studies.results.broken import broken, noise_of, points_of, told_apart
+from studies.planning.identity import VALIDATION
+from studies.results.broken import broken, noise_of, of_few_rows, points_of, told_apart
+from studies.results.summary import BASELINE, summarise
 from studies.results.terms import cosines
 
 DISTRIBUTIONS = {"x": FloatDistribution(0, 1)}
@@ -51,14 +53,43 @@ def test_only_trials_that_tell_about_their_settings_count(odd, counts):
     points = points_of([*COMPLETE, odd], maximize=True)
     assert len(points.trials) == 2 + counts
     if odd.state is TrialState.FAIL and counts:
-        assert broken(points, clean=-1e9, noise=1.0).tolist() == [False, False, True]
+        assert broken(points, clean=-1e9, far=4.0).tolist() == [False, False, True]
 
 
-def test_broken_is_more_than_four_times_the_noise_below_clean_training():
+def test_broken_is_far_below_clean_training():
     points = points_of([trial(value) for value in (0.80, 0.7601, 0.7599, 0.2)], maximize=True)
-    assert broken(points, clean=0.8, noise=0.01).tolist() == [False, False, True, True]
+    assert broken(points, clean=0.8, far=0.04).tolist() == [False, False, True, True]
     errors = points_of([trial(value) for value in (0.5, 0.53, 0.55)], maximize=False)
-    assert broken(errors, clean=-0.5, noise=0.01).tolist() == [False, False, True]
+    assert broken(errors, clean=-0.5, far=0.04).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("rows", [50, 131, 600, 5000])
+def test_five_rows_break_nothing_however_small_the_noise_and_seven_do(rows):
+    clean = round(0.8 * rows) / rows
+    least = of_few_rows(rows, (clean * (1 - clean) / rows) ** 0.5)
+    # Twelve equal trials, and two that got five and seven rows more wrong: rests of the fit are 0.
+    points = points_of([trial(clean - lost / rows) for lost in (*[0] * 12, 5, 7)], maximize=True)
+    noise, lost = told_apart([np.zeros((14, 1))], points, clean, least)
+    assert noise == 0
+    assert lost.tolist() == [False] * 13 + [True]
+
+
+@pytest.mark.parametrize(("rows", "error"), [(None, None), (131, None), (None, 0.03), (131, 0.0), (0, 0.03)])
+def test_where_the_error_of_the_rows_is_not_known_noise_alone_counts(rows, error):
+    assert of_few_rows(rows, error) == 0
+
+
+def test_a_study_on_few_rows_calls_nothing_broken_that_lost_two_of_them():
+    """As it was seen: 131 rows, clean training 0.7939, half of the trials at 0.7786, which is two rows less."""
+    study = made("C" * 12)
+    study.set_user_attr(VALIDATION, {"rows": 131, "error": {"accuracy": 0.0353}})
+    clean = study.user_attrs[BASELINE][-1]["metrics"]["accuracy"]
+    for lost, expected in ((0.0153, []), (0.06, [3])):
+        summary = summarise(study)
+        for number, found in enumerate(summary.trials):
+            found.value = clean - (lost if number == 3 else 0.0153 * (number % 2))
+            found.intermediate_values = {}
+        assert summary.matters.broken == expected
 
 
 @pytest.mark.parametrize("lost", [0.0, 0.25])
