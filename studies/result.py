@@ -104,7 +104,7 @@ class Result:
 
     @property
     def front(self) -> list[FrontTrial]:
-        """The trials that no other beats in both of two metrics, the best in the first first; empty with one metric."""
+        """The trials to which no other is equal in both metrics and better in one; empty if one metric was searched."""
         return front_of(self.summary)
 
     @property

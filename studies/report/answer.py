@@ -10,6 +10,7 @@ from studies.report.scale import ends, heights
 from studies.results.answers import QUESTIONS, named, silence, within
 from studies.results.digits import gained
 from studies.results.export import as_yaml, best_of, chosen
+from studies.results.front import both, front_of
 from studies.results.summary import Summary, parted
 from studies.results.trials import complete, own, value_of
 
@@ -18,9 +19,10 @@ BINS, PILE = 56, 60.0
 
 
 def answer(summary: Summary) -> list[str]:
-    """What was reached, how far to trust it, and which settings matter: a sentence each."""
+    """What was reached (in two metrics also the front), how far to trust it, and which settings matter: a sentence each."""
     verdict = confirmation(summary)[:1] or [trusted(summary)]
-    return [as_options(line) for line in (reached(summary), *verdict, mattered(summary)) if line]
+    lines = (reached(summary), fronted(summary), *verdict, mattered(summary))
+    return [as_options(line) for line in lines if line]
 
 
 def confirmation(summary: Summary) -> list[str]:
@@ -42,6 +44,12 @@ def reached(summary: Summary) -> str:
     word = "equals" if gain == 0 else "is worse than"
     many = f"none of {counted(tried, 'complete trial')} of {method} beats it"
     return f"Clean training reaches {metric} {clean}, and {many}: the best, {value}, {word} it."
+
+
+def fronted(summary: Summary) -> str:
+    """The front of two metrics; empty if there is none."""
+    found = front_of(summary)
+    return f"With {summary.second.metric} beside it: {both(found)}." if summary.second is not None and found else ""
 
 
 def trusted(summary: Summary) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from finetune.words import counted
 from studies.report.markdown import block, bullets, code, plain, table
 from studies.results.answers import answers, silence
+from studies.results.front import front_lines, front_rows
 from studies.results.sentences import against_clean, counts, settings_line, warnings
 from studies.results.summary import Summary, settings_of
 
@@ -29,6 +30,7 @@ def note(summary: Summary, command: str | None, render: Callable[[str], str]) ->
         " ".join(sentence(render(line)) for line in told) or "No trial is complete yet.",
         values(summary),
         f"{counted(len(summary.trials), 'trial')} finished: {counts(summary)}.",
+        *fronted(summary, render),
         "### Which settings matter",
         which(summary, render),
         STOCK if summary.importances else "",
@@ -54,6 +56,18 @@ def values(summary: Summary) -> str:
     if summary.constant is not None:
         rows.append(["constant guess", summary.shown(summary.constant), ""])
     return table(["", code(summary.metric, cell=True), "settings"], rows)
+
+
+def fronted(summary: Summary, render: Callable[[str], str]) -> list[str]:
+    """The front of two metrics, and what it says; empty if there is none."""
+    if summary.second is None or not summary.front:
+        return []
+    heads = ["", code(summary.metric, cell=True), code(summary.second.metric, cell=True), "against clean", "settings"]
+    rows = [
+        [*cells, code(settings_line(trial.settings) or "none to set", cell=True) if trial else ""]
+        for *cells, trial in front_rows(summary)
+    ]
+    return ["### The front", table(heads, rows), bullets(sentence(render(line)) for line in front_lines(summary))]
 
 
 def which(summary: Summary, render: Callable[[str], str]) -> str:

@@ -15,6 +15,7 @@ from studies.results.careful import careful
 from studies.results.digits import judged, places_of
 from studies.results.digits import shown as shown_value
 from studies.results.facts import metrics_of, task_of
+from studies.results.front import front_lines, front_rows
 from studies.results.importance import Finding
 from studies.results.sentences import counts
 from studies.results.summary import Summary, settings_of
@@ -37,6 +38,7 @@ def error_of(value: float | None) -> str:
 PARTS = {
     "config": "The best configuration",
     "careful": "Before you rely on it",
+    "front": "Two metrics: the front",
     "confirmed": "Confirmed on new seeds",
     "matters": "Which settings matter",
     "act": "How the settings act",
@@ -56,6 +58,7 @@ def page(summary: Summary, drawn_in: Mapping[str, Sequence[Any]] | None = None) 
     shown = {
         "config": config(summary),
         "careful": [as_sentence(line, summary) for line in [*summary.unlearned, *careful(summary)]],
+        "front": [as_sentence(line, summary) for line in front_lines(summary)],
         "confirmed": [as_options(line) for line in confirmation(summary)],
     }
     drawn = drawn_in or {}
@@ -83,6 +86,8 @@ def page(summary: Summary, drawn_in: Mapping[str, Sequence[Any]] | None = None) 
         "more_failures": max(0, len(summary.failures) - TOP),
         "one_in": one_in(summary),
         "metric": summary.metric,
+        "second": "" if summary.second is None else summary.second.metric,
+        "front_rows": front_cells(summary),
         "best": best_rows(summary),
         "settings": list(summary.space),
         "identity": sections(summary),
@@ -93,6 +98,14 @@ def as_sentence(line: str, summary: Summary) -> str:
     """A line as a sentence, with options; names of settings keep their letters."""
     first = line.split(" ", 1)[0]
     return as_options(line if first in summary.space else f"{line[0].upper()}{line[1:]}") + "."
+
+
+def front_cells(summary: Summary) -> list[list[str]]:
+    """The front and clean training: who, both values, how it compares, and settings."""
+    return [
+        [*cells, *(short(trial.settings.get(name, "–"), 3) if trial else "" for name in summary.space)]
+        for *cells, trial in front_rows(summary)
+    ]
 
 
 def facts(summary: Summary) -> dict[str, str]:

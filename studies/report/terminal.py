@@ -56,7 +56,7 @@ def print_summary(console: Console, summary: Summary, said: Collection[str] = ()
 
 
 def print_front(console: Console, summary: Summary) -> None:
-    """Print the trials that no other beats in both of two metrics, and clean training beside them."""
+    """Print the front of two metrics, and clean training beside it."""
     if summary.second is None or not summary.front:
         return
     say(console, front_title(summary))

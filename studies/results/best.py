@@ -46,7 +46,7 @@ class LoopRecorded(Measured):
 
 
 class Front(Strict):
-    """What a trial reached in the second metric, and the trials that no other beats in both."""
+    """What a trial reached in the second metric, and the trials of the front."""
 
     metric: str
     value: float

@@ -78,7 +78,7 @@ def front_title(summary: Summary) -> str:
     second = summary.second
     assert second is not None
     who = f"{len(summary.front)} of {counted(len(complete(summary)), 'complete trial')}"
-    return f"front of {summary.metric} and {second.metric}: {who} that no other beats in both"
+    return f"front of {summary.metric} and {second.metric}, {who}: no other is as good in both and better in one"
 
 
 def front_lines(summary: Summary) -> list[str]:
@@ -87,7 +87,7 @@ def front_lines(summary: Summary) -> list[str]:
     if second is None or not found:
         return []
     more = [f"and {counted(len(found) - MOST, 'more trial')} of the front, in trials.csv"] if len(found) > MOST else []
-    return [*more, both(found), trusted(summary, second), taken(summary, second)]
+    return [*more, both(found), trusted(summary, second), *guessing(summary, second), taken(summary)]
 
 
 def both(found: list[FrontTrial]) -> str:
@@ -104,16 +104,24 @@ def trusted(summary: Summary, second: Second) -> str:
     """How far the front can be trusted."""
     noise = summary.matters.noise
     known = f" (noise of one run in {summary.metric}: {summary.shown(noise)})" if noise else ""
-    clock = f"; {SECONDS} are this machine's, and what else it did counts" if second.metric == SECONDS else ""
+    clock = f"; {SECONDS} are those of this machine, whatever else it did meanwhile" if second.metric == SECONDS else ""
     return f"one seed: trials of the front that are close may change places on another{known}{clock}"
 
 
-def taken(summary: Summary, second: Second) -> str:
+def guessing(summary: Summary, second: Second) -> list[str]:
+    """A line about trials that the front is without, because they have learned nothing."""
+    if not second.guessing or summary.constant is None:
+        return []
+    who, one = listed([f"trial {number}" for number in second.guessing]), len(second.guessing) == 1
+    why = f"no better than the constant guess ({summary.metric} {summary.shown(summary.constant)})"
+    return [f"the front is without {who}: {'it is' if one else 'they are'} {why}"]
+
+
+def taken(summary: Summary) -> str:
     """Which trial all else is about, and how to take another."""
-    name = summary.study.study_name
-    how = f"search.py export {arg('study', name)} {arg('trial', summary.front[-1].number)}"
-    if "loop" in summary.about["data"]:
-        how = f"export(trial={summary.front[-1].number})"
-    best, first = chosen(summary), summary.front[0]
+    first = summary.front[0]
+    best = chosen(summary) or first
     what = f"the best of the front in {summary.metric}" if best is first else "which the confirmation chose"
-    return f"best.yaml has trial {first.number if best is None else best.number}, {what}; another one: {how}"
+    others = [trial.number for trial in summary.front if trial.number != best.number]
+    another = f"; another one: export with {arg('trial', others[-1])}" if others else ""
+    return f"trial {best.number}, {what}, is in best.yaml{another}"

@@ -1,4 +1,4 @@
-"""The second metric of a study, and the trials that no other beats in both: the front."""
+"""The second metric of a study, and the front: the trials to which no other is equal in both and better in one."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -29,6 +29,8 @@ class Second:
         clean: The value of clean training.
         places: Decimals of its values.
         values: The values of complete trials, by their numbers.
+        guessing: Trials that would be on the front, but are no better than the constant guess: what answers the same
+            to every text withstands any attack, and the front is without it.
     """
 
     metric: str
@@ -36,6 +38,7 @@ class Second:
     clean: float
     places: int
     values: dict[int, float]
+    guessing: tuple[int, ...] = ()
 
     def shown(self, value: float) -> str:
         """A value as it is printed."""

@@ -6,6 +6,7 @@ from optuna.trial import TrialState
 
 from finetune.tasks.metrics import viewed
 from finetune.words import counted, short
+from studies.planning.directions import SECOND
 from studies.results.careful import careful
 from studies.results.digits import judged
 from studies.results.summary import Summary
@@ -34,6 +35,7 @@ def other_views(summary: Summary) -> list[str]:
     """The best trial and clean training in the views that the study records beside the one that it searches."""
     here, plain = viewed(summary.metric)
     names = [f"{view}_{plain}" if view else plain for view in ("", *summary.about.get("record", [])) if view != here]
+    names = [name for name in names if name != summary.about.get(SECOND)]  # the front has it
     best = {} if summary.best is None else summary.best.user_attrs.get("metrics", {})
     clean = summary.baseline[-1].metrics
     return [

@@ -43,7 +43,7 @@ class Summary:
         idle: Sentences about settings that did nothing.
         notes: Sentences, by trial number, about trials that the search could not have made.
         second: The second metric, if the study has two: all else is about the first.
-        front: The trials that no other beats in both metrics, the best in the first metric first.
+        front: The trials that ``undominated`` leaves, the best in the first metric first.
     """
 
     study: optuna.Study
@@ -121,6 +121,10 @@ class Summary:
     def shown(self, value: float) -> str:
         """A value of the metric as it is printed."""
         return shown(value, self.places)
+
+    def guesses(self, value: float) -> bool:
+        """Whether a value is no better than the constant guess's; False if that is not known."""
+        return self.constant is not None and gained(value, self.constant, self.places, self.maximize) <= 0
 
     @property
     def clean_unlearned(self) -> str | None:
@@ -242,7 +246,10 @@ def with_front(found: Summary, stored: list[FrozenTrial], complete: list[FrozenT
         for trial in complete
         if trial.value is not None and trial.number in second.values
     }
-    by_number = {trial.number: trial for trial in complete}
-    front = tuple(by_number[number] for number in undominated(pairs, (found.maximize, second.maximize)))
+    by_number, ways = {trial.number: trial for trial in complete}, (found.maximize, second.maximize)
+    learned = {number: pair for number, pair in pairs.items() if not found.guesses(pair[0])} or pairs
+    front = tuple(by_number[number] for number in undominated(learned, ways))
+    out = [number for number in undominated(pairs, ways) if number not in learned]
     best = front[0] if front else found.best
-    return replace(found, second=second, front=front, best=best, notes=notes(found.trials, found.space, best))
+    lines = notes(found.trials, found.space, best)
+    return replace(found, second=replace(second, guessing=tuple(sorted(out))), front=front, best=best, notes=lines)

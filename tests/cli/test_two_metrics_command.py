@@ -53,7 +53,7 @@ def test_it_goes_on_and_shows_the_front(capsys):
     assert "2 trials finished, 1 to go" in said
     assert "metric accuracy (higher is better) and seconds (lower is better)" in said
     assert "no trial is stopped early: what falls behind in accuracy may be ahead in seconds" in said
-    assert "front of accuracy and seconds:" in said
+    assert "front of accuracy and seconds, " in said
     assert "could not be written" not in said
     assert [(trial.params, trial.values) for trial in study().trials[:2]] == before
     assert len(study().trials) == 3

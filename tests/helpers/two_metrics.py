@@ -19,13 +19,14 @@ def two_study(
     name="two",
     storage=None,
     attrs=None,
+    about=None,
 ):
     """A study with a trial for each pair of values; None is a trial that failed.
 
     Clean training reaches ``clean``; every trial has the first metric after each epoch, as a search stores it.
     """
     study = optuna.create_study(directions=list(directions), study_name=name, storage=storage)
-    about = made("").user_attrs[KEY] | {"metric": metrics[0], "direction": directions[0]}
+    about = made("").user_attrs[KEY] | {"metric": metrics[0], "direction": directions[0]} | (about or {})
     about |= {SECOND: metrics[1], SECOND_DIRECTION: directions[1]}
     about["search"] = about["search"] | {"pruner": "none"}
     study.set_user_attr(KEY, about)

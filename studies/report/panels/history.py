@@ -62,8 +62,8 @@ def finding(summary: Summary) -> str:
     return f"{text}; the best, {summary.shown(summary.best.value or 0.0)}, is trial {summary.best.number}."
 
 
-def in_words(trial: FrozenTrial, kind: str, summary: Summary) -> str:
-    """The text at the pointer: a trial's value, or why it has none, and its settings."""
+def in_words(trial: FrozenTrial, kind: str, summary: Summary, *more: str) -> str:
+    """The text at the pointer: a trial's value, or why it has none, what else is known, and its settings."""
     value = value_of(trial)
     if value is None:
         result = plain(str(trial.user_attrs.get("failure", "no finite value"))[:100])
@@ -71,4 +71,4 @@ def in_words(trial: FrozenTrial, kind: str, summary: Summary) -> str:
         when = f" after epoch {trial.last_step}" if kind == "pruned" else ""
         result = f"{plain(summary.metric)} {summary.shown(value)}{when}"
     settings = [f"{plain(name)} {plain(short(setting, 3))}" for name, setting in trial.params.items()]
-    return "<br>".join([f"trial {trial.number}, {kind}", result, *settings])
+    return "<br>".join([f"trial {trial.number}, {kind}", result, *more, *settings])

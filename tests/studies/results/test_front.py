@@ -13,7 +13,7 @@ from studies.results.export import as_yaml, best_of
 from studies.results.front import front_lines, front_of, front_rows
 from studies.results.listing import listed
 from studies.results.second import undominated
-from studies.results.summary import summarise
+from studies.results.summary import CONSTANT, summarise
 from studies.results.trials import to_frame
 
 UP_DOWN = (True, False)
@@ -61,8 +61,8 @@ def test_a_front_beside_clean_training():
     lines = front_lines(found)
     assert lines[0] == "no trial is better than clean training in both metrics"
     assert lines[1].startswith("one seed:")
-    assert "seconds are this machine's" in lines[1]
-    assert "best.yaml has trial 0, the best of the front in accuracy" in lines[2]
+    assert "seconds are those of this machine" in lines[1]
+    assert lines[2].startswith("trial 0, the best of the front in accuracy, is in best.yaml")
 
 
 def test_trials_better_in_both_are_named():
@@ -99,6 +99,20 @@ def test_a_value_that_is_no_number_is_not_on_the_front(odd):
     found = summarise(two_study([(0.81, 7.0), odd, None]))
     assert [trial.number for trial in found.front] == [0]
     assert found.best.number == 0
+
+
+def test_what_only_guesses_is_not_on_the_front():
+    """A model that answers the same to every text withstands any attack: 1 and 3 are constant, 4 is beaten by 0."""
+    both = {"metrics": ("accuracy", "robust_accuracy"), "directions": ("maximize", "maximize"), "clean": (0.8, 0.4)}
+    rows = [(0.82, 0.5), (0.53, 0.53), (0.78, 0.52), (0.5, 0.54), (0.5, 0.1)]
+    study = two_study(rows, attrs={CONSTANT: {"accuracy": 0.53, "robust_accuracy": 0.53}}, **both)
+    found = summarise(study)
+    assert [trial.number for trial in found.front] == [0, 2]
+    assert front_lines(found)[2] == (
+        "the front is without trial 1 and trial 3: they are no better than the constant guess (accuracy 0.5300)"
+    )
+    only = summarise(two_study([(0.5, 0.54)], attrs={CONSTANT: {"accuracy": 0.53}}, **both))
+    assert [trial.number for trial in only.front] == [0]
 
 
 def test_nothing_complete_is_no_front():
