@@ -22,6 +22,7 @@ from studies.planning.loop_plan import LoopPlan
 from studies.planning.versions import changes, made_under, told, versions
 from studies.report.outputs import write_outputs
 from studies.report.screen import Screen
+from studies.report.shown import Shown
 from studies.report.stage_watch import StageWatch
 from studies.result import Result
 from studies.results.confirmed import CAP, ROWS, SMALLEST, TEST, judged_so_far
@@ -29,6 +30,7 @@ from studies.results.contenders import compared_with, contenders, plan_of
 from studies.results.rows import over_rows, read_test
 from studies.results.signs import FIRST
 from studies.results.summary import Summary, summarise
+from studies.running.artifacts import artifact_folder
 from studies.running.estimate import duration, seconds_of_run
 from studies.running.folder import study_folder
 from studies.running.leftovers import clear_torn
@@ -252,6 +254,8 @@ def confirm_study(
         clear_torn(folder)
         result = Result(study, url, folder)
         result.files = write_outputs(result.summary, folder)
+        # The command that goes on with the search stays as it is known.
+        Shown(study, storage, screen.say, screen.render, "", artifact_folder(out)).write(result.summary)
     return result
 
 

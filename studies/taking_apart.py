@@ -15,7 +15,7 @@ from studies.planning.versions import changes, told, versions
 from studies.report.screen import Screen
 from studies.report.stage_watch import StageWatch
 from studies.results.confirmed import WINNER_ARM, judged_so_far
-from studies.results.contenders import plan_of
+from studies.results.contenders import apart, plan_of
 from studies.results.importance import Finding
 from studies.results.summary import Summary
 from studies.running.estimate import duration, seconds_of_run
@@ -116,13 +116,13 @@ class Pieces:
 
     def __init__(self, summary: Summary, winner: Arm) -> None:
         self.summary, self.about, self.usual = summary, summary.about, plan_of(summary.about).defaults()
-        self.best = self.usual | winner.settings | winner.recipe
-        self.names = tuple(name for name in summary.space if self.best[name] != self.usual[name])
+        self.changes = apart(summary.about, winner)
+        self.names = tuple(self.changes)
 
     def arm(self, changed: Changed) -> Arm:
         """The defaults with some settings of the winner."""
-        searched = {name: (self.best if name in changed else self.usual)[name] for name in self.usual}
-        settings, recipe = dict(self.about["fixed"]) | searched, self.about["recipe"]
+        own = {name: self.changes[name][1] for name in changed}
+        settings, recipe = dict(self.about["fixed"]) | self.usual | own, self.about["recipe"]
         tuned = {name: settings.pop(name) for name in list(settings) if name in recipe}
         who = f"{listed(changed)} changed" if changed else "the defaults"
         changed_recipe = {name: value for name, value in tuned.items() if value != recipe[name]}

@@ -11,6 +11,7 @@ from studies.results.answers import QUESTIONS, named, silence, within
 from studies.results.digits import gained
 from studies.results.export import as_yaml, best_of, chosen
 from studies.results.front import both, front_of
+from studies.results.parts_words import in_short
 from studies.results.summary import Summary, parted
 from studies.results.trials import complete, own, value_of
 
@@ -21,7 +22,9 @@ BINS, PILE = 56, 60.0
 def answer(summary: Summary) -> list[str]:
     """What was reached (in two metrics also the front), how far to trust it, and which settings matter: a sentence each."""
     verdict = confirmation(summary)[:1] or [trusted(summary)]
-    lines = (reached(summary), fronted(summary), *verdict, mattered(summary))
+    by_runs = "" if summary.confirmed is None else in_short(summary.confirmed)
+    which = " ".join(filter(None, (mattered(summary), by_runs)))
+    lines = (reached(summary), fronted(summary), *verdict, which)
     return [as_options(line) for line in lines if line]
 
 

@@ -7,6 +7,7 @@ from finetune.words import counted
 from studies.report.markdown import block, bullets, code, plain, table
 from studies.results.answers import answers, silence
 from studies.results.front import front_lines, front_rows
+from studies.results.parts_words import in_short
 from studies.results.sentences import against_clean, counts, settings_line, warnings
 from studies.results.summary import Summary, settings_of
 
@@ -24,7 +25,9 @@ def note(summary: Summary, command: str | None, render: Callable[[str], str]) ->
         command: What goes on with the search; None if it is not known.
         render: Turns a message into its reader's words: arguments or options.
     """
-    told = [line for line in (against_clean(summary), *summary.unlearned) if line]
+    confirmed = summary.confirmed
+    proven = [] if confirmed is None else confirmed.lines[:1]
+    told = [line for line in (against_clean(summary), *proven, *summary.unlearned) if line]
     parts = [
         f"## {plain(summary.study.study_name)}",
         " ".join(sentence(render(line)) for line in told) or "No trial is complete yet.",
@@ -33,6 +36,7 @@ def note(summary: Summary, command: str | None, render: Callable[[str], str]) ->
         *fronted(summary, render),
         "### Which settings matter",
         which(summary, render),
+        "" if confirmed is None else plain(in_short(confirmed)),
         STOCK if summary.importances else "",
         *(["### To know", bullets(sentence(render(line)) for line in found)] if (found := warnings(summary)) else []),
         *(["### To go on", block(command)] if command else []),

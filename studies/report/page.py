@@ -9,6 +9,7 @@ from finetune.words import counted, short
 from studies.planning.words import from_to
 from studies.report.answer import answer, config, confirmation, strip, tiles
 from studies.report.drawing import one_in
+from studies.report.parts import parts_page
 from studies.report.ran import command, cost, machine
 from studies.results.answers import QUESTIONS, TITLES, answers, silence
 from studies.results.careful import careful
@@ -60,6 +61,7 @@ def page(summary: Summary, drawn_in: Mapping[str, Sequence[Any]] | None = None) 
         "careful": [as_sentence(line, summary) for line in [*summary.unlearned, *careful(summary)]],
         "front": [as_sentence(line, summary) for line in front_lines(summary)],
         "confirmed": [as_options(line) for line in confirmation(summary)],
+        "apart": parts_page(summary, lambda line: as_sentence(line, summary)),
     }
     drawn = drawn_in or {}
     without = {part for part, content in shown.items() if not content}

@@ -8,7 +8,7 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from studies.results.contenders import CONTROL
+from studies.results.contenders import CONTROL, apart
 from studies.results.digits import shown
 from studies.results.intervals import bca, mean, p_better, probabilities, sd, smallest_shown
 from studies.results.judging import AT, Judgement, Looks, judge
@@ -227,13 +227,16 @@ def confirmed_of(summary: Summary) -> Confirmed | None:
         seconds=relative_seconds(stage),
         passes=method_of(winner).cost().relative,
         smallest=matters,
-        parts=parts_of(find_stage(summary.study, PARTS), *both(stage, seeds), summary.maximize),
+        parts=taken_apart(summary, stage, seeds),
     )
 
 
-def both(stage: Stage, seeds: int) -> tuple[list[float | None], list[float | None]]:
-    """Values of the winner and of clean training, by seed."""
-    return stage.values(WINNER_ARM, seeds), stage.values(CLEAN_ARM, seeds)
+def taken_apart(summary: Summary, stage: Stage, seeds: int) -> Parts | None:
+    """What the runs show that take the winner apart; None as long as some are missing."""
+    parts, values = find_stage(summary.study, PARTS), apart(summary.about, stage.arms[WINNER_ARM])
+    if parts is None:
+        return None
+    return parts_of(parts, stage.values(WINNER_ARM, seeds), stage.values(CLEAN_ARM, seeds), summary.maximize, values)
 
 
 def finite_mean(values: Sequence[float | None]) -> float:

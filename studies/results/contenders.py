@@ -103,3 +103,10 @@ def compared_with(winner: Arm) -> tuple[list[Arm], list[str]]:
     if winner.method != "none":
         lines.append(f"no control: {winner.method} follows no gradient that noise could replace")
     return arms, lines
+
+
+def apart(about: dict[str, Any], winner: Arm) -> dict[str, tuple[Any, Any]]:
+    """The searched settings in which a configuration differs from the defaults: the default, and its own value."""
+    usual = plan_of(about).defaults()
+    own = usual | winner.settings | winner.recipe
+    return {name: (usual[name], own[name]) for name in about["space"] if own[name] != usual[name]}

@@ -1,6 +1,6 @@
 """What the runs show that take the winner apart: the path from the defaults to the winner, and the corners of a pair."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +74,7 @@ class Parts:
 
     Args:
         seeds: How many of the verdict's seeds.
-        names: The settings in which the winner differs from the defaults.
+        values: The settings in which the winner differs from the defaults: the default, and the winner's value.
         greedy: Whether each step is the best of all changes that were left; if not, they have the order of importances.
         clean: The mean value of clean training.
         steps: From the defaults to the winner.
@@ -82,7 +82,7 @@ class Parts:
     """
 
     seeds: int
-    names: Changed
+    values: dict[str, tuple[Any, Any]]
     greedy: bool
     clean: float | None
     steps: list[Step]
@@ -100,7 +100,11 @@ class Parts:
 
 
 def parts_of(
-    stage: Stage | None, winner: Sequence[float | None], clean: Sequence[float | None], maximize: bool
+    stage: Stage,
+    winner: Sequence[float | None],
+    clean: Sequence[float | None],
+    maximize: bool,
+    values: Mapping[str, tuple[Any, Any]],
 ) -> Parts | None:
     """What the runs of a stage show; None as long as some are missing.
 
@@ -109,9 +113,8 @@ def parts_of(
         winner: Values of the winner in the verdict, by seed.
         clean: Values of clean training in the verdict, by seed.
         maximize: Whether a higher value is better.
+        values: The settings in which the winner differs from the defaults: the default, and the winner's value.
     """
-    if stage is None:
-        return None
     plan = plan_in(stage)
     path, seeds = path_of(stage, plan, maximize), plan.seeds
     if path is None or min(len(winner), len(clean)) < seeds:
@@ -136,7 +139,8 @@ def parts_of(
         )
         for before, arm in zip([(), *path], path, strict=False)
     ]
-    return Parts(seeds, plan.names, plan.greedy, mean_of(rest), steps, pair_of(plan, path, runs, maximize))
+    known = {name: values[name] for name in plan.names if name in values}
+    return Parts(seeds, known, plan.greedy, mean_of(rest), steps, pair_of(plan, path, runs, maximize))
 
 
 def pair_of(plan: PartsPlan, path: list[Changed], runs: dict[Changed, Values], maximize: bool) -> Pair | None:

@@ -1,22 +1,26 @@
 """The winner taken apart, in sentences: the same on the terminal, in the report and in a notebook."""
 
-from finetune.words import listed
+from finetune.words import listed, short
 from studies.results.confirm_words import signed
 from studies.results.confirmed import Confirmed
 from studies.results.parts import Gain, Pair, Parts, Step
 
 
-def parts_lines(found: Confirmed) -> list[str]:
-    """Everything that these runs say, the answer first; empty if there are none."""
+def parts_lines(found: Confirmed, tables: bool = False) -> list[str]:
+    """Everything that these runs say, the answer first; empty if there are none.
+
+    Args:
+        found: The confirmation.
+        tables: Whether tables beside the lines have the steps.
+    """
     parts = found.parts
     if parts is None:
         return []
     lines = [doubt(found), f"{answered(found, parts)}, {basis(parts)}"]
-    if parts.pair is not None:
-        lines.append(beyond_line(found, parts.pair))
-    if len(parts.steps) > 2:
-        lines.append(path_line(found, parts))
-    lines += [last_line(found, parts), clean_line(found, parts), *failed_lines(parts), note(parts)]
+    lines += [] if tables else [values_line(parts)]
+    lines += [] if parts.pair is None else [beyond_line(found, parts.pair)]
+    lines += [] if tables or len(parts.steps) < 3 else [path_line(found, parts)]
+    lines += [last_line(found, parts), "" if tables else clean_line(found, parts), *failed_lines(parts), note(parts)]
     return [line for line in lines if line]
 
 
@@ -36,10 +40,8 @@ def doubt(found: Confirmed) -> str:
     if found.word == "better":
         return ""
     if found.word == "worse":
-        return (
-            "The winner is worse than clean training: there is no gain to take apart, only a difference from the defaults."
-        )
-    return "No gain over clean training was shown, so there may be none to take apart."
+        return "the winner is worse than clean training: there is no gain to take apart, only a difference from the defaults"
+    return "no gain over clean training was shown, so there may be none to take apart"
 
 
 def answered(found: Confirmed, parts: Parts, whole: bool = True) -> str:
@@ -61,7 +63,13 @@ def answered(found: Confirmed, parts: Parts, whole: bool = True) -> str:
         return f"{one} and {other} together {told(pair.both)}; {alone}"
     everything = parts.winner.from_defaults
     assert everything is not None
-    return f"{listed(parts.names)}{' together' if len(parts.names) > 1 else ''} {told(everything)}"
+    return f"{listed(list(parts.values))}{' together' if len(parts.values) > 1 else ''} {told(everything)}"
+
+
+def values_line(parts: Parts) -> str:
+    """The winner's values and the defaults."""
+    each = [f"{name} {short(own)} (default {short(usual)})" for name, (usual, own) in parts.values.items()]
+    return f"the winner has {listed(each)}"
 
 
 def beyond_line(found: Confirmed, pair: Pair) -> str:
@@ -115,7 +123,7 @@ def who(step: Step, parts: Parts) -> str:
 
 def note(parts: Parts) -> str:
     """How far to trust the intervals."""
-    chosen = "; the order was chosen on the seeds that it is shown on" if parts.greedy and len(parts.names) > 1 else ""
+    chosen = "; the order was chosen on the seeds that it is shown on" if parts.greedy and len(parts.values) > 1 else ""
     return f"these 95 % intervals are over seeds, and not corrected for their number{chosen}"
 
 

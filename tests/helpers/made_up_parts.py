@@ -103,3 +103,17 @@ def taken_apart(summary, storage, verdict, value, seeds=8):
     name = stage_name(summary.study.study_name, PARTS)
     there = name in optuna.get_all_study_names(storage)
     return screen.said, optuna.load_study(study_name=name, storage=storage) if there else None
+
+
+def confirmed_summary(clean=0.8, winner=0.83, values=None, names=("adv_eps", "adv_lr", "start_epoch"), **options):
+    """The summary of a search whose winner was taken apart; a configuration without a value has 0.81."""
+    search = summarise(made("C" * 12, **options))
+    settings = {"adv_eps": 0.05, "adv_lr": 0.01, "start_epoch": 1}
+    settings |= {name: usual for name, usual in USUAL.items() if name not in names}
+    spread = [0.0, 0.004, 0.002, 0.006]
+    verdict = judged(search, settings, [clean] * 4, [winner + more for more in spread])
+    measured(search, verdict, lambda who, seed: (values or {}).get(who, 0.81))
+    return search
+
+
+USUAL = {"adv_eps": 0.2, "adv_lr": 1.0, "start_epoch": 0}

@@ -9,6 +9,7 @@ from helpers.forks import forked
 from helpers.made_up_parts import SEED, add_run, judged, searched, taken_apart
 from helpers.made_up_studies import matter_of, summary, with_findings
 from optuna.distributions import FloatDistribution, IntDistribution
+from optuna_dashboard import get_note
 
 import search as command
 from finetune.arguments import as_options
@@ -176,6 +177,7 @@ def test_a_loop_of_ones_own_is_taken_apart_also_after_a_kill(tmp_path, monkeypat
     ]
     assert (verdict.parts.pair.first.mean, verdict.parts.pair.second.mean) == pytest.approx((0.0, 0.5))
     assert verdict.parts.pair.both.mean == pytest.approx(2.5)
+    assert "together +2.5000" in get_note(optuna.load_study(study_name="own", storage=stage._storage)).replace("\\", "")
     assert (
         "adv_eps and adv_lr together +2.5000 (on every seed); adv_eps alone 0.0000 (on every seed)"
         in parts_lines(verdict)[1]

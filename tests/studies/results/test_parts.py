@@ -58,7 +58,8 @@ def interval(differences):
 
 def test_each_step_against_the_one_before_and_against_the_defaults_and_clean_training(confirmed):
     parts = confirmed.parts
-    assert (parts.seeds, parts.names, parts.greedy) == (4, ("adv_eps", "adv_lr", "start_epoch"), True)
+    values = {"adv_eps": (0.2, 0.05), "adv_lr": (1.0, 0.01), "start_epoch": (0, 1)}
+    assert (parts.seeds, parts.values, parts.greedy) == (4, values, True)
     assert [step.added for step in parts.steps] == [(), ("adv_lr",), ("adv_eps",), ("start_epoch",)]
     # the winner is better than the step before by 0.01, and 0.000, 0.002, 0.004, 0.002 by seed: 0.012
     assert [step.gain and step.gain.mean for step in parts.steps] == [None, *map(pytest.approx, (0.01, 0.19, 0.012))]
@@ -85,16 +86,17 @@ def test_it_is_said_in_sentences(confirmed):
     from_clean = "+0.1120 (+0.1100 to +0.1130)"
     ends = ("0.7050", "0.9170", "0.8050") if confirmed.maximize else ("0.2950", "0.0830", "0.1950")
     lines = parts_lines(confirmed)
-    assert lines[1:4] == [
+    assert lines[1:5] == [
         "adv_eps and adv_lr together +0.2000 (on every seed); adv_eps alone +0.0050 (on every seed); adv_lr alone +0.0100 "
         "(on every seed), against the method's defaults on 4 fresh seeds",
+        "the winner has adv_eps 0.05 (default 0.2), adv_lr 0.01 (default 1) and start_epoch 1 (default 0)",
         "together they do more than the sum of each alone: +0.1850 (on every seed)",
         f"from the defaults ({ends[0]}) to the winner ({ends[1]}), the change that helps most first: adv_lr +0.0100 "
         f"(on every seed), then adv_eps +0.1900 (on every seed), then start_epoch +0.0120 (+{low} to +{high})",
     ]
-    assert lines[4].startswith(f"against clean training ({ends[2]}) on these seeds: the defaults -0.1000 (on every seed), ")
-    assert lines[4].split("the winner ")[1][:7] == from_clean[:7]
-    assert lines[5:] == [
+    assert lines[5].startswith(f"against clean training ({ends[2]}) on these seeds: the defaults -0.1000 (on every seed), ")
+    assert lines[5].split("the winner ")[1][:7] == from_clean[:7]
+    assert lines[6:] == [
         "these 95 % intervals are over seeds, and not corrected for their number; the order was chosen on the seeds that it "
         "is shown on"
     ]
@@ -121,7 +123,7 @@ def test_a_failed_run_is_the_largest_loss_and_is_named():
     # two seeds show 0.01, and the others, where the defaults failed, count as much
     assert parts.steps[1].gain.mean == pytest.approx(0.01)
     lines = parts_lines(confirmed)
-    assert lines[0] == "No gain over clean training was shown, so there may be none to take apart."
+    assert lines[0] == "no gain over clean training was shown, so there may be none to take apart"
     assert "failed, counted as the largest difference: the defaults on 2 of 4 seeds" in lines
 
 
@@ -154,6 +156,7 @@ def test_a_winner_that_differs_in_one_setting():
     assert confirmed.parts.pair is None
     assert parts_lines(confirmed)[1:] == [
         "adv_eps +0.0200 (on every seed), against the method's defaults on 2 fresh seeds",
+        "the winner has adv_eps 0.05 (default 0.2)",
         "against clean training (0.8000) on these seeds: the defaults +0.0100 (on every seed), the winner +0.0300 (on every "
         "seed)",
         "these 95 % intervals are over seeds, and not corrected for their number",
@@ -190,6 +193,6 @@ def test_until_all_runs_are_there_nothing_is_shown():
     verdict = judged(search, WINNER, [0.8, 0.8], [0.83, 0.83])
     measured(search, verdict, lambda who, seed: TRUTH[who])
     stage = find_stage(search.study, "parts")
-    assert parts_of(None, [0.83, 0.83], [0.8, 0.8], True) is None
-    assert parts_of(stage, [0.83], [0.8, 0.8], True) is None
-    assert parts_of(stage, [0.83, 0.83, 0.9], [0.8, 0.8, 0.1], True).winner.from_clean.mean == pytest.approx(0.03)
+    values = {"adv_eps": (0.2, 0.05), "adv_lr": (1.0, 0.01), "start_epoch": (0, 1)}
+    assert parts_of(stage, [0.83], [0.8, 0.8], True, values) is None
+    assert parts_of(stage, [0.83, 0.83, 0.9], [0.8, 0.8, 0.1], True, values).winner.from_clean.mean == pytest.approx(0.03)
