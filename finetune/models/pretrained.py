@@ -1,5 +1,6 @@
 """Models and tokenisers: the built-in encoder, or a pretrained model from a folder or the hub."""
 
+import copy
 import hashlib
 import os
 import warnings
@@ -144,13 +145,10 @@ class Models:
         return old if self.vectors is None and stored == old else self.fingerprint
 
     def _tiny(self, task: Task) -> Any:
-        from finetune.models.tiny import tiny_tokenizer, word_vectors
+        from finetune.models.tiny import learnt
 
-        texts = [*task.train.texts, *(task.train.pairs or []), *task.unlabelled]
-        tokenizer = tiny_tokenizer(texts)
-        encoded = tokenizer(texts)["input_ids"]
-        self.vectors = word_vectors(encoded, len(tokenizer))
-        return tokenizer
+        tokenizer, self.vectors = learnt((*task.train.texts, *(task.train.pairs or []), *task.unlabelled))
+        return copy.deepcopy(tokenizer)
 
     def _pretrained(self) -> Any:
         if self.folder is not None:

@@ -7,6 +7,7 @@ learned yet, and every trial collapses. Here, words that occur with the same oth
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,13 @@ EMBEDDING_STD = 0.25
 LONGEST = 1024
 # Scripts without blanks between words: Chinese, Japanese, Thai, Lao, Burmese, Khmer, Tibetan. A clause would be one word.
 UNSPACED = Regex(r"[\p{Han}\p{Hiragana}\p{Katakana}ー々\p{Thai}\p{Lao}\p{Myanmar}\p{Khmer}\p{Tibetan}]")
+
+
+@lru_cache(maxsize=2)
+def learnt(texts: tuple[str, ...]) -> tuple[Any, Tensor]:
+    """The tokeniser and the word vectors of some texts, not to be changed; several searches of a process learn them once."""
+    tokenizer = tiny_tokenizer(texts)
+    return tokenizer, word_vectors(tokenizer(list(texts))["input_ids"], len(tokenizer))
 
 
 def tiny_tokenizer(texts: Sequence[str]) -> Any:

@@ -2,13 +2,15 @@
 
 import csv
 import io
+import os
 import random
 import re
+import runpy
 import signal
 import subprocess
 import sys
 import time
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import optuna
@@ -196,16 +198,18 @@ def test_a_search_killed_at_random_moments_ends_as_an_undisturbed_one() -> None:
     assert not list(Path("b").rglob("trial-*"))
 
 
+def started(arguments: list[str]) -> None:
+    """What the shell starts, with what is imported already; errors go to a file."""
+    sys.argv = ["search.py", *arguments]
+    with Path("errors").open("w") as errors, redirect_stderr(errors):
+        runpy.run_path(str(ROOT / "search.py"), run_name="__main__")
+
+
 @pytest.mark.usefixtures("_rows")
 def test_sigterm_ends_cleanly_and_the_command_goes_on() -> None:
-    command = [sys.executable, str(ROOT / "search.py"), *KILLED, "--study", "ended"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("trial "):
-            break
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate()
-    assert process.returncode == 130
-    assert "the same command goes on" in errors
+    with forked(started, [*KILLED, "--study", "ended"]) as (process, lines):
+        next(line for line in lines if line.startswith("trial "))
+        os.kill(process.pid or 0, signal.SIGTERM)
+    assert process.exitcode == 130
+    assert "the same command goes on" in Path("errors").read_text()
     assert TrialState.RUNNING not in {trial.state for trial in trials("ended")}

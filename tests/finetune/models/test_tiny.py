@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from helpers.small_tasks import reviews_task
 from torch.nn.functional import cosine_similarity
 
+from finetune.config import Recipe
+from finetune.models.pretrained import Models
 from finetune.models.tiny import EMBEDDING_STD, HIDDEN, MAX_WORDS, SPECIAL, tiny_model, tiny_tokenizer, word_vectors
 from finetune.tasks import KINDS
 
@@ -98,3 +102,20 @@ def test_model_is_small_and_drops_out_in_training(company):
     assert sum(p.numel() for p in model.parameters()) - vectors.numel() < 20_000
     texts = tokenizer(["the wave1 wave2"], return_tensors="pt")
     assert not torch.equal(model.train()(**texts).logits, model(**texts).logits)
+
+
+def test_what_was_learnt_from_texts_is_kept_for_the_same_texts_alone():
+    task = reviews_task()
+    others = [
+        replace(task, unlabelled=task.unlabelled[:-1]),
+        replace(task, train=replace(task.train, texts=[*task.train.texts[:-1], "another text"])),
+        replace(task, train=replace(task.train, pairs=task.train.texts[::-1])),
+    ]
+    made = [Models(Recipe(), one) for one in (task, *others, task)]
+    assert len({one.fingerprint for one in made}) == 4
+    assert made[0].fingerprint == made[-1].fingerprint
+    made[0].tokenizer.truncation_side = "left"
+    made[0].tokenizer("a text of some words", truncation=True, max_length=3)
+    fresh = Models(Recipe(), task).tokenizer
+    assert fresh.truncation_side == "right"
+    assert fresh("a text of some words")["input_ids"] == made[-1].tokenizer("a text of some words")["input_ids"]

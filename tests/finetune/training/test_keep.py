@@ -1,7 +1,9 @@
-"""What is saved predicts in plain transformers, in a fresh process, what was trained: units, names, length, padding."""
+"""What is saved predicts in plain transformers, in a fresh process, what was trained: units, names, length, padding.
+
+A process that imports transformers takes seconds, so the same one shows that a run there is the same, too.
+"""
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.places import ROOT
 from helpers.saved_families import folder_of, words
-from helpers.small_tasks import numbers_task, reviews_task, train
+from helpers.small_tasks import digest_of_a_run, numbers_task, reviews_task, train
 
 from adv import Clean
 from finetune.config import Recipe
@@ -20,7 +23,7 @@ from finetune.tasks.task import Rows
 from finetune.training.bench import Bench
 from finetune.training.keep import difference, keep
 
-# Nothing of this project is imported there.
+# Nothing of this project is imported there, until all of that is done.
 FRESH = """
 import json, sys
 import torch
@@ -39,18 +42,22 @@ for folder, texts in asked.items():
     found[folder] = {"logits": logits.tolist(), "said": said, "names": model.config.id2label}
     found[folder]["width"] = inputs["input_ids"].shape[1]
 assert not {"finetune", "studies", "adv"} & set(sys.modules)
-json.dump(found, open(sys.argv[2], "w"))
+sys.path[:0] = sys.argv[3:]
+from helpers.small_tasks import digest_of_a_run
+json.dump([found, digest_of_a_run()], open(sys.argv[2], "w"))
 """
 LONG = " ".join(reviews_task().train.texts[:9])
 ROUNDING = 2e-5
 
 
 def in_a_fresh_process(tmp_path, asked):
-    """What plain transformers answers for the texts of each folder."""
+    """With other hashes and hardly an environment: what plain transformers answers for each folder, and a run's digest."""
     (tmp_path / "fresh.py").write_text(FRESH)
     (tmp_path / "asked.json").write_text(json.dumps(asked))
-    command = [sys.executable, "-W", "ignore", "fresh.py", "asked.json", "found.json"]
-    subprocess.run(command, cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True, capture_output=True)
+    command = [sys.executable, "-W", "ignore", "fresh.py", "asked.json", "found.json", str(ROOT), str(ROOT / "tests")]
+    environment = {"PYTHONHASHSEED": "1", "PATH": "", "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}  # threads as here
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     return json.loads((tmp_path / "found.json").read_text())
 
 
@@ -69,7 +76,10 @@ def spread(bench):
     return bench.task.train.labels.std(0) if bench.task.kind == "regression" else 1.0
 
 
-def test_a_fresh_process_predicts_what_was_trained(tmp_path):
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """What each folder was saved from and predicts here, what plain transformers answers there, and a run's digest there."""
+    tmp_path = tmp_path_factory.mktemp("fresh")
     tasks = {"classes": reviews_task(), "one": numbers_task(1), "two": numbers_task(2)}
     sources = {"tiny": "tiny", "bert": str(folder_of(tmp_path / "bert")), "gpt2": str(folder_of(tmp_path / "gpt2", "GPT2"))}
     asked, expected = {}, {}
@@ -91,7 +101,13 @@ def test_a_fresh_process_predicts_what_was_trained(tmp_path):
         assert lines == ([took] if source == "gpt2" and name != "classes" else [])
         rows = task.validation
         asked[str(out)] = [rows.texts] if rows.pairs is None else [rows.texts, rows.pairs]
-    for folder, found in in_a_fresh_process(tmp_path, asked).items():
+    return expected, *in_a_fresh_process(tmp_path, asked)
+
+
+def test_a_fresh_process_predicts_what_was_trained(fresh):
+    expected, answers, _ = fresh
+    assert answers.keys() == expected.keys()
+    for folder, found in answers.items():
         bench, values = expected[folder]
         logits = np.array(found["logits"])
         assert np.abs((logits - values) / spread(bench)).max() < ROUNDING, folder
@@ -101,6 +117,11 @@ def test_a_fresh_process_predicts_what_was_trained(tmp_path):
             scores = {entry["label"]: entry["score"] for entry in said}
             whole = np.exp(row) / np.exp(row).sum() if bench.task.kind == "classification" else row
             assert scores == pytest.approx(dict(zip(bench.task.names, whole, strict=True)), rel=1e-3, abs=1e-3), folder
+
+
+def test_a_run_in_another_process_with_other_hashes_is_the_same(fresh):
+    *_, digest = fresh
+    assert digest == digest_of_a_run()
 
 
 FAMILIES = "Roberta DebertaV2 DistilBert Electra ModernBert XLNet Albert MPNet OPT Bart MBart T5".split()
