@@ -13,6 +13,7 @@ from studies.report.files import report_text
 from studies.report.fragment import fragment
 from studies.report.several import frame, several_fragment, write_several
 from studies.results.confirmed import Confirmed
+from studies.results.costs import Costly
 from studies.results.export import best_of, writer_of
 from studies.results.following import following
 from studies.results.front import FrontTrial, front_of
@@ -101,6 +102,11 @@ class Result:
     def importances(self) -> list[Finding]:
         """How much each setting and pair explains, with interval and noise floor; empty if there are too few trials."""
         return self.summary.importances
+
+    @property
+    def cost_importances(self) -> list[Costly]:
+        """What each searched setting does to the cost of a run by its passes, the largest share first."""
+        return self.summary.costs
 
     @property
     def front(self) -> list[FrontTrial]:

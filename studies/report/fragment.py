@@ -5,6 +5,7 @@ from finetune.words import short
 from studies.report.page import error_of, tables
 from studies.report.rendering import rendered
 from studies.results.answers import answers, silence
+from studies.results.costs import decided
 from studies.results.front import front_lines, front_rows
 from studies.results.sentences import against_clean, counts, warnings
 from studies.results.summary import Summary, settings_of
@@ -36,6 +37,7 @@ def fragment(summary: Summary, following: str | None = None) -> str:
         importances=tables(summary),
         answers=[as_arguments(line) for line in answers(summary)],
         silence=silence(summary),
+        costs=decided(summary) if summary.trials else None,
         counts=counts(summary),
         second="" if summary.second is None else summary.second.metric,
         front_rows=[row[:4] for row in front_rows(summary)] if summary.front else [],

@@ -14,6 +14,7 @@ from spaces import RECIPE, space_of
 from studies.planning.directions import SECOND
 from studies.planning.identity import MACHINE
 from studies.planning.words import wide
+from studies.results.costs import decided, measured
 from studies.results.summary import Summary, parted
 from studies.results.trials import complete
 
@@ -79,7 +80,8 @@ def cost(summary: Summary) -> dict[str, str]:
         settings, _ = parted(summary.best, summary.about)
         passes = METHODS[summary.about["method"]](**settings).cost().relative
         rows["A step of the best"] = f"{passes:.2f} times a clean step, by its passes"
-    return rows
+    known = {"What decides it": decided(summary) if summary.trials else None, "Seconds and passes": measured(summary)}
+    return rows | {name: line for name, line in known.items() if line}
 
 
 def spent(seconds: float) -> str:

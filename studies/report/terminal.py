@@ -10,6 +10,7 @@ from rich.table import Table
 from finetune.arguments import as_options
 from studies.planning.request import STORAGE
 from studies.results.answers import QUESTIONS, TITLES, answers, silence, verdict
+from studies.results.costs import decided
 from studies.results.digits import places_of, shown
 from studies.results.front import front_lines, front_rows, front_title
 from studies.results.sentences import against_clean, counts, other_views, settings_line, warnings
@@ -51,6 +52,8 @@ def print_summary(console: Console, summary: Summary, said: Collection[str] = ()
         say(console, line)
     print_targets(console, summary)
     print_importances(console, summary)
+    for line in filter(None, [decided(summary)]):
+        say(console, line)
     for line in warnings(summary):
         say(console, line)
 

@@ -27,6 +27,7 @@ from studies.running.two_metrics import read_by
 
 if TYPE_CHECKING:
     from studies.results.confirmed import Confirmed
+    from studies.results.costs import Costly
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,13 @@ class Summary:
     def importances(self) -> list[Finding]:
         """How much settings and pairs explain; empty if there are few trials."""
         return self.matters.findings
+
+    @cached_property
+    def costs(self) -> "list[Costly]":
+        """What each searched setting does to the cost of a run."""
+        from studies.results.costs import costs_of  # it reads a summary
+
+        return costs_of(self)
 
     @property
     def clean(self) -> float:
