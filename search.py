@@ -24,6 +24,7 @@ from studies.commands.options import (
     Whole,
     opt,
 )
+from studies.planning.confirm_request import AGAINST
 from studies.planning.request import STORAGE
 
 STOPPED = 130
@@ -80,11 +81,15 @@ def confirm(
     race: Annotated[int, opt("configurations that race to be the winner; 0: the best trial (12)")] = 12,
     smallest: Annotated[Fraction, opt("the smallest difference that matters to you")] = None,
     parts: Annotated[int, opt("seeds on which the winner is taken apart, to see what each setting adds; 0: none (8)")] = 8,
+    against: Annotated[list[str] | None, opt(AGAINST, "--against", form="NAME[,NAME...]")] = None,
     storage: StorageOption = STORAGE,
     out: OutOption = "runs",
 ) -> None:
     """Find out on fresh seeds whether the best of a search is really better than clean training; goes on if run again."""
-    wish = {"seeds": seeds, "race": race, "parts": parts} | ({} if smallest is None else {"smallest": smallest})
+    wish: dict[str, Any] = {"seeds": seeds, "race": race, "parts": parts} | (
+        {} if smallest is None else {"smallest": smallest}
+    )
+    wish |= {"against": options.parted(against)} if against else {}
     from studies.commands.confirm import print_confirmation
 
     print_confirmation(wish, storage, study, out, Console())

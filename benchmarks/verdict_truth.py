@@ -4,7 +4,8 @@
 
 Simulated confirmations: paired differences of a known mean, in standard deviations, with normal noise, heavy tails (t with
 4 degrees of freedom) and coarse steps of half a standard deviation (a small validation split). The winner is judged against
-clean training alone, and against clean training and a control. A confirmation goes on until it is decided.
+clean training alone, and against clean training and a control. A confirmation goes on until it is decided. A further rival
+has the seeds that the verdict took.
 """
 
 import argparse
@@ -13,8 +14,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from studies.results.further import place
+from studies.results.intervals import bca
 from studies.results.judging import ENOUGH, Judgement, judge
-from studies.results.signs import peak
+from studies.results.signs import e_value, peak
 
 Array = NDArray[np.float64]
 MEANS = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0)
@@ -89,6 +92,28 @@ def two_arms(noise: str, clean: float, control: float, runs: int, cap: int) -> l
     ]
 
 
+def beside(noise: str, clean: float, rival: float, runs: int, cap: int) -> list[str]:
+    """Rates of one cell: a further rival on the verdict's seeds; the control is as far away as clean training."""
+    rng = np.random.default_rng([round(100 * clean), round(100 * (rival + 1)), list(NOISES).index(noise), 2])
+    ends = []
+    for _ in range(runs):
+        winner, *others = (NOISES[noise](rng, cap) for _ in range(4))
+        apart = [
+            stepped((winner - other) / np.sqrt(2) + mean, noise)
+            for other, mean in zip(others, (clean, clean, rival), strict=True)
+        ]
+        end = confirmed(apart[0], apart[1], cap)
+        found = apart[2][: end.seeds].tolist()
+        ends.append((end.word == "better", place(float(np.mean(found)), *(bca(found) or (None, None)), e_value(found))))
+    good = [where for better, where in ends if better]
+    return [
+        f"{clean:g}, {rival:g}",
+        noise,
+        percent(len(good) / runs),
+        *(percent(np.mean([where == one for where in good])) for one in ("ahead", "unsure", "not shown", "level", "behind")),
+    ]
+
+
 def false(end: Judgement, clean: float, control: float) -> bool:
     """Whether a difference was found where there is none."""
     return (not clean and end.word != "not separable") or (not control and end.control_word != "not separable")
@@ -107,7 +132,7 @@ def show(heads: list[str], cell: Callable[..., list[str]], cells: list[tuple[obj
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--cap", type=int, default=30)
@@ -118,6 +143,9 @@ def main() -> None:
     heads = ["means", "noise", "better than clean", "better than control", "any false word", "seeds"]
     pairs = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
     show(heads, two_arms, [(noise, *pair, *rest) for pair in pairs for noise in NOISES])
+    heads = ["clean, rival", "noise", "better than clean", "ahead", "unsure", "not shown", "level", "behind"]
+    pairs = [(1.0, -0.5), (1.0, 0.0), (1.0, 0.5), (1.0, 1.0), (2.0, 2.0)]
+    show(heads, beside, [(noise, *pair, *rest) for pair in pairs for noise in NOISES])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 learning_rate: a span of 10 around the recipe's value (relative to it here); below, training ends unfinished, and above, it
 diverges.
+epochs: from half of the recipe's to twice as many (here the bounds for any recipe): an attack with two passes costs as much
+as twice the epochs.
 weight_decay 1e-4..0.3: around the usual 0.01. warmup 0..0.3: from none to a third. max_grad_norm 0.1..100: from a bound
 that always acts to one that never does (competition code uses 1000). batch_size 8..64 in powers of two, by memory.
 average: the last weights, EMA or SWA. half_life 0.002..0.2 of the steps: one step of a 500-step run (as good as no
@@ -10,10 +12,11 @@ swa_start 0.3..0.9: before, the model is far from where it ends; after, hardly a
 of the peak rate: below, all averaged points are almost the same; above, a fine-tuned model loses what it has found.
 """
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 RECIPE: dict[str, BaseDistribution] = {
     "learning_rate": FloatDistribution(0.1**0.5, 10**0.5, log=True),
+    "epochs": IntDistribution(1, 1000),
     "weight_decay": FloatDistribution(1e-4, 0.3, log=True),
     "warmup": FloatDistribution(0.0, 0.3),
     "max_grad_norm": FloatDistribution(0.1, 100.0, log=True),
@@ -26,8 +29,10 @@ RECIPE: dict[str, BaseDistribution] = {
 
 
 def around(name: str, centre: float | str) -> BaseDistribution:
-    """The range of a recipe parameter; for the learning rate, relative to the recipe's value."""
+    """The range of a recipe parameter; for learning rate and epochs, relative to the recipe's value."""
     declared = RECIPE[name]
+    if name == "epochs" and isinstance(centre, int):
+        return IntDistribution(max(1, centre // 2), 2 * centre)
     if name == "learning_rate" and isinstance(declared, FloatDistribution) and not isinstance(centre, str):
         return FloatDistribution(centre * declared.low, centre * declared.high, log=True)
     return declared

@@ -15,7 +15,7 @@ from finetune.data.load import load_task
 from finetune.errors import UserError, writing
 from finetune.tasks.metrics import viewed, views_of
 from finetune.training.bench import Bench
-from finetune.words import counted
+from finetune.words import counted, listed
 from studies.planning.confirm_request import ConfirmRequest
 from studies.planning.identity import data_of
 from studies.planning.loop_plan import LoopPlan
@@ -25,11 +25,13 @@ from studies.report.screen import Screen
 from studies.report.shown import Shown
 from studies.report.stage_watch import StageWatch
 from studies.result import Result
-from studies.results.confirmed import CAP, ROWS, SMALLEST, TEST, judged_so_far
+from studies.results.confirmed import CAP, SMALLEST, TEST, judged_so_far
 from studies.results.contenders import compared_with, contenders, plan_of
-from studies.results.rows import over_rows, read_test
+from studies.results.further import ROWS
+from studies.results.rows import Arms, over_rows, read_test
 from studies.results.signs import FIRST
 from studies.results.summary import Summary, summarise
+from studies.rivals import Rivals
 from studies.running.artifacts import artifact_folder
 from studies.running.estimate import duration, seconds_of_run
 from studies.running.folder import study_folder
@@ -73,15 +75,19 @@ class Confirmation:
             UserError: It cannot be run.
             KeyboardInterrupt: It was stopped; the same call goes on.
         """
-        stage = find_stage(self.summary.study, VERDICT)
-        if stage is None or not self._settled(stage):
+        stage, rivals = find_stage(self.summary.study, VERDICT), Rivals(self)
+        if stage is not None and self._settled(stage):
+            rivals.run(stage)
+        else:
             self._prepare()
-            stage = stage or self._verdict(self._winner())
+            stage = stage or self._verdict(self._winner(rivals))
+            rivals.declare(stage)
             self._judge(stage)
-            self._conclude(stage)
+            rivals.run(stage)
+            self._conclude(stage, rivals)
         if self.request.smallest is not None:
             stage.study.set_user_attr(SMALLEST, self.request.smallest)
-        TakingApart(self.summary, self.storage, stage, self.request.parts, self.screen).run(self._ready)
+        TakingApart(self.summary, self.storage, stage, self.request.parts, self.screen).run(self.ready)
 
     def _settled(self, stage: Stage) -> bool:
         """Whether there is nothing left to run, so that neither data nor model is needed."""
@@ -119,11 +125,16 @@ class Confirmation:
                 f"versions have changed since the search: {told(changed)}; all runs compared here have the new ones"
             )
 
-    def _ready(self, stage: Stage) -> Runs | LoopRuns:
-        """Data and model, if they were not read before, and what makes the runs of a stage."""
+    @property
+    def viewed(self) -> bool:
+        """Whether values are those of another view: predictions of the rows as they are say nothing about them."""
+        return bool(viewed(self.summary.metric)[0])
+
+    def ready(self, stage: Stage, keeps: bool = False) -> Runs | LoopRuns:
+        """What makes the runs of a stage; data and model are read if they have not been."""
         if self.bench is None:
             self._prepare()
-        return self._runs(stage)
+        return self._runs(stage, keeps)
 
     def _runs(self, stage: Stage, keeps: bool = False) -> Runs | LoopRuns:
         """What makes the runs of a stage."""
@@ -136,14 +147,14 @@ class Confirmation:
         made = made_under(summary.about, self.bench.device.type)
         return Runs(stage, self.bench, plan.recipe, summary.metric, self.folder, keeps, made)
 
-    def _winner(self) -> Arm:
+    def _winner(self, rivals: Rivals) -> Arm:
         """The winner of the race, or the best trial if there is none."""
         summary, say = self.summary, self.screen.say
         there = find_stage(summary.study, RACE)
         arms, lines = contenders(summary, self.request.race)
         arms = arms if there is None else there.arms
         compared, more = compared_with(arms[0])
-        for line in [*([] if there else lines), *more, self._expected(arms, compared)]:
+        for line in [*([] if there else lines), *more, self._expected(arms, compared, rivals)]:
             say(line)
         if len(arms) < 2:
             return arms[0]
@@ -154,17 +165,18 @@ class Confirmation:
         say(f"race: {stage.arms[place].who} goes into the verdict")
         return stage.arms[place]
 
-    def _expected(self, arms: list[Arm], compared: list[Arm]) -> str:
+    def _expected(self, arms: list[Arm], compared: list[Arm], rivals: Rivals) -> str:
         """How many runs there will be, and how long they take."""
         epochs = [epoch.seconds for epoch in self.summary.baseline]
         each, many = [self._seconds(arm, epochs) for arm in arms], runs_of(len(arms))
         seeds = self.request.seeds
         together = sum(self._seconds(arm, epochs) for arm in compared)
-        most = sum(each) / len(each) * many + together * seeds
+        further, more = rivals.expected(arms[0], epochs)
+        most = sum(each) / len(each) * many + together * seeds + more
         parts = [f"{counted(many, 'run')} for the race"] if many else []
         names = "the winner, clean training and its control" if len(compared) > 2 else "the winner and clean training"
         parts.append(f"at most {len(compared) * seeds} for the verdict ({names} on up to {counted(seeds, 'seed')})")
-        return f"confirmation: {' and '.join(parts)}, about {duration(most)} at most"
+        return f"confirmation: {listed([*parts, *further])}, about {duration(most)} at most"
 
     def _seconds(self, arm: Arm, epochs: list[float]) -> float:
         """The estimated seconds of a run."""
@@ -197,22 +209,24 @@ class Confirmation:
                     watch.say(f"after {counted(upto, 'seed')}: {judgement.why}")
                 said = judgement.why
 
-    def _conclude(self, stage: Stage) -> None:
+    def _conclude(self, stage: Stage, rivals: Rivals) -> None:
         """What needs the labels of rows: the interval over rows, and the test split, read once."""
         seeds = judged_so_far(stage, self.summary.maximize)[0].seeds
         if self.bench is None:
             stage.study.set_user_attr(ROWS, {})
             return
         task, metric, names = self.bench.task, self.summary.metric, ("clean", "winner", "control")
-        arms = dict(zip(names, range(len(stage.arms)), strict=False))
+        arms: Arms = {name: (stage, arm) for name, arm in zip(names, range(len(stage.arms)), strict=False)}
         view, metric = viewed(metric)
         # The predictions are those of the rows as they are, and say nothing about the value in another view.
-        rows = {} if view else over_rows(stage, arms, seeds, "validation", task, metric, self.summary.maximize)
+        rows = {} if view else over_rows(arms, seeds, "validation", task, metric, self.summary.maximize)
         stage.study.set_user_attr(ROWS, rows | {"seeds": seeds})
         if TEST not in stage.study.user_attrs:
             now = datetime.now().strftime("%Y-%m-%d %H:%M")
-            found = read_test(stage, arms, seeds, task, metric, self.summary.maximize)
-            write_once(stage.study, self.storage, TEST, {"time": now} | found)
+            further = rivals.arms(seeds)
+            found = read_test({**arms, **further}, seeds, task, metric, self.summary.maximize)
+            known = {"time": now, "names": {name: one.arms[0].who for name, (one, _) in further.items()}}
+            write_once(stage.study, self.storage, TEST, known | found)
             if view:
                 self.screen.say(f"the test split is read as it is, with {metric}: {view} is a view of the validation rows")
             if "why" in found:

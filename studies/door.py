@@ -138,6 +138,7 @@ def confirm(
     race: int = 12,
     smallest: float | None = None,
     parts: int = 8,
+    against: str | Sequence[str] = ("clean",),
     progress: bool = True,
 ) -> "Result":
     """Find out whether the best of a search is really better: the same call again goes on where it stopped.
@@ -154,6 +155,8 @@ def confirm(
         race: Configurations in the race; 0 takes the best trial.
         smallest: The smallest difference that matters to you.
         parts: Seeds of the verdict on which the winner is taken apart: what each of its settings adds; 0 leaves it out.
+        against: Further rivals: "compute" (clean training for more epochs, with the winner's compute), "tuned" (clean
+            training that is tuned with as many trials as the search had), or both; "clean" alone adds none.
         progress: Whether to print progress.
 
     Returns:
@@ -168,7 +171,9 @@ def confirm(
         >>> confirm("small", seeds=2, race=0, progress=False).verdict.word
         'not separable'
     """
-    wish = {"seeds": seeds, "race": race, "parts": parts} | ({} if smallest is None else {"smallest": smallest})
+    rivals = (against,) if isinstance(against, str) else tuple(against)
+    wish: dict[str, Any] = {"seeds": seeds, "race": race, "parts": parts, "against": rivals}
+    wish |= {} if smallest is None else {"smallest": smallest}
     return confirmed(wish, storage, study, out, train, Screen.of(progress))
 
 

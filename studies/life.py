@@ -53,6 +53,7 @@ class Life:
         guess: The score of a constant guess, by metric; empty if it is not known.
         device: What it runs on.
         taking: Trials that it takes over from another study.
+        command: What goes on with it, if that is not a search.
         begun: Whether the study is in the database.
     """
 
@@ -65,6 +66,7 @@ class Life:
     guess: dict[str, float]
     device: str
     taking: Taking
+    command: str | None = None
     begun: bool = False
 
     @property
@@ -138,7 +140,8 @@ class Life:
         screen, request = self.watch.screen, self.job.request
         data, said = self.mine["data"], {name: self.mine[name] for name in ("direction", "metric")}
         described = {"data": data["data"]} if data.get("data") else {}
-        command = command_of(request, screen.render, data.get("loop"), said | described if "loop" in data else None)
+        more = said | described if "loop" in data else None
+        command = self.command or command_of(request, screen.render, data.get("loop"), more)
         return Shown(study, self.storage, screen.say, screen.render, command, artifact_folder(request.output.out))
 
     def search(self, study: optuna.Study, first: list[dict[str, Any]], callbacks: Sequence[Callback], shown: Shown) -> None:

@@ -77,8 +77,9 @@ def search_one_loop(
     storage: RDBStorage,
     screen: Screen,
     callbacks: Sequence[Callback],
+    command: str | None = None,
 ) -> Result:
-    """Create or continue one study, run its remaining trials and write its files."""
+    """Create or continue one study, run its remaining trials and write its files; ``command`` goes on with it."""
     plan, output, loop = job.plan, job.request.output, job.plan.loop
     with storage_errors(output.storage):
         refuse_early(job, metric, storage, direction)
@@ -94,7 +95,7 @@ def search_one_loop(
     objective = LoopObjective(plan, train, metric, folder, watch.on_epoch)
     what = f"{loop['loop']}: {plan.epochs} epochs, {metric} ({DIRECTIONS[direction]})"
     with writing(arg("out", output.out)):
-        life = Life(job, mine, folder, storage, objective, watch, {}, device, taking)
+        life = Life(job, mine, folder, storage, objective, watch, {}, device, taking, command)
         return life.run(there, [what, *lines], callbacks)
 
 

@@ -129,9 +129,25 @@ def taken_up(jobs: list[Job[Plan]], storage: RDBStorage | None) -> tuple[list[Jo
 
 
 def search_one(
-    job: Job[Plan], metric: str, bench: Bench, storage: RDBStorage, screen: Screen, callbacks: Sequence[Callback]
+    job: Job[Plan],
+    metric: str,
+    bench: Bench,
+    storage: RDBStorage,
+    screen: Screen,
+    callbacks: Sequence[Callback],
+    command: str | None = None,
 ) -> Result:
-    """Create or continue one study, run its remaining trials and write its files."""
+    """Create or continue one study, run its remaining trials and write its files.
+
+    Args:
+        job: What to search.
+        metric: The metric of its trials.
+        bench: Data and models.
+        storage: Its database.
+        screen: Where progress is printed.
+        callbacks: Optuna callbacks.
+        command: What goes on with it, if that is not a search.
+    """
     request, plan = job.request, job.plan
     with storage_errors(request.output.storage):
         there = find_study(storage, job.name)
@@ -147,5 +163,5 @@ def search_one(
     if second is not None:
         what += f" and {second} ({DIRECTIONS[direction_of(second) == 'maximize']})"
         lines = [*lines, unpruned(metric, second)]
-    life = Life(job, mine, folder, storage, objective, watch, guess, bench.device.type, taking)
+    life = Life(job, mine, folder, storage, objective, watch, guess, bench.device.type, taking, command)
     return life.run(there, [what, *lines], callbacks)

@@ -14,8 +14,9 @@ from finetune.words import counted, listed
 from studies.planning.versions import changes, told, versions
 from studies.report.screen import Screen
 from studies.report.stage_watch import StageWatch
-from studies.results.confirmed import WINNER_ARM, judged_so_far
+from studies.results.confirmed import judged_so_far
 from studies.results.contenders import apart, plan_of
+from studies.results.further import WINNER_ARM
 from studies.results.importance import Finding
 from studies.results.summary import Summary
 from studies.running.estimate import duration, seconds_of_run

@@ -124,6 +124,11 @@ def arguments_of(given: dict[str, Any]) -> dict[str, Any]:
     return found | ({"space": tuple(spaces)} if spaces else {})
 
 
+def parted(given: list[str]) -> tuple[str, ...]:
+    """Names that were given in several options, or separated by commas in one."""
+    return tuple(part.strip() for text in given for part in text.split(",") if part.strip())
+
+
 def pair(text: str, option: str, form: str) -> tuple[str, str]:
     """Split name=value.
 

@@ -1,8 +1,16 @@
 """What a confirmation is asked for. Imports nothing slow."""
 
+from typing import Literal, TypeAlias
+
 from pydantic import Field
 
 from finetune.config import Strict
+
+Against: TypeAlias = Literal["clean", "tuned", "compute"]
+AGAINST = (
+    "also clean training that is tuned with as many trials (tuned), or trained longer with the same compute (compute); "
+    "clean training itself always is a rival (clean)"
+)
 
 
 class ConfirmRequest(Strict):
@@ -12,3 +20,4 @@ class ConfirmRequest(Strict):
     race: int = Field(12, ge=0, le=1000, description="configurations that race to be the winner; 0: the best trial (12)")
     smallest: float | None = Field(None, gt=0, description="the smallest difference that matters to you")
     parts: int = Field(8, ge=0, le=1000, description="seeds of the runs that take the winner apart; 0: none (8)")
+    against: tuple[Against, ...] = Field(("clean",), min_length=1, description=AGAINST)

@@ -88,6 +88,8 @@ def loop_plan(
             raise UserError(f"{arg('recipe')}: {name!r} is taken: it is a setting of {method}, or an argument")
     own: Space = {}
     for name in tune:
+        if name == "epochs":
+            raise UserError(f"{arg('tune', name)}: your own loop has the same {arg('epochs')} in all trials")
         if name not in RECIPE or name not in recipe:
             way = f"give its default value, as in {arg('recipe', {name: 1e-3})}, or a range in {arg('space')}"
             raise UserError(f"{arg('tune', name)}: {way}")

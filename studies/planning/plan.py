@@ -128,9 +128,32 @@ def make_plan(
         apply(where, name, value, ranged, method, space, fixed)
     drop_idle(method, space, fixed, {name: where for where, name, _, _ in changes})
     last = fixed.get("start_epoch", getattr(space.get("start_epoch"), "high", 0))
+    keep_attacked(space, last, [name for _, name, _, _ in changes])
     if last >= recipe.epochs:
         raise UserError(f"start_epoch {last} leaves no epoch to attack: {arg('epochs')} is {recipe.epochs}, counted from 0")
     return Plan(method, data, recipe, space, fixed)
+
+
+def keep_attacked(space: Space, last: int, given: Sequence[str]) -> None:
+    """See that a trial with the fewest epochs still has one to attack: the range of the epochs begins after the last start.
+
+    Args:
+        space: Changed in place.
+        last: The latest start.
+        given: Settings whose value or range the user gave.
+
+    Raises:
+        UserError: The user gave a range that leaves none.
+    """
+    epochs = space.get("epochs")
+    if not isinstance(epochs, IntDistribution) or last < epochs.low:
+        return
+    if "epochs" in given or last >= epochs.high:
+        raise UserError(
+            f"start_epoch {last} leaves no epoch to attack where {arg('epochs')} is {epochs.low}: search "
+            f"{arg('space', {'epochs': f'{last + 1}:{max(epochs.high, last + 1)}'})}, or fix an earlier start_epoch"
+        )
+    space["epochs"] = IntDistribution(last + 1, epochs.high)
 
 
 def changes_of(part: str | Mapping[str, Any]) -> list[Change]:

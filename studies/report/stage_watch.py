@@ -36,4 +36,4 @@ class StageWatch:
 
     def say(self, line: str) -> None:
         """A line about this stage."""
-        self.screen.say(f"{self.stage.kind} {line}")
+        self.screen.say(f"{self.stage.kind.replace('_', ' ')} {line}")

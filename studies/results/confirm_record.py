@@ -3,8 +3,11 @@
 import math
 from typing import Any
 
-from studies.results.confirmed import Compared, Confirmed
+from studies.results.confirmed import Confirmed
+from studies.results.further import Further
+from studies.results.further_words import finding
 from studies.results.parts import Gain, Parts, Step
+from studies.results.side import Compared
 
 
 def record_of(found: Confirmed) -> dict[str, Any]:
@@ -21,6 +24,8 @@ def record_of(found: Confirmed) -> dict[str, Any]:
     }
     if found.control is not None:
         record["against_control"] = {"verdict": found.control.word} | compared_record(found.control)
+    for further in found.further:
+        record[f"against_{further.name}"] = further_record(found.word, further)
     if found.optimism is not None:
         record["optimism_of_search"] = rounded(found.optimism)
     if found.test is not None:
@@ -32,6 +37,7 @@ def record_of(found: Confirmed) -> dict[str, Any]:
             "mean": rounded(test.winner),
             "clean": rounded(test.clean),
             "against_clean": compared_record(test.clean_difference),
+            **{f"against_{name}": compared_record(side) for name, side in test.further.items()},
         }
     if found.parts is not None:
         record["parts"] = parts_record(found.parts)
@@ -61,6 +67,14 @@ def gains_of(step: Step) -> dict[str, Gain | None]:
 def gain_record(gain: Gain) -> dict[str, Any]:
     """A difference with its interval."""
     return {"difference": rounded(gain.mean), "over_seeds": [rounded(gain.low), rounded(gain.high)]}
+
+
+def further_record(word: str, further: Further) -> dict[str, Any]:
+    """A comparison beside the verdict, which has a finding instead of a word."""
+    facts = {"rival": further.arm.who, "recipe": further.arm.recipe, "declared": further.declared, "seeds": further.seeds}
+    found = compared_record(further.compared) | {"e_value": rounded(further.e)}
+    says = finding(word, further)
+    return facts | found | ({} if says is None else {"finding": says})
 
 
 def compared_record(against: Compared) -> dict[str, Any]:

@@ -3,8 +3,11 @@
 import math
 
 from finetune.words import counted, listed
-from studies.results.confirmed import Compared, Confirmed
-from studies.results.judging import AT
+from studies.results.confirmed import Confirmed
+from studies.results.further_words import aside, but, finding
+from studies.results.judging import AT, ENOUGH
+from studies.results.sentences import settings_line
+from studies.results.side import Compared
 
 SCOPE = "This is about this configuration on this split of the data, not about the method or the search."
 
@@ -13,7 +16,7 @@ def verdict_lines(found: Confirmed) -> list[str]:
     """Everything that a confirmation says, the answer first."""
     lines = [headline(found), found.judgement.why]
     lines += [difference_line(found, each) for each in (found.clean, found.control) if each is not None]
-    lines += [*control_lines(found), *size_lines(found), *search_lines(found), *test_lines(found)]
+    lines += [*control_lines(found), *further_lines(found), *size_lines(found), *search_lines(found), *test_lines(found)]
     if found.failures:
         more = f" (and {counted(len(found.failures) - 1, 'more run')})" if len(found.failures) > 1 else ""
         lines.append(f"failed, counted as the largest loss: {found.failures[0]}{more}")
@@ -23,9 +26,10 @@ def verdict_lines(found: Confirmed) -> list[str]:
 def headline(found: Confirmed) -> str:
     """The verdict in one sentence."""
     names, who = f"{found.winner.who} ({found.winner.method})", f"on {counted(found.seeds, 'fresh seed')}"
-    against = found.clean
+    against, more = found.clean, but(found.further) if found.word == "better" else ""
     if found.word != "not separable":
-        return f"verdict: {found.word}. {names} is {found.word} than clean training {who}: {signed(found, against.mean)}"
+        size = f"{signed(found, against.mean)}{more}"
+        return f"verdict: {found.word}. {names} is {found.word} than clean training {who}: {size}"
     if not found.judgement.decided:
         return f"verdict: none yet. {names} against clean training {who}: {signed(found, against.mean)}"
     return f"verdict: not separable. {names} and clean training {who}: {at_most(found, against)}"
@@ -45,9 +49,26 @@ def signed(found: Confirmed, value: float) -> str:
     return f"{'+' if value > 0 else ''}{found.shown(value)}"
 
 
-def difference_line(found: Confirmed, against: Compared) -> str:
-    """One comparison with its intervals."""
-    name = "clean training" if against is found.clean else "its control (a random direction)"
+def further_lines(found: Confirmed) -> list[str]:
+    """Comparisons with further rivals, and what they say about the gain."""
+    lines = list[str | None]()
+    for each in found.further:
+        recipe = f" with {settings_line(each.arm.recipe)}" if each.name == "tuned" else ""
+        line = difference_line(found, each.compared, f"{each.arm.who}{recipe}")
+        evidence = f"e-value {each.e:.3g} ({ENOUGH:g} or more is evidence)"
+        lines += [f"{aside(each, found.seeds)}, {line}, {evidence}", finding(found.word, each)]
+    return [line for line in lines if line]
+
+
+def difference_line(found: Confirmed, against: Compared, name: str | None = None) -> str:
+    """One comparison with its intervals.
+
+    Args:
+        found: The verdict.
+        against: The comparison.
+        name: The rival, if it is neither clean training nor the control.
+    """
+    name = name or ("clean training" if against is found.clean else "its control (a random direction)")
     parts = [f"against {name}: {signed(found, against.mean)}"]
     if against.low is not None and against.high is not None:
         parts.append(f"95 % interval over seeds {signed(found, against.low)} to {signed(found, against.high)}")
@@ -108,6 +129,7 @@ def test_lines(found: Confirmed) -> list[str]:
         return []
     sides = [(test.clean_difference, "clean training")]
     sides += [] if test.control_difference is None else [(test.control_difference, "its control")]
+    sides += [(side, side.against) for side in test.further.values()]
     each = [f"{signed(found, side.mean)} against {name}{interval(found, side)}" for side, name in sides]
     head = f"test split ({counted(test.rows, 'row')}, read once, {test.time}, {counted(test.seeds, 'seed')})"
     more = f"; it is not read again for the {found.seeds - test.seeds} seeds since" if found.seeds > test.seeds else ""

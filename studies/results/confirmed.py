@@ -1,8 +1,8 @@
 """What a confirmation found, read from its stages: the same for the terminal, the report, best.yaml and Python."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
@@ -10,48 +10,18 @@ from optuna.trial import TrialState
 
 from studies.results.contenders import CONTROL, apart
 from studies.results.digits import shown
-from studies.results.intervals import bca, mean, p_better, probabilities, sd, smallest_shown
-from studies.results.judging import AT, Judgement, Looks, judge
+from studies.results.further import ROWS, WINNER_ARM, Further, further_of
+from studies.results.judging import Judgement, judge
 from studies.results.parts import Parts, parts_of
+from studies.results.side import Compared, compare
 from studies.results.signs import paired
 from studies.results.summary import Summary
 from studies.running.stage_runs import method_of
 from studies.running.stages import PARTS, RACE, VERDICT, Arm, Stage, find_stage
 
-# User attributes of the verdict: the declared number of seeds, what matters to the user, and what needed the rows' labels.
-CAP, SMALLEST, ROWS, TEST = "cap", "smallest", "over rows", "test split"
-CLEAN_ARM, WINNER_ARM, CONTROL_ARM = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Compared:
-    """The winner against one rival on the same seeds. Positive differences are better for the winner.
-
-    Args:
-        against: The rival.
-        differences: By seed; inf and -inf where a run failed.
-        word: "better", "worse" or "not separable"; None where nothing is tested (on the test split).
-        mean: The mean difference, in the metric's unit.
-        sd: Its standard deviation over seeds; nan for one seed.
-        low, high: The BCa interval of the mean over seeds; None for one seed.
-        rows_low, rows_high: The interval over seeds and rows together; None if there are no predictions.
-        p_better: How often the winner is better with the same seed.
-        smallest: The smallest difference that this many seeds and rows could have shown.
-        chances: Probabilities that the difference is worse than, within and better than what matters to the user.
-    """
-
-    against: str
-    differences: list[float]
-    word: str | None
-    mean: float
-    sd: float
-    low: float | None
-    high: float | None
-    rows_low: float | None
-    rows_high: float | None
-    p_better: float
-    smallest: float
-    chances: tuple[float, float, float] | None
+# User attributes of the verdict: the declared number of seeds, what matters to the user, and the reading of the test split.
+CAP, SMALLEST, TEST = "cap", "smallest", "test split"
+CLEAN_ARM, CONTROL_ARM = 0, 2
 
 
 @dataclass(frozen=True)
@@ -64,6 +34,7 @@ class OnTest:
         seeds: How many seeds it was read with.
         winner, clean: Mean values.
         clean_difference, control_difference: The winner against each.
+        further: The winner against further rivals, by what they are called in ``against``.
     """
 
     time: str
@@ -73,6 +44,7 @@ class OnTest:
     clean: float
     clean_difference: Compared
     control_difference: Compared | None
+    further: dict[str, Compared] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,6 +72,8 @@ class Confirmed:
         passes: Cost of a step in clean steps.
         smallest: The smallest difference that matters to the user, if given.
         parts: The winner taken apart, if that was run: what each of its settings adds to the defaults.
+        compute: The winner against clean training with the same compute, if that was asked for.
+        tuned: The winner against clean training that was tuned as long, if that was asked for.
     """
 
     study: str
@@ -122,6 +96,13 @@ class Confirmed:
     passes: float
     smallest: float | None
     parts: Parts | None = None
+    compute: Further | None = None
+    tuned: Further | None = None
+
+    @property
+    def further(self) -> list[Further]:
+        """Comparisons beside the verdict."""
+        return [found for found in (self.compute, self.tuned) if found is not None]
 
     @property
     def word(self) -> str:
@@ -152,43 +133,6 @@ def judged_so_far(stage: Stage, maximize: bool) -> tuple[Judgement, list[float],
     return judge(clean, control, cap), clean, control
 
 
-def compare(
-    against: str,
-    differences: list[float],
-    word: str | None,
-    cap: int,
-    rows: Mapping[str, float] | None,
-    matters: float | None,
-) -> Compared:
-    """The winner against one rival.
-
-    Args:
-        against: The rival.
-        differences: By seed.
-        word: The verdict.
-        cap: The declared number of seeds.
-        rows: The interval over seeds and rows, and the standard error that comes from the rows, if known.
-        matters: The smallest difference that matters to the user, if given.
-    """
-    ends = bca(differences) or (None, None)
-    last = (Looks.until(cap).alphas or Looks.until(AT[-1]).alphas)[-1]
-    by_rows = rows or {}
-    return Compared(
-        against=against,
-        differences=differences,
-        word=word,
-        mean=mean(differences),
-        sd=sd(differences),
-        low=ends[0],
-        high=ends[1],
-        rows_low=by_rows.get("low"),
-        rows_high=by_rows.get("high"),
-        p_better=p_better(differences),
-        smallest=smallest_shown(differences, last, by_rows.get("rows", 0.0)),
-        chances=None if matters is None else probabilities(differences, matters),
-    )
-
-
 def confirmed_of(summary: Summary) -> Confirmed | None:
     """What the confirmation of a study has found so far; None before the first seed of its verdict is complete."""
     stage = find_stage(summary.study, VERDICT)
@@ -201,6 +145,8 @@ def confirmed_of(summary: Summary) -> Confirmed | None:
     cap, matters, rows = int(known[CAP]), known.get(SMALLEST), known.get(ROWS, {})
     rows = rows if rows.get("seeds") == seeds else {}
     values = {arm.who: finite_mean(stage.values(index, seeds)) for index, arm in enumerate(stage.arms)}
+    further = further_of(summary, stage, seeds, cap, matters)
+    values |= {found.arm.who: finite_mean(found.values) for found in further.values()}
     race = find_stage(summary.study, RACE)
     optimism = None
     if summary.best is not None and summary.best.value is not None and math.isfinite(values[winner.who]):
@@ -228,6 +174,8 @@ def confirmed_of(summary: Summary) -> Confirmed | None:
         passes=method_of(winner).cost().relative,
         smallest=matters,
         parts=taken_apart(summary, stage, seeds),
+        compute=further.get("compute"),
+        tuned=further.get("tuned"),
     )
 
 
@@ -268,13 +216,13 @@ def on_test(stage: Stage, maximize: bool, cap: int, matters: float | None) -> On
     if not read or "values" not in read:
         return None
     values = read["values"]
-    rivals = {name: paired(values["winner"], values[name], maximize) for name in ("clean", "control") if name in values}
-    names = {"clean": stage.arms[CLEAN_ARM].who, "control": CONTROL}
+    rivals = {name: paired(values["winner"], values[name], maximize) for name in values if name != "winner"}
+    names = {"clean": stage.arms[CLEAN_ARM].who, "control": CONTROL} | read.get("names", {})
     found = {
         name: compare(names[name], differences, None, cap, read["rows"].get(name), matters)
         for name, differences in rivals.items()
     }
     return OnTest(
         read["time"], read["count"], len(values["winner"]), finite_mean(values["winner"]), finite_mean(values["clean"]),
-        found["clean"], found.get("control"),
+        found.pop("clean"), found.pop("control", None), found,
     )  # fmt: skip

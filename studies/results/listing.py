@@ -59,7 +59,11 @@ def listing(storage: RDBStorage, out: str = "runs") -> list[Listed]:
     """
     names = optuna.get_all_study_names(storage)
     of = {name: stage_of(storage, name) for name in names}
-    names.sort(key=lambda name: (of[name] or name, of[name] is not None, name))  # stages stand below their study
+
+    def root(name: str) -> str:
+        return name if (above := of.get(name)) is None else root(above)
+
+    names.sort(key=lambda name: (root(name), of[name] is not None, name))  # stages stand below their study
     return [listed(optuna.load_study(study_name=name, storage=storage), out) for name in names]
 
 
@@ -71,7 +75,7 @@ def listed(study: optuna.Study, out: str) -> Listed:
     best, clean = values(study) if about else (best_of_another(study, trials), None)
     return Listed(
         name=name,
-        method=str(about["method"]) if about else stage_word(study),
+        method=" ".join(filter(None, [str(about["method"]) if about else None, stage_word(study)])) or None,
         counts={state: count for state, count in counts.items() if count},
         best=best,
         clean=clean,
@@ -83,7 +87,7 @@ def listed(study: optuna.Study, out: str) -> Listed:
 
 
 def stage_word(study: optuna.Study) -> str | None:
-    """In place of a method, which stage of a confirmation this is; None if it is none."""
+    """Which stage of a confirmation this is, beside its method or in its place; None if it is none."""
     link = study.user_attrs.get(LINK)
     return f"({link['stage']})" if isinstance(link, dict) and "stage" in link else None
 

@@ -21,8 +21,9 @@ AT_LEAST = 8
 class ForecastPruner(BasePruner):
     """Stops a trial whose forecast, one standard deviation up, ends below the median of the finished trials.
 
-    The forecast is a least-squares fit of the last value to value and attacked epochs at this epoch, over finished trials
-    that were attacked by then; the standard deviation is that of its residuals.
+    The forecast is a least-squares fit of the last value to value and attacked epochs at this epoch (where epochs are
+    searched, also to the share of the run that is gone), over finished trials that were attacked by then; the standard
+    deviation is that of its residuals.
 
     Args:
         explore: Trials before this number are never stopped: they are the sample that importances are read from.
@@ -39,6 +40,7 @@ class ForecastPruner(BasePruner):
         complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         done = [t for t in complete if is_number(t.value)]
         pool = [t for t in done if is_number(t.intermediate_values.get(step)) and self._start(t) <= step]
+        pool = [t for t in pool if len(gone(t, step)) == len(gone(trial, step))]
         if len(pool) < AT_LEAST:
             return False
         sign = 1.0 if study.direction is StudyDirection.MAXIMIZE else -1.0
@@ -54,7 +56,13 @@ class ForecastPruner(BasePruner):
         return int(start) if is_number(start) else self.start_epoch
 
     def _features(self, trial: FrozenTrial, step: int) -> np.ndarray:
-        return np.array([1.0, trial.intermediate_values[step], step - self._start(trial)])
+        return np.array([1.0, trial.intermediate_values[step], step - self._start(trial), *gone(trial, step)])
+
+
+def gone(trial: FrozenTrial, step: int) -> list[float]:
+    """The share of the run that is gone, where epochs are searched: there the same epoch is early or the last."""
+    epochs = trial.params.get("epochs")
+    return [(step + 1) / float(epochs)] if epochs is not None and is_number(epochs) else []
 
 
 def make_pruner(name: str, explore: int, start_epoch: int = 0) -> BasePruner:

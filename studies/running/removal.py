@@ -18,9 +18,9 @@ from studies.planning.words import size
 from studies.running.artifacts import artifact_files, artifact_folder
 from studies.running.claims import Claims
 from studies.running.folder import folder_of
-from studies.running.footprint import bytes_of, clean_files, is_folder, own_files
+from studies.running.footprint import FIGURES, bytes_of, clean_files, is_folder, own_files
 from studies.running.prefix import complete, prefix_keys, shared_folder
-from studies.running.stages import STAGES, stage_name
+from studies.running.stages import RESTING, STAGES, stage_name
 from studies.running.storage import LINK, holds_none, public, stage_of
 
 
@@ -35,7 +35,7 @@ class Removal:
         clean: Folders of shared clean epochs that no other study of the database uses.
         kept: Sentences about what stays, each with its reason.
         artifacts: Its files for the dashboard.
-        stages: The stages of its confirmation, or the later stages if it is a stage itself.
+        stages: The stages of its confirmation, or what rests on it if it is a stage itself.
     """
 
     study: optuna.Study
@@ -55,7 +55,8 @@ class Removal:
             runs = counted(len(stage.get_trials(deepcopy=False)), "run")
             rows.append(f"{stage.study_name}, a part of its confirmation, with {runs}")
         if self.files:
-            rows.append(f"{counted(len(self.files), 'file')} in {self.folder} ({size(bytes_of(*self.files))})")
+            folders = dict.fromkeys(str(folder_with(path)) for path in self.files)
+            rows.append(f"{counted(len(self.files), 'file')} in {listed(list(folders))} ({size(bytes_of(*self.files))})")
         if self.artifacts:
             where = self.artifacts[0].parent
             rows.append(
@@ -82,17 +83,27 @@ def plan_removal(storage: RDBStorage, name: str, out: str) -> Removal:
         raise UserError(
             f"there is no study {name!r} in {where}{near(name, everyone)}" if everyone else holds_none(str(storage.url))
         )
-    study, of = everyone.pop(name), stage_of(storage, name)
+    study, of = everyone[name], stage_of(storage, name)
+    parts, folder = parts_of(storage, study), folder_of(out, name)
+    gone = [study, *parts]
+    files = [file for one in gone for file in own_files(folder_of(out, one.study_name))]
+    artifacts = [file for one in gone for file in artifact_files(one, storage, artifact_folder(out))]
     if of is not None:
-        later = list(STAGES[STAGES.index(study.user_attrs[LINK]["stage"]) + 1 :])
-        return Removal(study, folder_of(out, of), [], [], [], [], stages_of(storage, of, later))
+        return Removal(study, folder, files, [], [], artifacts, parts)
     if known_identity(study) is None and (study.get_trials(deepcopy=False) or study.user_attrs):
         raise UserError(f"study {name!r} was not made by this program, which deletes only its own studies")
-    folder = folder_of(out, name)
-    files, kept = own_files(folder), [f"{folder} stays: it is a link"] if folder.is_symlink() else []
-    clean, doubts = unshared(study, list(everyone.values()), shared_folder(out))
-    artifacts = artifact_files(study, storage, artifact_folder(out))
-    return Removal(study, folder, files, clean, kept + doubts, artifacts, stages_of(storage, name, STAGES))
+    kept = [f"{folder} stays: it is a link"] if folder.is_symlink() else []
+    others = [other for other in everyone.values() if other.study_name not in [one.study_name for one in gone]]
+    clean, doubts = unshared(study, others, shared_folder(out))
+    return Removal(study, folder, files, clean, kept + doubts, artifacts, parts)
+
+
+def parts_of(storage: RDBStorage, study: optuna.Study) -> list[optuna.Study]:
+    """What goes with a study: the stages of its confirmation; with a stage, those that rest on it. Also their own stages."""
+    name, of = study.study_name, stage_of(storage, study.study_name)
+    found = [] if of is None else stages_of(storage, of, RESTING[study.user_attrs[LINK]["stage"]])
+    found += stages_of(storage, name, STAGES)
+    return found + [deeper for one in found for deeper in stages_of(storage, one.study_name, STAGES)]
 
 
 def stages_of(storage: RDBStorage, name: str, kinds: Sequence[str]) -> list[optuna.Study]:
@@ -153,11 +164,18 @@ def remove(removal: Removal, storage: RDBStorage) -> list[str]:
     for folder in removal.clean:
         failures += [line for path in clean_files(folder) if (line := delete(path))]
     shared = {path.parent for path in [*removal.clean, *removal.artifacts]}
-    for folder in (removal.folder / "figures", removal.folder, *removal.clean, *shared):
+    own = dict.fromkeys([removal.folder, *map(folder_with, removal.files)])
+    inside = [folder / FIGURES for folder in own]
+    for folder in (*inside, *own, *removal.clean, *shared):
         if is_folder(folder):
             with suppress(OSError):  # not empty: what is left is not ours
                 folder.rmdir()
     return failures + left_in(removal)
+
+
+def folder_with(path: Path) -> Path:
+    """The folder of a study with this file."""
+    return path.parent.parent if path.parent.name == FIGURES else path.parent
 
 
 def under_way(name: str, busy: list[tuple[int, str]]) -> str:

@@ -26,8 +26,18 @@ from studies.running.loop import LOOK_AGAIN, Options, run_trials
 from studies.running.storage import LINK, stage_of
 
 RACE, VERDICT, PARTS = "race", "verdict", "parts"
-# In the order in which they run: a later stage rests on the earlier ones.
-STAGES = (RACE, VERDICT, PARTS)
+# Clean training tuned like the winner: a search of its own.
+TUNED = "tuned"
+# The runs of further rivals on the verdict's seeds, by what the rival is called in ``against``.
+AGAINST = {"compute": "against_compute", "tuned": "against_tuned"}
+# Each stage, and those that rest on it.
+RESTING = {
+    RACE: (VERDICT, *AGAINST.values(), PARTS),
+    VERDICT: (*AGAINST.values(), PARTS),
+    TUNED: (AGAINST["tuned"],),
+    **{kind: () for kind in (*AGAINST.values(), PARTS)},
+}
+STAGES = tuple(RESTING)
 ARMS, FIRST = "arms", "first seed"
 # The seeds of the stages follow the search's seed at these distances, so that none is used twice.
 # The parts have the verdict's seeds.

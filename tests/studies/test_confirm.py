@@ -102,10 +102,10 @@ def test_the_test_split_is_scored_from_kept_predictions(undisturbed, monkeypatch
     result = load(STORAGE, "s")
     stage = find_stage(result.study, "verdict")
     task = load_task(data_of(result.summary.about), "accuracy")
-    kept_arrays = predictions(stage, {"clean": 0, "winner": 1}, 2, "test")
+    kept_arrays = predictions({"clean": (stage, 0), "winner": (stage, 1)}, 2, "test")
     accuracy = [float((array.argmax(1) == task.test.labels).mean()) for array in kept_arrays["winner"]]
     assert result.verdict.test.winner == pytest.approx(np.mean(accuracy))
-    on_validation = predictions(stage, {"winner": 1}, 2, "validation")["winner"]
+    on_validation = predictions({"winner": (stage, 1)}, 2, "validation")["winner"]
     again = [float((array.argmax(1) == task.validation.labels).mean()) for array in on_validation]
     assert again == pytest.approx(stage.values(1, 2))
 

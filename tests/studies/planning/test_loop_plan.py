@@ -58,6 +58,11 @@ def test_only_numbers_have_ranges(usual):
         range_of("a", (1, 2), usual)
 
 
+def test_epochs_of_a_loop_are_the_same_in_all_trials():
+    with pytest.raises(UserError, match="your own loop has the same epochs in all trials"):
+        plan(tune=("epochs",))
+
+
 def test_names_are_refused_and_files_read_before_anything_heavy(tmp_path):
     with pytest.raises(UserError, match="unknown method 'fgmm'"):
         refuse_names(request_of({"method": "fgmm"}))

@@ -60,6 +60,19 @@ def test_tune_adds_recipe_parameters_around_the_recipe() -> None:
     assert method.start_epoch == 0
 
 
+def test_epochs_are_tuned_where_every_trial_has_one_to_attack() -> None:
+    assert plan("none", tune=["epochs"]).space["epochs"] == IntDistribution(3, 12)  # the recipe has 6
+    assert plan("fgm", tune=["epochs"]).space["epochs"] == IntDistribution(5, 12)  # start_epoch is searched up to 4
+    assert plan("fgm", tune=["epochs"], sets=["start_epoch=0"]).space["epochs"] == IntDistribution(3, 12)
+    assert plan("fgm", tune=["epochs"], ranges=["epochs=5:7"]).space["epochs"] == IntDistribution(5, 7)
+    assert plan("none", tune=["epochs"], ranges=["epochs=1:2"]).space["epochs"] == IntDistribution(1, 2)
+    assert plan("none", tune=["epochs"]).build({"epochs": 9})[1].epochs == 9
+    for asked in ({"ranges": ["epochs=4:9"]}, {"ranges": ["epochs=1:3"]}):
+        with pytest.raises(UserError, match="start_epoch 4 leaves no epoch to attack where") as error:
+            plan("fgm", tune=["epochs"], **asked)
+        assert "5:" in str(error.value)
+
+
 def test_defaults_are_the_methods_own_moved_into_the_space() -> None:
     assert plan("awp").defaults() == {"adv_lr": 1.0, "adv_eps": 0.2, "start_epoch": 0}
     assert plan("awp", ranges=["adv_eps=0.3:0.4"]).defaults()["adv_eps"] == 0.3

@@ -81,6 +81,7 @@ def test_what_was_confirmed_is_said_instead():
         winner=SimpleNamespace(who="trial 1", method="fgm"),
         seeds=8,
         clean=SimpleNamespace(mean=0.01),
+        further=[],
         shown=lambda value: f"{value:.3f}",
     )
     said = following(summary, STORAGE, OUT)

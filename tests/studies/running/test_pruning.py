@@ -1,3 +1,5 @@
+import math
+
 import optuna
 import pytest
 
@@ -97,3 +99,26 @@ def test_the_spread_of_few_trials_is_that_of_their_residuals_over_what_the_line_
     trial.suggest_int("start_epoch", 0, 0)
     trial.report(sign * value, 0)
     assert trial.should_prune() is stopped
+
+
+@pytest.mark.parametrize("epochs", [4, 5, 6, 9, 12])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_where_epochs_are_searched_long_and_short_trials_are_judged_alike(epochs: int, sign: int) -> None:
+    def rising(study: optuna.Study, epochs: int, last: float) -> bool:
+        """Whether a run is stopped that has won nearly all of its value at the same share of its epochs, however many."""
+        trial = study.ask()
+        trial.suggest_int("epochs", epochs, epochs)
+        for epoch in range(epochs):
+            value = sign * (last - 0.3 * math.exp(-4 * (epoch + 1) / epochs))
+            trial.report(value, epoch)
+            if epoch + 1 < epochs and trial.should_prune():
+                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                return True
+        study.tell(trial, value)
+        return False
+
+    study = optuna.create_study(direction="maximize" if sign > 0 else "minimize", pruner=make_pruner("median", EXPLORE))
+    for number in range(EXPLORE):
+        assert not rising(study, 3 + number % 10, 0.6 + 0.01 * (7 * number % EXPLORE))
+    assert rising(study, epochs, 0.65)
+    assert not rising(study, epochs, 0.75)
