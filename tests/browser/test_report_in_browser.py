@@ -2,7 +2,7 @@
 
 import pytest
 from helpers.browser_pages import FIGURES, SHADE, TOO_WIDE, watched
-from helpers.made_up_studies import summary
+from helpers.made_up_parts import confirmed_summary
 
 from studies.report.figures import figures
 from studies.report.files import write_report
@@ -13,8 +13,8 @@ DRAWN = "count => document.querySelectorAll('.js-plotly-plot .main-svg').length 
 
 @pytest.fixture(scope="module")
 def written(chromium, tmp_path_factory):
-    """A report, and the names of the figures that it must have."""
-    found = summary("C" * 14 + "PFCPC")
+    """The report of a confirmed study, and the names of the figures that it must have."""
+    found = confirmed_summary("C" * 14 + "PFCPC", values={"the defaults": 0.5})
     return write_report(found, tmp_path_factory.mktemp("report")).as_uri(), list(figures(found))
 
 

@@ -105,9 +105,9 @@ def taken_apart(summary, storage, verdict, value, seeds=8):
     return screen.said, optuna.load_study(study_name=name, storage=storage) if there else None
 
 
-def confirmed_summary(clean=0.8, winner=0.83, values=None, names=("adv_eps", "adv_lr", "start_epoch"), **options):
+def confirmed_summary(states="C" * 12, clean=0.8, winner=0.83, values=None, names=("adv_eps", "adv_lr", "start_epoch")):
     """The summary of a search whose winner was taken apart; a configuration without a value has 0.81."""
-    search = summarise(made("C" * 12, **options))
+    search = summarise(made(states))
     settings = {"adv_eps": 0.05, "adv_lr": 0.01, "start_epoch": 1}
     settings |= {name: usual for name, usual in USUAL.items() if name not in names}
     spread = [0.0, 0.004, 0.002, 0.006]

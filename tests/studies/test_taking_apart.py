@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import optuna
 import pytest
@@ -17,6 +18,7 @@ from studies import confirm, load, tune
 from studies.results.importance import Finding
 from studies.results.parts_words import parts_lines
 from studies.results.summary import summarise
+from studies.running.footprint import snapshots
 from studies.running.parts import plan_in
 from studies.running.stages import Arm, read_stage
 from studies.running.storage import open_storage
@@ -170,6 +172,7 @@ def test_a_loop_of_ones_own_is_taken_apart_also_after_a_kill(tmp_path, monkeypat
         pass
     assert process.exitcode == -signal.SIGKILL
     assert load(study="own").verdict.parts is None
+    assert [path.name for path in snapshots(Path("runs/own"))] == ["parts-5"]  # counted, and deleted with the study
     verdict = confirm("own", train=loop, seeds=2, race=0, parts=2, progress=False).verdict
     stage = optuna.load_study(study_name="own.parts", storage=open_storage("sqlite:///studies.db"))
     assert [(run.params["arm"], run.params["seed"]) for run in stage.trials] == [
