@@ -1,9 +1,10 @@
 """Classification: one class for each text, or for each pair of texts."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from scipy.special import softmax
 
 from finetune.arguments import arg
 from finetune.config import Data
@@ -68,6 +69,15 @@ class Classification(Kind):
     def strata(self, labels: Array) -> Array:
         """Rows of one class are spread evenly over splits."""
         return labels
+
+    def cells(self, names: tuple[str, ...], labels: Array, output: Array) -> dict[str, list[Any]]:
+        """The class, the predicted class, and the probability of each."""
+        shares = softmax(output.astype(np.float64), axis=-1)
+        found: dict[str, list[Any]] = {
+            "label": [names[label] for label in labels],
+            "predicted": [names[best] for best in output.argmax(-1)],
+        }
+        return found | {f"p {name}": [f"{share:.4g}" for share in shares[:, i]] for i, name in enumerate(names)}
 
     def guess(self, task: Task) -> Array:
         """Every row gets the class shares of the train rows, so the most frequent class is predicted."""

@@ -135,6 +135,10 @@ class Kind(ABC):
         """
         return np.stack(logits)
 
+    def cells(self, names: tuple[str, ...], labels: Array, output: Array) -> dict[str, list[Any]]:
+        """Labels and predictions as people read them: columns with a cell for each row."""
+        return {"label": labels.tolist(), "predicted": output.tolist()}
+
     @abstractmethod
     def guess(self, task: Task) -> Array:
         """The best predictions for the validation rows without reading a text."""

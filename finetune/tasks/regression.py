@@ -75,6 +75,14 @@ class Regression(Kind):
         output = np.stack(logits)
         return output if scale is None else output * scale.std + scale.mean
 
+    def cells(self, names: tuple[str, ...], labels: Array, output: Array) -> dict[str, list[Any]]:
+        """Each target and its prediction."""
+        found = dict[str, list[Any]]()
+        for i, name in enumerate(names):
+            found[name] = [f"{value:.6g}" for value in labels[:, i]]
+            found[f"predicted {name}"] = [f"{value:.6g}" for value in output[:, i]]
+        return found
+
     def guess(self, task: Task) -> Array:
         """The mean of each target over the train rows."""
         return np.tile(task.train.labels.mean(0, dtype=np.float64), (len(task.validation), 1))

@@ -16,10 +16,17 @@ from studies.results.summary import Summary
 from studies.results.trials import to_csv
 from studies.running.artifacts import Artifact
 from studies.running.foreign import CURVES
+from studies.running.predictions import predictions_file
 
 
-def attached(summary: Summary) -> tuple[list[Artifact], list[str]]:
+def attached(summary: Summary, folder: Path) -> tuple[list[Artifact], list[str]]:
     """All files of a study: its trials, their epochs, the best configuration; the curves where figures can be drawn.
+
+    The best trial has its epochs and, where the search kept them, its predictions.
+
+    Args:
+        summary: The study's summary.
+        folder: The folder of the study's files.
 
     Returns:
         The files; a line if the curves could not be drawn.
@@ -31,6 +38,9 @@ def attached(summary: Summary) -> tuple[list[Artifact], list[str]]:
     if summary.best is not None:
         found.append(Artifact("best.yaml", as_yaml(best_of(summary)).encode()))
         found.append(Artifact("epochs.csv", epochs_csv(summary, [summary.best]).encode(), summary.best._trial_id))
+        table = predictions_file(folder, summary.best.number)
+        if table.is_file():
+            found.append(Artifact("predictions.csv", table.read_bytes(), summary.best._trial_id))
     try:
         return found + images(summary), []
     except Exception as error:  # a browser may fail in any way, and the other files do not need it

@@ -1,6 +1,6 @@
 """The note of a study in optuna-dashboard, in Markdown: the answer so far, and how to go on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from finetune.words import counted
@@ -10,6 +10,7 @@ from studies.results.front import front_lines, front_rows
 from studies.results.parts_words import in_short
 from studies.results.sentences import against_clean, counts, settings_line, warnings
 from studies.results.summary import Summary, settings_of
+from studies.running.predictions import LONGEST, MOST
 
 STOCK = (
     "The panel *Hyperparameter Importance* is Optuna's own: it looks at complete trials alone, also those that the search "
@@ -17,13 +18,14 @@ STOCK = (
 )
 
 
-def note(summary: Summary, command: str | None, render: Callable[[str], str]) -> str:
+def note(summary: Summary, command: str | None, render: Callable[[str], str], files: Sequence[str] = ()) -> str:
     """The note of a study.
 
     Args:
         summary: The study's summary.
         command: What goes on with the search; None if it is not known.
         render: Turns a message into its reader's words: arguments or options.
+        files: The files that are attached to the best trial.
     """
     confirmed = summary.confirmed
     proven = [] if confirmed is None else confirmed.lines[:1]
@@ -39,6 +41,7 @@ def note(summary: Summary, command: str | None, render: Callable[[str], str]) ->
         "" if confirmed is None else plain(in_short(confirmed)),
         STOCK if summary.importances else "",
         *(["### To know", bullets(sentence(render(line)) for line in found)] if (found := warnings(summary)) else []),
+        *(["### Files", kept(summary, files)] if files else []),
         *(["### To go on", block(command)] if command else []),
         f"*Written {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, and again as the search goes.*",
     ]
@@ -60,6 +63,16 @@ def values(summary: Summary) -> str:
     if summary.constant is not None:
         rows.append(["constant guess", summary.shown(summary.constant), ""])
     return table(["", code(summary.metric, cell=True), "settings"], rows)
+
+
+def kept(summary: Summary, files: Sequence[str]) -> str:
+    """What the files of the best trial are, and how much of it they keep."""
+    what = {
+        "epochs.csv": "all metrics after every epoch",
+        "predictions.csv": f"what it predicts for the validation rows (at most {MOST}; {LONGEST} characters of each text)",
+    }
+    number = summary.best.number if summary.best else None
+    return bullets(f"with trial {number}: {code(name)}, {plain(what.get(name, 'a file'))}" for name in files)
 
 
 def fronted(summary: Summary, render: Callable[[str], str]) -> list[str]:

@@ -24,6 +24,7 @@ from studies.results.facts import facts_of
 from studies.results.summary import Summary, summarise
 from studies.running.artifacts import attach
 from studies.running.batch import Batch, batch
+from studies.running.folder import folder_of
 
 # The system attribute that says what was written last: how much it knew, and what of it is ours to replace.
 KEY = "advsearch:shown"
@@ -53,7 +54,7 @@ def show(
     Returns:
         Lines about what was left as it is.
     """
-    figure, (files, told) = compact(summary), ([], []) if folder is None else attached(summary)
+    figure, (files, told) = compact(summary), ([], []) if folder is None else attached(summary, place_of(summary, folder))
     with batch(summary.study, storage) as writes:
         known: dict[str, Any] = writes.system.get(KEY, {})
         if known.get("finished", 0) > len(summary.trials):
@@ -67,7 +68,7 @@ def show(
         own = [name for name, fact in facts.items() if name in before or writes.user.get(name, fact) == fact]
         for name in own:
             writes.set_user(name, facts[name])
-        lines, body = keep_note(study, note(summary, command, render), known)
+        lines, body = keep_note(study, note(summary, command, render, [file.name for file in files if file.trial_id]), known)
         note_trials(study, summary, writes)
         if figure is not None:
             save_plotly_graph_object(study, Older(figure), graph_object_id=FIGURE)
@@ -77,6 +78,11 @@ def show(
         now = {"finished": len(summary.trials), "note": body, "facts": own, "artifacts": made}
         writes.set_study_system_attr(writes.id, KEY, now)
     return [*told, *lines]
+
+
+def place_of(summary: Summary, artifacts: Path) -> Path:
+    """The folder of a study's files, beside that of all artifacts."""
+    return folder_of(str(artifacts.parent), summary.study.study_name)
 
 
 def shown_trials(study: optuna.Study) -> int | None:

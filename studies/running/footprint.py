@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # What a search writes into the folder of its study.
-WRITTEN = re.compile(r"report\.html|trials\.csv|best\.yaml|\.writable|\.writing-.*")
+WRITTEN = re.compile(r"report\.html|trials\.csv|best\.yaml|predictions-\d+\.csv|\.writable|\.writing-.*")
 # What it keeps there for trials, and for clean training, that are not finished.
 UNFINISHED = re.compile(r"(trial|race|verdict|parts|against_[a-z]+)-\d+(\.safetensors)?|seed-\d+-\d+\.safetensors|clean")
 # What a killed process leaves of a file that it was writing.

@@ -21,6 +21,7 @@ from spaces import Space
 from studies.planning.plan import Plan
 from studies.planning.words import quoted, wide
 from studies.running.foreign import CURVES, enqueued, is_table, taken_as_given, usable
+from studies.running.predictions import leads, predictions_file, write_predictions
 from studies.running.prefix import prefix_key
 from studies.running.split_error import validation, write_output
 from studies.running.two_metrics import Value, reached
@@ -128,6 +129,8 @@ class Objective:
                             raise optuna.TrialPruned
                         if epoch.number >= loaded:
                             training.save(snapshot)
+                if leads(trial, value):
+                    write_predictions(training, predictions_file(self.folder, trial.number))
         finally:
             record(trial, training.history, self.made_under)
         return value if self.second is None else (value, reached(training.history, self.second))
