@@ -57,6 +57,7 @@ class Pair:
         values: Mean values of neither, the first alone, the second alone, both; None if every run failed.
         first, second, both: Against the defaults.
         beyond: What both do beyond the sum of each alone.
+        over_first, over_second: Both against the first alone, and against the second alone.
     """
 
     settings: Changed
@@ -66,6 +67,8 @@ class Pair:
     second: Gain
     both: Gain
     beyond: Gain
+    over_first: Gain
+    over_second: Gain
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,8 @@ def pair_of(plan: PartsPlan, path: list[Changed], runs: dict[Changed, Values], m
         second=gain(second),
         both=gain(both),
         beyond=gain(both - first - second),
+        over_first=gain(both - first),
+        over_second=gain(both - second),
     )
 
 

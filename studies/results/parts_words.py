@@ -74,7 +74,11 @@ def values_line(parts: Parts) -> str:
 
 def beyond_line(found: Confirmed, pair: Pair) -> str:
     """Whether two settings do together what each does alone."""
-    gain = pair.beyond
+    gain, (one, other) = pair.beyond, pair.settings
+    equal = all(more.low <= 0 <= more.high for more in (pair.over_first, pair.over_second))
+    if equal and gain.high < 0:
+        more = [with_interval(found, gain) for gain in (pair.over_first, pair.over_second)]
+        return f"either is enough: to {one} alone, both together add {more[0]}; to {other} alone, {more[1]}"
     if gain.low > 0:
         return f"together they do more than the sum of each alone: {with_interval(found, gain)}"
     if gain.high < 0:

@@ -133,6 +133,7 @@ def test_a_step_that_makes_the_winner_worse_is_said():
         "the last step makes it worse: with start_epoch at its default the winner reaches 0.9050 instead of 0.8570 on these "
         "seeds; other seeds must confirm that"
     ) in lines
+    assert "the last step makes it worse" not in " ".join(parts_lines(found(winner=0.899)))  # on one seed only
 
 
 @pytest.mark.parametrize(
@@ -146,6 +147,28 @@ def test_a_step_that_makes_the_winner_worse_is_said():
 def test_two_settings_add_up_or_not(both, words):
     truth = TRUTH | {"adv_eps and adv_lr changed": both}
     assert words in parts_lines(found(pair=("adv_eps", "adv_lr"), value=lambda who, seed: truth[who]))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both", "words"),
+    [
+        (0.9, 0.9, 0.9, "either is enough: to adv_eps alone, both together add +0.0010 ("),
+        (0.89, 0.9, 0.9, "together they do less than the sum of each alone: -0.1890 ("),
+        (0.9, 0.89, 0.9, "together they do less than the sum of each alone: -0.1890 ("),
+        (0.9, 0.9, 0.8, "together they do less than the sum of each alone: -0.2990 ("),
+        (0.6, 0.6, 0.6, "together they do more than the sum of each alone: +0.1010 ("),
+        (0.71, 0.6, 0.6, "together they do less than the sum of each alone: -0.0090 ("),
+        (0.701, 0.7, 0.7, "together they do about the sum of each alone: the difference is 0.0000 ("),
+    ],
+)
+def test_either_of_two_settings_may_be_enough(one, other, both, words):
+    """The seeds of both together differ by 0.001 in the mean, around which zero is."""
+    truth = TRUTH | {"adv_eps changed": one, "adv_lr changed": other, "adv_eps and adv_lr changed": both}
+    more = {"adv_eps and adv_lr changed": {2001: 0.0, 2002: 0.004, 2003: -0.002, 2004: 0.002}}
+    lines = parts_lines(
+        found(pair=("adv_eps", "adv_lr"), value=lambda who, seed: truth[who] + more.get(who, {}).get(seed, 0))
+    )
+    assert [line for line in lines if line.startswith(words)] != []
 
 
 def test_a_winner_that_differs_in_one_setting():
