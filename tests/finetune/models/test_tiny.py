@@ -114,8 +114,8 @@ def test_what_was_learnt_from_texts_is_kept_for_the_same_texts_alone():
     made = [Models(Recipe(), one) for one in (task, *others, task)]
     assert len({one.fingerprint for one in made}) == 4
     assert made[0].fingerprint == made[-1].fingerprint
-    made[0].tokenizer.truncation_side = "left"
-    made[0].tokenizer("a text of some words", truncation=True, max_length=3)
+    made[-1].tokenizer.truncation_side = "left"
+    made[-1].tokenizer("a text of some words", truncation=True, max_length=3)
     fresh = Models(Recipe(), task).tokenizer
     assert fresh.truncation_side == "right"
-    assert fresh("a text of some words")["input_ids"] == made[-1].tokenizer("a text of some words")["input_ids"]
+    assert fresh("a text of some words")["input_ids"] == made[0].tokenizer("a text of some words")["input_ids"]
