@@ -163,7 +163,7 @@ def test_minimised_values_and_a_name_for_them(own):
 
 
 def test_a_hopeless_trial_is_pruned(own):
-    found = tune(numbers, "fgm", epochs=4, trials=40, explore=12, recipe={"rate": 0.5}, study="pruned", progress=False,
+    found = tune(numbers, "fgm", epochs=4, trials=24, explore=12, recipe={"rate": 0.5}, study="pruned", progress=False,
                  set={"start_epoch": 0}, sampler="random")  # fmt: skip
     pruned = [trial for trial in found.study.trials if trial.state.name == "PRUNED"]
     assert pruned

@@ -94,7 +94,7 @@ def test_metrics_are_those_of_the_average(bench, kind):
     ],
 )
 def test_resuming_after_any_epoch_bit_for_bit(bench, tmp_path, kind, precision, accumulation, method):
-    recipe = Recipe(epochs=3, precision=precision, gradient_accumulation=accumulation, batch_size=8, **OPTIONS[kind])
+    recipe = Recipe(epochs=3, precision=precision, gradient_accumulation=accumulation, batch_size=16, **OPTIONS[kind])
     whole = Training(bench, recipe, method())
     for epoch in whole.epochs():
         whole.save(tmp_path / FILE.format(epoch.number))

@@ -15,6 +15,8 @@ from finetune.training.loop import Training
 from finetune.training.steps import step_seed
 
 RECIPE = Recipe(epochs=2)
+# Two steps an epoch.
+LONG = Recipe(epochs=3, batch_size=32)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def clean(bench):
 @pytest.fixture(scope="module")
 def plain_epochs(bench):
     """Three clean epochs, each with the state after it."""
-    training = Training(bench, Recipe(epochs=3), Clean())
+    training = Training(bench, LONG, Clean())
     return [(epoch, {key: value.clone() for key, value in state_of(training).items()}) for epoch in training.epochs()]
 
 
@@ -80,7 +82,7 @@ def test_dropout_is_drawn_anew_for_every_micro_batch_of_every_epoch(bench, accum
 
 @pytest.mark.parametrize("name", METHODS)
 def test_epochs_before_the_start_are_those_of_clean_training(bench, plain_epochs, name):
-    late = Training(bench, Recipe(epochs=3), METHODS[name](start_epoch=2))
+    late = Training(bench, LONG, METHODS[name](start_epoch=2))
     for epoch, ((one, there), other) in enumerate(zip(plain_epochs, late.epochs(), strict=True)):
         assert one.number == other.number == epoch
         if epoch < 2:

@@ -33,7 +33,9 @@ def numbers_of(training):
 
 @pytest.mark.parametrize(("precision", "name", "epochs", "accumulation"), RUNS)
 def test_resuming_after_any_epoch(bench, tmp_path, precision, name, epochs, accumulation):
-    recipe = Recipe(epochs=epochs, precision=precision, gradient_accumulation=accumulation)
+    recipe = Recipe(
+        epochs=epochs, precision=precision, batch_size=32 // accumulation, gradient_accumulation=accumulation
+    )  # two steps an epoch
     method = METHODS[name]
     whole = Training(bench, recipe, method())
     for epoch in whole.epochs():

@@ -1,6 +1,7 @@
 """How a search goes on with trials that other programs enqueued or added."""
 
 import math
+import shutil
 import warnings
 
 import optuna
@@ -12,7 +13,7 @@ from optuna.trial import TrialState, create_trial
 from finetune.arguments import as_options
 from studies.running.loop import Options, prepare, run_trials
 from studies.running.objective import Failed, suggest
-from studies.running.storage import open_storage
+from studies.running.storage import close_storage, open_storage
 
 SPACE = {
     "epsilon": FloatDistribution(0.05, 5.0, log=True),
@@ -45,6 +46,16 @@ def run(folder, total, **options):
     return study, lines
 
 
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """A database with a study of two trials."""
+    folder = tmp_path_factory.mktemp("begun")
+    study, storage, made = study_of(folder, 2)
+    run_trials(study, storage, value, made, say=str)
+    close_storage(storage)
+    return folder / "s.db"
+
+
 ENQUEUED = {
     "beyond the range": (
         {"epsilon": 50.0},
@@ -73,8 +84,9 @@ ENQUEUED = {
 
 
 @pytest.mark.parametrize("kind", ENQUEUED)
-def test_an_enqueued_trial_is_run_where_it_can_be_and_named_where_it_is_strange(tmp_path, kind):
+def test_an_enqueued_trial_is_run_where_it_can_be_and_named_where_it_is_strange(tmp_path, begun, kind):
     params, state, settings, words = ENQUEUED[kind]
+    shutil.copy(begun, tmp_path)
     study, _ = run(tmp_path, 2)
     study.enqueue_trial(params)
     _, lines = run(tmp_path, 3)

@@ -17,6 +17,8 @@ from studies.planning.plan import make_plan
 from studies.running.objective import Failed, Objective
 
 RECIPE = Recipe(epochs=4, batch_size=16)
+# Two steps an epoch.
+SHORT = Recipe(epochs=4, batch_size=32)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def bench() -> Bench:
 def clean_epochs(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where a search finds the clean epochs that another has left."""
     folder = tmp_path_factory.mktemp("clean")
-    objective(bench, folder).baseline()
+    objective(bench, folder, recipe=SHORT).baseline()
     return folder / "prefix"
 
 
@@ -56,9 +58,9 @@ def curve(trial: Trial) -> dict[int, float]:
 def test_a_trial_from_the_shared_clean_epochs_equals_a_whole_one(
     bench: Bench, tmp_path: Path, clean_epochs: Path, method: str, start: int
 ) -> None:
-    shared = objective(bench, tmp_path / "a", method, prefixes=clean_epochs)
+    shared = objective(bench, tmp_path / "a", method, prefixes=clean_epochs, recipe=SHORT)
     assert shared.epoch_file(start).exists()
-    whole = objective(bench, tmp_path / "b", method, reuse=False)
+    whole = objective(bench, tmp_path / "b", method, reuse=False, recipe=SHORT)
     params = method_defaults(method)
     first, second = trial_with(start, **params), trial_with(start, **params)
     assert shared(first) == whole(second)
@@ -68,7 +70,7 @@ def test_a_trial_from_the_shared_clean_epochs_equals_a_whole_one(
 
 
 def method_defaults(name: str) -> dict[str, Any]:
-    defaults = make_plan(name, Data(task="reviews"), RECIPE).defaults()
+    defaults = make_plan(name, Data(task="reviews"), SHORT).defaults()
     return {key: value for key, value in defaults.items() if key != "start_epoch"}
 
 
