@@ -1,14 +1,16 @@
-import multiprocessing
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+from helpers.forks import forked
 from optuna.distributions import FloatDistribution
 from optuna.trial import Trial, TrialState
 
@@ -146,18 +148,21 @@ def _hang(folder: Path) -> None:
     run_trials(study, storage, forever, options)
 
 
-def begun(folder: Path) -> Any:
-    process = multiprocessing.get_context("spawn").Process(target=_hang, args=(folder,))
-    process.start()
-    while not (folder / "begun").exists():
-        time.sleep(0.02)
-    return process
+@contextmanager
+def hanging(folder: Path) -> Iterator[BaseProcess]:
+    """A process that is in the middle of a trial, and is killed in the end."""
+    with forked(_hang, folder) as (process, _):
+        while not (folder / "begun").exists():
+            time.sleep(0.02)
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_the_trial_of_a_killed_process_is_taken_up_with_its_number_and_settings(tmp_path: Path) -> None:
-    process = begun(tmp_path)
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
+    with hanging(tmp_path):
+        pass
     study, storage, options = opened(tmp_path, 3)
     assert states(study) == ["RUNNING"]
     drawn = study.get_trials()[0].params
@@ -167,14 +172,11 @@ def test_the_trial_of_a_killed_process_is_taken_up_with_its_number_and_settings(
 
 
 def test_the_trial_of_a_living_process_is_left_alone_and_counts(tmp_path: Path) -> None:
-    process = begun(tmp_path)
-    try:
+    with hanging(tmp_path) as process:
         study, storage, options = opened(tmp_path, 3)
         run_trials(study, storage, value, options)
         assert states(study) == ["RUNNING", "COMPLETE", "COMPLETE"]
-    finally:
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
+        assert process.is_alive()
 
 
 def test_finished_trials_are_told_in_order(tmp_path: Path) -> None:
