@@ -161,7 +161,8 @@ class Confirmation:
         first = int(summary.about["recipe"]["seed"]) + AFTER[RACE]
         stage = begin_stage(summary.study, self.storage, RACE, arms, first)
         watch = StageWatch(self.screen, stage, runs_of(len(stage.arms)), summary.places)
-        place = race(stage, self.storage, self._runs(stage), summary.maximize, watch.on_finished, watch.say)
+        with watch.showing():
+            place = race(stage, self.storage, self._runs(stage), summary.maximize, watch.on_finished, watch.say)
         say(f"race: {stage.arms[place].who} goes into the verdict")
         return stage.arms[place]
 
@@ -197,17 +198,18 @@ class Confirmation:
         def order(number: int) -> tuple[int, int]:
             return number % many, stage.seed(number // many)
 
-        while not self._enough(stage):
-            made = judged_so_far(stage, summary.maximize)[0].seeds
-            upto = min(max(made + 1, FIRST), seeds)
-            run_until(stage, self.storage, runs, order, upto * many, watch.on_finished, watch.say)
-            for index in range(made, upto):
-                runs.forget(stage.seed(index))
-            if upto >= FIRST:
-                judgement = judged_so_far(stage, summary.maximize)[0]
-                if judgement.why != said:  # between looks it stays as it is
-                    watch.say(f"after {counted(upto, 'seed')}: {judgement.why}")
-                said = judgement.why
+        with watch.showing():
+            while not self._enough(stage):
+                made = judged_so_far(stage, summary.maximize)[0].seeds
+                upto = min(max(made + 1, FIRST), seeds)
+                run_until(stage, self.storage, runs, order, upto * many, watch.on_finished, watch.say)
+                for index in range(made, upto):
+                    runs.forget(stage.seed(index))
+                if upto >= FIRST:
+                    judgement = judged_so_far(stage, summary.maximize)[0]
+                    if judgement.why != said:  # between looks it stays as it is
+                        watch.say(f"after {counted(upto, 'seed')}: {judgement.why}")
+                    said = judgement.why
 
     def _conclude(self, stage: Stage, rivals: Rivals) -> None:
         """What needs the labels of rows: the interval over rows, and the test split, read once."""

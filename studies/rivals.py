@@ -135,7 +135,8 @@ class Rivals:
             return
         runs, watch = self.of.ready(stage, keeps=True), StageWatch(self.of.screen, stage, seeds, self.summary.places)
         order = [(0, stage.seed(index)) for index in range(seeds)]
-        run_until(stage, self.storage, runs, order.__getitem__, seeds, watch.on_finished, watch.say)
+        with watch.showing():
+            run_until(stage, self.storage, runs, order.__getitem__, seeds, watch.on_finished, watch.say)
         stage.study.set_user_attr(ROWS, self._rows(name, stage, verdict, seeds) | {"seeds": seeds})
 
     def _rows(self, name: str, stage: Stage, verdict: Stage, seeds: int) -> dict[str, dict[str, float]]:
@@ -189,7 +190,8 @@ class Rivals:
             stage = begin_stage(found.study, self.storage, RACE, arms, first)
             watch = StageWatch(self.of.screen, stage, runs_of(len(stage.arms)), found.places)
             runs = self.of.ready(stage, keeps=False)
-            place = race(stage, self.storage, runs, found.maximize, watch.on_finished, watch.say)
+            with watch.showing():
+                place = race(stage, self.storage, runs, found.maximize, watch.on_finished, watch.say)
             won = stage.arms[place]
         return Arm(f"tuned clean training ({won.who.partition(' (')[0]})", "none", {}, won.recipe, trial=won.trial)
 

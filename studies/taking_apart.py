@@ -62,7 +62,8 @@ class TakingApart:
         runs = ready(stage)
         self.screen.say(self._expected(stage, plan))
         watch = StageWatch(self.screen, stage, plan.most, self.summary.places)
-        run_parts(stage, plan, self.storage, runs, maximize, watch.on_finished, watch.say)
+        with watch.showing():
+            run_parts(stage, plan, self.storage, runs, maximize, watch.on_finished, watch.say)
 
     def _seeds(self) -> int:
         """The seeds that every arm of the verdict has."""

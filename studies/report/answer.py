@@ -8,12 +8,14 @@ from finetune.words import counted, listed
 from studies.planning.words import quoted
 from studies.report.scale import ends, heights
 from studies.results.answers import QUESTIONS, named, silence, within
+from studies.results.choice import choice_of
 from studies.results.digits import gained
-from studies.results.export import as_yaml, best_of, chosen
+from studies.results.export import as_yaml, best_of
 from studies.results.front import both, front_of
 from studies.results.parts_words import in_short
-from studies.results.summary import Summary, parted
+from studies.results.summary import Summary
 from studies.results.trials import complete, own, value_of
+from studies.running.storage import LINK
 
 # Bins of the dots, and the most pixels that a pile of them takes.
 BINS, PILE = 56, 60.0
@@ -59,7 +61,7 @@ def trusted(summary: Summary) -> str:
     """How much of that may be luck, and what settles it."""
     gain, noise, tried = summary.gain, summary.matters.noise, len(complete(summary))
     confirm = f"search.py confirm --study {quoted_name(summary)}"
-    if gain is None:
+    if gain is None or LINK in summary.study.user_attrs:  # a part of another study's confirmation, which measures it
         return ""
     if gain <= 0:
         return "There is no gain to confirm: other ranges, more epochs or another method may have one."
@@ -140,12 +142,14 @@ def strip(summary: Summary) -> dict[str, Any] | None:
 
 def config(summary: Summary) -> dict[str, str]:
     """The best settings as text to copy, by what they are for; empty without a complete trial."""
-    best = chosen(summary)
-    if best is None or best.value is None:
+    best = choice_of(summary)
+    if best is None:
         return {}
-    settings, tuned = parted(best, summary.about)
-    lines = [f"method: {summary.about['method']}", *(f"{name}: {value}" for name, value in (settings | tuned).items())]
-    call = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+    lines = [
+        f"method: {summary.about['method']}",
+        *(f"{name}: {value}" for name, value in (best.settings | best.tuned).items()),
+    ]
+    call = ", ".join(f"{name}={value!r}" for name, value in best.settings.items())
     return {
         "Settings": "\n".join(lines),
         "In your own loop": f"method = {METHODS[summary.about['method']].__name__}({call})",

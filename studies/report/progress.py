@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from optuna.trial import FrozenTrial, Trial, TrialState
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from finetune.training.loop import Epoch
 from finetune.words import short
-from studies.report.notebook import Block
+from studies.report.bar import Bar, moving
 from studies.report.screen import Screen
 from studies.results.digits import PLACES, shown
 from studies.results.sentences import settings_line
@@ -48,30 +47,14 @@ class Watch:
         for trial in seen:
             self._better(trial)
         self._began, self._first = time.monotonic(), self.done
-        self._bar: Progress | Block | None = None
+        self._bar: Bar | None = None
 
     @contextmanager
     def showing(self) -> Iterator[None]:
         """Keep the bar on the screen, if there is one."""
-        if self.screen.notebook:
-            self._bar, self._task = Block(self._state(), self.total, self.done), TaskID(0)
+        with moving(self.screen, self._state(), self.total, self.done) as self._bar:
             yield
-            return
-        if not self.screen.moving:
-            yield
-            return
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self.screen.console, transient=True) as bar:
-            self._bar = bar
-            self._task = bar.add_task(self._state(), total=self.total, completed=self.done)
-            yield
-        self._bar = None
+        self._bar = self._bar if self.screen.notebook else None
 
     def on_epoch(self, trial: Trial | None, epoch: Epoch) -> None:
         """Name the running trial in the bar; print a line after each epoch of the baseline."""
@@ -81,7 +64,7 @@ class Watch:
             self.screen.say(f"clean baseline, epoch {epoch.number + 1}: {self.metric} {shown(value, self.places)}")
         elif self._bar is not None:
             here = f"trial {trial.number} epoch {epoch.number + 1}: {shown(value, self.places)}"
-            self._bar.update(self._task, description=f"{self._state()} | {here}")
+            self._bar.update(f"{self._state()} | {here}")
 
     def on_finished(self, trial: FrozenTrial) -> None:
         """One line for each trial."""
@@ -98,7 +81,7 @@ class Watch:
         if self._bar is None:
             line += f" | {self.done}/{self.total}, {self._state()}{self._left()}"
         else:
-            self._bar.update(self._task, completed=self.done, description=self._state())
+            self._bar.update(self._state(), self.done)
         self.screen.say(line)
 
     def _better(self, trial: FrozenTrial) -> None:

@@ -1,17 +1,20 @@
-"""How a confirmation shows progress: one line for each run, and how long it may still take."""
+"""How a confirmation shows progress: a line for each run, and a bar with the time left; without a bar the line has it."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from optuna.trial import FrozenTrial
 
+from studies.report.bar import Bar, moving
 from studies.report.screen import Screen
 from studies.results.digits import shown
 from studies.running.estimate import duration
-from studies.running.stages import Stage, done
+from studies.running.stages import VERDICT, Stage, done
 
 
 class StageWatch:
-    """Prints the runs of one stage.
+    """Shows the runs of one stage.
 
     Args:
         screen: Where.
@@ -23,17 +26,37 @@ class StageWatch:
     def __init__(self, screen: Screen, stage: Stage, most: int, places: int) -> None:
         self.screen, self.stage, self.most, self.places = screen, stage, most, places
         self._began, self._made = time.monotonic(), 0
+        self._bar: Bar | None = None
+
+    @property
+    def kind(self) -> str:
+        """The stage in words."""
+        return self.stage.kind.replace("_", " ")
+
+    @property
+    def _text(self) -> str:
+        return f"{self.kind}, at most" if self.stage.kind == VERDICT else self.kind  # it may be decided sooner
+
+    @contextmanager
+    def showing(self) -> Iterator[None]:
+        """Keep a bar on the screen, if one can move there."""
+        with moving(self.screen, self._text, self.most, len(done(self.stage.study))) as self._bar:
+            yield
+        self._bar = None
 
     def on_finished(self, run: FrozenTrial) -> None:
         """One line for each run."""
         self._made += 1
         made = len(done(self.stage.study))
         what = f"failed: {run.user_attrs.get('failure')}" if run.value is None else shown(run.value, self.places)
-        left = (time.monotonic() - self._began) / self._made * (self.most - made)
-        more = f", at most {duration(left)} left" if made < self.most else ""
-        who = self.stage.arms[run.params["arm"]].who
-        self.say(f"{made}/{self.most} seed {run.params['seed']}, {who}: {what}{more}")
+        line = f"{made}/{self.most} seed {run.params['seed']}, {self.stage.arms[run.params['arm']].who}: {what}"
+        if self._bar is not None:
+            self._bar.update(self._text, made)
+        elif made < self.most:
+            left = (time.monotonic() - self._began) / self._made * (self.most - made)
+            line += f", at most {duration(left)} left"
+        self.say(line)
 
     def say(self, line: str) -> None:
         """A line about this stage."""
-        self.screen.say(f"{self.stage.kind.replace('_', ' ')} {line}")
+        self.screen.say(f"{self.kind} {line}")

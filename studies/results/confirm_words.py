@@ -2,6 +2,7 @@
 
 import math
 
+from finetune.tasks.metrics import viewed
 from finetune.words import counted, listed
 from studies.results.confirmed import Confirmed
 from studies.results.further_words import aside, but, finding
@@ -103,13 +104,23 @@ def size_lines(found: Confirmed) -> list[str]:
         lines.append(f"so many seeds{rows} show a difference of {found.shown(found.clean.smallest)} with a chance of 80 %")
     elif found.seeds < AT[0]:
         lines.append(f"fewer than {AT[0]} seeds show nothing, however large it is: the same command with more seeds goes on")
-    if found.clean.rows_low is None:
-        lines.append("no interval over rows: the runs kept no predictions")
+    if found.clean.rows_low is None and (why := without_rows(found)):
+        lines.append(f"no interval over rows: {why}")
     lines.append(
         f"e-value after {counted(found.seeds, 'seed')}: {found.judgement.e:.3g} (20 or more is evidence at any time)"
     )
     cost = f"cost: {found.passes:.2f}x clean training by passes"
     return [*lines, cost if found.seconds is None else f"{cost}, {found.seconds:.2f}x by time"]
+
+
+def without_rows(found: Confirmed) -> str | None:
+    """Why there is no interval over rows; None while the verdict goes on, which has it at its end."""
+    view, metric = viewed(found.metric)
+    if view:
+        return f"the runs keep predictions of the rows as they are, and {found.metric} is {metric} in another view of them"
+    if not found.judgement.decided:
+        return None
+    return "a run that failed has no predictions" if found.failures else "the runs kept no predictions"
 
 
 def search_lines(found: Confirmed) -> list[str]:

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 
 from studies.results.contenders import CONTROL, apart
 from studies.results.digits import shown
-from studies.results.further import ROWS, WINNER_ARM, Further, further_of
+from studies.results.further import CLEAN_ARM, ROWS, WINNER_ARM, Further, further_of
 from studies.results.judging import Judgement, judge
 from studies.results.parts import Parts, parts_of
 from studies.results.side import Compared, compare
@@ -21,7 +21,7 @@ from studies.running.stages import PARTS, RACE, VERDICT, Arm, Stage, find_stage
 
 # User attributes of the verdict: the declared number of seeds, what matters to the user, and the reading of the test split.
 CAP, SMALLEST, TEST = "cap", "smallest", "test split"
-CLEAN_ARM, CONTROL_ARM = 0, 2
+CONTROL_ARM = 2
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from optuna.trial import FrozenTrial, TrialState
 
 from adv import METHODS, SettingError
 from finetune.arguments import arg, as_options
@@ -14,10 +13,11 @@ from finetune.config import Data, Recipe, checked
 from finetune.errors import UserError, first_line, near
 from finetune.tasks.metrics import METRICS, viewed
 from studies.results.best import FORMAT, Best, Front, LoopBest, LoopRecorded, Recorded
+from studies.results.choice import choice_of
 from studies.results.confirm_record import record_of
 from studies.results.recorded import asked_of
 from studies.results.snippet import as_python
-from studies.results.summary import Summary, parted, runs_again
+from studies.results.summary import Summary
 
 
 def best_of(summary: Summary, number: int | None = None) -> Best | LoopBest:
@@ -30,62 +30,47 @@ def best_of(summary: Summary, number: int | None = None) -> Best | LoopBest:
     Raises:
         UserError: No trial is complete, or that trial cannot be exported.
     """
-    about, confirmed = summary.about, summary.confirmed
-    best = chosen(summary) if number is None else numbered(summary, number)
-    if best is None or best.value is None:
+    about, best = summary.about, choice_of(summary, number)
+    if best is None:
         raise UserError(f"study {summary.study.study_name!r} has no complete trial to export")
-    settings, tuned = parted(best, about)
     measured = {
         "study": summary.study.study_name,
         "trial": best.number,
         "value": best.value,
-        "clean": summary.clean,
-        "versions": best.user_attrs.get("versions", about["versions"]),
-        "device": best.user_attrs.get("device", about.get("device")),
+        "clean": best.clean,
+        "versions": best.made.get("versions", about["versions"]),
+        "device": best.made.get("device", about.get("device")),
     }
-    common: dict[str, Any] = {"format": FORMAT, "method": about["method"], "settings": settings, "metric": about["metric"]}
-    confirmed = confirmed if best.number == getattr(chosen(summary), "number", None) else None
+    common: dict[str, Any] = {"format": FORMAT, "method": about["method"], "metric": about["metric"]}
+    common["settings"] = best.settings
+    usual = choice_of(summary)
+    confirmed = summary.confirmed if usual is not None and best.number == usual.number else None
     common |= {} if confirmed is None else {"confirmed": record_of(confirmed)}
+    recipe = about["recipe"] | best.tuned | ({} if best.seed is None else {"seed": best.seed})
     second = summary.second
     if second is not None and best.number in second.values:
         known = {"value": second.values[best.number], "clean": second.clean, "trials": [t.number for t in summary.front]}
         common["front"] = Front(metric=second.metric, **known)
     if "loop" in about["data"]:
         recorded = LoopRecorded(**measured, loop=about["data"])
-        return LoopBest(**common, recipe=about["recipe"] | tuned, recorded=recorded)
+        return LoopBest(**common, recipe=recipe, recorded=recorded)
     prints = {"data_fingerprint": about["data fingerprint"], "model_fingerprint": about["model fingerprint"]}
     found = Best(
         **common,
         data=checked(Data, about["data"] | {"label_column": tuple(about["data"]["label_column"])}),
-        recipe=Recipe(**about["recipe"]).model_copy(update=tuned),
+        recipe=Recipe(**recipe),
         recorded=Recorded(**measured, **prints),
     )
     searched = found.recorded.model_copy(update={"searched": asked_of(found)})
     return found.model_copy(update={"recorded": searched})
 
 
-def numbered(summary: Summary, number: int) -> FrozenTrial:
-    """The trial of that number.
-
-    Raises:
-        UserError: There is none, or it cannot be trained again.
-    """
-    study, where = summary.study.study_name, arg("trial", number)
-    trial = next((trial for trial in summary.trials if trial.number == number), None)
-    if trial is None:
-        numbers = [each.number for each in summary.trials]
-        range_ = f"finished are {min(numbers)} to {max(numbers)}" if numbers else "none is finished"
-        raise UserError(f"{where}: study {study!r} has no finished trial {number}; {range_}")
-    if not runs_again(trial, summary.about):
-        known = {TrialState.FAIL: "it failed", TrialState.PRUNED: "it was pruned"}
-        why = known.get(trial.state, "the search did not measure it, or its settings cannot be trained again")
-        raise UserError(f"{where}: trial {number} of study {study!r} has no value to export: {why}")
-    return trial
-
-
 def as_yaml(best: Best | LoopBest) -> str:
     """The file that ``search.py train`` takes."""
     head = f"# {best.recorded.study}: {best.metric} {best.recorded.value:.6g}, clean {best.recorded.clean:.6g}\n"
+    if best.recorded.trial is None:
+        seed = best.recipe["seed"] if isinstance(best, LoopBest) else best.recipe.seed
+        head += f"# the winner of the confirmation, on its first seed, {seed}: no trial of the search has these settings\n"
     front = best.front
     if front is not None:
         numbers = ", ".join(map(str, front.trials))
@@ -93,13 +78,6 @@ def as_yaml(best: Best | LoopBest) -> str:
         head += f"# {front.metric} {front.value:.6g}, clean {front.clean:.6g}; this is trial {best.recorded.trial}\n"
         head += f"# the front of {best.metric} and {front.metric}: trials {numbers}; another of them: {another}\n"
     return head + yaml.safe_dump(best.model_dump(mode="json", exclude=unknown(best)), sort_keys=False, allow_unicode=True)
-
-
-def chosen(summary: Summary) -> FrozenTrial | None:
-    """The trial to go on with: the winner of the confirmation, else the best of the search; None if none is complete."""
-    confirmed = summary.confirmed
-    number = None if confirmed is None else confirmed.winner.trial
-    return next((trial for trial in summary.trials if trial.number == number), summary.best)
 
 
 def unknown(best: Best | LoopBest) -> set[str]:

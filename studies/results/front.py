@@ -7,8 +7,8 @@ from optuna.trial import FrozenTrial
 from finetune.arguments import arg
 from finetune.tasks.metrics import SECONDS
 from finetune.words import counted, listed
+from studies.results.choice import chosen
 from studies.results.digits import gained
-from studies.results.export import chosen
 from studies.results.second import Second
 from studies.results.summary import Summary, settings_of
 from studies.results.trials import complete

@@ -15,7 +15,7 @@ from studies.running.stages import AGAINST, Arm, Stage, find_stage
 
 # User attributes: of the verdict, which rivals were declared before its first seed; of a stage, what needed rows' labels.
 DECLARED, ROWS = "declared rivals", "over rows"
-WINNER_ARM = 1
+CLEAN_ARM, WINNER_ARM = 0, 1
 Place: TypeAlias = Literal["ahead", "unsure", "not shown", "level", "behind"]
 
 

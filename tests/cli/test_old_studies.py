@@ -51,9 +51,19 @@ def test_an_old_study_reports_and_exports(capsys):
     assert "reviews-awp: 12 complete, 2 pruned, 0 fail" in said
     assert "best (trial 7)  0.6900" in said
     assert "clean baseline  0.6633" in said
+    assert said.splitlines()[-1].startswith("next: python search.py confirm --study reviews-awp")
     assert Path("runs/reviews-awp/report.html").stat().st_size > 10_000
 
 
 def test_an_old_configuration_is_trained(capsys):
     assert search.run(["train", str(DUMP.with_name("best_0_1_0.yaml"))]) == 0
     assert "recorded 0.690000" in capsys.readouterr().out
+
+
+def test_an_old_study_is_confirmed(capsys):
+    asked = ["confirm", "--race", "0", "--seeds", "1", "--parts", "0", "--against", "compute"]
+    assert search.run(asked) == 0
+    said = capsys.readouterr().out
+    assert "beside the verdict, against clean training for" in said
+    assert "read once" in said
+    assert "confirmed:" in Path("runs/reviews-awp/best.yaml").read_text()

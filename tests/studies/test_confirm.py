@@ -24,7 +24,6 @@ from studies.confirming import confirm_study
 from studies.planning.confirm_request import ConfirmRequest
 from studies.planning.identity import data_of
 from studies.report.screen import Screen
-from studies.report.stage_watch import StageWatch
 from studies.results.confirm_record import record_of
 from studies.results.confirm_words import verdict_lines
 from studies.results.confirmed import finite_mean
@@ -135,6 +134,26 @@ def test_killed_anywhere_and_taken_up_every_value_is_the_same(here, undisturbed,
         assert process.exitcode == -signal.SIGKILL
         assert list((here / "runs" / "s").glob(f"{at}.safetensors"))
     confirm("s", **ONCE)
+    assert values(here) == values(undisturbed)
+
+
+def test_ctrl_c_ends_it_in_one_line_and_the_same_command_goes_on(here, undisturbed, capsys, monkeypatch):
+    whole, calls = Runs._train, []
+
+    def train(self, trial, training, share):
+        calls.append(trial.number)
+        if len(calls) in (2, 9):  # in the race, and in the verdict
+            raise KeyboardInterrupt
+        return whole(self, trial, training, share)
+
+    monkeypatch.setattr(Runs, "_train", train)
+    asked = ["confirm", "--race", "2", "--seeds", "2", "--parts", "0"]
+    for stage in ("race", "verdict"):
+        assert command.run(asked) == command.STOPPED
+        said = capsys.readouterr()
+        assert said.err == "stopped; nothing is lost, the same command goes on from here\n"
+        assert f"\n{stage} " in said.out
+    assert command.run(asked) == 0
     assert values(here) == values(undisturbed)
 
 
@@ -253,14 +272,6 @@ def test_a_loop_for_a_study_that_has_none_is_refused(here):
 def test_the_call_and_the_request_have_the_same_defaults():
     parameters = inspect.signature(confirm).parameters
     assert {name: parameters[name].default for name in ConfirmRequest.model_fields} == ConfirmRequest().model_dump()
-
-
-def test_a_line_for_each_run(undisturbed):
-    study = optuna.load_study(study_name="s", storage=open_storage(f"sqlite:///{undisturbed / 'studies.db'}"))
-    stage, screen = find_stage(study, "verdict"), Screen(None)
-    StageWatch(screen, stage, 90, 4).on_finished(stage.study.trials[1])
-    value = f"{stage.study.trials[1].value:.4f}"
-    assert screen.said[0].startswith(f"verdict 6/90 seed 2001, {stage.arms[1].who}: {value}, at most")
 
 
 def test_a_mean_of_what_has_a_value():

@@ -22,7 +22,7 @@ from studies.commands.confirm import print_confirmation
 from studies.rivals import Rivals
 from studies.running.objective import Objective
 from studies.running.stage_runs import Runs
-from studies.running.stages import Arm
+from studies.running.stages import Arm, find_stage
 from studies.running.storage import open_storage
 
 STORAGE = "sqlite:///studies.db"
@@ -251,3 +251,21 @@ def test_killed_in_the_search_of_a_rival_and_in_its_runs_every_value_is_the_same
     confirm("s", **ONCE)
     assert values() == undisturbed
     assert sorted(os.listdir("runs/s.tuned")) == sorted(os.listdir("runs/s")) == ["best.yaml", "report.html", "trials.csv"]
+
+
+def test_several_targets_are_confirmed_by_their_error():
+    lines = [f"a film of {n % 7} stars and {n % 5} awards,{n % 7},{n % 5 / 10}" for n in range(60)]
+    Path("films.csv").write_text("\n".join(["text,stars,awards", *lines]))
+    columns = {"train_file": "films.csv", "label_column": ("stars", "awards")}
+    search("fgm", **columns, trials=2, epochs=1, study="two", progress=False)
+    verdict = confirm("two", seeds=2, race=0, parts=0, against="compute", progress=False).verdict
+    assert (verdict.metric, verdict.maximize, verdict.seeds) == ("mcrmse", False, 2)
+    stages = {kind: find_stage(load(STORAGE, "two").study, kind) for kind in ("verdict", "against_compute")}
+    clean, winner = (stages["verdict"].values(arm, 2) for arm in (0, 1))
+    assert verdict.clean.differences == pytest.approx([one - other for one, other in zip(clean, winner, strict=True)])
+    longer = stages["against_compute"].values(0, 2)
+    assert verdict.compute.compared.differences == pytest.approx(
+        [one - other for one, other in zip(longer, winner, strict=True)]
+    )
+    assert verdict.test.further["compute"].rows_low is not None
+    assert verdict.clean.rows_low <= verdict.clean.mean <= verdict.clean.rows_high
