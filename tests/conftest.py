@@ -2,15 +2,12 @@ import gc
 
 import pytest
 import torch
-from helpers.cheap_libraries import read_migrations_once, read_options_once, read_paths_once, seed_without_stacks
+from helpers.cheap_libraries import make_libraries_cheap
 from hypothesis import settings
 
 settings.register_profile("steady", deadline=None, derandomize=True, database=None, max_examples=50)
 settings.load_profile("steady")
-seed_without_stacks()
-read_migrations_once()
-read_options_once()
-read_paths_once()
+make_libraries_cheap()
 gc.disable()  # while tests are collected: looking for garbage in what is imported is a quarter of that time
 
 

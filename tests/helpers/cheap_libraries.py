@@ -1,5 +1,6 @@
 """What libraries do again and again for every test is done once; what they answer is the same."""
 
+import sqlite3
 import traceback
 from functools import cache
 from types import SimpleNamespace
@@ -8,6 +9,17 @@ import plotly.basedatatypes
 import torch
 import typer.main
 from optuna.storages._rdb.storage import _VersionManager
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+
+def make_libraries_cheap():
+    """Once, before tests are collected."""
+    seed_without_stacks()
+    read_migrations_once()
+    read_paths_once()
+    read_options_once()
+    make_databases_without_waiting()
 
 
 def seed_without_stacks():
@@ -43,3 +55,15 @@ def read_paths_once():
 def read_options_once():
     """Let Typer read the functions of the command line once, not whenever a command is run."""
     typer.main.get_command = cache(typer.main.get_command)
+
+
+def make_databases_without_waiting():
+    """Let SQLite not wait until the disk has what was written, until a storage of ours says otherwise.
+
+    A new database waits fifty times, a tenth of a second; what is killed here is a process, and power stays on.
+    """
+
+    @event.listens_for(Engine, "connect")
+    def hurry(connection, record):
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous=OFF")
