@@ -7,7 +7,7 @@ from studies.report.rendering import rendered
 from studies.results.answers import answers, silence
 from studies.results.costs import decided
 from studies.results.front import front_lines, front_rows
-from studies.results.sentences import against_clean, counts, warnings
+from studies.results.sentences import against_clean, counts, other_views, warnings
 from studies.results.summary import Summary, settings_of
 
 
@@ -32,6 +32,7 @@ def fragment(summary: Summary, following: str | None = None) -> str:
         trial=None if best is None else best.number,
         values=", ".join(f"{name} {summary.shown(value)}" for name, value in values.items()),
         against=against_clean(summary),
+        views=other_views(summary),
         settings={} if best is None else {n: short(v) for n, v in settings_of(best, summary.about).items()},
         targets={name: list(map(error_of, pair)) for name, pair in summary.targets.items()},
         importances=tables(summary),

@@ -8,7 +8,7 @@ from studies.report.markdown import block, bullets, code, plain, table
 from studies.results.answers import answers, silence
 from studies.results.front import front_lines, front_rows
 from studies.results.parts_words import in_short
-from studies.results.sentences import against_clean, counts, settings_line, warnings
+from studies.results.sentences import against_clean, counts, other_views, settings_line, warnings
 from studies.results.summary import Summary, settings_of
 from studies.running.predictions import LONGEST, MOST
 
@@ -34,6 +34,7 @@ def note(summary: Summary, command: str | None, render: Callable[[str], str], fi
         f"## {plain(summary.study.study_name)}",
         " ".join(sentence(render(line)) for line in told) or "No trial is complete yet.",
         values(summary),
+        bullets(map(sentence, other_views(summary))),
         f"{counted(len(summary.trials), 'trial')} finished: {counts(summary)}.",
         *fronted(summary, render),
         "### Which settings matter",

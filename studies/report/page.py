@@ -18,7 +18,7 @@ from studies.results.digits import shown as shown_value
 from studies.results.facts import metrics_of, task_of
 from studies.results.front import front_lines, front_rows
 from studies.results.importance import Finding
-from studies.results.sentences import counts
+from studies.results.sentences import counts, other_views
 from studies.results.summary import Summary, settings_of
 from studies.results.trials import complete, own, phase_of, value_of
 
@@ -73,6 +73,7 @@ def page(summary: Summary, drawn_in: Mapping[str, Sequence[Any]] | None = None) 
         "answer": answer(summary),
         "tiles": tiles(summary),
         "strip": strip(summary),
+        "views": other_views(summary),
         "parts": {part: title for part, title in PARTS.items() if part not in without},
         "command": command(summary),
         "cost": cost(summary),
