@@ -25,6 +25,7 @@ from studies.running.artifacts import artifact_folder
 from studies.running.begin import Trains, baseline_of, begin
 from studies.running.command import command_of
 from studies.running.estimate import estimate
+from studies.running.folder import unrecognised
 from studies.running.footprint import snapshots
 from studies.running.leftovers import clear_torn, stopped_lines
 from studies.running.loop import Options, finished, prepare, run_trials, terminable
@@ -106,7 +107,8 @@ class Life:
         first = without(starts, [*finished_of(there), *self.taking.trials])
         done = counted(self.watch.known, "trial")
         head = f"study {job.name} in {public(url)}: {done} finished, {self.left} to go"
-        for line in [head, *lines, *self.taking.lines, *job.notes(first, self.mine["search"].get("taken", 0))]:
+        old = filter(None, [unrecognised(job.request.output.out, job.name)])
+        for line in [head, *lines, *old, *self.taking.lines, *job.notes(first, self.mine["search"].get("taken", 0))]:
             self.watch.screen.say(line)
         clean = baseline_of(there, self.objective)
         self.watch.clean = clean[-1]["metrics"][self.watch.metric]

@@ -1,4 +1,4 @@
-"""The results in a study's folder: report, table of trials, best configuration."""
+"""The results in a study's folder: report, table of trials, best configuration with its predictions."""
 
 from pathlib import Path
 
@@ -19,10 +19,10 @@ def write_outputs(summary: Summary, folder: Path) -> list[Path]:
     """
     paths = [write_report(summary, folder), write_trials(summary, folder)]
     if summary.best is not None:
-        paths.append(write_whole(folder / "best.yaml", as_yaml(best_of(summary))))
         table = predictions_file(folder, summary.best.number)
         if table.is_file():
             paths.append(table)
             if not summary.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
                 keep_only(folder, summary.best.number)
+        paths.append(write_whole(folder / "best.yaml", as_yaml(best_of(summary))))
     return paths

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from finetune.arguments import arg
 from finetune.errors import writing
+from studies.running.footprint import snapshots
 
 # What else lies in the folder for results, and what Windows keeps for devices, with any ending.
 TAKEN = re.compile(r"prefix|model|artifacts|(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -33,6 +34,15 @@ def folder_of(out: str, name: str) -> Path:
         return plain if owner == name else tagged
     changed = safe != name or TAKEN.fullmatch(safe) is not None or len(safe.encode()) > LONGEST
     return tagged if changed or alike(plain) else plain
+
+
+def unrecognised(out: str, name: str) -> str | None:
+    """A line if an earlier version may have left unfinished trials of a study in a folder that does not say whose it is."""
+    plain, here = Path(out).expanduser() / safe_name(name), folder_of(out, name)
+    if plain == here or safe_name(name) == name or owner_of(plain) is not None or not snapshots(plain):
+        return None
+    why = f"{plain} has unfinished trials too, but no report that says whose they are; it is left alone"
+    return f"study {name}: its files are in {here} ({why})"
 
 
 def safe_name(name: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from finetune.errors import UserError
 from studies.planning.request import request_of
-from studies.running.folder import folder_of, study_folder
+from studies.running.folder import folder_of, study_folder, unrecognised
 from studies.searching import together
 
 
@@ -83,6 +83,26 @@ def test_a_folder_of_another_study_is_left_to_it(tmp_path, text):
     if text is not None:
         (tmp_path / "a-b" / "report.html").write_bytes(text if isinstance(text, bytes) else text.encode())
     assert folder_of(str(tmp_path), "a b").name != "a-b"
+
+
+@pytest.mark.parametrize("file", ["trial-3.safetensors", "trial-12", "clean"])
+def test_unfinished_trials_in_a_folder_that_says_not_whose_it_is_are_said(tmp_path, file):
+    (tmp_path / "a-b").mkdir()
+    (tmp_path / "a-b" / file).write_text("state")
+    line = unrecognised(str(tmp_path), "a b")
+    assert str(folder_of(str(tmp_path), "a b")) in line
+    assert f"{tmp_path / 'a-b'} has unfinished trials too" in line
+    assert unrecognised(str(tmp_path), "a-b") is None  # they are its own
+
+
+def test_other_folders_are_not_said(tmp_path):
+    assert unrecognised(str(tmp_path), "a b") is None
+    (tmp_path / "a-b").mkdir()
+    (tmp_path / "a-b" / "notes.txt").write_text("mine")
+    assert unrecognised(str(tmp_path), "a b") is None
+    whose = report_of(tmp_path / "c-d", "c-d")
+    (whose / "trial-3.safetensors").write_text("state")
+    assert unrecognised(str(tmp_path), "c d") is None
 
 
 @pytest.mark.parametrize(("there", "name"), [("Mine", "mine"), ("mine", "MINE"), ("straße", "STRASSE"), ("größe", "Größe")])
