@@ -10,7 +10,7 @@ from studies.report.bar import Bar, moving
 from studies.report.screen import Screen
 from studies.results.digits import shown
 from studies.running.estimate import duration
-from studies.running.stages import VERDICT, Stage, done
+from studies.running.stages import PARTS, VERDICT, Stage, done
 
 
 class StageWatch:
@@ -35,7 +35,7 @@ class StageWatch:
 
     @property
     def _text(self) -> str:
-        return f"{self.kind}, at most" if self.stage.kind == VERDICT else self.kind  # it may be decided sooner
+        return f"{self.kind}, at most" if self.stage.kind in (VERDICT, PARTS) else self.kind  # they may need fewer runs
 
     @contextmanager
     def showing(self) -> Iterator[None]:

@@ -6,7 +6,9 @@ import optuna
 from optuna.distributions import IntDistribution
 from optuna.trial import TrialState, create_trial
 
+from finetune.arguments import as_options
 from helpers.made_up_studies import made, stored
+from studies.report.screen import Screen
 from studies.results.confirmed import CAP
 from studies.results.summary import summarise
 from studies.running.objective import Failed
@@ -86,19 +88,9 @@ class FromTable:
         """Nothing is shared."""
 
 
-class Lines:
-    """A screen that keeps what is said."""
-
-    def __init__(self):
-        self.said = []
-
-    def say(self, line):
-        self.said.append(line)
-
-
 def taken_apart(summary, storage, verdict, value, seeds=8):
     """Take the winner of a verdict apart with known values; what was said, and the stage's study if there is one."""
-    screen = Lines()
+    screen = Screen(None, as_options)
     TakingApart(summary, storage, verdict, seeds, screen).run(lambda stage: FromTable(stage, value))
     name = stage_name(summary.study.study_name, PARTS)
     there = name in optuna.get_all_study_names(storage)

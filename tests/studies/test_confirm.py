@@ -93,7 +93,7 @@ def test_every_arm_has_the_same_fresh_seeds_and_the_files_say_what_was_found(und
     assert best["recorded"]["trial"] == verdict.winner.trial
     assert read_best("runs/s/best.yaml").settings == verdict.winner.settings
     left = {path.name for path in (undisturbed / "runs" / "s").iterdir()}
-    assert left == {"report.html", "trials.csv", "best.yaml"}
+    assert left == {"report.html", "trials.csv", "best.yaml", f"predictions-{result.best.number}.csv"}
 
 
 def test_the_test_split_is_scored_from_kept_predictions(undisturbed, monkeypatch):

@@ -13,7 +13,6 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from optuna_dashboard import get_note
 
 import search as command
-from finetune.arguments import as_options
 from studies import confirm, load, tune
 from studies.results.importance import Finding
 from studies.results.parts_words import parts_lines
@@ -55,7 +54,7 @@ def test_arms_have_the_winners_values_of_some_settings_and_defaults_of_the_other
     # as many seeds as the verdict has; neither the winner nor clean training is run again
     assert said[0] == "parts: 3 seeds, as many as the verdict has, not 8"
     assert "2 settings of the winner differ from the defaults (adv_eps and adv_lr): at most 9 runs on 3 of" in said[1]
-    assert "--parts 0 leaves them out" in as_options(said[1])
+    assert "--parts 0 leaves them out" in said[1]
     assert [run.params["seed"] - SEED for run in study.trials] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
 
 
