@@ -3,9 +3,11 @@
 import pytest
 from helpers.browser_pages import FIGURES, SHADE, TOO_WIDE, watched
 from helpers.made_up_parts import confirmed_summary
+from helpers.two_metrics import two_study
 
 from studies.report.figures import figures
 from studies.report.files import write_report
+from studies.results.summary import summarise
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 DRAWN = "count => document.querySelectorAll('.js-plotly-plot .main-svg').length >= count"
@@ -75,3 +77,17 @@ def test_a_phone_scrolls_down_alone(chromium, written):
         assert not seen.page.evaluate(TOO_WIDE)
         assert seen.errors == []
         assert all(figure["drawn"] for figure in seen.page.evaluate(FIGURES))
+
+
+def test_the_front_of_two_metrics_is_drawn_on_a_phone_in_the_dark(chromium, tmp_path):
+    found = summarise(two_study([(0.82, 9.0), (0.81, 7.0), None, (0.79, 6.5), (0.1, 6.0), (0.805, 8.0)] * 2))
+    address = write_report(found, tmp_path).as_uri()
+    with watched(chromium, color_scheme="dark", **PHONE) as seen:
+        opened(seen, (address, list(figures(found))))
+        [front] = [figure for figure in seen.page.evaluate(FIGURES) if figure["id"] == "figure-front"]
+        assert front["given"]
+        assert front["drawn"]
+        numbers = seen.page.locator("#figure-front .textpoint").all_text_contents()
+        assert numbers == ["4", "10", "3", "9", "1", "7", "0", "6"]  # from few seconds to many
+        assert not seen.page.evaluate(TOO_WIDE)
+        assert (seen.errors, seen.requests) == ([], [address])
