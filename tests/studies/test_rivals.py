@@ -1,6 +1,7 @@
 """``confirm(..., against=...)``: clean training with the winner's compute, and clean training that is tuned as long."""
 
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -250,7 +251,10 @@ def test_killed_in_the_search_of_a_rival_and_in_its_runs_every_value_is_the_same
         assert process.exitcode == -signal.SIGKILL
     confirm("s", **ONCE)
     assert values() == undisturbed
-    assert sorted(os.listdir("runs/s.tuned")) == sorted(os.listdir("runs/s")) == ["best.yaml", "report.html", "trials.csv"]
+    for folder in ("runs/s.tuned", "runs/s"):
+        best, predicted, *more = sorted(os.listdir(folder))
+        assert (best, more) == ("best.yaml", ["report.html", "trials.csv"])
+        assert re.fullmatch(r"predictions-\d\.csv", predicted)
 
 
 def test_several_targets_are_confirmed_by_their_error():
