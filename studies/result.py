@@ -115,7 +115,10 @@ class Result:
 
     @property
     def verdict(self) -> Confirmed | None:
-        """What ``confirm`` found: ``word``, the comparisons ``clean`` and ``control``, ``test``; None if it has not run."""
+        """What ``confirm`` found: ``word``, the comparisons ``clean`` and ``control``, ``test``; None if it has not run.
+
+        ``compute`` and ``tuned`` are comparisons with further rivals, None unless they were asked for.
+        """
         return self.summary.confirmed
 
     def following(self, python: bool) -> str | None:

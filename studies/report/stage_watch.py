@@ -27,6 +27,7 @@ class StageWatch:
         self.screen, self.stage, self.most, self.places = screen, stage, most, places
         self._began, self._made = time.monotonic(), 0
         self._bar: Bar | None = None
+        self._waited = False
 
     @property
     def kind(self) -> str:
@@ -58,5 +59,9 @@ class StageWatch:
         self.say(line)
 
     def say(self, line: str) -> None:
-        """A line about this stage."""
+        """A line about this stage; that it waits for other processes is said once."""
+        waits = line.startswith("waiting ")
+        if waits and self._waited:
+            return
+        self._waited |= waits
         self.screen.say(f"{self.kind} {line}")

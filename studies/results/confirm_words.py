@@ -26,7 +26,9 @@ def verdict_lines(found: Confirmed) -> list[str]:
 
 def headline(found: Confirmed) -> str:
     """The verdict in one sentence."""
-    names, who = f"{found.winner.who} ({found.winner.method})", f"on {counted(found.seeds, 'fresh seed')}"
+    name, method = found.winner.who, found.winner.method
+    names = f"{name[:-1]}, {method})" if name.endswith(")") else f"{name} ({method})"
+    who = f"on {counted(found.seeds, 'fresh seed')}"
     against, more = found.clean, but(found.further) if found.word == "better" else ""
     if found.word != "not separable":
         size = f"{signed(found, against.mean)}{more}"
@@ -106,9 +108,8 @@ def size_lines(found: Confirmed) -> list[str]:
         lines.append(f"fewer than {AT[0]} seeds show nothing, however large it is: the same command with more seeds goes on")
     if found.clean.rows_low is None and (why := without_rows(found)):
         lines.append(f"no interval over rows: {why}")
-    lines.append(
-        f"e-value after {counted(found.seeds, 'seed')}: {found.judgement.e:.3g} (20 or more is evidence at any time)"
-    )
+    after = f"after {counted(found.seeds, 'seed')}: {found.judgement.e:.3g}"
+    lines.append(f"e-value against clean training {after} (20 or more is evidence at any time)")
     cost = f"cost: {found.passes:.2f}x clean training by passes"
     return [*lines, cost if found.seconds is None else f"{cost}, {found.seconds:.2f}x by time"]
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from finetune.words import listed
 from studies.results.further import Further
+from studies.results.signs import FIRST
 
 # The other reason that a gain may have, by the rival that shows it.
 OTHERWISE = {"compute": "training longer", "tuned": "tuning the recipe"}
@@ -15,13 +16,15 @@ def named(further: Further) -> str:
 
 
 def finding(word: str, further: Further) -> str | None:
-    """What a rival says about the winner; None if there is nothing to say.
+    """What a rival says about the winner; None if there is nothing to say, or on so few seeds that nothing can be said.
 
     Args:
         word: The verdict against clean training.
         further: The comparison with the rival.
     """
     who, why = named(further), OTHERWISE[further.name]
+    if further.seeds < FIRST:
+        return None
     if further.place == "behind":
         return f"{who[0].upper()}{who[1:]} does better than the winner: {why} gains more than the attack."
     if word != "better":
@@ -37,8 +40,9 @@ def finding(word: str, further: Further) -> str | None:
 
 def but(found: Sequence[Further]) -> str:
     """What the first sentence about a gain must not leave out; empty if every rival is behind the winner."""
-    reached = [named(each) for each in found if each.place in ("level", "behind")]
-    unshown = [named(each) for each in found if each.place == "not shown"]
+    known = [each for each in found if each.seeds >= FIRST]
+    reached = [named(each) for each in known if each.place in ("level", "behind")]
+    unshown = [named(each) for each in known if each.place == "not shown"]
     parts = [f"{listed(reached)} {'does' if len(reached) == 1 else 'do'} as well or better"] if reached else []
     parts += [f"it was not shown to beat {listed(unshown, 'or')}"] if unshown else []
     return f", but {' and '.join(parts)}" if parts else ""

@@ -234,7 +234,7 @@ def run_until(
         left = runs - len(done(study))
         if left:
             if not told:
-                say(f"{stage.kind}: waiting for {counted(left, 'run')} of other processes")
+                say(f"waiting for {counted(left, 'run')} of other processes")
             told = True
             time.sleep(LOOK_AGAIN)
 

@@ -64,3 +64,11 @@ def test_a_bar_goes_when_the_work_is_stopped():
         raise KeyboardInterrupt
     with watch.showing():  # rich refuses a second bar while one is there
         watch.on_finished(there.study.trials[0])
+
+
+def test_that_it_waits_for_others_is_said_once():
+    (screen, _), there = terminal(False), stage()
+    watch = StageWatch(screen, there, 90, 4)
+    for line in ("waiting for 1 run of other processes", "after 8 seeds: so", "waiting for 2 runs of other processes"):
+        watch.say(line)
+    assert screen.said == ["verdict waiting for 1 run of other processes", "verdict after 8 seeds: so"]

@@ -1,5 +1,7 @@
 """Rivals beside the verdict: where the winner stands, and what is said about its gain."""
 
+from dataclasses import replace
+
 import pytest
 from helpers.made_up_stages import made_stage
 from helpers.plain_studies import plain_study
@@ -7,7 +9,7 @@ from helpers.plain_studies import plain_study
 from spaces import space_of
 from studies.report.page import page
 from studies.results.confirm_record import record_of
-from studies.results.confirm_words import verdict_lines
+from studies.results.confirm_words import headline, verdict_lines
 from studies.results.further import place
 from studies.results.further_words import aside, but, finding, named
 from studies.results.side import compare
@@ -178,3 +180,17 @@ def test_sentences_are_those_of_the_verdict():
     assert any(line.startswith(aside(verdict.compute, 8)) for line in lines)
     assert named(verdict.compute) == LONGER["who"]
     assert verdict.clean == compare("clean training", verdict.clean.differences, "better", 30, None, None)
+
+
+def test_fewer_than_eight_seeds_say_nothing():
+    verdict = confirmed(compute=[-0.05] * 7, tuned=[0.0] * 3).confirmed
+    assert (verdict.compute.place, verdict.tuned.place) == ("behind", "level")
+    assert (finding("better", verdict.compute), finding("better", verdict.tuned)) == (None, None)
+    assert verdict.lines[0].endswith("fresh seeds: +0.1000")
+    assert "finding" not in record_of(verdict)["against_compute"]
+
+
+def test_the_defaults_are_named_with_their_method_once():
+    summary = confirmed()
+    name = replace(summary.confirmed, winner=replace(summary.confirmed.winner, who="the defaults (trial 0)"))
+    assert headline(name).startswith("verdict: better. the defaults (trial 0, fgm) is better than clean training")
