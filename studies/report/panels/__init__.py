@@ -4,9 +4,10 @@ A panel has a ``CAPTION``, a ``PART`` (the part of the report that it belongs to
 it has nothing to show, and ``finding(summary)``, what its figure shows in words, for whoever does not see it.
 """
 
-from studies.report.panels import contour, epochs, front, history, importances, parallel, parts, slices, timeline
+from studies.report.panels import contour, epochs, front, history, importances, parallel, parts, rivals, slices, timeline
 
 PANELS = {
+    "rivals": rivals,
     "parts": parts,
     "front": front,
     "importances": importances,

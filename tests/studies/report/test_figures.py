@@ -14,7 +14,7 @@ ALL = ["importances", "slices", "contour", "parallel", "history", "epochs", "tim
 
 
 # Panels of studies that have more than a search of one metric: they have tests of their own.
-ELSEWHERE = ["parts", "front"]
+ELSEWHERE = ["rivals", "parts", "front"]
 
 
 def known(found):

@@ -77,7 +77,7 @@ def test_heads_of_tables_say_what_they_head(full):
 def test_each_figure_says_in_words_what_it_shows(full):
     found, text = full, report_text(full)
     labels = {attrs["id"]: attrs["aria-label"] for tag, attrs in Outline(text).roles if "plot" in attrs.get("class", "")}
-    panels = {name: panel for name, panel in PANELS.items() if name not in ("parts", "front")}
+    panels = {name: panel for name, panel in PANELS.items() if name not in ("rivals", "parts", "front")}
     assert set(labels) == {f"figure-{name}" for name in panels}
     for name, panel in panels.items():
         assert labels[f"figure-{name}"].endswith(panel.finding(found))
@@ -261,7 +261,8 @@ def test_a_confirmation_has_its_part_and_is_the_second_sentence(monkeypatch):
         "against <b>clean</b>: +0.0210",
         "It costs 2.00x.",
     ]
-    found.__dict__["confirmed"] = SimpleNamespace(lines=lines, winner=SimpleNamespace(trial=None), parts=None)
+    one_seed, none = SimpleNamespace(low=None), SimpleNamespace(trial=None)
+    found.__dict__["confirmed"] = SimpleNamespace(lines=lines, winner=none, parts=None, clean=one_seed)
     monkeypatch.setattr("studies.results.export.record_of", lambda confirmed: {})
     text = report_text(found)
     assert answer(found)[1] == "Verdict: better. best (trial 0) is better on 8 seeds."
