@@ -54,7 +54,9 @@ def reached(summary: Summary) -> str:
 def fronted(summary: Summary) -> str:
     """The front of two metrics; empty if there is none."""
     found = front_of(summary)
-    return f"With {summary.second.metric} beside it: {both(found)}." if summary.second is not None and found else ""
+    if summary.second is None or not found:
+        return ""
+    return f"By {summary.metric} and {summary.second.metric}, {both(found)}."
 
 
 def trusted(summary: Summary) -> str:

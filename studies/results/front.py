@@ -97,7 +97,8 @@ def both(found: list[FrontTrial]) -> str:
         return "clean training is as good or better in both metrics than every trial"
     if not numbers:
         return "no trial is better than clean training in both metrics"
-    return f"better than clean training in both metrics: {listed([f'trial {number}' for number in numbers])}"
+    who = listed([f"trial {number}" for number in numbers])
+    return f"{who} {'is' if len(numbers) == 1 else 'are'} better than clean training in both metrics"
 
 
 def trusted(summary: Summary, second: Second) -> str:

@@ -75,7 +75,7 @@ def test_the_report_has_its_part_and_says_it_at_the_top(two):
     page = report_text(two)
     text = Words(page).text
     assert TITLE in text
-    assert "With seconds beside it: no trial is better than clean training in both metrics." in text
+    assert "By accuracy and seconds, no trial is better than clean training in both metrics." in text
     assert "trial 7 0.7900 6.50 better in neither" in text
     assert "clean training 0.8000 6.00" in text
     assert "Metric accuracy, higher is better; seconds, lower is better" in text
@@ -130,5 +130,6 @@ def test_a_single_trial_is_a_front_and_the_second_metric_is_no_view_beside_it():
     assert front.finding(found) == (
         "One trial alone is the front, accuracy 0.8200 at robust_accuracy 0.6000: it is better in both than clean training."
     )
+    assert front_lines(found)[0] == "trial 0 is better than clean training in both metrics"
     assert front_lines(found)[-1] == "trial 0, the best of the front in accuracy, is in best.yaml"
     assert other_views(found) == []

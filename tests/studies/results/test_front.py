@@ -70,7 +70,7 @@ def test_trials_better_in_both_are_named():
     found = summarise(two_study([(0.85, 0.61), (0.82, 0.7), (0.9, 0.6), (0.79, 0.75)], **both))
     assert [(t.number, len(t.better)) for t in front_of(found)] == [(2, 1), (0, 2), (1, 2), (3, 1)]
     lines = front_lines(found)
-    assert lines[0] == "better than clean training in both metrics: trial 0 and trial 1"
+    assert lines[0] == "trial 0 and trial 1 are better than clean training in both metrics"
     assert "machine" not in lines[1]
 
 
