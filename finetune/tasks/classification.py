@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import softmax
 
 from finetune.arguments import arg
 from finetune.config import Data
@@ -72,6 +71,8 @@ class Classification(Kind):
 
     def cells(self, names: tuple[str, ...], labels: Array, output: Array) -> dict[str, list[Any]]:
         """The class, the predicted class, and the probability of each."""
+        from scipy.special import softmax  # a refused option need not wait for it
+
         shares = softmax(output.astype(np.float64), axis=-1)
         found: dict[str, list[Any]] = {
             "label": [names[label] for label in labels],
