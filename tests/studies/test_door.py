@@ -82,7 +82,8 @@ def test_it_writes_its_report_and_its_best(found, tmp_path):
     assert "reviews-awp" in written.read_text()
     assert found.export(tmp_path / "best.json", "json") == (tmp_path / "best.json").read_text()
     assert json.loads(found.export(format="json"))["settings"] == found.best.settings
-    assert {path.name for path in found.files} == {"report.html", "trials.csv", "best.yaml"}
+    left = f"predictions-{found.best.number}.csv"
+    assert {path.name for path in found.files} == {"report.html", "trials.csv", "best.yaml", left}
     with pytest.raises(UserError, match="unknown format 'yml'; did you mean 'yaml'"):
         found.export(format="yml")
 
