@@ -16,7 +16,7 @@ from studies.looping import search_one_loop
 from studies.planning.identity import data_of
 from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan
-from studies.planning.request import Aim, Output, Request, Running
+from studies.planning.request import STORAGE, Aim, Output, Request, Running
 from studies.planning.resolve import Job
 from studies.report.stage_watch import StageWatch
 from studies.results.confirmed import judged_so_far
@@ -39,6 +39,7 @@ from studies.running.stages import (
     stage_study,
     write_once,
 )
+from studies.running.storage import public
 from studies.searching import search_one
 
 if TYPE_CHECKING:
@@ -228,7 +229,10 @@ class Rivals:
 
     def _command(self) -> str:
         """What goes on with the search of clean training's recipe, for its note in the dashboard."""
+        url, out = str(self.storage.url), str(self.of.folder.parent)
         words = [arg("study", self.summary.study.study_name), arg("against", "tuned")]
+        words += [arg("storage", public(url))] if url != STORAGE else []
+        words += [arg("out", out)] if out != "runs" else []
         said = [self.of.screen.render(word) for word in words]
         if self.of.train is None and said[0].startswith("--"):
             return " ".join(["python search.py confirm", *said])

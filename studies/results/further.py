@@ -9,14 +9,14 @@ from typing import Literal, TypeAlias
 
 from studies.results.judging import ENOUGH
 from studies.results.side import Compared, compare
-from studies.results.signs import e_value, paired
+from studies.results.signs import FIRST, e_value, paired
 from studies.results.summary import Summary
 from studies.running.stages import AGAINST, Arm, Stage, find_stage
 
 # User attributes: of the verdict, which rivals were declared before its first seed; of a stage, what needed rows' labels.
 DECLARED, ROWS = "declared rivals", "over rows"
 CLEAN_ARM, WINNER_ARM = 0, 1
-Place: TypeAlias = Literal["ahead", "unsure", "not shown", "level", "behind"]
+Place: TypeAlias = Literal["ahead", "unsure", "not shown", "level", "behind", "too few seeds"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Further:
     def place(self) -> Place:
         """Where the winner stands: ahead on evidence, perhaps ahead, not shown to be, no better, or behind."""
         side = self.compared
-        return place(side.mean, side.low, side.high, self.e)
+        return place(side.mean, side.low, side.high, self.e) if self.seeds >= FIRST else "too few seeds"
 
 
 def place(mean: float, low: float | None, high: float | None, e: float) -> Place:

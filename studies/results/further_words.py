@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from finetune.words import listed
 from studies.results.further import Further
-from studies.results.signs import FIRST
 
 # The other reason that a gain may have, by the rival that shows it.
 OTHERWISE = {"compute": "training longer", "tuned": "tuning the recipe"}
@@ -23,7 +22,7 @@ def finding(word: str, further: Further) -> str | None:
         further: The comparison with the rival.
     """
     who, why = named(further), OTHERWISE[further.name]
-    if further.seeds < FIRST:
+    if further.place == "too few seeds":
         return None
     if further.place == "behind":
         return f"{who[0].upper()}{who[1:]} does better than the winner: {why} gains more than the attack."
@@ -40,9 +39,8 @@ def finding(word: str, further: Further) -> str | None:
 
 def but(found: Sequence[Further]) -> str:
     """What the first sentence about a gain must not leave out; empty if every rival is behind the winner."""
-    known = [each for each in found if each.seeds >= FIRST]
-    reached = [named(each) for each in known if each.place in ("level", "behind")]
-    unshown = [named(each) for each in known if each.place == "not shown"]
+    reached = [named(each) for each in found if each.place in ("level", "behind")]
+    unshown = [named(each) for each in found if each.place == "not shown"]
     parts = [f"{listed(reached)} {'does' if len(reached) == 1 else 'do'} as well or better"] if reached else []
     parts += [f"it was not shown to beat {listed(unshown, 'or')}"] if unshown else []
     return f", but {' and '.join(parts)}" if parts else ""

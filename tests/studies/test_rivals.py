@@ -88,11 +88,11 @@ def test_the_same_compute_in_whole_epochs(method, settings, recipe, epochs, expe
 
 def test_own_values_of_a_loop_are_tuned_with_the_searchs_budget(capsys):
     loop = Loop(rate=0.1)
-    found = searched(loop, recipe={"rate": 0.001}, space={"rate": (1e-4, 0.1, "log"), "epsilon": (0.1, 1.0)}, trials=4)
+    found = searched(loop, recipe={"rate": 0.001}, space={"rate": (1e-3, 0.1, "log"), "epsilon": (0.1, 1.0)}, trials=3)
     assert found.best.settings["rate"] > 0.005
     given = {"train": loop, "against": "tuned", "race": 2, "seeds": 1, "parts": 0, "progress": False}
     verdict = confirm("own", **given).verdict
-    assert (len(trials("own.tuned")), verdict.tuned.arm.method) == (4, "none")
+    assert (len(trials("own.tuned")), verdict.tuned.arm.method) == (3, "none")
     assert {tuple(trial.params) for trial in trials("own.tuned")} == {("rate",)}
     assert verdict.tuned.arm.recipe["rate"] > 0.005
     assert verdict.clean.mean == pytest.approx(0.2)
@@ -200,7 +200,7 @@ def films(tmp_path_factory):
     (folder / "films.csv").write_text(rows(60))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        search("fgm", train_file="films.csv", trials=3, epochs=1, study="s", progress=False)
+        search("fgm", train_file="films.csv", trials=2, epochs=1, study="s", progress=False)
     return folder
 
 
@@ -221,8 +221,8 @@ def test_killed_in_the_search_of_a_rival_and_in_its_runs_every_value_is_the_same
     print_confirmation({"seeds": 1, "race": 0, "parts": 0, "against": BOTH}, STORAGE, None, "runs", Console(width=500))
     said = capsys.readouterr().out
     first = "confirmation: at most 3 for the verdict (the winner, clean training and its control on up to 1 seed)"
-    assert said.startswith(f"{first}, at most 1 against compute and at most 1 against tuned (3 trials before), about")
-    assert "against tuned: clean training gets the search's budget, 3 trials of learning_rate, weight_decay, epochs" in said
+    assert said.startswith(f"{first}, at most 1 against compute and at most 1 against tuned (2 trials before), about")
+    assert "against tuned: clean training gets the search's budget, 2 trials of learning_rate, weight_decay, epochs" in said
     verdict = load(STORAGE, "s").verdict
     assert list(verdict.test.further) == ["compute", "tuned"]
     assert verdict.compute.compared.rows_low is None or verdict.compute.compared.rows_low <= verdict.compute.compared.mean
@@ -258,7 +258,7 @@ def test_killed_in_the_search_of_a_rival_and_in_its_runs_every_value_is_the_same
 
 
 def test_several_targets_are_confirmed_by_their_error():
-    lines = [f"a film of {n % 7} stars and {n % 5} awards,{n % 7},{n % 5 / 10}" for n in range(60)]
+    lines = [f"a film of {n % 7} stars and {n % 5} awards,{n % 7},{n % 5 / 10}" for n in range(40)]
     Path("films.csv").write_text("\n".join(["text,stars,awards", *lines]))
     columns = {"train_file": "films.csv", "label_column": ("stars", "awards")}
     search("fgm", **columns, trials=2, epochs=1, study="two", progress=False)

@@ -184,7 +184,7 @@ def test_sentences_are_those_of_the_verdict():
 
 def test_fewer_than_eight_seeds_say_nothing():
     verdict = confirmed(compute=[-0.05] * 7, tuned=[0.0] * 3).confirmed
-    assert (verdict.compute.place, verdict.tuned.place) == ("behind", "level")
+    assert (verdict.compute.place, verdict.tuned.place) == ("too few seeds", "too few seeds")
     assert (finding("better", verdict.compute), finding("better", verdict.tuned)) == (None, None)
     assert verdict.lines[0].endswith("fresh seeds: +0.1000")
     assert "finding" not in record_of(verdict)["against_compute"]
