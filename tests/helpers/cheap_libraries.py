@@ -1,16 +1,19 @@
 """What libraries do again and again for every test is done once; what they answer is the same."""
 
+import os
 import sqlite3
 import traceback
 from functools import cache
 from types import SimpleNamespace
 
 import plotly.basedatatypes
+import scipy.linalg  # noqa: F401  its BLAS is another one than NumPy's
 import torch
 import typer.main
 from optuna.storages._rdb.storage import _VersionManager
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+from threadpoolctl import threadpool_limits
 
 
 def make_libraries_cheap():
@@ -20,6 +23,7 @@ def make_libraries_cheap():
     read_paths_once()
     read_options_once()
     make_databases_without_waiting()
+    multiply_on_one_core()
 
 
 def seed_without_stacks():
@@ -67,3 +71,12 @@ def make_databases_without_waiting():
     def hurry(connection, record):
         if isinstance(connection, sqlite3.Connection):
             connection.execute("PRAGMA synchronous=OFF")
+
+
+def multiply_on_one_core():
+    """Let BLAS have one thread: there is a worker for each core, and threads of small products wait for each other.
+
+    A test of importances took two and a half times the processor's time with two.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for the processes that a test starts
+    threadpool_limits(1, user_api="blas")
