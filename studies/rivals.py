@@ -9,6 +9,7 @@ import optuna
 
 from finetune.arguments import arg, as_arguments
 from finetune.config import Data, Recipe
+from finetune.errors import UserError
 from finetune.words import counted, listed
 from spaces import Space
 from spaces.recipe import around
@@ -123,8 +124,8 @@ class Rivals:
         if why is None:
             try:
                 arm = self._tuned() if name == "tuned" else self._longer(winner)
-            except Hopeless as error:
-                why = str(error)
+            except UserError as error:  # the verdict has been run: it must be concluded all the same
+                why = error.text
         if arm is None:
             self.of.screen.say(f"not compared with {name}: {why}")
             return None
@@ -175,7 +176,7 @@ class Rivals:
         """Clean training with the best recipe of a search of its own, chosen as the winner was.
 
         Raises:
-            Hopeless: No trial of that search is complete.
+            UserError: The search failed, or no trial of it is complete.
         """
         study = stage_study(self.summary.study, self.storage, TUNED)
         trials = int(write_once(study, self.storage, BUDGET, len(self.summary.trials)))
@@ -183,7 +184,7 @@ class Rivals:
         self.of.screen.say(f"against tuned: clean training gets the search's budget, {names}")
         found = summarise(self._search(study.study_name, trials))
         if found.best is None:
-            raise Hopeless("no trial of tuned clean training is complete")
+            raise UserError("no trial of tuned clean training is complete")
         arms, _ = contenders(found, self.of.request.race)
         won = arms[0]
         if len(arms) > 1:
@@ -237,7 +238,3 @@ class Rivals:
         if self.of.train is None and said[0].startswith("--"):
             return " ".join(["python search.py confirm", *said])
         return f"confirm({', '.join(as_arguments(word) for word in words)})"
-
-
-class Hopeless(Exception):
-    """A rival that was asked for cannot be made; the message says why."""

@@ -139,6 +139,22 @@ def test_a_rival_that_comes_later_is_said_to_and_more_seeds_are_for_all(capsys):
     assert (more.seeds, more.compute.seeds) == (2, 2)
 
 
+def test_a_rival_whose_search_fails_does_not_keep_the_verdict_from_its_end(capsys, monkeypatch):
+    def search(self, name, trials):
+        raise UserError("the first 5 trials all failed; the last: out of memory")
+
+    monkeypatch.setattr(Rivals, "_search", search)
+    loop = Loop()
+    searched(loop, recipe={"rate": 0.001}, space={"rate": (1e-4, 0.1, "log")}, trials=1)
+    given = {"train": loop, "seeds": 1, "race": 0, "parts": 0}
+    confirm("own", against="tuned", **given)
+    assert "not compared with tuned: the first 5 trials all failed; the last: out of memory\n" in capsys.readouterr().out
+    many = len(loop.ran)
+    verdict = confirm("own", **given).verdict  # what was declared is tried again
+    assert "not compared with tuned: the first 5" in capsys.readouterr().out
+    assert (verdict.seeds, verdict.tuned, len(loop.ran)) == (1, None, many)
+
+
 @pytest.mark.parametrize(
     ("about", "winner", "words"),
     [
