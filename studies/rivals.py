@@ -136,9 +136,12 @@ class Rivals:
         if len(stage.values(0, seeds)) == seeds and stage.study.user_attrs.get(ROWS, {}).get("seeds") == seeds:
             return
         runs, watch = self.of.ready(stage, keeps=True), StageWatch(self.of.screen, stage, seeds, self.summary.places)
-        order = [(0, stage.seed(index)) for index in range(seeds)]
+
+        def order(number: int) -> tuple[int, int]:
+            return 0, stage.seed(number)
+
         with watch.showing():
-            run_until(stage, self.storage, runs, order.__getitem__, seeds, watch.on_finished, watch.say)
+            run_until(stage, self.storage, runs, order, seeds, watch.on_finished, watch.say)
         stage.study.set_user_attr(ROWS, self._rows(name, stage, verdict, seeds) | {"seeds": seeds})
 
     def _rows(self, name: str, stage: Stage, verdict: Stage, seeds: int) -> dict[str, dict[str, float]]:
