@@ -89,7 +89,7 @@ def confirm(
     wish: dict[str, Any] = {"seeds": seeds, "race": race, "parts": parts} | (
         {} if smallest is None else {"smallest": smallest}
     )
-    wish |= {"against": options.parted(against)} if against else {}
+    wish |= {} if against is None else {"against": options.parted(against)}
     from studies.commands.confirm import print_confirmation
 
     print_confirmation(wish, storage, study, out, Console())

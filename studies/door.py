@@ -171,8 +171,7 @@ def confirm(
         >>> confirm("small", seeds=2, race=0, progress=False).verdict.word
         'not separable'
     """
-    rivals = (against,) if isinstance(against, str) else tuple(against)
-    wish: dict[str, Any] = {"seeds": seeds, "race": race, "parts": parts, "against": rivals}
+    wish: dict[str, Any] = {"seeds": seeds, "race": race, "parts": parts, "against": against}
     wish |= {} if smallest is None else {"smallest": smallest}
     return confirmed(wish, storage, study, out, train, Screen.of(progress))
 

@@ -151,7 +151,7 @@ def keep_attacked(space: Space, last: int, given: Sequence[str]) -> None:
     if "epochs" in given or last >= epochs.high:
         raise UserError(
             f"start_epoch {last} leaves no epoch to attack where {arg('epochs')} is {epochs.low}: search "
-            f"{arg('space', {'epochs': f'{last + 1}:{max(epochs.high, last + 1)}'})}, or fix an earlier start_epoch"
+            f"{arg('space', {'epochs': f'{last + 1}:{max(epochs.high, last + 2)}'})}, or fix an earlier start_epoch"
         )
     space["epochs"] = IntDistribution(last + 1, epochs.high)
 

@@ -199,15 +199,19 @@ def test_clean_training_tunes_what_the_search_tuned_too():
         (("clean,",), "there is no such database"),
         (("Tuned",), "--against"),
         (("tuned;compute",), "--against"),
+        (("",), "--against is (): name one or several of clean, tuned, compute"),
     ],
 )
 def test_a_rival_that_does_not_exist_is_refused(given, words, capsys):
     assert words in refused(capsys, "confirm", *(part for name in given for part in ("--against", name)))
 
 
-def test_no_rival_at_all_is_refused_in_python():
-    with pytest.raises(UserError, match="against"):
-        confirm("s", against=())
+@pytest.mark.parametrize("given", [(), [], "", 5, None, {"tuned": 1}])
+def test_what_is_no_name_of_a_rival_is_refused_in_python(given):
+    with pytest.raises(
+        UserError, match=r"against is .*(name one or several of clean, tuned, compute|'clean', 'tuned' or 'compu)"
+    ):
+        confirm("s", against=given)
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def test_epochs_are_tuned_where_every_trial_has_one_to_attack() -> None:
     for asked in ({"ranges": ["epochs=4:9"]}, {"ranges": ["epochs=1:3"]}):
         with pytest.raises(UserError, match="start_epoch 4 leaves no epoch to attack where") as error:
             plan("fgm", tune=["epochs"], **asked)
-        assert "5:" in str(error.value)
+        assert re.search(r"5:[679]", str(error.value))
 
 
 def test_defaults_are_the_methods_own_moved_into_the_space() -> None:
