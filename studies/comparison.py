@@ -14,7 +14,16 @@ from studies.report.compared import compared_fragment, frame, write_compared
 from studies.results.compare import SideBySide, apart, side_by_side
 from studies.results.summary import summarise
 from studies.running.folder import folder_of, safe_name
-from studies.running.storage import LINK, close_storage, close_with, existing_storage, holds_none, public, storage_errors
+from studies.running.storage import (
+    LINK,
+    close_storage,
+    close_with,
+    existing_storage,
+    holds_none,
+    public,
+    searched_names,
+    storage_errors,
+)
 from studies.running.whole import write_whole
 
 AT_LEAST = "a comparison takes at least two studies"
@@ -108,9 +117,10 @@ def named(opened: RDBStorage, storage: str, names: Sequence[str]) -> tuple[list[
     there = optuna.get_all_study_names(opened)
     if not there:
         raise UserError(holds_none(storage))
+    known = searched_names(opened)
     for at, name in enumerate(names):
         if name not in there:
-            raise UserError(f"there is no study {name!r} in {public(storage)}{near(name, there)}")
+            raise UserError(f"there is no study {name!r} in {public(storage)}{near(name, known)}")
         if name in names[:at]:
             raise UserError(f"study {name!r} is named twice; name each study once")
     found = [optuna.load_study(study_name=name, storage=opened) for name in names]
@@ -121,7 +131,7 @@ def named(opened: RDBStorage, storage: str, names: Sequence[str]) -> tuple[list[
         if sentence := why_not(found[0], study):
             raise UserError(f"{sentence} Studies compare if data, metric, model, recipe and seed are equal")
     if len(found) < 2:
-        raise UserError(f"{AT_LEAST}: name another one of {choices(there)}, or none for all of one task")
+        raise UserError(f"{AT_LEAST}: name another one of {choices(known)}, or none for all of one task")
     return found, []
 
 

@@ -141,6 +141,12 @@ def test_what_cannot_be_compared_is_refused(capsys, names, words):
 
 
 @pytest.mark.usefixtures("_there")
+@pytest.mark.parametrize("names", [["films-awp"], ["films-awp", "films-awp.verdikt"], ["films-awp", "nosuch"]])
+def test_stages_are_not_offered_for_comparison(capsys, names):
+    assert "films-awp.verdict" not in refused(capsys, "compare", *names)
+
+
+@pytest.mark.usefixtures("_there")
 def test_a_page_that_cannot_be_written_is_one_line():
     Path("taken").write_text("a file")
     with pytest.raises(UserError, match="taken"):
