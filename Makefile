@@ -11,8 +11,7 @@ search: .venv/ready
 test: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/mypy & types=$$!; $(BIN)/pytest && wait $$types
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
