@@ -134,10 +134,6 @@ class Confirmation:
         """What makes the runs of a stage; data and model are read if they have not been."""
         if self.bench is None:
             self._prepare()
-        return self._runs(stage, keeps)
-
-    def _runs(self, stage: Stage, keeps: bool = False) -> Runs | LoopRuns:
-        """What makes the runs of a stage."""
         summary, plan = self.summary, plan_of(self.summary.about)
         if isinstance(plan, LoopPlan):
             assert self.train is not None
@@ -156,32 +152,34 @@ class Confirmation:
         compared, more = compared_with(arms[0])
         for line in [*([] if there else lines), *more, self._expected(arms, compared, rivals)]:
             say(line)
+        won = self.raced(summary, arms)
+        if len(arms) > 1:
+            say(f"race: {won.who} goes into the verdict")
+        return won
+
+    def raced(self, search: Summary, arms: list[Arm]) -> Arm:
+        """The winner of a race between configurations of a search; one alone has won."""
         if len(arms) < 2:
             return arms[0]
-        first = int(summary.about["recipe"]["seed"]) + AFTER[RACE]
-        stage = begin_stage(summary.study, self.storage, RACE, arms, first)
-        watch = StageWatch(self.screen, stage, runs_of(len(stage.arms)), summary.places)
+        first = int(self.summary.about["recipe"]["seed"]) + AFTER[RACE]
+        stage = begin_stage(search.study, self.storage, RACE, arms, first)
+        watch = StageWatch(self.screen, stage, runs_of(len(stage.arms)), search.places)
         with watch.showing():
-            place = race(stage, self.storage, self._runs(stage), summary.maximize, watch.on_finished, watch.say)
-        say(f"race: {stage.arms[place].who} goes into the verdict")
+            place = race(stage, self.storage, self.ready(stage), search.maximize, watch.on_finished, watch.say)
         return stage.arms[place]
 
     def _expected(self, arms: list[Arm], compared: list[Arm], rivals: Rivals) -> str:
         """How many runs there will be, and how long they take."""
         epochs = [epoch.seconds for epoch in self.summary.baseline]
-        each, many = [self._seconds(arm, epochs) for arm in arms], runs_of(len(arms))
+        each, many = [seconds_of_run(method_of(arm), epochs) for arm in arms], runs_of(len(arms))
         seeds = self.request.seeds
-        together = sum(self._seconds(arm, epochs) for arm in compared)
+        together = sum(seconds_of_run(method_of(arm), epochs) for arm in compared)
         further, more = rivals.expected(arms[0], epochs)
         most = sum(each) / len(each) * many + together * seeds + more
         parts = [f"{counted(many, 'run')} for the race"] if many else []
         names = "the winner, clean training and its control" if len(compared) > 2 else "the winner and clean training"
         parts.append(f"at most {len(compared) * seeds} for the verdict ({names} on up to {counted(seeds, 'seed')})")
         return f"confirmation: {listed([*parts, *further])}, about {duration(most)} at most"
-
-    def _seconds(self, arm: Arm, epochs: list[float]) -> float:
-        """The estimated seconds of a run."""
-        return seconds_of_run(method_of(arm), epochs)
 
     def _verdict(self, winner: Arm) -> Stage:
         """Begin the verdict: what it compares."""
@@ -192,7 +190,7 @@ class Confirmation:
         """Declare the number of seeds, and make runs, all of one seed before the next, until the verdict is decided."""
         write_once(stage.study, self.storage, CAP, self.request.seeds)
         summary, many, seeds = self.summary, len(stage.arms), self.request.seeds
-        runs, watch = self._runs(stage, keeps=True), StageWatch(self.screen, stage, many * seeds, summary.places)
+        runs, watch = self.ready(stage, keeps=True), StageWatch(self.screen, stage, many * seeds, summary.places)
         said = ""
 
         def order(number: int) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from studies.looping import search_one_loop
 from studies.planning.identity import data_of
 from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan
-from studies.planning.request import STORAGE, Aim, Output, Request, Running
+from studies.planning.request import Aim, Output, Request, Running
 from studies.planning.resolve import Job
 from studies.report.stage_watch import StageWatch
 from studies.results.confirmed import judged_so_far
@@ -25,12 +25,12 @@ from studies.results.contenders import contenders, plan_of
 from studies.results.further import DECLARED, ROWS, WINNER_ARM
 from studies.results.rows import Arms, over_rows
 from studies.results.summary import summarise
-from studies.running.race import race, runs_of
+from studies.running.command import elsewhere
+from studies.running.estimate import passes_in
+from studies.running.race import runs_of
 from studies.running.stage_runs import method_of
 from studies.running.stages import (
-    AFTER,
     AGAINST,
-    RACE,
     TUNED,
     Arm,
     Stage,
@@ -40,7 +40,6 @@ from studies.running.stages import (
     stage_study,
     write_once,
 )
-from studies.running.storage import public
 from studies.searching import search_one
 
 if TYPE_CHECKING:
@@ -166,9 +165,7 @@ class Rivals:
 
     def longer(self, winner: Arm) -> int:
         """For how many epochs clean training costs as many passes as the winner, rounded up."""
-        method, epochs = method_of(winner), int(winner.recipe.get("epochs", self.epochs))
-        attacked = max(0, epochs - method.start_epoch)
-        return math.ceil(epochs - attacked + attacked * method.cost().relative - 1e-9)
+        return math.ceil(passes_in(method_of(winner), int(winner.recipe.get("epochs", self.epochs))) - 1e-9)
 
     def _longer(self, winner: Arm) -> Arm:
         """Clean training with the winner's compute."""
@@ -189,15 +186,7 @@ class Rivals:
         if found.best is None:
             raise UserError("no trial of tuned clean training is complete")
         arms, _ = contenders(found, self.of.request.race)
-        won = arms[0]
-        if len(arms) > 1:
-            first = int(self.summary.about["recipe"]["seed"]) + AFTER[RACE]
-            stage = begin_stage(found.study, self.storage, RACE, arms, first)
-            watch = StageWatch(self.of.screen, stage, runs_of(len(stage.arms)), found.places)
-            runs = self.of.ready(stage, keeps=False)
-            with watch.showing():
-                place = race(stage, self.storage, runs, found.maximize, watch.on_finished, watch.say)
-            won = stage.arms[place]
+        won = self.of.raced(found, arms)
         return Arm(f"tuned clean training ({won.who.partition(' (')[0]})", "none", {}, won.recipe, trial=won.trial)
 
     def space(self) -> Space:
@@ -233,10 +222,8 @@ class Rivals:
 
     def _command(self) -> str:
         """What goes on with the search of clean training's recipe, for its note in the dashboard."""
-        url, out = str(self.storage.url), str(self.of.folder.parent)
         words = [arg("study", self.summary.study.study_name), arg("against", "tuned")]
-        words += [arg("storage", public(url))] if url != STORAGE else []
-        words += [arg("out", out)] if out != "runs" else []
+        words += elsewhere(str(self.storage.url), str(self.of.folder.parent))
         said = [self.of.screen.render(word) for word in words]
         if self.of.train is None and said[0].startswith("--"):
             return " ".join(["python search.py confirm", *said])

@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from adv import METHODS, SettingError
 from studies.results.summary import Summary, parted
 from studies.results.trials import complete, phase_of, value_of
+from studies.running.estimate import passes_in
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,7 @@ def passes_of(trial: FrozenTrial, summary: Summary) -> float:
     done = epochs if trial.state is TrialState.COMPLETE else min(epochs, len(trial.intermediate_values))
     try:
         method = METHODS[summary.about["method"]](**settings)
-        attacked = max(0, done - method.start_epoch)
-        return done - attacked + attacked * method.cost().relative
+        return passes_in(method, done)
     except (SettingError, TypeError):  # a trial that another program added, with settings the method does not take
         return float(done)
 

@@ -21,6 +21,7 @@ from spaces import Space
 from studies.results.contenders import plan_of
 from studies.results.summary import Summary
 from studies.results.trials import complete
+from studies.running.estimate import passes_in
 from studies.running.sampling import at, spread
 
 # Points of the space, and values of each setting with the others at the method's defaults.
@@ -65,9 +66,7 @@ def reckoned(summary: Summary) -> Reckon:
             method, recipe = plan.build(dict(params))
         except UNKNOWN:
             return math.nan
-        epochs = plan.epochs_of(recipe)
-        attacked = max(0, epochs - method.start_epoch)
-        return (attacked * method.cost().relative + epochs - attacked) / usual
+        return passes_in(method, plan.epochs_of(recipe)) / usual
 
     return cost
 

@@ -1,11 +1,10 @@
 """What to do after a search: the line that names the confirmation, or what it found."""
 
 from finetune.arguments import arg, as_arguments, as_options
-from studies.planning.request import STORAGE
 from studies.results.confirm_words import headline
 from studies.results.summary import Summary
+from studies.running.command import elsewhere
 from studies.running.stages import VERDICT, find_stage
-from studies.running.storage import public
 
 
 def following(summary: Summary, storage: str, out: str, python: bool = False) -> str | None:
@@ -24,9 +23,7 @@ def following(summary: Summary, storage: str, out: str, python: bool = False) ->
         return headline(summary.confirmed)
     if (summary.gain or 0) <= 0 or find_stage(summary.study, VERDICT) is not None:
         return None
-    words = [arg("study", summary.study.study_name)]
-    words += [arg("storage", public(storage))] if storage != STORAGE else []
-    words += [arg("out", out)] if out != "runs" else []
+    words = [arg("study", summary.study.study_name), *elsewhere(storage, out)]
     why = "is the gain real? Fresh seeds tell"
     loop = summary.about["data"].get("loop")
     if loop is not None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from finetune.arguments import arg
-from studies.planning.request import GROUPS, SEVERAL, Request
+from studies.planning.request import GROUPS, SEVERAL, STORAGE, Request
 from studies.running.storage import public
 
 
@@ -33,6 +33,12 @@ def command_of(
     if all(word.startswith("--") for word in words) and loop is None:
         return " ".join(["python search.py", *words])
     return f"tune({', '.join([loop.rpartition('.')[2], *words])})" if loop else f"search({', '.join(words)})"
+
+
+def elsewhere(storage: str, out: str) -> list[str]:
+    """The arguments that say where a study and its files are, unless they are at the usual places."""
+    words = [] if storage == STORAGE else [arg("storage", public(storage))]
+    return words if out == "runs" else [*words, arg("out", out)]
 
 
 def names(request: Request) -> list[str]:

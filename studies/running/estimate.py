@@ -32,6 +32,12 @@ def seconds_of(plan: Plan | LoopPlan, epochs: Sequence[float], reuse: bool) -> f
     return mean(found) if found else 0.0
 
 
+def passes_in(method: Method, epochs: int) -> float:
+    """The passes of so many epochs with a method, where a clean epoch counts 1."""
+    attacked = max(0, epochs - method.start_epoch)
+    return attacked * method.cost().relative + epochs - attacked
+
+
 def seconds_of_run(method: Method, epochs: Sequence[float]) -> float:
     """Seconds of one run of a confirmation, by its passes.
 
@@ -39,8 +45,7 @@ def seconds_of_run(method: Method, epochs: Sequence[float]) -> float:
         method: Its method.
         epochs: Seconds of each clean epoch.
     """
-    attacked = max(0, len(epochs) - method.start_epoch)
-    return (attacked * method.cost().relative + len(epochs) - attacked) * median(epochs)
+    return passes_in(method, len(epochs)) * median(epochs)
 
 
 def estimate(plan: Plan | LoopPlan, epochs: Sequence[float], left: int, reuse: bool, pruned: bool) -> str | None:

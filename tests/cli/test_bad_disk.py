@@ -9,6 +9,7 @@ from pathlib import Path
 import optuna
 import pytest
 from helpers.refusals import SMALL, assert_said, files, refused, rows
+from helpers.searched_folders import searched_in
 from optuna.trial import TrialState
 
 import search
@@ -19,12 +20,7 @@ SEARCH = ("--method", "fgm", "--train-file", "rows.csv", *SMALL, "--trials", "3"
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """The folder of an undisturbed search."""
-    folder = tmp_path_factory.mktemp("whole")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        Path("rows.csv").write_text(rows())
-        assert search.run(list(SEARCH)) == 0
-    return folder
+    return searched_in(tmp_path_factory, *SEARCH)
 
 
 @pytest.fixture(autouse=True)

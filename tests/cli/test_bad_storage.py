@@ -10,8 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 from helpers.refusals import SMALL, assert_said, dump, refused, rows
-
-import search
+from helpers.searched_folders import searched_in
 
 URL = "sqlite:///studies.db"
 SEARCH = ("--method", "fgm", "--train-file", "rows.csv", *SMALL)
@@ -21,12 +20,7 @@ COMMANDS = {"search": SEARCH, "report": ("report",), "export": ("export",), "das
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
     """The database of a finished search."""
-    folder = tmp_path_factory.mktemp("searched")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        Path("rows.csv").write_text(rows())
-        assert search.run(list(SEARCH)) == 0
-        return folder / "studies.db"
+    return searched_in(tmp_path_factory, *SEARCH) / "studies.db"
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,8 @@ import optuna
 import pytest
 import yaml
 from helpers.places import ROOT
-from helpers.refusals import SMALL, assert_said, dump, refused, rows
+from helpers.refusals import SMALL, assert_said, dump, refused
+from helpers.searched_folders import searched_in
 
 import search
 from studies.planning.versions import versions
@@ -24,12 +25,7 @@ SEARCH = ("--method", "fgm", "--train-file", "rows.csv", *SMALL)
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory):
     """A folder with a study of two trials on two threads."""
-    folder = tmp_path_factory.mktemp("begun")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        Path("rows.csv").write_text(rows())
-        assert search.run([*SEARCH, "--threads", "2"]) == 0
-    return folder
+    return searched_in(tmp_path_factory, *SEARCH, "--threads", "2")
 
 
 @pytest.fixture

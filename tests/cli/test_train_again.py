@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from helpers.refusals import SMALL, assert_said, refused, rows
+from helpers.searched_folders import searched_in
 
 import search
 
@@ -15,12 +16,7 @@ BEST = Path("runs/rows-fgm/best.yaml")
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """The folder of a finished search."""
-    folder = tmp_path_factory.mktemp("found")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        Path("rows.csv").write_text(rows())
-        assert search.run(["--method", "fgm", "--train-file", "rows.csv", *SMALL]) == 0
-    return folder
+    return searched_in(tmp_path_factory, "--method", "fgm", "--train-file", "rows.csv", *SMALL)
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from pathlib import Path
 import optuna
 import pytest
 import yaml
-from helpers.refusals import SMALL, assert_said, refused, rows
+from helpers.refusals import SMALL, assert_said, refused
+from helpers.searched_folders import searched_in
 from optuna.study import StudyDirection
 
 import search
@@ -20,12 +21,7 @@ BOTH = (*ASKED, "--metric", "accuracy,seconds")
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory):
     """A folder with a study of two metrics and two trials."""
-    folder = tmp_path_factory.mktemp("begun")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        Path("rows.csv").write_text(rows())
-        assert search.run(list(BOTH)) == 0
-    return folder
+    return searched_in(tmp_path_factory, *BOTH)
 
 
 @pytest.fixture(autouse=True)

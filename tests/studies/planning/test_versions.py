@@ -12,19 +12,25 @@ def test_a_checkout_that_is_not_installed_has_a_version_too(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("then", "now", "found"),
+    ("then", "now", "grave"),
     [
-        ("0.1.0", "0.1.1", False),
-        ("2.13.0", "2.13.0+cpu", False),
-        ("2.11.0+cu130", "2.13.0+cpu", True),
-        ("5.0.0", "5.0.0rc1", False),
-        ("1!2.0", "2.0", True),
+        ("2.13.0", "2.13.1", False),
+        ("2.13.1", "2.13.0", False),
+        ("2.13.0+cpu", "2.13.0+cu126", False),
+        ("2.13", "2.13.4", False),
+        ("5.23.0rc1", "5.23.0", False),
+        ("2.9.9", "2.13.0", True),
+        ("2.13.0", "2.14.0", True),
+        ("2.13.0", "3.13.0", True),
+        ("0.1.0", "0.2.0", True),
+        ("1!2.13.0", "2.13.0", True),
+        ("unknown", "2.13.0", True),
         ("0.1.0", "not installed", True),
         ("not installed", "0.1.0", True),
     ],
 )
-def test_values_may_differ_under_another_minor_version(then, now, found):
-    assert weighty(then, now) is found
+def test_a_patch_is_no_other_version_and_all_else_is(then, now, grave):
+    assert weighty(then, now) is grave
 
 
 def test_changes_are_told_for_packages_that_both_know():
