@@ -1,15 +1,14 @@
-"""Averages in the training loop: with any method, in any precision, from any epoch on."""
+"""Averages in the training loop: with any method, in any precision, from any epoch on; test_exact.py resumes them."""
 
 import pytest
 import torch
-from helpers.small_tasks import assert_same_state, history_of, reviews_task, state_of, train
+from helpers.small_tasks import assert_same_state, reviews_task, state_of, train
 
 from adv import AWP, FGM, Clean
 from finetune.config import Recipe
 from finetune.training.bench import Bench
 from finetune.training.loop import Training
 
-FILE = "epoch-{}.safetensors"
 OPTIONS = {"ema": {"average": "ema", "half_life": 0.1}, "swa": {"average": "swa", "swa_start": 0.4}}
 KINDS = pytest.mark.parametrize("kind", OPTIONS)
 
@@ -41,10 +40,6 @@ def by_hand(recipe, seen, steps):
         beta = min(0.5 ** (1 / (recipe.half_life * steps)), (1 + count) / (10 + count))
         mean = [beta * old + (1 - beta) * new.double() for old, new in zip(mean, values, strict=True)]
     return mean
-
-
-def averaged(training):
-    return state_of(training) | {f"average.{name}": value for name, value in training.average.state_dict().items()}
 
 
 @KINDS
@@ -80,45 +75,6 @@ def test_metrics_are_those_of_the_average(bench, kind):
         mean = bench.score(training.model, bench.validation, bench.task.validation, recipe)
     assert training.history[-1].metrics == mean
     assert last["log_loss"] != mean["log_loss"]
-
-
-@pytest.mark.parametrize(
-    ("kind", "method", "precision", "accumulation"),
-    [
-        ("ema", Clean, "fp16", 2),
-        ("ema", FGM, "fp32", 1),
-        ("ema", AWP, "fp16", 2),
-        ("swa", Clean, "fp32", 1),
-        ("swa", FGM, "fp16", 2),
-        ("swa", AWP, "fp32", 1),
-    ],
-)
-def test_resuming_after_any_epoch_bit_for_bit(bench, tmp_path, kind, precision, accumulation, method):
-    recipe = Recipe(epochs=3, precision=precision, gradient_accumulation=accumulation, batch_size=16, **OPTIONS[kind])
-    whole = Training(bench, recipe, method())
-    for epoch in whole.epochs():
-        whole.save(tmp_path / FILE.format(epoch.number))
-    for number in range(3):
-        resumed = Training(bench, recipe, method())
-        assert resumed.load(tmp_path / FILE.format(number))
-        list(resumed.epochs())
-        assert_same_state(averaged(resumed), averaged(whole))
-        assert [(e["metrics"], e["loss"]) for e in history_of(resumed)] == [
-            (e["metrics"], e["loss"]) for e in history_of(whole)
-        ]
-
-
-@KINDS
-def test_clean_epochs_of_another_run_bring_their_average(bench, tmp_path, kind):
-    recipe = Recipe(epochs=2, batch_size=8, **OPTIONS[kind] | ({"swa_start": 0.2} if kind == "swa" else {}))
-    plain, own, borrowed = (Training(bench, recipe, method) for method in (Clean(), FGM(start_epoch=1), FGM(start_epoch=1)))
-    next(plain.epochs())
-    assert plain.average.count > 0
-    plain.save(tmp_path / FILE)
-    list(own.epochs())
-    assert borrowed.load(tmp_path / FILE)
-    list(borrowed.epochs())
-    assert_same_state(averaged(borrowed), averaged(own))
 
 
 def test_a_step_that_the_scaler_skipped_is_not_averaged(bench):
