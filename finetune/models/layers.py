@@ -113,7 +113,9 @@ def _of_the_encoder(name: str, module: nn.Module, homes: list[str]) -> bool:
     """Whether what is called after the last layer is the encoder's: it lies beside the layers, or is a norm around them."""
     beside = any(home and _within(name, home) for home in homes)
     holder = name.rpartition(".")[0]
-    return beside or ("norm" in type(module).__name__.lower() and any(_within(home, holder) for home in homes))
+    return beside or (
+        "norm" in type(module).__name__.lower() and any(holder in (home, "") or _within(home, holder) for home in homes)
+    )
 
 
 def _begun(base: Any, inside: dict[nn.Module, int]) -> dict[nn.Module, int]:
