@@ -122,7 +122,9 @@ def train(
 
 
 @app.command("check", cls=GroupedCommand)
-@options.takes("data", "recipe", own=("method", "set", "metric"), without=("average", "half_life", "swa_start", "swa_lr"))
+@options.takes(
+    "data", "recipe", own=("method", "set", "metric"), without=("schedule", "average", "half_life", "swa_start", "swa_lr")
+)
 def check_command(ctx: typer.Context, **given: Any) -> None:
     """Run one attacked step on your model and data: what matched, how far it moved, what it costs; exits 1 if it fails."""
     arguments = options.arguments_of(ctx.params)

@@ -96,6 +96,9 @@ class Recipe(Strict):
     learning_rate: float = Field(4e-3, gt=0, description="peak learning rate (4e-3 for tiny, else 5e-5)")
     weight_decay: float = Field(0.01, ge=0, description="weight decay of AdamW (0.01)")
     warmup: float = Field(0.1, ge=0, lt=1, description="warmup, share of the steps (0.1)")
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear", description="the rate after the warmup: linear, cosine (both down to 0) or constant (linear)"
+    )
     max_length: int = Field(128, ge=4, description="longest text in tokens (128)")
     gradient_accumulation: int = Field(1, ge=1, description="micro-batches per optimiser step (1)")
     max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping, after unscaling (1.0)")

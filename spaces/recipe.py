@@ -4,8 +4,9 @@ learning_rate: a span of 10 around the recipe's value (relative to it here); bel
 diverges.
 epochs: from half of the recipe's to twice as many (here the bounds for any recipe): an attack with two passes costs as much
 as twice the epochs.
-weight_decay 1e-4..0.3: around the usual 0.01. warmup 0..0.3: from none to a third. max_grad_norm 0.1..100: from a bound
-that always acts to one that never does (competition code uses 1000). batch_size 8..64 in powers of two, by memory.
+weight_decay 1e-4..0.3: around the usual 0.01. warmup 0..0.3: from none to a third. schedule: linear, cosine (above it in
+the first half, below it in the second), constant (for runs that are averaged). max_grad_norm 0.1..100: from a bound that
+always acts to one that never does (competition code uses 1000). batch_size 8..64 in powers of two, by memory.
 average: the last weights, EMA or SWA. half_life 0.002..0.2 of the steps: one step of a 500-step run (as good as no
 average) to a fifth of the run, beyond which early weights linger (beta 0.999 halves in 693 steps: 0.14 of 5,000).
 swa_start 0.3..0.9: before, the model is far from where it ends; after, hardly a step is left to average. swa_lr 0.1..1
@@ -19,6 +20,7 @@ RECIPE: dict[str, BaseDistribution] = {
     "epochs": IntDistribution(1, 1000),
     "weight_decay": FloatDistribution(1e-4, 0.3, log=True),
     "warmup": FloatDistribution(0.0, 0.3),
+    "schedule": CategoricalDistribution(("linear", "cosine", "constant")),
     "max_grad_norm": FloatDistribution(0.1, 100.0, log=True),
     "batch_size": CategoricalDistribution((8, 16, 32, 64)),
     "average": CategoricalDistribution(("none", "ema", "swa")),

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_multi_avg_fn
 
 from finetune.config import Recipe
-from finetune.training.steps import swa_begins
+from finetune.training.schedules import swa_begins
 
 
 class Average:

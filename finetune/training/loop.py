@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from adv import Method, Precision
 from finetune.config import Recipe
 from finetune.errors import Diverged
 from finetune.training.average import Average
 from finetune.training.bench import AUTOCAST, Bench
+from finetune.training.groups import adamw
+from finetune.training.schedules import set_rates
 from finetune.training.snapshot import (
     load_model,
     load_optimiser,
@@ -23,7 +25,7 @@ from finetune.training.snapshot import (
     read_snapshot,
     write_snapshot,
 )
-from finetune.training.steps import epoch_steps, rate, total_steps
+from finetune.training.steps import epoch_steps, total_steps
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,7 @@ class Training:
 
     def _step(self, position: float) -> bool:
         """Clip (after unscaling) and take one optimiser step at the scheduled rate; False if the scaler skipped it."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate(position, self.steps, self.recipe)
+        set_rates(self.optimiser, position, self.steps, self.recipe)
         scaler = self.precision.scaler
         if scaler is not None:
             scaler.unscale_(self.optimiser)
@@ -155,16 +156,6 @@ class Training:
             self.precision.scaler.load_state_dict(facts["scaler"])
         self.history = [Epoch(**epoch) for epoch in facts["history"]]
         return True
-
-
-def adamw(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW, fused; no decay for biases and norms."""
-    weights = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in weights if p.dim() > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in weights if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
 
 
 def _named(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -84,25 +84,3 @@ def total_steps(data: Encoded, recipe: Recipe) -> int:
 def step_seed(seed: int, epoch: int, step: int) -> int:
     """The seed of one micro-batch's dropout."""
     return int.from_bytes(hashlib.blake2b(f"{seed}/{epoch}/{step}".encode(), digest_size=8).digest()) >> 1
-
-
-def rate(position: float, steps: int, recipe: Recipe) -> float:
-    """The learning rate at ``position`` of ``steps``: the schedule's, or SWA's constant rate once SWA averages.
-
-    While the rate falls to zero, the points to average are almost the same, so SWA uses a constant rate
-    (Izmailov et al. 2018). As in the paper it is a separate setting, and may be above the schedule's rate at that point.
-    """
-    if recipe.average == "swa" and position >= swa_begins(steps, recipe):
-        return recipe.learning_rate * recipe.swa_lr
-    return recipe.learning_rate * schedule(position, steps, recipe.warmup)
-
-
-def schedule(position: float, steps: int, warmup: float) -> float:
-    """Share of the peak rate at 0-based ``position`` of ``steps``: linear up over the share ``warmup``, then linear down."""
-    rise = round(steps * warmup)
-    return min(1.0, (position + 1) / rise) if position < rise else (steps - position) / max(1, steps - rise)
-
-
-def swa_begins(steps: int, recipe: Recipe) -> int:
-    """The first step that SWA averages; never later than the last step."""
-    return min(round(steps * recipe.swa_start), steps - 1)

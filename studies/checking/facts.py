@@ -10,8 +10,8 @@ from torch import nn
 from adv import AttackError, Clean, Method
 from adv.core.ball import TINY
 from finetune.config import Recipe
-from finetune.training.loop import adamw
-from finetune.training.steps import rate
+from finetune.training.groups import adamw
+from finetune.training.schedules import set_rates
 from studies.checking.probe import Bed, Observer, Outcome
 
 # From 65536, the scaler's first scale, down to 1.
@@ -112,8 +112,7 @@ def settle(bed: Bed, method: Method) -> int:
 def followed(bed: Bed, recipe: Recipe, steps: int) -> torch.optim.Optimizer:
     """The optimiser after one clean step: some methods read its state, which is empty before."""
     optimiser = adamw(bed.model, recipe)
-    for group in optimiser.param_groups:
-        group["lr"] = rate(0, steps, recipe)
+    set_rates(optimiser, 0, steps, recipe)
     bed.run(Clean())
     unit = bed.unit
     for p in bed.model.parameters():

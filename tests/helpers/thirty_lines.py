@@ -8,8 +8,9 @@ import torch
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task
 from finetune.training.bench import Bench
-from finetune.training.loop import adamw
-from finetune.training.steps import epoch_steps, rate, total_steps
+from finetune.training.groups import adamw
+from finetune.training.schedules import set_rates
+from finetune.training.steps import epoch_steps, total_steps
 
 RECIPE = Recipe(epochs=3)
 SIZE = {"max_train_rows": 60, "max_validation_rows": 100}
@@ -34,8 +35,7 @@ def train(run):
             for micro in step.micros:
                 torch.manual_seed(micro.seed)
                 method.backward(model, micro.batch, share=micro.weight)
-            for group in optimiser.param_groups:
-                group["lr"] = rate(step.position, steps, recipe)
+            set_rates(optimiser, step.position, steps, recipe)
             torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)
             optimiser.step()
             optimiser.zero_grad()

@@ -9,7 +9,8 @@ from torch import nn
 from adv import AWP, FGM, Clean
 from finetune.config import Recipe
 from finetune.training.bench import Bench
-from finetune.training.loop import Training, adamw
+from finetune.training.groups import adamw
+from finetune.training.loop import Training
 
 ROWS = 24
 NO_CLIPPING = 1e9

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from adv import Clean
 from finetune.config import Recipe
 from finetune.training.bench import Bench
-from finetune.training.steps import schedule
+from finetune.training.schedules import schedule
 
 ROWS = 24
 NO_CLIPPING = 1e9

@@ -14,7 +14,8 @@ from finetune.config import Recipe
 from finetune.data.encode import Encoded, train_batches
 from finetune.training.bench import Bench
 from finetune.training.loop import Training
-from finetune.training.steps import epoch_groups, epoch_steps, rate, schedule, total_steps
+from finetune.training.schedules import schedule, share_of_peak
+from finetune.training.steps import epoch_groups, epoch_steps, total_steps
 
 CPU = torch.device("cpu")
 
@@ -94,8 +95,8 @@ def test_positions_rise_through_the_epochs_and_shares_add_up(rows, size, many, r
             assert [step.position for step in steps] == [number * clean + i for i in range(len(steps))]
     assert positions == sorted(set(positions))
     assert positions[-1] < total_steps(data, recipe)
-    rates = [rate(position, total_steps(data, recipe), recipe) for position in positions]
-    assert all(0 < value <= recipe.learning_rate for value in rates)
+    shares = [share_of_peak(position, total_steps(data, recipe), recipe) for position in positions]
+    assert all(0 < share <= 1 for share in shares)
 
 
 def test_every_replay_is_a_step_of_its_own_on_the_same_batch_with_its_own_dropout(bench):
@@ -155,12 +156,12 @@ def test_one_replay_is_clean_training_bit_for_bit(bench):
 
 
 def test_the_rate_of_swa_stays_where_it_is_set():
-    recipe = Recipe(average="swa", swa_start=0.5, swa_lr=0.25, warmup=0.2, learning_rate=8.0)
-    rates = [rate(position, 10, recipe) for position in range(10)]
-    assert rates[:5] == [8 * schedule(position, 10, 0.2) for position in range(5)]
-    assert rates[5:] == [2.0] * 5
-    assert [rate(p, 10, recipe.model_copy(update={"average": "ema"})) for p in range(10)] == [
-        8 * schedule(p, 10, 0.2) for p in range(10)
+    recipe = Recipe(average="swa", swa_start=0.5, swa_lr=0.25, warmup=0.2)
+    shares = [share_of_peak(position, 10, recipe) for position in range(10)]
+    assert shares[:5] == [schedule(position, 10, 0.2) for position in range(5)]
+    assert shares[5:] == [0.25] * 5
+    assert [share_of_peak(p, 10, recipe.model_copy(update={"average": "ema"})) for p in range(10)] == [
+        schedule(p, 10, 0.2) for p in range(10)
     ]
 
 
