@@ -28,6 +28,9 @@ from studies.planning.confirm_request import AGAINST
 from studies.planning.request import STORAGE
 
 STOPPED = 130
+# What `check` takes of a search's options, and what does nothing in a single step.
+CHECKED = ("config", "method", "set", "metric")
+IDLE = ("schedule", "average", "half_life", "swa_start", "swa_lr")
 # The exit code of a check that found something wrong.
 IN_VAIN = 1
 
@@ -122,9 +125,7 @@ def train(
 
 
 @app.command("check", cls=GroupedCommand)
-@options.takes(
-    "data", "recipe", own=("method", "set", "metric"), without=("schedule", "average", "half_life", "swa_start", "swa_lr")
-)
+@options.takes("data", "recipe", own=CHECKED, without=IDLE)
 def check_command(ctx: typer.Context, **given: Any) -> None:
     """Run one attacked step on your model and data: what matched, how far it moved, what it costs; exits 1 if it fails."""
     arguments = options.arguments_of(ctx.params)

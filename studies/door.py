@@ -19,18 +19,21 @@ if TYPE_CHECKING:
 
 
 @overload
-def search(method: str = ..., *, progress: bool = ..., callbacks: Sequence[Any] = ..., **arguments: Any) -> "Result": ...
+def search(
+    method: str | None = ..., *, progress: bool = ..., callbacks: Sequence[Any] = ..., **arguments: Any
+) -> "Result": ...
 @overload
 def search(
     method: Sequence[str], *, progress: bool = ..., callbacks: Sequence[Any] = ..., **arguments: Any
 ) -> "Results": ...
 def search(
-    method: str | Sequence[str] = "awp", *, progress: bool = True, callbacks: Sequence[Any] = (), **arguments: Any
+    method: str | Sequence[str] | None = None, *, progress: bool = True, callbacks: Sequence[Any] = (), **arguments: Any
 ) -> "Result | Results":
     """Search adversarial-training settings. The same call again goes on where it stopped.
 
     Args:
-        method: A name of ``adv.METHODS``, or several, searched one after the other on the same data.
+        method: A name of ``adv.METHODS``, or several, searched one after the other on the same data; awp, if neither this
+            nor ``config`` names one.
         progress: Whether to print progress.
         callbacks: Optuna callbacks, run as ``callback(study, trial)`` after every trial; ``study.stop()`` ends the search.
         **arguments: The command's options, with underscores in their names; ``help(search)`` lists them.
@@ -53,7 +56,8 @@ def search(
     found = searched({"method": method} | arguments, screen, callbacks)
     for result in found.values():
         say_next(result, screen)
-    return found[method] if isinstance(method, str) and method != "all" else found
+    one = len(found) == 1 if method is None else isinstance(method, str) and method != "all"
+    return next(iter(found.values())) if one else found
 
 
 def searched(
@@ -73,6 +77,8 @@ def searched(
         on_confirmed: Called when a method is confirmed, if that was asked for.
     """
     request = request_of(arguments)
+    for line in request.notes:
+        screen.say(line)
     from studies.planning.early import read_early, refuse_names
 
     request = refuse_names(request)
@@ -191,13 +197,13 @@ def confirmed(
     return confirm_study(request, storage, study, out, train, screen)
 
 
-def check(method: str = "awp", *, progress: bool = True, **arguments: Any) -> "Checked":
+def check(method: str | None = None, *, progress: bool = True, **arguments: Any) -> "Checked":
     """Run one attacked step on your model and data, to see what matched, how far it moved and what it costs.
 
     Args:
-        method: A name of ``adv.METHODS``.
+        method: A name of ``adv.METHODS``; awp, if neither this nor ``config`` names one.
         progress: Whether to print what was read.
-        **arguments: ``set``, ``metric``, and the arguments of data and recipe, as ``search`` takes them.
+        **arguments: ``config``, ``set``, ``metric``, and the arguments of data and recipe, as ``search`` takes them.
 
     Returns:
         What the step did; ``good`` is true if the attack acts.
@@ -215,6 +221,8 @@ def check(method: str = "awp", *, progress: bool = True, **arguments: Any) -> "C
 def checked_step(arguments: dict[str, Any], screen: Screen) -> "Checked":
     """The work that ``check`` and the command share."""
     request = request_of(arguments)
+    for line in request.notes:
+        screen.say(line)
     from studies.planning.early import read_early, refuse_names
 
     request = refuse_names(request)

@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from studies.result import Result
     from studies.running.looped import Run
 
-# Arguments of ``search`` that also make sense for your own loop.
-TAKEN = [name for name, _ in fields("aim", "running", "output") if name not in ("method", "metric", "prefix_reuse")] + [
-    "seed"
-]
+# Arguments of ``search`` that mean nothing for your own loop, which has its own recipe.
+OTHERS = ("config", "method", "metric", "prefix_reuse")
+TAKEN = [name for name, _ in fields("aim", "running", "output") if name not in OTHERS] + ["seed"]
 DIRECTIONS = {"maximize": "higher is better", "minimize": "lower is better"}
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from finetune.arguments import arg
+from finetune.arguments import Line, arg
 from finetune.config import TINY, Data, Recipe, Strict, View, checked
 from finetune.errors import UserError, near
 from finetune.machine import cores
@@ -26,6 +26,9 @@ PRETRAINED = {"epochs": 3, "learning_rate": 5e-5}
 class Aim(Strict):
     """What to search."""
 
+    config: str | None = Field(
+        None, description="YAML file with any of these arguments, or a best.yaml; what is given beside it wins; see recipes/"
+    )
     method: tuple[str, ...] = Field(("awp",), description="NAME[,NAME...] or all; `search.py methods` lists them (awp)")
     trials: int = Field(100, ge=1, description="the study's total of finished trials (100)")
     metric: str | None = Field(
@@ -79,7 +82,10 @@ class Output(Strict):
 
 @dataclass(frozen=True)
 class Request:
-    """One search, as requested; arguments that are not ``given`` have their defaults."""
+    """One search, as requested; arguments that are not ``given`` have their defaults.
+
+    With a ``config``, ``typed`` is what was given beside it, and ``notes`` are lines about what it says.
+    """
 
     aim: Aim
     data: Data
@@ -87,6 +93,8 @@ class Request:
     running: Running
     output: Output
     given: frozenset[str] = frozenset()
+    typed: dict[str, Any] | None = None
+    notes: tuple[Line, ...] = ()
 
     def study_name(self, task: str, method: str) -> str:
         """The name of one method's study.
@@ -130,7 +138,13 @@ def request_of(arguments: dict[str, Any], groups: tuple[str, ...] = tuple(GROUPS
         UserError: An argument is unknown, empty, not allowed, or excludes another, or a file does not exist.
     """
     given = {name: plain(name, value) for name, value in arguments.items() if value is not None}
-    known = [name for name, _ in fields(*groups)]
+    known, notes, typed = [name for name, _ in fields(*groups)], list[Line](), None
+    if "config" in given:
+        from studies.planning.config_file import with_config
+
+        typed = given
+        given, notes = with_config(given, GROUPS, known)
+        given = {name: plain(name, value) for name, value in given.items()}
     for name, value in given.items():
         if name not in known:
             raise UserError(f"there is no argument {name!r}{near(name, known)}")
@@ -144,6 +158,8 @@ def request_of(arguments: dict[str, Any], groups: tuple[str, ...] = tuple(GROUPS
         running=checked(Running, parts["running"]),
         output=checked(Output, parts["output"]),
         given=frozenset(given),
+        typed=typed,
+        notes=tuple(notes),
     )
     refuse_missing(request.data, request.recipe.model)
     return request

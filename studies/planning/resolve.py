@@ -70,7 +70,10 @@ class Job(Generic[P]):
             cut = f"; {arg('trials', self.trials)} ends before the last {len(first) - self.trials} of them"
             cut = cut if self.trials < len(first) else ""
             last = len(first) - 1
-            lines.append(f"trial 0 has the method's defaults, trials 1 to {last} the settings of {arg('start')}{cut}")
+            typed = self.request.typed
+            source = arg("start") if typed is None or "start" in typed else arg("config", typed["config"])
+            which = "trial 1" if last == 1 else f"trials 1 to {last}"
+            lines.append(f"trial 0 has the method's defaults, {which} the settings of {source}{cut}")
         return lines
 
 

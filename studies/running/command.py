@@ -42,14 +42,15 @@ def elsewhere(storage: str, out: str) -> list[str]:
 
 
 def names(request: Request) -> list[str]:
-    """The arguments that were given, in the order of the fields."""
-    return [name for group in GROUPS.values() for name in group.model_fields if name in request.given]
+    """The arguments that were given, in the order of the fields; those of a config are in its file."""
+    given = request.given if request.typed is None else request.typed
+    return [name for group in GROUPS.values() for name in group.model_fields if name in given]
 
 
 def values(request: Request, name: str) -> list[Any]:
     """The values of an argument; files and ranges of a space are given one by one."""
     group = next(group for group, fields in GROUPS.items() if name in fields.model_fields)
-    value = getattr(getattr(request, group), name)
+    value = getattr(getattr(request, group), name) if request.typed is None else request.typed[name]
     if name == "storage":
         return [public(value)]
     if name in ("space", "start"):
