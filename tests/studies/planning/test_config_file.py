@@ -10,8 +10,10 @@ import search
 import studies
 from finetune.arguments import as_options
 from finetune.errors import UserError
+from spaces import SPACES
+from studies.planning.config_file import ALIASES
 from studies.planning.plain_yaml import Loader
-from studies.planning.request import request_of
+from studies.planning.request import fields, request_of
 from studies.planning.resolve import resolve
 from studies.running.command import command_of
 
@@ -89,6 +91,13 @@ def test_names_of_the_trainer_and_of_competitions_are_read_and_said(write):
     assert (request.recipe.max_length, request.recipe.epochs) == (64, 3)
     assert request.aim.start == ({"method": "awp", "settings": {"adv_lr": 1e-4, "start_epoch": 1}},)
     assert "max_len is read as max_length" in str(request.notes[0])
+
+
+def test_every_other_name_is_that_of_an_argument_or_a_setting():
+    settings = {name for space in SPACES.values() for name in space} | {"start_epoch"}
+    later = {"head_learning_rate", "layer_decay", "label_smoothing"}
+    assert set(ALIASES.values()) <= {name for name, _ in fields()} | settings | later
+    assert not set(ALIASES) & ({name for name, _ in fields()} | settings)
 
 
 def test_values_are_those_of_yaml_1_2():
