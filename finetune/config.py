@@ -99,6 +99,14 @@ class Recipe(Strict):
     schedule: Literal["linear", "cosine", "constant"] = Field(
         "linear", description="the rate after the warmup: linear, cosine (both down to 0) or constant (linear)"
     )
+    loss: Literal["cross_entropy", "focal", "bce", "mse", "smooth_l1"] | None = Field(
+        None, description="cross_entropy, focal, bce, mse or smooth_l1 (the task's usual one)"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="cross_entropy: share spread over all classes (0)")
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced: rare classes count more in the loss (none)"
+    )
+    focal_gamma: float = Field(2.0, ge=0, le=20, description="focal: how much less easy rows count (2)")
     max_length: int = Field(128, ge=4, description="longest text in tokens (128)")
     gradient_accumulation: int = Field(1, ge=1, description="micro-batches per optimiser step (1)")
     max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping, after unscaling (1.0)")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from adv.core.ball import Ball
-from adv.core.passes import Passes, call_model, random_state, set_random_state
+from adv.core.passes import Forward, Passes, call_model, random_state, set_random_state
 from adv.core.precision import FP32, Precision
 from adv.core.settings import AttackError, setting
 from adv.core.shift import find_embedding, shifted_embeddings
@@ -66,13 +66,14 @@ class FixedAttack(EmbeddingMethod):
     def ascend(self, shift: Tensor, gradient: Tensor, ball: Ball, passes: Passes) -> tuple[Tensor, Tensor]:
         return ball.climb(shift, gradient, STEP * self._radii, self._radii)
 
-    def answer(self, model: nn.Module, batch: Any, precision: Precision = FP32) -> Any:
+    def answer(self, model: nn.Module, batch: Any, precision: Precision = FP32, forward: Forward = call_model) -> Any:
         """The model's output on perturbed embeddings; weights, gradients and generators stay as they are.
 
         Args:
             model: In evaluation mode, or dropout acts as in a training step.
             batch: As in ``backward``, with labels: the attack raises the loss.
             precision: Autocast. Under fp16 the gradients are taken in fp32, as nothing scales the loss here.
+            forward: As in ``backward``.
 
         Raises:
             AttackError: The attack cannot act on this model, or its gradients are not finite.
@@ -97,11 +98,11 @@ class FixedAttack(EmbeddingMethod):
         graded = FP32 if precision.dtype is torch.float16 else precision
         torch.manual_seed(self.seed)
         try:
-            with torch.enable_grad(), Passes(model, batch, graded, call_model, same_dropout=True) as passes:
+            with torch.enable_grad(), Passes(model, batch, graded, forward, same_dropout=True) as passes:
                 worst = self.find(passes, embedding, before=0.0)
             if not worst.finite:
                 raise AttackError("the gradients of the attack are not finite")
             with torch.no_grad(), shifted_embeddings(embedding, worst.shift), precision.autocast(passes.device):
-                return model(**batch)
+                return forward(model, batch)
         finally:
             set_random_state(state)

@@ -70,11 +70,13 @@ def take_over(model: Any, batch: dict[str, Tensor], was: dict[int, str], names: 
         batch: A text that the model can read.
         was: The names of the head's outputs.
         names: Their names in the data.
-        scale: Mean and standard deviation of the targets; None if labels have no units.
+        scale: How the output becomes a target; None if labels have no units.
 
     Returns:
         What was done, as the end of a sentence.
     """
+    if scale is not None and scale.log_odds:
+        return " as it is: its output is read as log-odds"
     try:
         if scale is not None:
             changed = in_units(model, batch, -scale.mean / scale.std, 1 / scale.std)[0]

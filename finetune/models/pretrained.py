@@ -49,6 +49,8 @@ class Models:
         self.commit: str | None = None
         # The units of a loaded head's output.
         self.scale = self.kind.scale(task.train.labels)
+        if self.scale is not None and recipe.loss == "bce":
+            self.scale = self.scale.of_shares()
         # The padding token of its configuration, and whether it is kept if the tokeniser has another.
         self.own_pad: int | None = None
         self.keep_pad = False

@@ -43,10 +43,21 @@ class Labels:
 
 @dataclass(frozen=True)
 class Scale:
-    """Mean and standard deviation (targets,) of the train labels, by which the targets are standardised for training."""
+    """How the model's output becomes a target.
+
+    Args:
+        mean: Mean of the train labels (targets,), by which the targets are standardised for training.
+        std: Their standard deviation (targets,).
+        log_odds: Whether the output is the logarithm of the odds of a share, so that its sigmoid is the target.
+    """
 
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
+    log_odds: bool = False
+
+    def of_shares(self) -> "Scale":
+        """The scale of as many targets that are shares from 0 to 1: they stay as they are, and the output is log-odds."""
+        return Scale(np.zeros_like(self.mean), np.ones_like(self.std), log_odds=True)
 
 
 class Kind(ABC):

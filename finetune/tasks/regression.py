@@ -73,6 +73,10 @@ class Regression(Kind):
     def predictions(self, logits: Sequence[Array], targets: Sequence[Array], scale: Scale | None) -> Array:
         """Predictions (rows, targets) in the units of the data."""
         output = np.stack(logits)
+        if scale is not None and scale.log_odds:
+            from scipy.special import expit  # a refused option need not wait for it
+
+            return np.asarray(expit(output))
         return output if scale is None else output * scale.std + scale.mean
 
     def cells(self, names: tuple[str, ...], labels: Array, output: Array) -> dict[str, list[Any]]:

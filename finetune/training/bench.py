@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from adv import AttackError, Precision
+from adv.core.passes import Forward, call_model
 from finetune.arguments import Line, arg
 from finetune.config import Recipe
 from finetune.data.encode import Encoded, encode, score_batches
@@ -22,6 +23,7 @@ from finetune.models.pretrained import Models
 from finetune.tasks import KINDS
 from finetune.tasks.metrics import evaluate
 from finetune.tasks.task import Rows, Task
+from finetune.training.losses import forward_of, of_shares, refuse_misfit, weights_told
 from finetune.training.views import Answer, attacked, plainly
 
 AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -51,6 +53,7 @@ class Bench:
 
     def __init__(self, task: Task, recipe: Recipe, views: Sequence[str] = ()) -> None:
         torch.set_num_threads(recipe.threads)
+        refuse_misfit(recipe, KINDS[task.kind], task)
         self.task, self.kind, self.models = task, KINDS[task.kind], Models(recipe, task)
         self.scale = self.models.scale
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -60,6 +63,10 @@ class Bench:
                 self.models, recipe.seed, (task.train, task.validation, task.test), recipe.max_length
             ).max_length
         self.train, self.validation = self.encode(task.train), self.encode(task.validation)
+        self.models.notes += weights_told(recipe, self.kind, self.train.labels, [*self.models.names.values()])
+        # The attack of the view is that of the model's own loss, whatever loss a trial trains: all meet the same one.
+        # Only where the output is log-odds would the model's own loss, of plain numbers, attack in the wrong direction.
+        self._attacked_by = self.forward_of(recipe) if of_shares(recipe, self.kind) else call_model
         self.views = tuple(views)
         self._noisy = self.encode(noisy(task.validation)) if "noisy" in views else None
         if "robust" in views:
@@ -86,14 +93,25 @@ class Bench:
         self.models.notes += [line] * (line not in self.models.notes)
         return encode(rows, tokenizer, self.max_length, targets)
 
+    def forward_of(self, recipe: Recipe) -> Forward:
+        """How a pass that trains calls the model, for ``Method.backward``: with the loss that the recipe asks for.
+
+        Raises:
+            UserError: That loss does not fit the labels.
+        """
+        return forward_of(recipe, self.kind, self.train.labels, len(self.models.names), self.device)
+
     def _refuse_unattackable(self, recipe: Recipe) -> None:
         """Attack one row, with the model that will be trained, before anything is written."""
         model = self.models.look_at(recipe.seed).to(self.device)
         one = replace(self.validation, lengths=self.validation.lengths[:1])
         try:
-            self.predict(model, one, dtype=AUTOCAST[recipe.precision], answer=attacked(self.models.tokenizer))
+            self.predict(model, one, dtype=AUTOCAST[recipe.precision], answer=self._attacked())
         except AttackError as error:
             raise UserError(f"{arg('model', self.models.source)} cannot be measured in the robust view: {error}") from None
+
+    def _attacked(self) -> Answer:
+        return attacked(self.models.tokenizer, forward=self._attacked_by)
 
     def predict(
         self,
@@ -137,7 +155,7 @@ class Bench:
         values = evaluate(self.task, rows.labels, self.predict(model, data, size, dtype))
         if "robust" in self.views:
             # As many rows at a time as in training, for their backward passes need as much memory.
-            output = self.predict(model, data, recipe.batch_size, dtype, attacked(self.models.tokenizer))
+            output = self.predict(model, data, recipe.batch_size, dtype, self._attacked())
             values |= evaluate(self.task, rows.labels, output, "robust")
         if "noisy" in self.views:
             noise = self._noisy if data is self.validation and self._noisy else self.encode(noisy(rows))

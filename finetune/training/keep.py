@@ -21,6 +21,15 @@ STANDARDISED = (
     "the last layer of the model cannot hold the units of the targets, so its saved predictions are standardised: "
     "value = prediction * std + mean, see its README.md and config.json (target_mean, target_std)"
 )
+LOG_ODDS = (
+    "the loss bce trains log-odds, and so the saved model predicts: value = 1 / (1 + exp(-prediction)), see its README.md and "
+    "config.json (output)"
+)
+README_LOG_ODDS = """# Predictions are log-odds
+
+The targets are shares from 0 to 1, and the model was trained with binary cross entropy. `torch.sigmoid(logits)` are the
+predicted targets.
+"""
 README = """# Predictions are standardised
 
 The last layer of this model has no bias, so the units of the targets could not be written into it.
@@ -54,7 +63,10 @@ def keep(bench: Bench, model: nn.Module, folder: Path) -> list[str]:
     batch = bench.validation.batch(np.arange(min(COMPARED, len(bench.validation))), bench.device)
     del batch["labels"]
     weights, notes, standardised = saved.state_dict(), [], False
-    if bench.scale is not None:
+    if bench.scale is not None and bench.scale.log_odds:
+        standardised = True
+        notes.append(LOG_ODDS)
+    elif bench.scale is not None:
         folded, norm = in_units(model, batch, bench.scale.mean, bench.scale.std)
         weights, standardised = weights | folded, not folded
         if standardised:
@@ -71,12 +83,14 @@ def keep(bench: Bench, model: nn.Module, folder: Path) -> list[str]:
 
 
 def _explain(scale: Scale, folder: Path) -> None:
-    """Write mean and standard deviation to where people look for them."""
+    """Write how outputs become targets to where people look for it."""
     mean, std = ([float(value) for value in values] for values in (scale.mean, scale.std))
+    facts = {"output": "log_odds"} if scale.log_odds else {"target_mean": mean, "target_std": std}
     config = folder / "config.json"
-    values = json.loads(config.read_text(encoding="utf-8")) | {"target_mean": mean, "target_std": std}
+    values = json.loads(config.read_text(encoding="utf-8")) | facts
     config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(README.format(mean=mean, std=std), encoding="utf-8")
+    text = README_LOG_ODDS if scale.log_odds else README.format(mean=mean, std=std)
+    (folder / "README.md").write_text(text, encoding="utf-8")
 
 
 def difference(bench: Bench, model: nn.Module, folder: Path, standardised: bool) -> str | None:

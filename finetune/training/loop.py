@@ -68,6 +68,7 @@ class Training:
         self.bench, self.recipe, self.method = bench, recipe, method
         self.model = bench.models.build(recipe.seed).to(bench.device)
         self.optimiser = adamw(self.model, recipe)
+        self.forward = bench.forward_of(recipe)
         method.follow(self.optimiser)
         self.steps = total_steps(bench.train, recipe)
         self.average = Average(self.model, recipe, self.steps)
@@ -101,7 +102,7 @@ class Training:
         for step in epoch_steps(self.bench.train, self.recipe, number, active, self.bench.device):
             for micro in step.micros:
                 torch.manual_seed(micro.seed)
-                loss = active.backward(self.model, micro.batch, self.precision, share=micro.weight)
+                loss = active.backward(self.model, micro.batch, self.precision, self.forward, micro.weight)
                 total += loss * micro.share
             taken = self._step(step.position)
             active.after_step(self.model)

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from adv import Precision
+from adv.core.passes import Forward, call_model, read_logits
 from adv.steps.fixed import FixedAttack
 from finetune.arguments import Line, arg
 from finetune.data.noise import SHARE
@@ -27,14 +28,13 @@ def plainly(model: nn.Module, batch: dict[str, Tensor], precision: Precision) ->
     return found
 
 
-def attacked(tokenizer: Any, attack: FixedAttack | None = None) -> Answer:
-    """The logits under the fixed attack, which leaves the tokeniser's special tokens alone."""
+def attacked(tokenizer: Any, attack: FixedAttack | None = None, forward: Forward = call_model) -> Answer:
+    """The logits under the fixed attack on the loss of ``forward``; the tokeniser's special tokens are left alone."""
     known = [getattr(tokenizer, name, None) for name in NOT_TEXT]
     attack = (attack or FixedAttack()).sparing([token for token in known if token is not None])
 
     def answer(model: nn.Module, batch: dict[str, Tensor], precision: Precision) -> Tensor:
-        found: Tensor = attack.answer(model, batch, precision).logits
-        return found
+        return read_logits(attack.answer(model, batch, precision, forward))
 
     return answer
 

@@ -87,7 +87,7 @@ def gather(bed: Bed, build: Callable[[], Method], recipe: Recipe, steps: int) ->
     method.after_step(bed.model)
     method.diagnostics()
     scaled = bed.precision.scaler is not None
-    observer = Observer(bed.model, float(bed.unit) if scaled else None)
+    observer = Observer(bed.model, float(bed.unit) if scaled else None, bed.forward)
     attacked = bed.outcome(method, observer.forward)
     measured = method.diagnostics()
     return Facts(bed.model, method, recipe.epochs, observer, bed.outcome(Clean()), attacked, measured, halvings)

@@ -34,11 +34,19 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Bed:
-    """Where steps are tried: each starts without gradients and with the same dropout, and does not change the weights."""
+    """Where steps are tried: each starts without gradients and with the same dropout, and does not change the weights.
+
+    Args:
+        model: The model.
+        micro: The batch of the steps.
+        precision: Autocast and loss scaling.
+        forward: How a pass calls the model.
+    """
 
     model: nn.Module
     micro: Micro
     precision: Precision
+    forward: Forward = call_model
 
     @property
     def device(self) -> torch.device:
@@ -49,14 +57,14 @@ class Bed:
         """The factor of a gradient: the micro-batch's share times the loss scale."""
         return self.precision.unit(self.device, self.micro.weight)
 
-    def run(self, method: Method, forward: Forward = call_model) -> Tensor:
-        """Run one step of ``method`` as the training loop does; return its objective."""
+    def run(self, method: Method, forward: Forward | None = None) -> Tensor:
+        """Run one step of ``method`` as the training loop does, or with an observed ``forward``; return its objective."""
         self.model.zero_grad()
         self.model.train()
         torch.manual_seed(self.micro.seed)
-        return method.backward(self.model, self.micro.batch, self.precision, forward, self.micro.weight)
+        return method.backward(self.model, self.micro.batch, self.precision, forward or self.forward, self.micro.weight)
 
-    def outcome(self, method: Method, forward: Forward = call_model) -> Outcome:
+    def outcome(self, method: Method, forward: Forward | None = None) -> Outcome:
         """Run one step and return its objective and gradients."""
         objective = float(self.run(method, forward))
         unit = self.unit
@@ -72,6 +80,7 @@ class Observer:
     Args:
         model: The model of the step.
         unit: The loss scale times the micro-batch's share; None if there is no scaler.
+        called: How a pass calls the model.
 
     Attributes:
         modules: Largest relative change that hooks made to the output of each hooked module, by name.
@@ -83,6 +92,7 @@ class Observer:
 
     model: nn.Module
     unit: float | None
+    called: Forward = call_model
     modules: dict[str, float] = field(default_factory=dict)
     weights: dict[str, int] = field(default_factory=dict)
     moved: float = 0.0
@@ -112,7 +122,7 @@ class Observer:
                 for name, module in model.named_modules()
                 if hooks_of(module) - self._hooks.get(name, set())
             ]
-            output = call_model(model, batch)
+            output = self.called(model, batch)
         loss = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
         if isinstance(loss, Tensor):
             if perturbed or any(max(change, default=0.0) > 0 for change in changes):

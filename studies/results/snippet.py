@@ -5,8 +5,11 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from adv import METHODS
+from finetune.config import Recipe
 from studies.results.best import Best, LoopBest
 
+# Fields of the recipe that may put another loss on the model.
+OF_THE_LOSS = ("loss", "label_smoothing", "class_weights")
 TEMPLATE = Path(__file__).with_name("snippet.py.jinja")
 
 
@@ -39,5 +42,6 @@ def as_python(best: Best | LoopBest) -> str:
         settings=settings,
         recipe=best.recipe.model_dump(),
         averaged=best.recipe.average != "none",
+        forward=any(getattr(best.recipe, name) != Recipe.model_fields[name].default for name in OF_THE_LOSS),
         data=best.data.model_dump(),
     )
