@@ -94,6 +94,10 @@ class Recipe(Strict):
     epochs: int = Field(6, ge=1, description="epochs (6 for tiny, else 3)")
     batch_size: int = Field(16, ge=1, description="rows of a micro-batch (16)")
     learning_rate: float = Field(4e-3, gt=0, description="peak learning rate (4e-3 for tiny, else 5e-5)")
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="rate of a layer as a share of that of the next one up; 1: all the same (1)"
+    )
+    head_learning_rate: float | None = Field(None, gt=0, description="peak learning rate of the head (learning_rate)")
     weight_decay: float = Field(0.01, ge=0, description="weight decay of AdamW (0.01)")
     warmup: float = Field(0.1, ge=0, lt=1, description="warmup, share of the steps (0.1)")
     schedule: Literal["linear", "cosine", "constant"] = Field(

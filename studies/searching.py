@@ -19,6 +19,7 @@ from studies.planning.identity import asked, identity_of
 from studies.planning.plan import Plan
 from studies.planning.request import Request
 from studies.planning.resolve import Job, on_threads, resolve, too_many_threads
+from studies.planning.tuned import refuse_unfit
 from studies.report.progress import Watch
 from studies.report.screen import Screen
 from studies.result import Result, Results
@@ -66,6 +67,8 @@ def search_all(
         metric, threads = metrics_for(task, request.aim.metric)[0], jobs[0].plan.recipe.threads
         views = views_of(metric, request.aim.record, request.aim.second)
         bench = Bench(task, request.recipe.model_copy(update={"threads": threads}), views)
+        for job in jobs:
+            refuse_unfit(job.plan.space, job.plan.recipe, bench)
         storage = storage or open_storage(url)
         costs = [told(views, len(bench.train), len(bench.validation))] if views else []
         for line in [*lines, too_many_threads(threads), *bench.read, *bench.notes, *costs]:

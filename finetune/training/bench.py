@@ -97,9 +97,14 @@ class Bench:
         """How a pass that trains calls the model, for ``Method.backward``: with the loss that the recipe asks for.
 
         Raises:
-            UserError: That loss does not fit the labels.
+            UserError: That loss does not fit the labels, or what this bench made of them.
         """
-        return forward_of(recipe, self.kind, self.train.labels, len(self.models.names), self.device)
+        found = forward_of(recipe, self.kind, self.train.labels, len(self.models.names), self.device)
+        if of_shares(recipe, self.kind) != (self.scale is not None and self.scale.log_odds):
+            raise UserError(
+                f"{arg('loss', 'bce')} leaves targets as they are, other losses standardise them: make another Bench"
+            )
+        return found
 
     def _refuse_unattackable(self, recipe: Recipe) -> None:
         """Attack one row, with the model that will be trained, before anything is written."""

@@ -22,8 +22,8 @@ STANDARDISED = (
     "value = prediction * std + mean, see its README.md and config.json (target_mean, target_std)"
 )
 LOG_ODDS = (
-    "the loss bce trains log-odds, and so the saved model predicts: value = 1 / (1 + exp(-prediction)), see its README.md and "
-    "config.json (output)"
+    "the loss bce trains log-odds, and so the saved model predicts: value = 1 / (1 + exp(-prediction)), see its README.md "
+    "and config.json (output)"
 )
 README_LOG_ODDS = """# Predictions are log-odds
 

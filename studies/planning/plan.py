@@ -21,13 +21,13 @@ from finetune.arguments import arg
 from finetune.config import Data, Recipe, checked
 from finetune.errors import UserError, first_line, near
 from spaces import RECIPE, Space, space_of
-from spaces.recipe import around
+from studies.planning.idle import refuse_idle
 from studies.planning.scalar import scalar
+from studies.planning.tuned import range_of, usual
 
 # Where it was given, the setting, its value or range, and whether that is a range.
 Change = tuple[str, str, Any, bool]
 FORM = "LOW:HIGH or LOW:HIGH:log"
-AVERAGES = {"half_life": "ema", "swa_start": "swa", "swa_lr": "swa"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Plan:
     def defaults(self) -> dict[str, Any]:
         """The defaults of the searched settings, moved to the nearest value in the space if they lie outside."""
         method = METHODS[self.method](**self.fixed)
-        values = {name: getattr(self.recipe if name in RECIPE else method, name) for name in self.space}
+        values = {name: usual(name, self.recipe) if name in RECIPE else getattr(method, name) for name in self.space}
         return {name: inside(self.space[name], value) for name, value in values.items()}
 
     @property
@@ -119,7 +119,7 @@ def make_plan(
     for name in tune:
         if name not in RECIPE:
             raise UserError(f"{arg('tune', name)} is not a recipe parameter{near(name, RECIPE)}")
-        space[name] = around(name, getattr(recipe, name))
+        space[name] = range_of(name, recipe)
     refuse_idle(recipe, tune)
     changes = [change for part in spaces for change in changes_of(part)]
     for name, value in (fixes or {}).items():
@@ -183,23 +183,6 @@ def drop_idle(method: str, space: Space, fixed: dict[str, Any], named: dict[str,
         if name in named:
             raise UserError(f"{named[name]}: {name} does nothing with {reason}; leave it out, or set {reason.split('=')[0]}")
         space.pop(name, None)
-
-
-def refuse_idle(recipe: Recipe, tune: Sequence[str]) -> None:
-    """Refuse settings of an average that is not used, if the user gave them or wants to tune them.
-
-    Raises:
-        UserError: Such a setting would do nothing.
-    """
-    for name, average in AVERAGES.items():
-        if "average" in tune or recipe.average == average:
-            continue
-        now = f"{arg('average')} is {recipe.average}"
-        if name in tune:
-            way = f"{arg('average', average)}, or average among {arg('tune')}"
-            raise UserError(f"{arg('tune', name)} needs {way}: {now}")
-        if name in recipe.model_fields_set:
-            raise UserError(f"{arg(name)} only has an effect with {arg('average', average)}: {now}")
 
 
 def apply(where: str, name: str, value: Any, ranged: bool, method: str, space: Space, fixed: dict[str, Any]) -> None:

@@ -39,6 +39,17 @@ def numbers_task(targets=2):
     return Task("numbers", "regression", names, numbers(task.train), numbers(task.validation), numbers(task.test))
 
 
+def shares_task(targets=2):
+    """The words and commas of the reviews, as shares of the longest."""
+    task = numbers_task(targets)
+    most = np.max([part.labels.max(0) for part in (task.train, task.validation, task.test)], axis=0)
+    parts = {
+        name: Rows(rows.texts, None, rows.labels / most)
+        for name, rows in (("train", task.train), ("validation", task.validation), ("test", task.test))
+    }
+    return replace(task, **parts)
+
+
 def write_lines(path, rows):
     """JSON lines."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

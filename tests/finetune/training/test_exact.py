@@ -27,6 +27,12 @@ OPTIONS = {
     "warmup": {"warmup": 0.8},
     "clipping": {"max_grad_norm": 0.05},
     "weight decay": {"weight_decay": 0.9},
+    "cosine": {"schedule": "cosine"},
+    "constant": {"schedule": "constant"},
+    "layer decay": {"layer_decay": 0.7},
+    "head rate": {"head_learning_rate": 0.05},
+    "focal": {"loss": "focal", "focal_gamma": 1.0, "batch_size": 7, "gradient_accumulation": 2},
+    "smoothing": {"label_smoothing": 0.2, "class_weights": "balanced"},
 }
 # The first epoch is clean.
 METHODS = {"fgm": lambda: FGM(start_epoch=1), "awp": lambda: AWP(start_epoch=1, adv_lr=0.1)}

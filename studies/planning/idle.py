@@ -1,0 +1,40 @@
+"""Settings of the recipe that would do nothing beside the others."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from finetune.arguments import arg
+from finetune.config import Recipe
+from finetune.errors import UserError
+from finetune.words import listed
+
+# A setting, and the values of another with which it has an effect; None is what the task usually has.
+NEEDS: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "half_life": ("average", ("ema",)),
+    "swa_start": ("average", ("swa",)),
+    "swa_lr": ("average", ("swa",)),
+    "focal_gamma": ("loss", ("focal",)),
+    "label_smoothing": ("loss", ("cross_entropy", None)),
+    "class_weights": ("loss", ("cross_entropy", "focal", "bce", None)),
+}
+# Values that ask for nothing.
+OFF: dict[str, Any] = {"label_smoothing": 0.0, "class_weights": "none"}
+
+
+def refuse_idle(recipe: Recipe, tune: Sequence[str]) -> None:
+    """Refuse settings of what is not used, such as an average, if the user gave them or wants to tune them.
+
+    Raises:
+        UserError: Such a setting would do nothing.
+    """
+    for name, (other, useful) in NEEDS.items():
+        value = getattr(recipe, other)
+        if other in tune or value in useful:
+            continue
+        now = f"{arg(other)} is {value}" if value is not None else f"there is no {arg(other)}"
+        first, *more = (word for word in useful if word is not None)
+        ways = listed([arg(other, first), *more], "or")
+        if name in tune:
+            raise UserError(f"{arg('tune', name)} needs {ways}, or {other} among {arg('tune')}: {now}")
+        if name in recipe.model_fields_set and getattr(recipe, name) != OFF.get(name):
+            raise UserError(f"{arg(name)} only has an effect with {ways}: {now}")

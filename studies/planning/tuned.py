@@ -1,0 +1,53 @@
+"""Recipe parameters that are searched: their ranges, and what they are in trial 0."""
+
+from typing import TYPE_CHECKING, Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+
+from finetune.arguments import arg
+from finetune.config import Recipe
+from finetune.errors import UserError
+from spaces import Space
+from spaces.recipe import around
+
+if TYPE_CHECKING:
+    from finetune.training.bench import Bench
+
+# Parameters whose values may not fit the labels, which are read later.
+OF_THE_LOSS = ("loss", "label_smoothing", "class_weights")
+
+
+def range_of(name: str, recipe: Recipe) -> BaseDistribution:
+    """The range of a recipe parameter.
+
+    Raises:
+        UserError: It depends on a choice that the recipe leaves open.
+    """
+    if name == "loss" and recipe.loss in (None, "focal"):
+        ways = f"{arg('loss', 'cross_entropy')} or bce (then focal is tried too) or mse (and smooth_l1)"
+        raise UserError(f"{arg('tune', 'loss')} needs the usual loss of the task, which says what else fits: {ways}")
+    return around(name, usual(name, recipe))
+
+
+def usual(name: str, recipe: Recipe) -> Any:
+    """The recipe's value of a parameter, or what it is where the recipe leaves it open."""
+    value = getattr(recipe, name)
+    return recipe.learning_rate if name == "head_learning_rate" and value is None else value
+
+
+def refuse_unfit(space: Space, recipe: Recipe, bench: "Bench") -> None:
+    """Refuse searched losses that do not fit the labels, before a trial fails with one.
+
+    Raises:
+        UserError: A value of the range does not fit.
+    """
+    for name in OF_THE_LOSS:
+        for value in ends(space[name]) if name in space else ():
+            bench.forward_of(recipe.model_copy(update={name: value}))
+
+
+def ends(distribution: BaseDistribution) -> tuple[Any, ...]:
+    """All choices, or the highest value of a range."""
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices
+    return (distribution.high,) if isinstance(distribution, FloatDistribution) else ()
