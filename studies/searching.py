@@ -67,13 +67,11 @@ def search_all(
         metric, threads = metrics_for(task, request.aim.metric)[0], jobs[0].plan.recipe.threads
         views = views_of(metric, request.aim.record, request.aim.second)
         bench = Bench(task, request.recipe.model_copy(update={"threads": threads}), views)
-        for job in jobs:
-            refuse_unfit(job.plan.space, job.plan.recipe, bench)
+        refuse_unfit([job.plan for job in jobs], bench)
         storage = storage or open_storage(url)
         costs = [told(views, len(bench.train), len(bench.validation))] if views else []
-        for line in [*lines, too_many_threads(threads), *bench.read, *bench.notes, *costs]:
-            if line:
-                screen.say(line)
+        for line in filter(None, [*lines, too_many_threads(threads), *bench.read, *bench.notes, *costs]):
+            screen.say(line)
         found = {}
         for line in dict.fromkeys(line for job in jobs for line in choices(job)):
             screen.say(line)

@@ -1,5 +1,6 @@
 """Recipe parameters that are searched: their ranges, and what they are in trial 0."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
@@ -7,11 +8,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from finetune.arguments import arg
 from finetune.config import Recipe
 from finetune.errors import UserError
-from spaces import Space
 from spaces.recipe import around
 
 if TYPE_CHECKING:
     from finetune.training.bench import Bench
+    from studies.planning.plan import Plan
 
 # Parameters whose values may not fit the labels, which are read later.
 OF_THE_LOSS = ("loss", "label_smoothing", "class_weights")
@@ -35,15 +36,16 @@ def usual(name: str, recipe: Recipe) -> Any:
     return recipe.learning_rate if name == "head_learning_rate" and value is None else value
 
 
-def refuse_unfit(space: Space, recipe: Recipe, bench: "Bench") -> None:
+def refuse_unfit(plans: Sequence["Plan"], bench: "Bench") -> None:
     """Refuse searched losses that do not fit the labels, before a trial fails with one.
 
     Raises:
         UserError: A value of the range does not fit.
     """
-    for name in OF_THE_LOSS:
-        for value in ends(space[name]) if name in space else ():
-            bench.forward_of(recipe.model_copy(update={name: value}))
+    for plan in plans:
+        for name in OF_THE_LOSS:
+            for value in ends(plan.space[name]) if name in plan.space else ():
+                bench.forward_of(plan.recipe.model_copy(update={name: value}))
 
 
 def ends(distribution: BaseDistribution) -> tuple[Any, ...]:

@@ -24,7 +24,7 @@ NAMES = [
     ("--task review", "unknown task 'review'", "did you mean 'reviews'?", "--data"),
     ("export --format yml", "unknown format 'yml'", "did you mean 'yaml'?"),
     ("--tune learning_rat", "--tune learning_rat", "did you mean 'learning_rate'?"),
-    ("--tune epsilon", "--tune epsilon", "choose from average, batch_size, epochs, half_life, learning_rate"),
+    ("--tune epsilon", "--tune epsilon", "choose from average, batch_size", "epochs", "half_life", "learning_rate"),
 ]
 NUMBERS = [
     ("--trials 0", "--trials is 0", "greater than or equal to 1"),

@@ -106,12 +106,12 @@ def test_a_searched_value_that_does_not_fit_the_labels_is_refused_before_a_trial
     bench = Bench(shares_task(), Recipe(**given))
     made = plan_of("fgm", tune=tune, **given)
     with pytest.raises(UserError) as error:
-        refuse_unfit(made.space, made.recipe, bench)
+        refuse_unfit([made], bench)
     assert words in str(error.value)
 
 
 def test_searched_values_that_fit_are_taken() -> None:
     names = ["loss", "label_smoothing", "class_weights", "focal_gamma", "learning_rate"]
     made = plan_of("fgm", tune=names, loss="cross_entropy")
-    refuse_unfit(made.space, made.recipe, Bench(reviews_task(), Recipe()))
+    refuse_unfit([made], Bench(reviews_task(), Recipe()))
     assert set(names) <= RECIPE.keys()
