@@ -14,10 +14,18 @@ TINY = "tiny"
 # double: "..." with "" inside; backslash: "..." with \\" inside; single: '...' with '' inside; none: marks are text.
 Quoting: TypeAlias = Literal["double", "backslash", "single", "none"]
 # Kinds of task: each is the file of that name in finetune/tasks. If labels fit several kinds, the first is taken.
-KindName: TypeAlias = Literal["classification", "regression"]
+KindName: TypeAlias = Literal["multilabel", "classification", "ordinal", "regression"]
 # Views of the validation rows beside the rows as they are: each is in finetune/training/views.py.
 View: TypeAlias = Literal["robust", "noisy"]
 KINDS = listed(get_args(KindName), "or")
+# What people ask for beside these.
+ELSE = {
+    "multiple choice": ("multiple_choice", "swag"),
+    "generation": (
+        *("generation", "text_generation", "seq2seq", "summarization", "translation", "causal_lm", "question_answering"),
+        *("bleu", "sacrebleu", "rouge", "rouge1", "rouge2", "rougel", "rougelsum", "perplexity", "meteor", "chrf", "ter"),
+    ),
+}
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -51,6 +59,18 @@ class Data(Strict):
         ("label",), min_length=1, description="column with the label; separate several targets by commas (label)"
     )
     kind: KindName | None = Field(None, description=f"{KINDS} (detected from labels and metric)")
+    label_separator: str | None = Field(
+        None, description="multilabel: what separates the names of labels in a cell: ',', ';', '|', ..."
+    )
+    thresholds: Literal["fixed", "tuned"] = Field(
+        "fixed", description="multilabel: a label is predicted above 0.5, or above what is best on validation (fixed)"
+    )
+    label_order: tuple[str, ...] | None = Field(
+        None, min_length=2, description="ordinal: the classes, lowest first: bad,ok,good (numbers have an order)"
+    )
+    ordinal_as: Literal["cumulative", "classes", "number"] | None = Field(
+        None, description="ordinal: trained as cumulative logits, as plain classes, or as a number (cumulative)"
+    )
     delimiter: str | None = Field(None, description="character between the cells of a .csv or .tsv (detected)")
     quoting: Quoting | None = Field(None, description="how cells are quoted: double, backslash, single, or none (detected)")
     encoding: str | None = Field(None, description="encoding of text files (utf-8, or detected)")
@@ -63,6 +83,28 @@ class Data(Strict):
         value = {"tab": "\t", "\\t": "\t"}.get(value or "", value)
         if value is not None and (len(value) != 1 or value in "\r\n\"'"):
             raise ValueError("give one character, or tab")
+        return value
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _of_this_program(cls, value: Any) -> Any:
+        if isinstance(value, str) and value not in get_args(KindName) and (what := no_task(value)):
+            raise ValueError(what)
+        return value
+
+    @field_validator("label_separator")
+    @classmethod
+    def _some_separator(cls, value: str | None) -> str | None:
+        value = {"tab": "\t", "\\t": "\t", "blank": " ", "space": " "}.get(value or "", value)
+        if value is not None and (not value or value.strip().isalnum()):
+            raise ValueError("give a mark such as ',' ';' or '|', or tab or blank")
+        return value
+
+    @field_validator("label_order")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and len(set(value)) < len(value):
+            raise ValueError("it names a class twice")
         return value
 
     @field_validator("encoding")
@@ -123,6 +165,18 @@ class Recipe(Strict):
     swa_lr: float = Field(0.5, gt=0, le=1, description="swa: constant learning rate, share of the peak (0.5)")
     threads: int = Field(1, ge=1, le=1024, description="CPU threads (1 for tiny, else all)")
     seed: int = Field(0, ge=0, lt=2**32, description="seed of sampler, model, data order and dropout (0)")
+
+
+def no_task(name: str) -> str:
+    """Why a kind of task or a metric is not for this program; empty if nothing is known about it.
+
+    Example:
+        >>> no_task("bleu").split(":")[0], no_task("accuracy")
+        ('generation is not a task of this program', '')
+    """
+    plain = name.lower().replace("-", "_").replace(" ", "_")
+    what = next((what for what, names in ELSE.items() if plain in names), "")
+    return f"{what} is not a task of this program: it trains {KINDS}" if what else ""
 
 
 def checked(kind: type[Model], values: dict[str, Any], where: str = "") -> Model:

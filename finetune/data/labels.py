@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from finetune.arguments import arg
 from finetune.config import Data
@@ -21,25 +22,53 @@ def kind_of(table: Table, columns: Sequence[str], data: Data, metric: str | None
     """The kind of task: the requested one, else the only one with the metric, else what the labels look like (printed).
 
     Raises:
-        UserError: The kind takes only one label column, or the labels do not look like those of any kind.
+        UserError: The kind takes only one label column, the labels do not look like those of any kind, or an option of the
+            data is for another kind.
     """
-    found, why = list(KINDS.values()), ""
-    if data.kind is not None:
-        found, why = [KINDS[data.kind]], arg("kind", data.kind)
-    elif metric is not None and viewed(metric)[1] in METRICS:
+    kind = _kind_of(table, columns, data, metric, told)
+    for other in KINDS.values():
+        for option in [name for name in other.options if name not in kind.options and given(data, name)]:
+            ways = f"{arg('kind', other.name)}, and these labels are read as {kind.name}"
+            raise UserError(f"{arg(option, value_of(data, option))} is for {ways}")
+    return kind
+
+
+def _kind_of(table: Table, columns: Sequence[str], data: Data, metric: str | None, told: list[str]) -> Kind:
+    kind, why = asked_kind(data)
+    found = list(KINDS.values()) if kind is None else [kind]
+    if kind is None and metric is not None and viewed(metric)[1] in METRICS:
         found, why = [KINDS[name] for name in METRICS[viewed(metric)[1]].kinds], arg("metric", metric)
-    if len(found) == 1:
-        if len(columns) > 1 and not found[0].several:
-            raise UserError(f"{label_columns(columns)}: {why} takes one column of labels")
-        return found[0]
-    for kind in found:
-        line = kind.recognise(table, columns) if kind.several or len(columns) == 1 else None
-        if line is not None:
-            told += [f"{label_columns(columns)}: {line}"] if line else []
-            return kind
-    what = "these columns of 0 and 1 are several labels of one text, which cannot be trained yet"
-    way = f"give one column, or {arg('kind', 'regression')} to treat them as numbers"
-    raise UserError(f"{label_columns(columns)}: {what}; {way}")
+        found = [kind for kind in found if not kind.by_name] or found
+    if len(found) > 1:
+        for kind in found:
+            line = kind.recognise(table, columns) if kind.several or len(columns) == 1 else None
+            if line is not None:
+                told += [f"{label_columns(columns)}: {line}"] if line else []
+                return kind
+        found = [kind for kind in found if len(columns) == 1 or kind.several]
+        found = sorted(found, key=lambda kind: kind.several)  # the metric decides: one column is one label
+    if len(columns) > 1 and (not found or not found[0].several):
+        raise UserError(f"{label_columns(columns)}: {why} takes one column of labels")
+    return found[0]
+
+
+def asked_kind(data: Data) -> tuple[Kind | None, str]:
+    """The kind that the user named, or that an option implies, and that option; None if there is none."""
+    if data.kind is not None:
+        return KINDS[data.kind], arg("kind", data.kind)
+    implied = [(kind, name) for kind in KINDS.values() for name in kind.implied if given(data, name)]
+    return (implied[0][0], arg(implied[0][1], value_of(data, implied[0][1]))) if implied else (None, "")
+
+
+def given(data: Data, name: str) -> bool:
+    """Whether an option of the data has another value than its default."""
+    return bool(getattr(data, name) != Data.model_fields[name].default)
+
+
+def value_of(data: Data, name: str) -> Any:
+    """The value of an option, for a message."""
+    value = getattr(data, name)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def clean(tables: Mapping[str, Table], data: Data, told: list[str]) -> None:
@@ -49,7 +78,8 @@ def clean(tables: Mapping[str, Table], data: Data, told: list[str]) -> None:
     numbers, 1.0 and +1 become 1.
     """
     held = list(tables.values())
-    named = data.kind is not None and KINDS[data.kind].named
+    kind = asked_kind(data)[0]
+    named = kind is not None and kind.named
     for column in data.label_column:
         where = label_columns([column])
         cells = [value for table in held for value in table[column]]

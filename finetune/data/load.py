@@ -61,11 +61,13 @@ def load_task(data: Data, metric: str | None = None) -> Task:
         raise UserError(f"the train data has {counted(rows, 'row')}; at least {FEWEST} are needed")
     kind = labels_of(tables, data, metric, without, told)
     labels = kind.read(tables, data, without)
+    told += labels.notes
     parts = {name: rows_of(table, data, kind, labels, name, name not in without) for name, table in tables.items()}
     put_aside(parts, kind.name, told)
     train = subset(parts["train"], kind.name, data.max_train_rows)
     validation = subset(parts["validation"], kind.name, data.max_validation_rows)
-    return Task(task_name(data), kind.name, labels.names, train, validation, parts["test"], notes=tuple(map(Line, told)))
+    notes, form = tuple(map(Line, told)), kind.form(data)
+    return Task(task_name(data), kind.name, labels.names, train, validation, parts["test"], notes=notes, form=form)
 
 
 def labels_of(tables: dict[str, Table], data: Data, metric: str | None, without: set[str], told: list[str]) -> Kind:

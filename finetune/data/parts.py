@@ -32,6 +32,9 @@ def split(rows: Rows, kind: KindName, aside: int) -> tuple[Rows, Rows]:
     """Put ``aside`` rows aside, evenly by stratum if every stratum has two rows; returns (rest, aside)."""
     from sklearn.model_selection import train_test_split  # takes a second to import; a refusal need not wait
 
+    chosen = KINDS[kind].aside(rows.labels, aside, SPLIT_SEED)
+    if chosen is not None:
+        return rows.take(np.setdiff1d(np.arange(len(rows)), chosen)), rows.take(chosen)
     strata = KINDS[kind].strata(rows.labels)
     if strata is not None:
         counts = np.unique(strata, return_counts=True)[1]

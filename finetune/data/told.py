@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from finetune.arguments import Line, arg
-from finetune.tasks import KINDS
+from finetune.tasks import KINDS, kind_for
 from finetune.tasks.task import Rows, Task
 from finetune.words import counted, listed, share
 
@@ -34,7 +34,8 @@ def reading(task: Task, tokenizer: Any, max_length: int) -> list[str]:
         tokenizer: The model's tokeniser.
         max_length: Longest text in tokens; longer texts are cut.
     """
-    labels = KINDS[task.kind].describe(task.train, task.names)
+    kind = kind_for(task)
+    labels = [*kind.describe(task.train, task.names), *kind.scored(task.validation, task.names, "validation")]
     lines = [_rows(task), *labels, *_tokens(task, tokenizer, max_length), *_doubles(task), *_near_empty(task)]
     return [Line(line) for line in lines]
 

@@ -17,7 +17,7 @@ from finetune.config import TINY, Recipe
 from finetune.errors import UserError, first_line
 from finetune.models.checkpoint import digest, head_of, judge, old_digest, stamps, tokeniser_fault, weight_files
 from finetune.models.head import take_over
-from finetune.tasks import KINDS
+from finetune.tasks import kind_for
 from finetune.tasks.task import Task
 
 # Tokens that can be used for padding if there is no padding token: attention masks hide them.
@@ -41,7 +41,7 @@ class Models:
         folder = Path(recipe.model).expanduser()
         self.folder = folder if folder.is_dir() and recipe.model != TINY else None
         self.source = recipe.model if self.folder is None else str(folder)
-        self.kind = KINDS[task.kind]
+        self.kind = kind_for(task)
         self.names = dict(enumerate(self.kind.outputs(task.names)))
         self.where = arg("model", self.source)
         self.notes: list[Line] = []

@@ -10,6 +10,8 @@ from finetune.arguments import arg
 LARGEST = 1e18
 # Signs, a point, a power of ten; no leading zeros, which mean that the number is a name.
 WHOLE = r"[+-]?(0|[1-9]\d*)(\.\d*)?([eE][+-]?\d{1,2})?"
+# What a cell of a label's own column may be.
+FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "1.0": True, "0.0": False}
 
 
 def text(value: Any) -> str:
@@ -25,6 +27,11 @@ def missing(value: Any) -> bool:
 def number(value: Any) -> float | None:
     """The cell as a finite number below ``LARGEST``; None if it is not such a number."""
     return float(value) if is_number(value) and abs(float(value)) < LARGEST else None
+
+
+def flag(value: Any) -> bool | None:
+    """A cell that means yes or no: 1 or 0, true or false, yes or no; None if it means neither."""
+    return FLAGS.get(str(whole(value)).strip().lower())
 
 
 def is_number(value: Any) -> bool:

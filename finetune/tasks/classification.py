@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from finetune.arguments import arg
-from finetune.config import Data
+from finetune.config import Data, KindName
 from finetune.errors import UserError
 from finetune.tasks.cells import is_number, label_columns, missing, number
 from finetune.tasks.kind import Array, Kind, Labels, Measure, refuse_several
-from finetune.tasks.scores import by_class, kappa_of_classes, log_loss, mcc
+from finetune.tasks.scores import average_precisions, by_class, kappa_of_classes, log_loss, mcc, of_classes, roc_aucs
 from finetune.tasks.table import Table
 from finetune.tasks.task import Rows, Task
 from finetune.words import counted, share
@@ -26,16 +26,19 @@ MAJORITY = 0.9
 class Classification(Kind):
     """Labels are class numbers (rows,) int64, predictions are logits (rows, classes)."""
 
-    name = "classification"
+    name: ClassVar[KindName] = "classification"
     problem = "single_label_classification"
     several = False
     named = True
-    measures: ClassVar = {
-        "accuracy": Measure(by_class("accuracy_score"), "maximize"),
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "accuracy": Measure(by_class("accuracy_score"), "maximize", share=True),
         "macro_f1": Measure(by_class("f1_score", average="macro", zero_division=0.0), "maximize"),
-        "micro_f1": Measure(by_class("f1_score", average="micro", zero_division=0.0), "maximize"),
+        "micro_f1": Measure(by_class("f1_score", average="micro", zero_division=0.0), "maximize", share=True),
+        "weighted_f1": Measure(by_class("f1_score", average="weighted", zero_division=0.0), "maximize"),
         "mcc": Measure(mcc, "maximize", agreement=True),
         "log_loss": Measure(log_loss, "minimize"),
+        "roc_auc": Measure(of_classes(roc_aucs, 0.5), "maximize"),
+        "average_precision": Measure(of_classes(average_precisions, 0.0), "maximize"),
         "qwk": Measure(kappa_of_classes, "maximize", agreement=True),
     }
 
@@ -115,6 +118,21 @@ def classes(tables: Mapping[str, Table], column: str) -> tuple[str, ...]:
     Raises:
         UserError: A row has no label, there is only one class, or another split has a class that train does not have.
     """
+    found = complete(tables, column)
+    refuse_strange(tables, column, found)
+    own = tables["train"].classes.get(column, ())
+    if found <= set(own):
+        return tuple(name for name in own if name in found)
+    numbers = all(number(value) is not None for value in found)
+    return tuple(sorted(found, key=lambda label: (float(label) if numbers else 0.0, label)))
+
+
+def complete(tables: Mapping[str, Table], column: str) -> set[str]:
+    """The classes of the train split.
+
+    Raises:
+        UserError: A row of any split has no label, or there is only one class.
+    """
     where = label_columns([column])
     for name, table in tables.items():
         for row, value in enumerate(table[column]):
@@ -123,17 +141,23 @@ def classes(tables: Mapping[str, Table], column: str) -> tuple[str, ...]:
     found = {str(value) for value in tables["train"][column]}
     if len(found) < 2:
         raise UserError(f"{where}: there is only one class ({next(iter(found))!r}); two are needed")
+    return found
+
+
+def refuse_strange(
+    tables: Mapping[str, Table], column: str, known: set[str], who: str = "the train data does not have"
+) -> None:
+    """Refuse classes that are not known.
+
+    Raises:
+        UserError: A split has another class; the message names its first row.
+    """
     for name, table in tables.items():
         labels = [str(value) for value in table[column]]
-        if strange := sorted(set(labels) - found):
+        if strange := sorted(set(labels) - known):
             row = labels.index(strange[0])
-            what = f"the {name} data has a class that the train data does not have: {strange[0]!r}"
-            raise UserError(f"{where}: {what}, in row {row + 1}{table.place(row)}")
-    own = tables["train"].classes.get(column, ())
-    if found <= set(own):
-        return tuple(name for name in own if name in found)
-    numbers = all(number(value) is not None for value in found)
-    return tuple(sorted(found, key=lambda label: (float(label) if numbers else 0.0, label)))
+            what = f"the {name} data has a class that {who}: {strange[0]!r}"
+            raise UserError(f"{label_columns([column])}: {what}, in row {row + 1}{table.place(row)}")
 
 
 def alike(names: Sequence[str], counts: Mapping[str, int]) -> str:

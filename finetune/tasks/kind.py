@@ -26,19 +26,28 @@ class Measure:
         score: A function of the labels and the predictions, as ``Kind.predictions`` returns them.
         direction: "maximize" or "minimize".
         agreement: Whether it measures agreement beyond chance: a constant prediction scores 0, whatever the formula gives.
+        share: Whether it is the share of rows that are right, so that its error follows from its value.
     """
 
     score: Callable[[Array, Array], float]
     direction: Literal["maximize", "minimize"]
     agreement: bool = False
+    share: bool = False
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What a kind reads from the label columns: names of classes or targets, and labels (rows, ...) for each split."""
+    """What a kind reads from the label columns.
+
+    Args:
+        names: Names of classes, labels or targets.
+        splits: Labels (rows, ...) of each split.
+        notes: Lines about what was guessed or changed.
+    """
 
     names: tuple[str, ...]
     splits: dict[str, Array]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,22 @@ class Kind(ABC):
     several: ClassVar[bool]
     # Whether labels are names: two of one text contradict each other, and "3,5" is not a decimal number.
     named: ClassVar[bool]
+    # Whether it is only taken if the user names it: its labels look like those of another kind.
+    by_name: ClassVar[bool] = False
+    # Whether something is chosen on the validation rows and holds for all rows: thresholds.
+    settles: ClassVar[bool] = False
+    # Options of the data that only this kind understands.
+    options: ClassVar[tuple[str, ...]] = ()
+    # Those of them that say that the labels are of this kind.
+    implied: ClassVar[tuple[str, ...]] = ()
+
+    def form(self, data: Data) -> str:
+        """Which form of the kind the data asks for; empty if it has one form."""
+        return ""
+
+    def of(self, task: Task) -> "Kind":
+        """The kind in the task's form."""
+        return self
 
     @abstractmethod
     def recognise(self, table: Table, columns: Sequence[str]) -> str | None:
@@ -117,6 +142,10 @@ class Kind(ABC):
         """A number for each row: rows with equal numbers are spread evenly over splits. None if there are no strata."""
         return None
 
+    def aside(self, labels: Array, count: int, seed: int) -> Array | None:
+        """The numbers of ``count`` rows in which every label is as frequent as in the others; None to go by ``strata``."""
+        return None
+
     def outputs(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Names of the outputs of the model's head."""
         return names
@@ -146,6 +175,23 @@ class Kind(ABC):
         """
         return np.stack(logits)
 
+    def settle(self, labels: Array, output: Array) -> Array:
+        """What is chosen from the predictions for the validation rows and holds for all rows; only asked if ``settles``."""
+        raise NotImplementedError
+
+    def settled(self, output: Array, chosen: Array) -> Array:
+        """Predictions that carry what ``settle`` chose, so that they can be scored without the validation rows."""
+        return output
+
+    def facts(self, names: tuple[str, ...], chosen: Array | None) -> tuple[dict[str, Any], str]:
+        """What users of a saved model must know beyond names: for its config.json, and as text for its README.md.
+
+        Args:
+            names: Names of classes, labels or targets.
+            chosen: What ``settle`` chose, if it is asked.
+        """
+        return {}, ""
+
     def cells(self, names: tuple[str, ...], labels: Array, output: Array) -> dict[str, list[Any]]:
         """Labels and predictions as people read them: columns with a cell for each row."""
         return {"label": labels.tolist(), "predicted": output.tolist()}
@@ -153,6 +199,10 @@ class Kind(ABC):
     @abstractmethod
     def guess(self, task: Task) -> Array:
         """The best predictions for the validation rows without reading a text."""
+
+    def guesses(self, task: Task) -> list[Array]:
+        """Such predictions, if the best ones depend on the metric."""
+        return [self.guess(task)]
 
     def details(self, names: tuple[str, ...], labels: Array, output: Array) -> dict[str, float]:
         """Further scores by name, of the task's parts."""
@@ -165,6 +215,10 @@ class Kind(ABC):
     @abstractmethod
     def describe(self, train: Rows, names: tuple[str, ...]) -> list[str]:
         """Lines about the train labels; lines about distortions begin with "warning: "."""
+
+    def scored(self, rows: Rows, names: tuple[str, ...], split: str) -> list[str]:
+        """Lines about labels of scored rows that a metric is not defined for."""
+        return []
 
 
 def refuse_several(table: Table, where: str, column: str, split: str) -> None:

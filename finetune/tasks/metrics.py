@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finetune.arguments import arg
-from finetune.config import KindName, View
+from finetune.config import KindName, View, no_task
 from finetune.errors import Diverged, UserError, near
-from finetune.tasks import KINDS
+from finetune.tasks import KINDS, kind_for
 from finetune.tasks.kind import Measure
 from finetune.tasks.task import Task
 
@@ -27,7 +27,7 @@ class Metric:
 
     Example:
         >>> METRICS["rmse"].direction, list(METRICS["qwk"].kinds)
-        ('minimize', ['classification', 'regression'])
+        ('minimize', ['classification', 'ordinal', 'regression'])
         >>> METRICS["rmse"].kinds["regression"].score(np.array([[1.0], [2.0]]), np.array([[1.0], [4.0]]))
         1.4142135623730951
     """
@@ -52,6 +52,8 @@ VIEWS = get_args(View)
 # No metric of predictions: how long a run takes. It may be searched beside a metric, never alone.
 SECONDS = "seconds"
 MOST = 2
+# Scores of one label or class alone.
+PARTS = ("f1",)
 
 
 def viewed(name: str) -> tuple[str, str]:
@@ -79,7 +81,12 @@ def find_metric(name: str) -> Metric:
     """
     view, plain = viewed(name)
     if plain not in METRICS:
+        if other := no_task(plain):
+            raise UserError(f"{arg('metric', name)}: {other}")
         known = [f"{view}_{one}" if view else one for one in METRICS]
+        swapped = "_".join(reversed(plain.split("_", 1)))  # f1_macro, as others name it
+        if swapped in METRICS:
+            raise UserError(f"unknown metric {name!r}; did you mean {swapped!r}?")
         raise UserError(f"unknown metric {name!r}{near(name, [*known, SECONDS])}")
     return METRICS[plain]
 
@@ -128,7 +135,7 @@ def metric_for(task: Task, asked: str | None = None) -> str:
     Raises:
         UserError: The requested metric is not defined for the task.
     """
-    kind = KINDS[task.kind]
+    kind = kind_for(task)
     name = asked or kind.usual(task.names)
     find_metric(name)
     if viewed(name)[1] not in kind.measures:
@@ -171,7 +178,7 @@ def evaluate(task: Task, labels: Array, output: Array, view: str = "") -> dict[s
     """
     if not np.isfinite(output).all():
         raise Diverged(f"the {view} predictions are not finite".replace("  ", " "))
-    output, kind = output.astype(np.float64), KINDS[task.kind]  # the square of a large float32 is infinite
+    output, kind = output.astype(np.float64), kind_for(task)  # the square of a large float32 is infinite
     values = {name: measure.score(labels, output) for name, measure in kind.measures.items()}
     if view:
         return {f"{view}_{name}": value for name, value in values.items()}
@@ -181,7 +188,14 @@ def evaluate(task: Task, labels: Array, output: Array, view: str = "") -> dict[s
 def part_of(name: str) -> str:
     """The part that a score is about: "valence" for "rmse valence"; empty for a score of all parts and for other numbers."""
     metric, _, part = name.partition(" ")
-    return part if metric in METRICS else ""
+    return part if metric in METRICS or metric in PARTS else ""
+
+
+def best_of(name: str, values: Sequence[float]) -> float:
+    """The best value of a metric; the first value of a number that is no metric."""
+    if name not in METRICS:
+        return values[0]
+    return max(values) if METRICS[name].direction == "maximize" else min(values)
 
 
 def constant_guess(task: Task, views: Sequence[str] = ()) -> dict[str, float]:
@@ -189,7 +203,8 @@ def constant_guess(task: Task, views: Sequence[str] = ()) -> dict[str, float]:
 
     The agreement or correlation of a constant is 0. A guess is the same in every view.
     """
-    kind = KINDS[task.kind]
-    values = evaluate(task, task.validation.labels, kind.guess(task))
+    kind = kind_for(task)
+    found = [evaluate(task, task.validation.labels, guess) for guess in kind.guesses(task)]
+    values = {name: best_of(name, [each[name] for each in found]) for name in found[0]}
     values |= {name: 0.0 for name, measure in kind.measures.items() if measure.agreement}
     return values | {f"{view}_{name}": values[name] for view in views for name in kind.measures}

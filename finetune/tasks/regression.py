@@ -8,14 +8,12 @@ import numpy as np
 from finetune.arguments import arg
 from finetune.config import Data
 from finetune.errors import UserError
-from finetune.tasks.cells import LARGEST, is_number, label_columns, missing, number
+from finetune.tasks.cells import LARGEST, flag, is_number, label_columns, missing, number
 from finetune.tasks.kind import Array, Kind, Labels, Measure, Scale, refuse_several
-from finetune.tasks.scores import correlation, kappa_of_numbers, mcrmse, rmse
+from finetune.tasks.scores import correlation, kappa_of_numbers, mae, mcrmse, rmse
 from finetune.tasks.table import Table
 from finetune.tasks.task import Rows, Task
 
-# Several columns with only these values are several labels of one text.
-YES_OR_NO = {"0", "1", "0.0", "1.0", "true", "false"}
 # The smallest deviation to divide by, for a target that hardly varies.
 LEAST = 1e-6
 
@@ -31,6 +29,7 @@ class Regression(Kind):
         "qwk": Measure(kappa_of_numbers, "maximize", agreement=True),
         "rmse": Measure(rmse, "minimize"),
         "mcrmse": Measure(mcrmse, "minimize"),
+        "mae": Measure(mae, "minimize"),
         "pearson": Measure(correlation("pearsonr"), "maximize", agreement=True),
         "spearman": Measure(correlation("spearmanr"), "maximize", agreement=True),
     }
@@ -40,7 +39,7 @@ class Regression(Kind):
         values = {str(value).strip().lower() for column in columns for value in table[column] if not missing(value)}
         if len(columns) > 1:
             what = f"read as {len(columns)} columns of numbers; {arg('kind', 'classification')} takes one column"
-            return None if values <= YES_OR_NO else what
+            return None if all(flag(value) is not None for value in values) else what
         if not values or not all(is_number(value) for value in values):
             return None
         if all(float(value).is_integer() for value in values):

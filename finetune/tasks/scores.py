@@ -35,6 +35,48 @@ def log_loss(labels: Array, logits: Array) -> float:
     return float(-np.log(np.clip(likely, least, 1 - least)).mean())
 
 
+def roc_aucs(truth: Array, scores: Array) -> Array:
+    """The area under the ROC curve of each column; nan where all rows are alike.
+
+    Args:
+        truth: Whether a row has the label (n, labels).
+        scores: The higher, the likelier (n, labels).
+    """
+    from sklearn.metrics import roc_auc_score
+
+    pairs = zip(truth.T, scores.T, strict=True)
+    return np.array([roc_auc_score(true, score) if true.any() and not true.all() else np.nan for true, score in pairs])
+
+
+def average_precisions(truth: Array, scores: Array) -> Array:
+    """The average precision of each column; nan where no row has the label. Arguments as for ``roc_aucs``."""
+    from sklearn.metrics import average_precision_score
+
+    pairs = zip(truth.T, scores.T, strict=True)
+    return np.array([average_precision_score(true, score) if true.any() else np.nan for true, score in pairs])
+
+
+def of_classes(each: Callable[[Array, Array], Array], none: float) -> Score:
+    """The mean over the classes of a score of one class against the others; of two classes only the second counts.
+
+    Classes that the rows do not have are left out.
+
+    Args:
+        each: ``roc_aucs`` or ``average_precisions``.
+        none: The score if it is defined for no class.
+    """
+
+    def score(labels: Array, logits: Array) -> float:
+        from scipy.special import softmax
+
+        shares, classes = softmax(logits.astype(np.float64), 1), logits.shape[1]
+        known = range(1, 2) if classes == 2 else range(classes)
+        values = each(np.stack([labels == number for number in known], 1), shares[:, known])
+        return float(np.nanmean(values)) if not np.isnan(values).all() else none
+
+    return score
+
+
 def mcc(labels: Array, logits: Array) -> float:
     """Matthews' correlation coefficient; 0 if there is only one class, where scikit-learn would warn."""
     from sklearn.metrics import matthews_corrcoef
@@ -82,3 +124,8 @@ def rmse(targets: Array, predictions: Array) -> float:
 def mcrmse(targets: Array, predictions: Array) -> float:
     """The mean over the targets of their root mean squared errors."""
     return float(np.sqrt(np.mean((targets - predictions) ** 2, axis=0)).mean())
+
+
+def mae(targets: Array, predictions: Array) -> float:
+    """The mean absolute error over all rows and targets."""
+    return float(np.abs(targets - predictions).mean())

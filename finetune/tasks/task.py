@@ -13,8 +13,8 @@ from finetune.config import KindName
 class Rows:
     """Texts (n), second texts (n) or None, labels (n, ...) whose form depends on the kind of task.
 
-    Labels are class numbers (n,) int64, or targets (n, targets) float32. Rows that are not ``labelled`` have a
-    placeholder: they can be predicted but not scored.
+    Labels are class numbers (n,) int64, or targets, or labels of 0 and 1, (n, targets) float32. Rows that are not
+    ``labelled`` have a placeholder: they can be predicted but not scored.
     """
 
     texts: list[str]
@@ -44,6 +44,7 @@ class Task:
         test: Rows that the search never sees; may be without labels.
         unlabelled: More texts of the same kind, for the built-in encoder's embeddings.
         notes: Lines about what was guessed, and how to change it.
+        form: The form of the kind, if it has several: "cumulative", "tuned".
     """
 
     name: str
@@ -54,11 +55,13 @@ class Task:
     test: Rows
     unlabelled: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    form: str = ""
 
     @property
     def fingerprint(self) -> str:
         """16 hex digits over everything that can change a result."""
-        digest = hashlib.sha256(repr((self.kind, self.names, len(self.unlabelled))).encode())
+        form = (self.form,) if self.form else ()
+        digest = hashlib.sha256(repr((self.kind, self.names, len(self.unlabelled), *form)).encode())
         for rows in (self.train, self.validation, self.test):
             digest.update(repr((rows.texts, rows.pairs)).encode())
             digest.update(np.ascontiguousarray(rows.labels).tobytes())

@@ -20,7 +20,7 @@ from finetune.data.told import reading
 from finetune.errors import UserError
 from finetune.models.fit import Fit, filled
 from finetune.models.pretrained import Models
-from finetune.tasks import KINDS
+from finetune.tasks import kind_for
 from finetune.tasks.metrics import evaluate
 from finetune.tasks.task import Rows, Task
 from finetune.training.losses import forward_of, of_shares, refuse_misfit, weights_told
@@ -53,8 +53,9 @@ class Bench:
 
     def __init__(self, task: Task, recipe: Recipe, views: Sequence[str] = ()) -> None:
         torch.set_num_threads(recipe.threads)
-        refuse_misfit(recipe, KINDS[task.kind], task)
-        self.task, self.kind, self.models = task, KINDS[task.kind], Models(recipe, task)
+        self.task, self.kind = task, kind_for(task)
+        refuse_misfit(recipe, self.kind, task)
+        self.models = Models(recipe, task)
         self.scale = self.models.scale
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.max_length = recipe.max_length
@@ -126,7 +127,41 @@ class Bench:
         dtype: torch.dtype | None = None,
         answer: Answer = plainly,
     ) -> NDArray[Any]:
-        """Predictions of the model: logits (rows, classes), or targets (rows, targets) in the units of the data.
+        """Predictions of the model, as its kind of task scores them: with what was chosen on the validation rows.
+
+        They are logits (rows, classes), or targets (rows, targets) in the units of the data, or what the kind says.
+        Arguments as for ``outputs``.
+        """
+        found = self.outputs(model, data, size, dtype, answer)
+        known = found if data is self.validation and answer is plainly else None
+        chosen = self.chosen(model, size, dtype, known)
+        return found if chosen is None else self.kind.settled(found, chosen)
+
+    def chosen(
+        self, model: nn.Module, size: int = 64, dtype: torch.dtype | None = None, known: NDArray[Any] | None = None
+    ) -> NDArray[Any] | None:
+        """What the kind chooses on the validation rows, such as thresholds; None if it chooses nothing.
+
+        Args:
+            model: The model.
+            size: Rows at a time.
+            dtype: Type for autocast.
+            known: Its predictions for the validation rows, if they are known.
+        """
+        if not self.kind.settles:
+            return None
+        known = self.outputs(model, self.validation, size, dtype) if known is None else known
+        return self.kind.settle(self.task.validation.labels, known)
+
+    def outputs(
+        self,
+        model: nn.Module,
+        data: Encoded,
+        size: int = 64,
+        dtype: torch.dtype | None = None,
+        answer: Answer = plainly,
+    ) -> NDArray[Any]:
+        """What the model says: logits (rows, classes), or targets (rows, targets) in the units of the data.
 
         Args:
             model: The model; it is left in evaluation mode.

@@ -74,22 +74,31 @@ def keep(bench: Bench, model: nn.Module, folder: Path) -> list[str]:
         elif norm:
             notes.append(f"the head has no bias, so the mean of the targets is in {norm}, before it")
     saved.save_pretrained(folder, state_dict=weights)
+    values, text = bench.kind.facts(bench.task.names, bench.chosen(model))
     if bench.scale is not None and standardised:
-        _explain(bench.scale, folder)
+        more, how = _units(bench.scale)
+        values, text = values | more, f"{how}\n{text}".strip() + "\n"
+    if values:
+        _explain(values, text, folder)
     bench.models.tokenizer.model_max_length = bench.max_length
     bench.models.tokenizer.save_pretrained(folder)
     wrong = difference(bench, model, folder, standardised)
     return [*notes, *([wrong] if wrong else [])]
 
 
-def _explain(scale: Scale, folder: Path) -> None:
-    """Write how outputs become targets to where people look for it."""
+def _units(scale: Scale) -> tuple[dict[str, Any], str]:
+    """How outputs become targets, for config.json and for README.md."""
+    if scale.log_odds:
+        return {"output": "log_odds"}, README_LOG_ODDS
     mean, std = ([float(value) for value in values] for values in (scale.mean, scale.std))
-    facts = {"output": "log_odds"} if scale.log_odds else {"target_mean": mean, "target_std": std}
+    return {"target_mean": mean, "target_std": std}, README.format(mean=mean, std=std)
+
+
+def _explain(values: dict[str, Any], text: str, folder: Path) -> None:
+    """Write what users of the model must know to where people look for it."""
     config = folder / "config.json"
-    values = json.loads(config.read_text(encoding="utf-8")) | facts
-    config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    text = README_LOG_ODDS if scale.log_odds else README.format(mean=mean, std=std)
+    known = json.loads(config.read_text(encoding="utf-8")) | values
+    config.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
@@ -103,7 +112,7 @@ def difference(bench: Bench, model: nn.Module, folder: Path, standardised: bool)
     rows = bench.task.validation.take(np.arange(min(COMPARED, len(bench.task.validation))))
     rows = replace(rows, texts=[text or " " for text in rows.texts])
     encoded = bench.encode(rows)
-    expected = bench.predict(model, encoded)
+    expected = bench.outputs(model, encoded)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         family = getattr(transformers, f"AutoModelFor{bench.kind.architecture}")

@@ -35,6 +35,8 @@ def loss_of(recipe: Recipe, kind: Kind) -> str:
         UserError: The loss does not fit the kind, or settings of it would do nothing.
     """
     usual, *others = FITTING[kind.problem]
+    if kind.named and "mse" in FITTING[kind.problem]:  # class numbers are no shares
+        others.remove("bce")
     name = recipe.loss or usual
     if name not in (usual, *others):
         ways = listed([f"{usual} (the usual one)", *others], "or")

@@ -27,7 +27,7 @@ PANELS = {
 # Options that a beginner needs.
 BEGIN = ("method", "trials", "data", "label_column", "model")
 # Options that take names separated by commas, and options that may be given several times.
-COMMAS = ("method", "label_column", "tune", "record")
+COMMAS = ("method", "label_column", "label_order", "tune", "record")
 REPEATED = ("set", "start")
 FORMS = {"set": "NAME=VALUE", "range": "NAME=LOW:HIGH", "space": "FILE", "start": "FILE", "from_study": "STUDY"}
 RANGE = "search a setting in another range: --range adv_eps=1e-4:0.1:log"

@@ -77,8 +77,12 @@ def data_of(about: dict[str, Any]) -> Data:
     Args:
         about: Its identity.
     """
-    stored = about["data"]
-    return checked(Data, stored | {name: tuple(value) for name, value in stored.items() if isinstance(value, list)})
+    return checked(Data, tuples(about["data"]))
+
+
+def tuples(stored: dict[str, Any]) -> dict[str, Any]:
+    """Stored data with tuples where JSON and YAML have lists."""
+    return stored | {name: tuple(value) for name, value in stored.items() if isinstance(value, list)}
 
 
 def differences(there: Any, here: Any, name: str = "") -> list[str]:

@@ -118,7 +118,7 @@ class Request:
 
 GROUPS: dict[str, type[Strict]] = {"aim": Aim, "data": Data, "recipe": Recipe, "running": Running, "output": Output}
 # Arguments that take several values; a single value is accepted too.
-SEVERAL = ("method", "label_column", "tune", "space", "start", "record")
+SEVERAL = ("method", "label_column", "label_order", "tune", "space", "start", "record")
 
 
 def fields(*groups: str) -> Iterator[tuple[str, FieldInfo]]:

@@ -2,7 +2,7 @@
 
 from finetune.arguments import as_arguments
 from finetune.words import short
-from studies.report.page import error_of, tables
+from studies.report.page import error_of, parts_title, tables
 from studies.report.rendering import rendered
 from studies.results.answers import answers, silence
 from studies.results.costs import decided
@@ -34,7 +34,8 @@ def fragment(summary: Summary, following: str | None = None) -> str:
         against=against_clean(summary),
         views=other_views(summary),
         settings={} if best is None else {n: short(v) for n, v in settings_of(best, summary.about).items()},
-        targets={name: list(map(error_of, pair)) for name, pair in summary.targets.items()},
+        targets_title=parts_title(summary),
+        targets={name: [error_of(value, summary) for value in pair] for name, pair in summary.targets.items()},
         importances=tables(summary),
         answers=[as_arguments(line) for line in answers(summary)],
         silence=silence(summary),

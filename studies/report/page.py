@@ -30,9 +30,14 @@ def number(value: float | None, summary: Summary) -> str:
     return "–" if value is None else summary.shown(value)
 
 
-def error_of(value: float | None) -> str:
-    """The error of one target, in the unit of its labels."""
-    return "–" if value is None else shown_value(value, places_of(False, value))
+def parts_title(summary: Summary) -> str:
+    """What the scores of single targets or labels are."""
+    return "Error by target" if summary.part_metric == "rmse" else f"{summary.part_metric} by label"
+
+
+def error_of(value: float | None, summary: Summary) -> str:
+    """The score of one target, in the unit of its labels, or of one label."""
+    return "–" if value is None else shown_value(value, places_of(summary.part_metric != "rmse", value))
 
 
 # Parts of the report by their id, in reading order.
@@ -127,9 +132,9 @@ def facts(summary: Summary) -> dict[str, str]:
         rows["Constant guess"] = f"{summary.shown(summary.constant)}, for comparison: the best guess without reading a text"
     if summary.unlearned:
         rows["Learned nothing"] = " ".join(as_options(f"{line[0].upper()}{line[1:]}.") for line in summary.unlearned)
-    errors = {name: [error_of(value) for value in values] for name, values in summary.targets.items()}
+    errors = {name: [error_of(value, summary) for value in values] for name, values in summary.targets.items()}
     if errors:
-        rows["Error by target"] = ", ".join(f"{name} {best} (clean {clean})" for name, (best, clean) in errors.items())
+        rows[parts_title(summary)] = ", ".join(f"{name} {best} (clean {clean})" for name, (best, clean) in errors.items())
     if best is None:
         return rows | {"Best value": "none: no trial is complete"}
     chosen = ", ".join(f"{name} = {short(value, 3)}" for name, value in settings_of(best, about).items())

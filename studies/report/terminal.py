@@ -82,13 +82,13 @@ def print_paths(console: Console, paths: list[Path], storage: str) -> None:
 
 
 def print_targets(console: Console, summary: Summary) -> None:
-    """Print the error of each target, of the best trial and of clean training, if there are several."""
+    """Print the score of each target or label, of the best trial and of clean training, if there are several."""
     if not summary.targets:
         return
-    table = Table("rmse of", "best", "clean", box=None, pad_edge=False)
+    table = Table(f"{summary.part_metric} of", "best", "clean", box=None, pad_edge=False)
     for name, values in list(summary.targets.items())[:MANY]:
         known = [value for value in values if value is not None]
-        places = max(places_of(False, value) for value in known)
+        places = max(places_of(summary.part_metric != "rmse", value) for value in known)
         table.add_row(escape(name), *("-" if value is None else shown(value, places) for value in values))
     if len(summary.targets) > MANY:
         table.add_row(f"and {len(summary.targets) - MANY} more", "", "")

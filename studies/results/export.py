@@ -12,6 +12,7 @@ from finetune.arguments import arg, as_options
 from finetune.config import Data, Recipe, checked
 from finetune.errors import UserError, first_line, near
 from finetune.tasks.metrics import METRICS, viewed
+from studies.planning.identity import tuples
 from studies.results.best import FORMAT, Best, Front, LoopBest, LoopRecorded, Recorded
 from studies.results.choice import choice_of
 from studies.results.confirm_record import record_of
@@ -57,7 +58,7 @@ def best_of(summary: Summary, number: int | None = None) -> Best | LoopBest:
     prints = {"data_fingerprint": about["data fingerprint"], "model_fingerprint": about["model fingerprint"]}
     found = Best(
         **common,
-        data=checked(Data, about["data"] | {"label_column": tuple(about["data"]["label_column"])}),
+        data=checked(Data, tuples(about["data"])),
         recipe=Recipe(**recipe),
         recorded=Recorded(**measured, **prints),
     )
@@ -139,8 +140,7 @@ def read_best(path: str) -> Best:
         if not isinstance(content.get(name), dict):
             raise UserError(f"{path}: {name} is missing")
         values = content[name]
-        if name == "data" and isinstance(values.get("label_column"), list):
-            values = values | {"label_column": tuple(values["label_column"])}
+        values = tuples(values) if name == "data" else values
         content[name] = checked(kind, values, f"{path}: {name}")
     best = checked(Best, content, path)
     if viewed(best.metric)[1] not in METRICS:

@@ -154,11 +154,16 @@ class Summary:
 
     @property
     def targets(self) -> dict[str, tuple[float | None, float | None]]:
-        """The error of each target, of the best trial and of clean training, if there are several targets."""
+        """The score of each target or label, of the best trial and of clean training, if there are several."""
         best = {} if self.best is None else self.best.user_attrs.get("metrics", {})
         clean = self.baseline[-1].metrics
         names = [name for name in {**clean, **best} if part_of(name)]
         return {part_of(name): (best.get(name), clean.get(name)) for name in names}
+
+    @property
+    def part_metric(self) -> str:
+        """The metric of these scores: rmse of targets, f1 of labels."""
+        return next((name.partition(" ")[0] for name in self.baseline[-1].metrics if part_of(name)), "rmse")
 
     def foreign(self, trial: FrozenTrial) -> bool:
         """Whether a trial is outside the declared space, or its value was not measured by this search."""

@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from finetune.tasks import KINDS
+from finetune.tasks import kind_for
 from finetune.tasks.metrics import viewed
 from finetune.tasks.task import Task
 from finetune.training.loop import Training
 from studies.running.whole import write_whole
 
-# Shares of rows that are right: their error follows from the value and the number of rows.
-SHARES = ("accuracy", "micro_f1")
 OUTPUT = "clean-output.json"
 # Draws of rows with replacement; and predictions of more numbers than this are not kept: so many rows err little.
 DRAWS, MOST = 100, 200_000
@@ -29,7 +27,7 @@ def write_output(training: Training, metric: str, folder: Path) -> None:
         OSError: The file cannot be written.
     """
     view, plain = viewed(metric)
-    if view or plain in SHARES:  # the predictions of another view are not known here
+    if view or is_share(training.bench.task, plain):  # the predictions of another view are not known here
         return
     rows, size = training.bench.validation, max(64, training.recipe.batch_size)
     with training.average.swapped():
@@ -48,7 +46,7 @@ def validation(task: Task, metric: str, clean: float, folder: Path) -> dict[str,
         folder: Where the predictions of clean training are, if any.
     """
     rows, (view, plain) = len(task.validation), viewed(metric)
-    if plain in SHARES:
+    if is_share(task, plain):
         return {"rows": rows, "error": {metric: math.sqrt(max(0.0, clean * (1 - clean)) / rows)}}
     try:
         output = np.array(json.loads((folder / OUTPUT).read_text(encoding="utf-8")))
@@ -58,9 +56,14 @@ def validation(task: Task, metric: str, clean: float, folder: Path) -> dict[str,
     return {"rows": rows, "error": {metric: error} if math.isfinite(error) else {}}
 
 
+def is_share(task: Task, metric: str) -> bool:
+    """Whether a metric is a share of rows, whose error follows from its value and the number of rows."""
+    return kind_for(task).measures[metric].share
+
+
 def bootstrapped(task: Task, metric: str, output: NDArray[Any]) -> float:
     """The standard deviation of a metric over draws of rows; nan if it is defined for fewer than two of them."""
-    score, labels, rng = KINDS[task.kind].measures[metric].score, task.validation.labels, np.random.default_rng(0)
+    score, labels, rng = kind_for(task).measures[metric].score, task.validation.labels, np.random.default_rng(0)
     found = list[float]()
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # a draw may lack a class, or be constant

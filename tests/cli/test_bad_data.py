@@ -55,7 +55,11 @@ def lines(**columns):
             ["line 42", "never closed", "--quoting none"],
         ),
         ("t.tsv", GOOD.replace(",", "\t") + "a\tb\tc\n", ["cannot be read as tsv", "line 42"]),
-        ("t.jsonl", lines(text=["a"], label=[[1, 2]]), ["--label-column label", "row 1", "[1, 2]", "not a single value"]),
+        (
+            "t.jsonl",
+            lines(text=["a"], label=[[1, 2]]),
+            ["--label-column label", "every row of the train data has the same labels"],
+        ),
         ("t.jsonl", lines(text=[["a", "b"]], label=[0, 1]), ["--text-column text", "row 1", "not a single value"]),
         ("t.jsonl", lines(text=["a"], label=[0, None]), ["row 2 of the train data has no label"]),
     ],

@@ -61,7 +61,27 @@ def test_a_missing_label_is_refused_with_its_line(tmp_path, capsys, value):
     assert_said(refused(capsys, "--train-file", "t.csv", *SMALL), "row 5", "has no label", "line 6 of t.csv")
 
 
-def test_several_labels_of_one_text_are_refused_with_the_way_on(tmp_path, capsys):
+def test_several_labels_of_one_text_are_no_classes(tmp_path, capsys):
     (tmp_path / "t.csv").write_text("text,a,b\n" + "".join(f"film {n},{n % 2}.0,{int(n % 3 == 0)}.0\n" for n in range(30)))
-    said = refused(capsys, "--train-file", "t.csv", "--label-column", "a,b", *SMALL)
-    assert_said(said, "several labels of one text", "give one column, or --kind regression")
+    several = ("--train-file", "t.csv", "--label-column", "a,b", *SMALL)
+    assert_said(refused(capsys, *several, "--kind", "classification"), "--kind classification takes one column of labels")
+    assert_said(refused(capsys, *several, "--metric", "accuracy"), "--metric accuracy takes one column of labels")
+    assert_said(refused(capsys, *several, "--label-order", "0,1"), "--label-order 0,1 takes one column of labels")
+    assert_said(refused(capsys, *several, "--label-separator", "and"), "give a mark such as")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--kind", "multiple_choice"), "multiple choice is not a task of this program: it trains"),
+        (("--kind", "summarization"), "generation is not a task of this program: it trains"),
+        (("--kind", "multi-label"), "did you mean 'multilabel'?"),
+        (("--metric", "bleu"), "--metric bleu: generation is not a task of this program: it trains"),
+        (("--metric", "rougeL"), "generation is not a task of this program"),
+        (("--metric", "perplexity"), "generation is not a task of this program"),
+        (("--metric", "auc"), "did you mean 'roc_auc'?"),
+        (("--metric", "f1_macro"), "did you mean 'macro_f1'?"),
+    ],
+)
+def test_what_is_no_task_of_this_program_is_refused_in_one_line(capsys, options, said):
+    assert_said(refused(capsys, *options, *SMALL), said)

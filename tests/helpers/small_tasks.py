@@ -50,6 +50,33 @@ def shares_task(targets=2):
     return replace(task, **parts)
 
 
+@cache
+def labels_task(form=""):
+    """The same texts; labels: it is long, it has several commas, it is good."""
+
+    def labels(rows):
+        values = [
+            (len(text.split()) > 12, text.count(",") > 2, label) for text, label in zip(rows.texts, rows.labels, strict=True)
+        ]
+        return Rows(rows.texts, None, np.array(values, np.float32))
+
+    task = reviews_task()
+    splits = [labels(rows) for rows in (task.train, task.validation, task.test)]
+    return Task("labels", "multilabel", ("long", "with commas", "good"), *splits, form=form)
+
+
+@cache
+def steps_task(form=""):
+    """The same texts; classes in order: short, middling, long."""
+
+    def steps(rows):
+        return Rows(rows.texts, None, np.digitize([len(text.split()) for text in rows.texts], [10, 14]))
+
+    task = reviews_task()
+    splits = [steps(rows) for rows in (task.train, task.validation, task.test)]
+    return Task("steps", "ordinal", ("short", "middling", "long"), *splits, form=form)
+
+
 def write_lines(path, rows):
     """JSON lines."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -99,15 +99,14 @@ def test_class_names_of_a_data_set_stay_in_its_order(tmp_path):
 
 
 @pytest.mark.parametrize("values", [("0", "1"), ("0.0", "1.0"), ("True", "False")])
-def test_columns_of_yes_and_no_are_refused_with_the_way_on(tmp_path, values):
+def test_columns_of_yes_and_no_are_several_labels_of_one_text(tmp_path, values):
     path = tmp_path / "t.csv"
     path.write_text(
         "text,a,b,c\n" + "".join(f"film {n},{values[n % 2]},{values[n % 3 == 0]},{values[0]}\n" for n in range(20))
     )
-    with pytest.raises(
-        UserError, match=r"several labels of one text, which cannot be trained yet; give one column, or kind='regression'"
-    ):
-        load_task(Data(train_file=str(path), label_column=("a", "b", "c")))
+    found = load_task(Data(train_file=str(path), label_column=("a", "b", "c")))
+    assert (found.kind, found.names) == ("multilabel", ("a", "b", "c"))
+    assert "read as 3 labels of one text, each there (1) or not (0); kind='regression' takes" in found.notes[0]
     assert load_task(Data(train_file=str(path), label_column=("a",))).kind == "classification"
 
 

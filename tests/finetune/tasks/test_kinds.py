@@ -1,21 +1,30 @@
 """What every kind of task keeps to, and what a column of labels is taken for."""
 
+import json
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
-from helpers.small_tasks import numbers_task, reviews_task
+from helpers.small_tasks import labels_task, numbers_task, reviews_task, steps_task, train
 
+from adv import FGM
 from finetune import tasks
-from finetune.config import Data, KindName
+from finetune.config import Data, KindName, Recipe
 from finetune.data.labels import kind_of
 from finetune.errors import UserError
-from finetune.tasks import KINDS
+from finetune.tasks import KINDS, kind_for
 from finetune.tasks.metrics import METRICS, constant_guess, metric_for, part_of
 from finetune.tasks.table import Table
+from finetune.training.bench import Bench
+from finetune.training.keep import keep
 
-TASKS = {"classification": reviews_task, "regression": numbers_task}
+TASKS = {"classification": reviews_task, "multilabel": labels_task, "ordinal": steps_task, "regression": numbers_task}
+FORMS = [
+    *(TASKS[kind] for kind in KINDS),
+    *(partial(labels_task, "tuned"), partial(steps_task, "classes"), partial(steps_task, "number")),
+]
 
 
 def taken_for(metric=None, **columns):
@@ -43,18 +52,40 @@ def test_other_numbers_are_scores_of_no_part(name):
     assert part_of(name) == ""
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_usual_metric_is_one_of_the_kind(kind):
-    assert metric_for(TASKS[kind]()) in KINDS[kind].measures
+@pytest.mark.parametrize("make", FORMS)
+def test_the_usual_metric_is_one_of_the_kind(make):
+    task = make()
+    assert metric_for(task) in kind_for(task).measures
+    assert kind_for(task).measures.keys() == KINDS[task.kind].measures.keys()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_guess_scores_every_row_of_the_validation_split(kind):
-    task = TASKS[kind]()
-    guess = KINDS[kind].guess(task)
-    assert guess.shape == (len(task.validation), len(KINDS[kind].outputs(task.names)))
-    assert set(KINDS[kind].measures) <= set(constant_guess(task))
-    assert all(KINDS[kind].describe(task.train, task.names))
+@pytest.mark.parametrize("make", FORMS)
+def test_a_guess_scores_every_row_of_the_validation_split(make):
+    task = make()
+    kind = kind_for(task)
+    guess = kind.guess(task)
+    assert guess.shape[:2] == (len(task.validation), len(kind.outputs(task.names)))
+    assert set(kind.measures) <= set(constant_guess(task))
+    assert all(kind.describe(task.train, task.names))
+
+
+@pytest.mark.parametrize("make", FORMS)
+@pytest.mark.parametrize("views", [(), ("robust", "noisy")])
+def test_each_is_trained_with_an_attack_scored_in_every_view_and_saved(make, views, tmp_path):
+    task, recipe = make(), Recipe(epochs=2)
+    bench = Bench(task, recipe, views)
+    training = train(bench, recipe, FGM(epsilon=0.1))
+    found = training.history[-1].metrics
+    assert {f"{view}{name}" for view in ("", *(f"{view}_" for view in views)) for name in kind_for(task).measures} <= {
+        *found
+    }
+    output = bench.predict(training.model, bench.validation)
+    cells = bench.kind.cells(task.names, task.validation.labels, output)
+    assert {len(column) for column in cells.values()} == {len(task.validation)}
+    assert keep(bench, training.model, tmp_path) == []
+    assert json.loads((tmp_path / "config.json").read_text())["id2label"] == {
+        str(place): name for place, name in enumerate(bench.kind.outputs(task.names))
+    }
 
 
 @pytest.mark.parametrize(
@@ -81,14 +112,18 @@ def test_labels_are_taken_for_a_kind(columns, found):
 def test_a_metric_of_one_kind_decides():
     assert taken_for("rmse", y=[0, 1]) == ("regression", False)
     assert taken_for("accuracy", y=[0.5, 1]) == ("classification", False)
+    assert taken_for("macro_f1", y=[0.5, 1]) == ("classification", False)
+    assert taken_for("mae", y=[1, 2]) == ("regression", False)
+    assert taken_for("lrap", y=["a", "b"]) == ("multilabel", False)
     with pytest.raises(UserError, match=r"label_column=\['a', 'b'\]: metric='mcc' takes one column of labels"):
         taken_for("mcc", a=[0, 1], b=[1, 0])
 
 
-@pytest.mark.parametrize("values", [[0, 1], ["True", "false"], ["0.0", "1.0"], [None, 1]])
-def test_several_columns_of_yes_and_no_are_of_no_kind_yet(values):
-    with pytest.raises(UserError, match="several labels of one text"):
-        taken_for(a=values, b=values)
+@pytest.mark.parametrize("values", [[0, 1], ["True", "false"], ["0.0", "1.0"], [None, 1], ["yes", "no"]])
+def test_several_columns_of_yes_and_no_are_several_labels(values):
+    assert taken_for(a=values, b=values) == ("multilabel", True)
+    assert taken_for("macro_f1", a=values, b=values) == ("multilabel", True)
+    assert taken_for("rmse", a=values, b=values) == ("regression", False)
 
 
 def test_rows_without_labels_have_a_placeholder_that_no_label_has():

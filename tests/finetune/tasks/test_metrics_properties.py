@@ -72,7 +72,10 @@ def test_order_of_rows_does_not_matter(name, data):
     order = np.array(data.draw(st.permutations(range(7))))
     if name in CLASSES:
         labels, output = np.array(data.draw(st.lists(st.integers(0, 2), min_size=7, max_size=7))), data.draw(some_logits(7))
-    else:
+    elif name in NUMBERS:
         labels, output = data.draw(some_targets(7)), data.draw(some_targets(7))
-    score = METRICS[name].kinds["classification" if name in CLASSES else "regression"].score
+    else:
+        labels, output = data.draw(arrays(np.float64, (7, 3), elements=st.sampled_from([0, 1]))), data.draw(some_logits(7))
+    kind = next(kind for kind in ("classification", "regression", "multilabel") if kind in METRICS[name].kinds)
+    score = METRICS[name].kinds[kind].score
     assert score(labels[order], output[order]) == pytest.approx(score(labels, output), abs=1e-9)
