@@ -14,9 +14,11 @@ TINY = "tiny"
 # double: "..." with "" inside; backslash: "..." with \\" inside; single: '...' with '' inside; none: marks are text.
 Quoting: TypeAlias = Literal["double", "backslash", "single", "none"]
 # Kinds of task: each is the file of that name in finetune/tasks. If labels fit several kinds, the first is taken.
-KindName: TypeAlias = Literal["multilabel", "classification", "ordinal", "regression"]
+KindName: TypeAlias = Literal["tokens", "multilabel", "classification", "ordinal", "regression"]
 # Views of the validation rows beside the rows as they are: each is in finetune/training/views.py.
 View: TypeAlias = Literal["robust", "noisy"]
+# How the tags of words mark entities; plain tags mark none.
+Scheme: TypeAlias = Literal["iob1", "iob2", "iobes", "bilou", "plain"]
 KINDS = listed(get_args(KindName), "or")
 # What people ask for beside these.
 ELSE = {
@@ -50,7 +52,9 @@ class Data(Strict):
 
     task: str | None = Field(None, description="a built-in task (reviews, when no data is given)")
     data: str | None = Field(None, description="folder with train, dev and test files, or hub id")
-    train_file: str | None = Field(None, description=".csv, .tsv, .jsonl, .json or .parquet, also packed (.gz, .zip, ...)")
+    train_file: str | None = Field(
+        None, description=".csv, .tsv, .jsonl, .json, .parquet or .conll, also packed (.gz, .zip, ...)"
+    )
     validation_file: str | None = Field(None, description="by default a part of the train file")
     test_file: str | None = Field(None, description="by default a part of the train file, put aside")
     text_column: str = Field("text", description="column with the text (text)")
@@ -71,6 +75,7 @@ class Data(Strict):
     ordinal_as: Literal["cumulative", "classes", "number"] | None = Field(
         None, description="ordinal: trained as cumulative logits, as plain classes, or as a number (cumulative)"
     )
+    tag_scheme: Scheme | None = Field(None, description="tokens: iob1, iob2, iobes, bilou, or plain tags (detected)")
     delimiter: str | None = Field(None, description="character between the cells of a .csv or .tsv (detected)")
     quoting: Quoting | None = Field(None, description="how cells are quoted: double, backslash, single, or none (detected)")
     encoding: str | None = Field(None, description="encoding of text files (utf-8, or detected)")

@@ -159,7 +159,7 @@ def search_one(
     watch = Watch(screen, metric, maximize, job.trials, [*finished_of(there), *taking.trials], places, second)
     folder, prefixes = study_folder(request.output.out, job.name), Path(request.output.out) / "prefix"
     objective = Objective(plan, metric, bench, folder, prefixes, watch.on_epoch, request.running.prefix_reuse, second)
-    rows = f"{len(bench.train)} train and {counted(len(bench.validation), 'validation row')}"
+    rows = f"{len(bench.task.train)} train and {counted(len(bench.task.validation), 'validation row')}"
     what = f"{bench.task.name}: {rows}, model {plan.recipe.model}, metric {metric} ({DIRECTIONS[maximize]})"
     if second is not None:
         what += f" and {second} ({DIRECTIONS[direction_of(second) == 'maximize']})"

@@ -9,8 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from finetune.data.places import Places
 from finetune.tasks.task import Rows
 
+# torch's number for a token without a label.
+NO_LABEL = -100
 # This many batches are sorted by length together: enough to save padding, few enough to keep the order random.
 POOL = 32
 
@@ -20,22 +23,32 @@ class Encoded:
     """One split: inputs of shape (n, longest), lengths (n,), labels (n, ...), and the side of the padding.
 
     Labels are class numbers (n,), numbers (n, outputs), or class numbers of every token (n, longest), which are cut like
-    the inputs.
+    the inputs. If words have labels, n counts windows: long sentences have several, and ``places`` says what is in them.
     """
 
     inputs: dict[str, Tensor]
     lengths: NDArray[np.int64]
     labels: Tensor
     left: bool
+    places: Places | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def counted(self, index: NDArray[np.int64]) -> int:
+        """How many labels a mean over the rows at ``index`` is taken of: one for each row, or those of their words."""
+        if self.labels.dim() == 1 or self.labels.is_floating_point():
+            return len(index)
+        return int((self.labels[torch.from_numpy(index)] != NO_LABEL).sum())
+
+    def cut(self, index: NDArray[np.int64]) -> slice:
+        """The tokens of a batch of the rows at ``index``: no more than the longest of them has."""
+        longest = int(self.lengths[index].max())
+        return slice(-longest, None) if self.left else slice(longest)
+
     def batch(self, index: NDArray[np.int64], device: torch.device) -> dict[str, Tensor]:
         """The rows at ``index``, padded to the longest of them."""
-        longest = int(self.lengths[index].max())
-        rows = torch.from_numpy(index)
-        cut = slice(-longest, None) if self.left else slice(longest)
+        rows, cut = torch.from_numpy(index), self.cut(index)
         batch = {name: values[rows][:, cut] for name, values in self.inputs.items()}
         labels = self.labels[rows]
         batch["labels"] = labels if labels.dim() == 1 or labels.is_floating_point() else labels[:, cut].contiguous()

@@ -1,16 +1,20 @@
 """Rows from local files, a folder, or a hub id."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from finetune.arguments import arg
 from finetune.config import Data
+from finetune.data.conll import looks_tagged, read_tagged, together
 from finetune.data.decode import encoding_of, read_bytes
 from finetune.data.delimited import TAB, Reading, Unfit, readings, usual
 from finetune.data.hub import read_hub, read_parquet, read_saved
 from finetune.data.jsonrows import read_json
-from finetune.data.splits import FORMATS, choose, files_of, format_of
+from finetune.data.quotes import ENDS
+from finetune.data.splits import ANY, FORMATS, NAMED, choose, files_of, format_of
+from finetune.data.tagged import TAG_COLUMNS, WORD_COLUMNS
 from finetune.errors import UserError
 from finetune.tasks.table import Table, joined
 from finetune.words import listed
@@ -62,11 +66,11 @@ def read_folder(
     told, given, where = [] if told is None else told, given or {}, arg("data", str(folder))
     if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
         return _splits(read_saved(folder), str(folder), told, given) | read_files(given, data, told)
-    tables = files_of(folder)
+    tables = files_of(folder, data.kind == "tokens")
     found = choose(list(tables), where, told, list(given))
     if "train" not in found:
         here = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
-        formats = ", ".join(f"train{s}" for s in FORMATS)
+        formats = ", ".join(f"train{s}" for s in NAMED)
         way = f"name the files with {arg('train_file')} instead of {arg('data')}"
         raise UserError(f"{where} has no train file ({formats}); it holds {here}; {way}")
     return read_files({split: tables[name] for split, name in found.items()} | dict(given), data, told)
@@ -104,7 +108,8 @@ def read_files(splits: Mapping[str, Sequence[Path]], data: Data, told: list[str]
         if not data.encoding and not encoding.startswith("utf-"):
             known.append(encoding)
             told.append(f"{path.name} is read as {encoding}, by its bytes; {arg('encoding')} changes that")
-    tables |= read_delimited(texts, data, told)
+    tables |= read_sentences(texts, splits, data, told)
+    tables |= read_delimited({path: text for path, text in texts.items() if path not in tables}, data, told)
     for path, table in tables.items():
         if not table.rows:
             raise UserError(f"{path} has no rows")
@@ -113,6 +118,42 @@ def read_files(splits: Mapping[str, Sequence[Path]], data: Data, told: list[str]
         if any(tables[path].keys() != tables[group[0]].keys() for path in group):
             raise UserError(f"{group[0]}: the files of the {split} split have different columns")
     return {split: joined([tables[path] for path in group]) for split, group in splits.items()}
+
+
+def read_sentences(
+    texts: Mapping[Path, str], splits: Mapping[str, Sequence[Path]], data: Data, told: list[str]
+) -> dict[Path, Table]:
+    """Files of words with their tags: by suffix, by their content, or because the kind of task is given.
+
+    Raises:
+        UserError: A file has a suffix for words with tags, and the kind is another; or it cannot be read completely.
+    """
+    by_suffix = {path for path in texts if FORMATS[format_of(path)] == "words"}
+    if by_suffix and data.kind not in (None, "tokens"):
+        path = min(by_suffix)
+        what = f"{format_of(path)} files are read as words with their tags, for {arg('kind', 'tokens')}"
+        raise UserError(f"{arg('kind', data.kind)}: {what}; give {path.name} a suffix such as .csv or .tsv")
+    sure = set[Path]()
+    if data.kind in (None, "tokens"):
+        sure = {path for path in by_suffix if format_of(path) != ANY}
+        sure |= {path for path, text in texts.items() if looks_tagged(text, data.delimiter)}
+        if sure & set(splits.get("train", ())) or data.kind == "tokens":
+            # A test file without tags is not sure by itself.
+            sure |= {path for path, text in texts.items() if not tabled(text, data)}
+    if left := sorted(by_suffix - sure):
+        what = "it does not look like words with tags, an empty line after each sentence"
+        ways = f"use {', '.join(NAMED)}, or {arg('kind', 'tokens')}"
+        raise UserError(f"{left[0]}: cannot read {format_of(left[0])}: {what}; {ways}")
+    of, said = {path: split for split, group in splits.items() for path in group}, list[str]()
+    found = {path: read_tagged(texts[path], path, data, of[path], said) for path in texts if path in sure}
+    told += together(said)
+    return found
+
+
+def tabled(text: str, data: Data) -> bool:
+    """Whether the first line has the names of the text and label columns, so that the file is a table."""
+    header = {cell.strip(" \"'") for cell in re.split(r"[,;|\t]", ENDS.split(text, maxsplit=1)[0])}
+    return bool(header & {data.text_column, *WORD_COLUMNS}) and bool(header & {*data.label_column, *TAG_COLUMNS})
 
 
 def check_file(path: Path) -> None:
@@ -126,7 +167,7 @@ def check_file(path: Path) -> None:
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     if format_of(path) not in FORMATS:
-        raise UserError(f"{path}: cannot read {format_of(path) or 'a file without suffix'}; use {', '.join(FORMATS)}")
+        raise UserError(f"{path}: cannot read {format_of(path) or 'a file without suffix'}; use {', '.join(NAMED)}")
     if path.stat().st_size == 0:
         raise UserError(f"{path} is empty")
 

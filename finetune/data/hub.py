@@ -75,9 +75,19 @@ def read_parquet(raw: bytes, what: str) -> Table:
 
 
 def with_names(columns: dict[str, list[Any]], features: Mapping[str, Any]) -> Table:
-    """Columns, with class names instead of class numbers if the data set has names; -1 means that a label is missing."""
-    classes = {str(key): tuple(kind.names) for key, kind in features.items() if getattr(kind, "names", None)}
+    """Columns, with class names instead of class numbers if the data set has names; -1 means that a label is missing.
+
+    Names may also be those of numbers in lists.
+    """
+    kinds = {str(key): getattr(kind, "feature", kind) for key, kind in features.items()}
+    classes = {key: tuple(kind.names) for key, kind in kinds.items() if getattr(kind, "names", None)}
     found = {str(key): values for key, values in columns.items()}
     for key, names in classes.items():
-        found[key] = [names[value] if value is not None and 0 <= value < len(names) else None for value in found[key]]
+        found[key] = [_named(value, names) for value in found[key]]
     return Table(found, classes=classes)
+
+
+def _named(value: Any, names: tuple[str, ...]) -> Any:
+    if isinstance(value, list):
+        return [_named(one, names) for one in value]
+    return names[value] if value is not None and 0 <= value < len(names) else None

@@ -8,6 +8,7 @@ import numpy as np
 
 from finetune.arguments import Line, arg
 from finetune.config import Data
+from finetune.data import tagged
 from finetune.data.files import read_tables
 from finetune.data.labels import clean, keep_for_prediction, kind_of
 from finetune.data.parts import put_aside, subset
@@ -53,7 +54,9 @@ def load_task(data: Data, metric: str | None = None) -> Task:
             raise UserError(f"unknown task {data.task!r}{near(data.task, TASKS)}; for your own data use {arg('data')}")
         return built_in(data)
     told: list[str] = []
+    data = tagged.asked(data, metric)
     tables = read_tables(data, told)
+    data = tagged.found(tables, data, told)
     without = keep_for_prediction(tables, data.label_column, None, told)
     check_columns(tables, data, without)
     rows = tables["train"].rows
@@ -83,6 +86,9 @@ def labels_of(tables: dict[str, Table], data: Data, metric: str | None, without:
     Raises:
         UserError: The labels do not fit any kind, or the metric's kind takes other columns.
     """
+    if data.kind == tagged.KIND:
+        tagged.clean(tables, data, without, told)
+        return kind_of(tables["train"], data.label_column, data, metric, told)
     labelled = {name: table for name, table in tables.items() if name not in without}
     clean(labelled, data, told)
     kind = kind_of(tables["train"], data.label_column, data, metric, told)

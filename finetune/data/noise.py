@@ -38,7 +38,8 @@ def misspelt(text: str, seed: tuple[int, ...], share: float = SHARE) -> str:
     rng = np.random.default_rng(seed)
     chosen = np.flatnonzero(rng.random(len(characters)) < share)
     ways = rng.integers(3, size=len(chosen))
-    word = [not one[0].isspace() for one in [*characters, " "]]  # also a blank with a mark is a blank
+    # A blank with a mark is a blank, and so is a mark that joins the blank behind it.
+    word = [not any(map(str.isspace, one)) for one in [*characters, " "]]
     beyond = 0  # what lies before is done: a character that was swapped is not changed again
     for place, way in zip(chosen.tolist(), ways.tolist(), strict=True):
         here = characters[place]

@@ -9,7 +9,7 @@ from finetune.data.decode import PACKED
 from finetune.errors import UserError
 from finetune.words import listed
 
-FORMATS = {
+TABLES = {
     ".csv": "csv",
     ".tsv": "csv",
     ".jsonl": "json",
@@ -17,6 +17,11 @@ FORMATS = {
     ".ndjson": "json",
     ".parquet": "parquet",
 }
+# Files of words with their tags.
+TAGGED = (".conll", ".conllu", ".bio", ".bio2", ".iob", ".iob2", ".iobes", ".bioes", ".bilou", ".bmes", ".ner")
+ANY = ".txt"
+FORMATS = TABLES | dict.fromkeys((*TAGGED, ANY), "words")
+NAMED = (*TABLES, ".conll", ANY)
 SPLITS = {
     "train": ("train",),
     "validation": ("validation", "valid", "dev", "val"),
@@ -93,31 +98,46 @@ def choose(names: Sequence[str], where: str, told: list[str], given: Sequence[st
     return found
 
 
-def files_of(folder: Path) -> dict[str, list[Path]]:
-    """Tables of a folder by name; parts named -00000-of-00002 and so on make one table.
+def files_of(folder: Path, tagged: bool = False) -> dict[str, list[Path]]:
+    """Tables of a folder by name, or files of words with their tags where there is no table to train on.
 
-    The tables are in the folder, in its folder ``data``, or in folders with names of splits.
+    Args:
+        folder: The folder.
+        tagged: Whether files of words with their tags come first.
 
     Raises:
         UserError: A part of a table is missing.
     """
-    roots = [_tables(root) for root in (folder, folder / "data")]
+    ways = [tuple(TABLES), (*TAGGED, ANY)]
+    found = [_files(folder, suffixes) for suffixes in ([TAGGED, *ways] if tagged else ways)]
+    trained = [files for files in found if any(_plain(name).lower() in called for called in TRAIN for name in files)]
+    return (trained or [files for files in found if files] or found)[0]
+
+
+def _files(folder: Path, suffixes: Sequence[str]) -> dict[str, list[Path]]:
+    """Files with these suffixes by name; parts named -00000-of-00002 and so on make one table.
+
+    They are in the folder, in its folder ``data``, or in folders with names of splits.
+    """
+    roots = [_tables(root, suffixes) for root in (folder, folder / "data")]
     inside = {path.name: path for path in sorted(folder.iterdir()) if path.is_dir()}
     for called in TRAIN:
         for tables in roots:
             if any(_plain(name).lower() in called for name in tables):
                 return tables
         if any(name.lower() in called for name in inside):
-            held = {name: [path for paths in _tables(root).values() for path in paths] for name, root in inside.items()}
+            held = {
+                name: [path for paths in _tables(root, suffixes).values() for path in paths] for name, root in inside.items()
+            }
             return {name: paths for name, paths in held.items() if paths}
     return roots[0]
 
 
-def _tables(folder: Path) -> dict[str, list[Path]]:
+def _tables(folder: Path, suffixes: Sequence[str]) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         # macOS packs a "._dev.csv" next to dev.csv.
-        if path.is_file() and format_of(path) in FORMATS and not path.name.startswith("."):
+        if path.is_file() and format_of(path) in suffixes and not path.name.startswith("."):
             shard = SHARD.fullmatch(stem_of(path))
             found.setdefault(path.name.replace(shard[0], shard[1]) if shard else path.name, []).append(path)
     for paths in found.values():

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from finetune.arguments import Line, arg
+from finetune.data.windows import told_of_words
 from finetune.tasks import KINDS, kind_for
 from finetune.tasks.task import Rows, Task
+from finetune.tasks.tokens import BETWEEN
 from finetune.words import counted, listed, share
 
 # This many evenly spaced texts of a split are tokenised for these lines: shares are then right to a point or two.
@@ -51,15 +53,21 @@ def _rows(task: Task) -> str:
 
 
 def _tokens(task: Task, tokenizer: Any, max_length: int) -> list[str]:
-    lengths, unknown = _measured(task.train, tokenizer)
-    _, strange = _measured(task.validation, tokenizer)
+    by_word = KINDS[task.kind].by_word
+    lengths, unknown = _measured(task.train, tokenizer, by_word)
+    _, strange = _measured(task.validation, tokenizer, by_word)
     cut = float(np.mean(lengths > max_length))
-    parts = f"tokens of a train text: median {int(np.median(lengths))}, longest {lengths.max()}"
+    parts = (
+        f"tokens of a train {'sentence' if by_word else 'text'}: median {int(np.median(lengths))}, longest {lengths.max()}"
+    )
+    off = "longer than" if by_word else "cut off by"
     lines = [
-        f"{parts}; {share(cut, 1)} cut off by {arg('max_length', max_length)};"
+        f"{parts}; {share(cut, 1)} {off} {arg('max_length', max_length)};"
         f" unknown tokens: {share(unknown, 1)} in train, {share(strange, 1)} in validation"
     ]
-    if cut > CUT:
+    if by_word:
+        lines += told_of_words(task, tokenizer, max_length)
+    elif cut > CUT:
         most = int(np.quantile(lengths, 0.95, method="higher"))
         what = f"{share(cut, 1)} of the train texts are cut off"
         way = f"{arg('max_length', most)} keeps 95 % of them uncut; or put what matters first"
@@ -70,12 +78,15 @@ def _tokens(task: Task, tokenizer: Any, max_length: int) -> list[str]:
     return lines
 
 
-def _measured(rows: Rows, tokenizer: Any) -> tuple[np.ndarray[Any, Any], float]:
+def _measured(rows: Rows, tokenizer: Any, by_word: bool) -> tuple[np.ndarray[Any, Any], float]:
     """Lengths in tokens (uncut) of evenly spaced rows, and the share of unknown tokens, special tokens not counted."""
     chosen = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(int))
     texts = [rows.texts[i] for i in chosen]
     pairs = None if rows.pairs is None else [rows.pairs[i] for i in chosen]
-    ids = tokenizer(texts, pairs, truncation=False, verbose=False)["input_ids"]
+    if by_word:
+        ids = tokenizer([text.split(BETWEEN) for text in texts], is_split_into_words=True, verbose=False)["input_ids"]
+    else:
+        ids = tokenizer(texts, pairs, truncation=False, verbose=False)["input_ids"]
     lengths = np.array([len(one) for one in ids])
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     tally = Counter(token for one in ids for token in one if token not in special)

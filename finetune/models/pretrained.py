@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from finetune.arguments import Line, arg
 from finetune.config import TINY, Recipe
 from finetune.errors import UserError, first_line
+from finetune.models.by_word import fit_for_words
 from finetune.models.checkpoint import digest, head_of, judge, old_digest, stamps, tokeniser_fault, weight_files
 from finetune.models.head import take_over
 from finetune.tasks import kind_for
@@ -112,6 +113,7 @@ class Models:
             config = transformers.AutoConfig.from_pretrained(self.source, revision=self.commit, trust_remote_code=False)
             with warnings.catch_warnings(action="ignore"):  # torch's, about files that it then refuses
                 family = getattr(transformers, f"AutoModelFor{self.kind.architecture}")
+                refuse_without_class(family, config, self.where, self.kind.architecture)
                 model, found = family.from_pretrained(
                     self.source,
                     revision=self.commit,
@@ -125,6 +127,8 @@ class Models:
                     ignore_mismatched_sizes=True,
                     output_loading_info=True,
                 )
+        except UserError:
+            raise
         except Exception as error:  # many unrelated types, which all mean: not readable
             why = first_line(error)[:200]
             if isinstance(error, UnpicklingError) or "weights_only" in str(error):
@@ -183,7 +187,20 @@ class Models:
                 what = 'its tokeniser has no token to pad with; name one in its tokenizer_config.json: "pad_token"'
                 raise UserError(f"{self.where}: {what}")
             self.notes.append(Line(f"model {self.source}: it has no padding token, so {tokenizer.pad_token} pads"))
+        if self.kind.by_word and (line := fit_for_words(tokenizer, self.where)):
+            self.notes.append(Line(f"model {self.source}: {line}"))
         return tokenizer
+
+
+def refuse_without_class(family: Any, config: Any, where: str, architecture: str) -> None:
+    """Refuse a model that transformers cannot give the head that the task needs.
+
+    Raises:
+        UserError: There is no such class for this configuration.
+    """
+    if type(config) not in family._model_mapping:
+        what = f"transformers has no {architecture} class for {config.model_type} models"
+        raise UserError(f"{where}: {what}; take another model, such as one of BERT's or RoBERTa's kind")
 
 
 def quiet() -> None:

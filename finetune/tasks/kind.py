@@ -84,6 +84,8 @@ class Kind(ABC):
     several: ClassVar[bool]
     # Whether labels are names: two of one text contradict each other, and "3,5" is not a decimal number.
     named: ClassVar[bool]
+    # Whether the words of a text, between blanks, have a label each. Long texts are then read in several windows.
+    by_word: ClassVar[bool] = False
     # Whether it is only taken if the user names it: its labels look like those of another kind.
     by_name: ClassVar[bool] = False
     # Whether something is chosen on the validation rows and holds for all rows: thresholds.

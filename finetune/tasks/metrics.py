@@ -13,6 +13,7 @@ from finetune.errors import Diverged, UserError, near
 from finetune.tasks import KINDS, kind_for
 from finetune.tasks.kind import Measure
 from finetune.tasks.task import Task
+from finetune.words import some
 
 Array = NDArray[Any]
 
@@ -54,6 +55,8 @@ SECONDS = "seconds"
 MOST = 2
 # Scores of one label or class alone.
 PARTS = ("f1",)
+# A message names this many labels.
+SHOWN = 4
 
 
 def viewed(name: str) -> tuple[str, str]:
@@ -139,7 +142,8 @@ def metric_for(task: Task, asked: str | None = None) -> str:
     name = asked or kind.usual(task.names)
     find_metric(name)
     if viewed(name)[1] not in kind.measures:
-        raise UserError(f"{arg('metric', name)} is not for {task.kind}; choose from {', '.join(kind.measures)}")
+        labels = f" with the labels {some(list(task.names), SHOWN)}" if viewed(name)[1] in KINDS[task.kind].measures else ""
+        raise UserError(f"{arg('metric', name)} is not for {task.kind}{labels}; choose from {', '.join(kind.measures)}")
     return name
 
 

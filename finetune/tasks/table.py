@@ -12,7 +12,12 @@ class Table(dict[str, list[Any]]):
         file: Name of the file that the rows come from; empty if there is no file.
         lines: The line of the file where each row begins, from 1; empty if rows have no lines.
         classes: Class names, in order, of columns for which the data set has names.
+
+    Attributes:
+        sentences: Whether it comes from a file of words with their tags.
     """
+
+    sentences = False
 
     def __init__(
         self,
@@ -41,4 +46,6 @@ def joined(tables: Sequence[Table]) -> Table:
     if len(tables) == 1:
         return tables[0]
     columns = {name: [value for table in tables for value in table[name]] for name in tables[0]}
-    return Table(columns, f"{tables[0].file} and the files next to it", (), tables[0].classes)
+    whole = Table(columns, f"{tables[0].file} and the files next to it", (), tables[0].classes)
+    whole.sentences = tables[0].sentences
+    return whole

@@ -17,12 +17,14 @@ from finetune.config import Recipe
 from finetune.data.encode import Encoded, encode, score_batches
 from finetune.data.noise import noisy
 from finetune.data.told import reading
+from finetune.data.windows import encode_words
 from finetune.errors import UserError
 from finetune.models.fit import Fit, filled
 from finetune.models.pretrained import Models
 from finetune.tasks import kind_for
 from finetune.tasks.metrics import evaluate
 from finetune.tasks.task import Rows, Task
+from finetune.tasks.tokens import usual_tag
 from finetune.training.losses import forward_of, of_shares, refuse_misfit, weights_told
 from finetune.training.views import Answer, attacked, plainly
 
@@ -85,6 +87,8 @@ class Bench:
 
     def encode(self, rows: Rows) -> Encoded:
         """Rows as tensors; targets are standardised by the train split."""
+        if self.kind.by_word:
+            return encode_words(rows, self.models.tokenizer, self.max_length, usual_tag(self.task))
         tokenizer, targets = self.models.tokenizer, partial(self.kind.targets, rows.labels, self.task.names, self.scale)
         encoded = encode(rows, tokenizer, self.max_length, targets)
         if encoded.lengths.all():
@@ -163,6 +167,8 @@ class Bench:
     ) -> NDArray[Any]:
         """What the model says: logits (rows, classes), or targets (rows, targets) in the units of the data.
 
+        Where words have labels, they are tag numbers (sentences, words), -1 after the last word.
+
         Args:
             model: The model; it is left in evaluation mode.
             data: The rows.
@@ -172,15 +178,19 @@ class Bench:
         """
         logits: list[NDArray[Any]] = [np.empty(0)] * len(data)
         targets = list(logits)
+        tags = None if data.places is None else data.places.unread.copy()
         precision = Precision(dtype=dtype)
         model.eval()
         with torch.no_grad():
             for index in score_batches(data, size):
                 batch = data.batch(index, self.device)
                 answers, labels = answer(model, batch, precision), batch["labels"]
+                if data.places is not None and tags is not None:
+                    data.places.put(tags, index, data.cut(index), answers.float().cpu().numpy())
+                    continue
                 for place, given, target in zip(index, answers.float().cpu().numpy(), labels.cpu().numpy(), strict=True):
                     logits[place], targets[place] = given, target
-        return self.kind.predictions(logits, targets, self.scale)
+        return self.kind.predictions(logits, targets, self.scale) if tags is None else tags
 
     def score(self, model: nn.Module, data: Encoded, rows: Rows, recipe: Recipe) -> dict[str, float]:
         """Every metric of the task on one split, also in the further views.

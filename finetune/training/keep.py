@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
+from finetune.data.windows import encode_words
 from finetune.errors import first_line
 from finetune.models.head import in_units, near
 from finetune.models.pretrained import name_outputs, quiet
 from finetune.tasks.kind import Scale
+from finetune.tasks.task import Rows
 from finetune.training.bench import Bench
 
 # Rows on which the saved model is compared with the trained one.
@@ -110,6 +113,8 @@ def difference(bench: Bench, model: nn.Module, folder: Path, standardised: bool)
     import transformers
 
     rows = bench.task.validation.take(np.arange(min(COMPARED, len(bench.task.validation))))
+    if bench.kind.by_word:
+        return difference_of_words(bench, model, folder, rows)
     rows = replace(rows, texts=[text or " " for text in rows.texts])
     encoded = bench.encode(rows)
     expected = bench.outputs(model, encoded)
@@ -127,5 +132,34 @@ def difference(bench: Bench, model: nn.Module, folder: Path, standardised: bool)
     mean, std = (0.0, 1.0) if bench.scale is None else (bench.scale.mean, bench.scale.std)
     if near(found, expected, mean, std):
         return None
-    gap = np.abs(found - expected).max()
+    return off(np.abs(found - expected).max())
+
+
+def off(gap: float) -> str:
+    """The line about other predictions."""
     return f"plain transformers does NOT predict the same with the saved model: it is off by up to {gap:.3g}"
+
+
+def difference_of_words(bench: Bench, model: nn.Module, folder: Path, rows: Rows) -> str | None:
+    """``difference`` for the logits of words, in the windows that each tokeniser makes of their sentences."""
+    import transformers
+
+    def logits(model: nn.Module, tokenizer: Any) -> NDArray[Any]:
+        encoded = encode_words(rows, tokenizer, bench.max_length, 0)
+        assert encoded.places is not None
+        batch = encoded.batch(np.arange(len(encoded)), bench.device)
+        del batch["labels"]
+        with torch.no_grad():
+            found = model(**batch).logits.float().cpu().numpy()
+        return np.asarray(found[encoded.places.words >= 0])
+
+    expected = logits(model.eval(), bench.models.tokenizer)
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        family = getattr(transformers, f"AutoModelFor{bench.kind.architecture}")
+        found = logits(family.from_pretrained(folder).to(bench.device).eval(), tokenizer)
+    except Exception as error:  # many unrelated types, which all mean: other people cannot read it
+        return f"plain transformers cannot use the saved model: {first_line(error)[:200]}"
+    if found.shape != expected.shape:
+        return "the saved tokeniser does NOT make the same of these words"
+    return None if near(found, expected, 0.0, 1.0) else off(np.abs(found - expected).max())

@@ -24,8 +24,9 @@ class Micro:
     Args:
         batch: The model's inputs. Replays of a step get the same object: a method recognises a batch by identity.
         seed: Seed of its dropout.
-        weight: Its share of the rows of the optimiser step.
-        share: Its share of the rows of the epoch, counting every replay.
+        weight: Its share of the rows of the optimiser step; of their words, if words have labels, as the loss is a mean
+            over words: the sum over the micro-batches then is the mean over all.
+        share: Its share of the rows, or words, of the epoch, counting every replay.
     """
 
     batch: dict[str, Tensor]
@@ -51,16 +52,16 @@ def epoch_steps(data: Encoded, recipe: Recipe, number: int, method: Method, devi
     """
     groups = epoch_groups(data, recipe, number, method.start_epoch, method.replays)
     steps, clean = len(groups) * method.replays, total_steps(data, recipe) // recipe.epochs
-    seen = sum(len(index) for group in groups for index in group) * method.replays
+    seen = sum(data.counted(index) for group in groups for index in group) * method.replays
     for i, group in enumerate(groups):
-        batches, rows = [data.batch(index, device) for index in group], sum(len(index) for index in group)
+        batches, counts = [data.batch(index, device) for index in group], [data.counted(index) for index in group]
         for step in range(i * method.replays, (i + 1) * method.replays):
             first = step * recipe.gradient_accumulation
             yield Step(
                 number * clean + step * clean / steps,
                 [
-                    Micro(batch, step_seed(recipe.seed, number, first + j), len(index) / rows, len(index) / seen)
-                    for j, (batch, index) in enumerate(zip(batches, group, strict=True))
+                    Micro(batch, step_seed(recipe.seed, number, first + j), count / sum(counts), count / seen)
+                    for j, (batch, count) in enumerate(zip(batches, counts, strict=True))
                 ],
             )
 

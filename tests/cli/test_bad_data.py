@@ -139,7 +139,8 @@ def test_what_is_not_there_or_is_something_else(capsys):
     [
         ({}, ["has no train file", "train.csv", "it holds nothing"]),
         ({"dev.csv": GOOD}, ["has no train file", "it holds dev.csv"]),
-        ({"train.txt": GOOD}, ["has no train file", "it holds train.txt"]),
+        ({"train.txt": GOOD}, ["train.txt: cannot read .txt", "words with tags", "use .csv", "--kind tokens"]),
+        ({"train.md": GOOD}, ["has no train file", "it holds train.md"]),
         ({"train.csv": GOOD, "train.tsv": GOOD}, ["both train.csv and train.tsv", "keep one"]),
         ({"train.csv": GOOD, "dev.csv": ""}, ["dev.csv", "is empty"]),
         ({"dataset_dict.json": "{"}, ["is not a complete data set"]),

@@ -8,6 +8,7 @@ from typing import get_args
 import numpy as np
 import pytest
 from helpers.small_tasks import labels_task, numbers_task, reviews_task, steps_task, train
+from helpers.tagged_sentences import tokens_task
 
 from adv import FGM
 from finetune import tasks
@@ -20,7 +21,13 @@ from finetune.tasks.table import Table
 from finetune.training.bench import Bench
 from finetune.training.keep import keep
 
-TASKS = {"classification": reviews_task, "multilabel": labels_task, "ordinal": steps_task, "regression": numbers_task}
+TASKS = {
+    "tokens": tokens_task,
+    "classification": reviews_task,
+    "multilabel": labels_task,
+    "ordinal": steps_task,
+    "regression": numbers_task,
+}
 FORMS = [
     *(TASKS[kind] for kind in KINDS),
     *(partial(labels_task, "tuned"), partial(steps_task, "classes"), partial(steps_task, "number")),
@@ -64,7 +71,8 @@ def test_a_guess_scores_every_row_of_the_validation_split(make):
     task = make()
     kind = kind_for(task)
     guess = kind.guess(task)
-    assert guess.shape[:2] == (len(task.validation), len(kind.outputs(task.names)))
+    each = task.validation.labels.shape[1] if kind.by_word else len(kind.outputs(task.names))
+    assert guess.shape[:2] == (len(task.validation), each)
     assert set(kind.measures) <= set(constant_guess(task))
     assert all(kind.describe(task.train, task.names))
 
