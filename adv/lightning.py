@@ -3,6 +3,7 @@
 ``class MyModule(AdversarialModule, LightningModule)`` with ``self.model`` and ``configure_optimizers``; then set ``method``.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -44,6 +45,9 @@ class AdversarialModule:
         me: Any = self
         if self.method.replays > 1:
             raise AttackError(REPLAYS.format("Lightning"))
+        start, many = self.method.start_epoch, me.trainer.num_training_batches
+        if start != int(start) and not math.isfinite(many):
+            raise AttackError(f"start_epoch is {start}, but nobody knows how many batches an epoch has: give a whole number")
         if me.trainer.world_size > 1:
             raise AttackError(
                 f"AdversarialModule trains on one device, not on {me.trainer.world_size}: set Trainer(devices=1)"
@@ -53,7 +57,9 @@ class AdversarialModule:
     def training_step(self, batch: Any, index: int) -> Tensor:
         """One micro-batch, and an optimiser step after the last one of a group; returns the loss, detached."""
         me: Any = self
-        active: Method = self.method.at(me.current_epoch)
+        many = me.trainer.num_training_batches  # infinite, if the data do not say
+        begun = (index - index % self.accumulate) / many if math.isfinite(many) else 0
+        active: Method = self.method.at(me.current_epoch + begun)
         scaler = getattr(me.trainer.precision_plugin, "scaler", None)
         precision = Precision(dtype=DTYPES.get(me.trainer.precision), scaler=scaler)
         loss = active.backward(me.model, batch, precision, share=1 / self.accumulate)

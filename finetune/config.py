@@ -161,6 +161,7 @@ class Recipe(Strict):
     max_length: int = Field(128, ge=4, description="longest text in tokens (128)")
     gradient_accumulation: int = Field(1, ge=1, description="micro-batches per optimiser step (1)")
     max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping, after unscaling (1.0)")
+    evals_per_epoch: int = Field(1, ge=1, description="evaluations in an epoch, as evenly as its steps allow (1)")
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="fp32, bf16 or fp16")
     average: Literal["none", "ema", "swa"] = Field(
         "none", description="none, ema or swa: which weights are scored and kept (none: the last)"

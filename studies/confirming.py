@@ -170,7 +170,7 @@ class Confirmation:
 
     def _expected(self, arms: list[Arm], compared: list[Arm], rivals: Rivals) -> str:
         """How many runs there will be, and how long they take."""
-        epochs = [epoch.seconds for epoch in self.summary.baseline]
+        epochs = self.summary.clean_epochs
         each, many = [seconds_of_run(method_of(arm), epochs) for arm in arms], runs_of(len(arms))
         seeds = self.request.seeds
         together = sum(seconds_of_run(method_of(arm), epochs) for arm in compared)

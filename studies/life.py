@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial
 
 from finetune.arguments import arg
 from finetune.machine import described
+from finetune.training.epoch import per_of, read, value_of, whole_epochs
 from finetune.words import counted
 from studies.planning.identity import BASELINE, CONSTANT, KEY, MACHINE, VALIDATION
 from studies.planning.plan import Plan
@@ -111,7 +112,7 @@ class Life:
         for line in [head, *lines, *old, *self.taking.lines, *job.notes(first, self.mine["search"].get("taken", 0))]:
             self.watch.screen.say(line)
         clean = baseline_of(there, self.objective)
-        self.watch.clean = clean[-1]["metrics"][self.watch.metric]
+        self.watch.clean = value_of([read(epoch) for epoch in clean], self.watch.metric)
         accept = job.request.running.accept_versions
         known = {} if there is None else there.user_attrs
         split = {} if VALIDATION in known else self.objective.validation(self.watch.clean)
@@ -125,7 +126,7 @@ class Life:
             self.objective.made_under = made_under(study.user_attrs[KEY], self.device)
         shown = self.shown(study)
         shown.write()
-        for line in self.expected([epoch["seconds"] for epoch in clean]):
+        for line in self.expected(whole_epochs([read(epoch) for epoch in clean], per_of(self.mine["recipe"]))):
             self.watch.screen.say(line)
         try:
             self.search(study, first, callbacks, shown)
@@ -151,7 +152,7 @@ class Life:
         running, plan, search = self.job.request.running, self.job.plan, self.mine["search"]
         explore, how = search["explore"], (running.sampler, search["pruner"], running.timeout, running.confirm)
         options = Options(self.job.trials, explore, plan.seed, *how)
-        prepare(study, options, plan.space, first, int(plan.fixed.get("start_epoch", 0)))
+        prepare(study, options, plan.space, first, plan.fixed.get("start_epoch", 0), per_of(self.mine["recipe"]))
         watch = self.watch
 
         def on_finished(trial: FrozenTrial) -> None:

@@ -19,13 +19,13 @@ from studies.planning.identity import asked, identity_of
 from studies.planning.plan import Plan
 from studies.planning.request import Request
 from studies.planning.resolve import Job, on_threads, resolve, too_many_threads
-from studies.planning.tuned import refuse_unfit
 from studies.report.progress import Watch
 from studies.report.screen import Screen
 from studies.result import Result, Results
 from studies.results.digits import places_of
 from studies.results.facts import DIRECTIONS
 from studies.running.begin import find_study
+from studies.running.few_steps import refuse_untrainable
 from studies.running.folder import folder_of, study_folder
 from studies.running.named import named_before
 from studies.running.objective import Objective
@@ -67,7 +67,7 @@ def search_all(
         metric, threads = metrics_for(task, request.aim.metric)[0], jobs[0].plan.recipe.threads
         views = views_of(metric, request.aim.record, request.aim.second)
         bench = Bench(task, request.recipe.model_copy(update={"threads": threads}), views)
-        refuse_unfit([job.plan for job in jobs], bench)
+        refuse_untrainable([job.plan for job in jobs], bench)
         storage = storage or open_storage(url)
         costs = [told(views, len(bench.train), len(bench.validation))] if views else []
         for line in filter(None, [*lines, too_many_threads(threads), *bench.read, *bench.notes, *costs]):
@@ -157,6 +157,7 @@ def search_one(
     guess, maximize = constant_guess(bench.task, bench.views), mine["direction"] == "maximize"
     second, places = request.aim.second, places_of(maximize, guess[metric])
     watch = Watch(screen, metric, maximize, job.trials, [*finished_of(there), *taking.trials], places, second)
+    watch.per, watch.epochs = plan.recipe.evals_per_epoch, plan.recipe.epochs
     folder, prefixes = study_folder(request.output.out, job.name), Path(request.output.out) / "prefix"
     objective = Objective(plan, metric, bench, folder, prefixes, watch.on_epoch, request.running.prefix_reuse, second)
     rows = f"{len(bench.task.train)} train and {counted(len(bench.task.validation), 'validation row')}"

@@ -92,7 +92,7 @@ class TakingApart:
     def _expected(self, stage: Stage, plan: PartsPlan) -> str:
         """What will be run, how many runs there will be, and how long they take."""
         made = len(stage.runs())
-        epochs = [epoch.seconds for epoch in self.summary.baseline]
+        epochs = self.summary.clean_epochs
         most = max(seconds_of_run(method_of(arm), epochs) for arm in stage.arms) * (plan.most - made)
         many = len(plan.names)
         what = f"{counted(many, 'setting')} of the winner {'differs' if many == 1 else 'differ'} from the defaults"

@@ -2,6 +2,7 @@
 
 import runpy
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -44,6 +45,17 @@ def test_gradients_and_weights_are_those_of_the_own_loop(loop, name, tmp_path):
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_last_group_that_is_short_of_micro_batches(loop, tmp_path):
     agree(loop, METHODS["fgm"], tmp_path, count=20)
+
+
+@pytest.mark.parametrize("loop", ["hf_trainer", "lightning_module"])
+def test_an_attack_that_begins_within_an_epoch(loop, tmp_path):
+    """Two steps an epoch: the frameworks know how much of it is gone."""
+    run = agree(loop, partial(METHODS["fgm"], start_epoch=0.5), tmp_path, count=32)
+    early = own_loop(Run(flat_model()), METHODS["fgm"](), list(tiny_loader(32)), LOOPS[loop][1])
+    late = own_loop(Run(flat_model()), METHODS["fgm"](start_epoch=1), list(tiny_loader(32)), LOOPS[loop][1])
+    for other in (early, late):
+        with pytest.raises(AssertionError):
+            assert_same(run, other)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])

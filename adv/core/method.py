@@ -11,7 +11,7 @@ from adv.core.compiled import untraced
 from adv.core.limits import Limit, Reach
 from adv.core.passes import Forward, call_model
 from adv.core.precision import FP32, Precision
-from adv.core.settings import check, setting
+from adv.core.settings import DECIMALS, SettingError, check, setting
 
 
 class Cost(NamedTuple):
@@ -74,12 +74,22 @@ class Method:
         if "backward" in vars(cls):
             cls.backward = untraced(cls.backward)  # type: ignore[method-assign]
 
-    start_epoch: int = setting(0, "first epoch (0-based) that trains adversarially; earlier ones train clean", low=0)
+    start_epoch: float = setting(
+        0,
+        "first epoch (0-based, or within one: 1.5) that trains adversarially; before it, training is clean",
+        low=0,
+        whole=True,
+    )
     same_dropout: bool = setting(True, "all passes of a step see the same dropout masks")
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, check(field.name, field, getattr(self, field.name)))
+        if self.start_epoch != int(self.start_epoch) and self.replays > 1:
+            why = "an epoch whose batches are replayed is replayed from its first batch"
+            raise SettingError(
+                f"start_epoch must be a whole number for {type(self).__name__}, but is {self.start_epoch}: {why}"
+            )
         self._drawn = 0
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
@@ -108,20 +118,24 @@ class Method:
         return None
 
     def at(self, epoch: float) -> "Method":
-        """What trains in an epoch: clean training before ``start_epoch``, this method from then on.
+        """What trains at a time: clean training before ``start_epoch``, this method from then on.
 
         Args:
-            epoch: Number of the epoch, from 0; may be a fraction within an epoch.
+            epoch: Number of the epoch, from 0, plus the share of it that is gone. A loop that asks once an epoch begins a
+                fractional start at the next whole epoch; one that asks before every optimiser step, with the share of the
+                epoch's steps that are gone, begins it there.
 
         Example:
             >>> from adv import FGM
             >>> method = FGM(start_epoch=1)
             >>> type(method.at(0)).__name__, method.at(1) is method
             ('Clean', True)
+            >>> [type(FGM(start_epoch=0.5).at(step / 4)).__name__ for step in range(4)]
+            ['Clean', 'Clean', 'FGM', 'FGM']
         """
         from adv.core.clean import Clean
 
-        return self if epoch >= self.start_epoch else Clean()
+        return self if round(epoch, DECIMALS) >= round(self.start_epoch, DECIMALS) else Clean()
 
     def reach(self) -> Reach | None:
         """How far the attack leads at most, or None if its settings do not bound it.

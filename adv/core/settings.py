@@ -7,6 +7,8 @@ import sys
 from typing import Any
 
 COMBINE = ("mean", "sum", "replace")
+# Decimals in which numbers of epochs are compared: a third is a third, whichever way it was computed.
+DECIMALS = 6
 NORMS = ("matrix", "example", "token")
 
 
@@ -27,6 +29,7 @@ def setting(
     choices: tuple[str, ...] | None = None,
     optional: bool = False,
     pattern: bool = False,
+    whole: bool = False,
 ) -> Any:
     """Declare one field of a method.
 
@@ -38,6 +41,7 @@ def setting(
         choices: Allowed words, for a text setting.
         optional: Whether ``None`` is allowed; such a setting is text.
         pattern: Whether the text is a regular expression.
+        whole: Whether a number without a fraction is kept as an int.
 
     Example:
         >>> from dataclasses import dataclass
@@ -50,9 +54,10 @@ def setting(
             ...
         adv.core.settings.SettingError: radius must be a finite number >= 0, but is -1.0
     """
-    kind = str if optional else type(default)
+    kind = str if optional else float if whole else type(default)
     rule = {"text": text, "kind": kind, "low": low, "high": high, "choices": choices}
-    return dataclasses.field(default=default, metadata=rule | {"optional": optional, "pattern": pattern})
+    rule |= {"optional": optional, "pattern": pattern, "whole": whole}
+    return dataclasses.field(default=default, metadata=rule)
 
 
 def rule_of(field: dataclasses.Field[Any]) -> str:
@@ -100,4 +105,15 @@ def check(name: str, field: dataclasses.Field[Any], value: Any) -> Any:
         good = is_pattern(value)
     if not good:
         raise SettingError(f"{name} must be {rule_of(field)}, but is {value!r}")
-    return value
+    return without_fraction(value) if rule["whole"] else value
+
+
+def without_fraction(value: float) -> float:
+    """A number of epochs; an int if it has no fraction, up to rounding.
+
+    Example:
+        >>> without_fraction(1.0), without_fraction(1.5), without_fraction(3 * 0.3333333333333333)
+        (1, 1.5, 1)
+    """
+    whole = round(value)
+    return whole if abs(value - whole) < 0.1**DECIMALS else value

@@ -1,8 +1,7 @@
-"""The training loop: a generator that yields what is known after each epoch."""
+"""The training loop: a generator that yields what is known after each evaluation."""
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from finetune.config import Recipe
 from finetune.errors import Diverged
 from finetune.training.average import Average
 from finetune.training.bench import AUTOCAST, Bench
+from finetune.training.epoch import Epoch, read, stored
 from finetune.training.groups import adamw
 from finetune.training.schedules import set_rates
 from finetune.training.snapshot import (
@@ -25,30 +25,19 @@ from finetune.training.snapshot import (
     read_snapshot,
     write_snapshot,
 )
-from finetune.training.steps import epoch_steps, total_steps
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What is known after an epoch: its 0-based number, validation metrics, diagnostics, mean loss and seconds.
-
-    The loss is None if it is not known.
-    """
-
-    number: int
-    metrics: dict[str, float]
-    diagnostics: dict[str, float]
-    loss: float | None
-    seconds: float
+from finetune.training.steps import epoch_steps, refuse_many, total_steps
 
 
 class Training:
-    """One run: its state after any epoch is a function of (recipe, method, epoch).
+    """One run: its state after any evaluation is a function of (recipe, method, number of the evaluation).
 
     Args:
         bench: Data and models.
         recipe: How to train.
-        method: The method, used from its ``start_epoch`` on; epochs before it train clean.
+        method: The method, used from its ``start_epoch`` on; steps before it train clean.
+
+    Raises:
+        UserError: An epoch has fewer steps than evaluations.
 
     If the recipe averages, metrics are those of the averaged weights; ``model`` has the trained weights, and
     inside ``with average.swapped():`` the averaged ones.
@@ -66,6 +55,7 @@ class Training:
 
     def __init__(self, bench: Bench, recipe: Recipe, method: Method) -> None:
         self.bench, self.recipe, self.method = bench, recipe, method
+        refuse_many(bench.train, recipe, method.replays)
         self.model = bench.models.build(recipe.seed).to(bench.device)
         self.optimiser = adamw(self.model, recipe)
         self.forward = bench.forward_of(recipe)
@@ -77,35 +67,36 @@ class Training:
         self.history: list[Epoch] = []
 
     def epochs(self) -> Iterator[Epoch]:
-        """Yield every epoch: first those of a loaded snapshot, then each epoch when it is trained.
+        """Yield every evaluation: first those of a loaded snapshot, then each when its part of an epoch is trained.
 
         Raises:
             Diverged: Loss or predictions are no longer finite.
             AttackError: The method does not work with this model.
         """
         yield from list(self.history)
-        for number in range(len(self.history), self.recipe.epochs):
+        per = self.recipe.evals_per_epoch
+        for number in range(len(self.history), self.recipe.epochs * per):
             began = time.perf_counter()
-            active = self.method.at(number)
-            loss = self._train_epoch(number, active)
+            loss = self._train_until(number)
             if not np.isfinite(loss):
-                raise Diverged(f"the training loss is {loss} in epoch {number}")
+                raise Diverged(f"the training loss is {loss} in epoch {number // per}")
             with self.average.swapped():
                 metrics = self.bench.score(self.model, self.bench.validation, self.bench.task.validation, self.recipe)
-            epoch = Epoch(number, metrics, active.diagnostics(), loss, time.perf_counter() - began)
+            epoch = Epoch(number, metrics, self.method.diagnostics(), loss, time.perf_counter() - began)
             self.history.append(epoch)
             yield epoch
 
-    def _train_epoch(self, number: int, active: Method) -> float:
+    def _train_until(self, number: int) -> float:
+        """Train the part of an epoch that leads to an evaluation; returns its mean loss."""
         total = torch.zeros((), device=self.bench.device)
         self.model.train()
-        for step in epoch_steps(self.bench.train, self.recipe, number, active, self.bench.device):
+        for step in epoch_steps(self.bench.train, self.recipe, number, self.method, self.bench.device):
             for micro in step.micros:
                 torch.manual_seed(micro.seed)
-                loss = active.backward(self.model, micro.batch, self.precision, self.forward, micro.weight)
+                loss = step.method.backward(self.model, micro.batch, self.precision, self.forward, micro.weight)
                 total += loss * micro.share
             taken = self._step(step.position)
-            active.after_step(self.model)
+            step.method.after_step(self.model)
             if taken:
                 self.average.update(step.position)
         return float(total)
@@ -131,7 +122,7 @@ class Training:
         return taken
 
     def save(self, path: Path, facts: dict[str, Any] | None = None) -> None:
-        """Write the state after the last epoch.
+        """Write the state after the last evaluation.
 
         Raises:
             OSError: The snapshot cannot be written.
@@ -140,7 +131,7 @@ class Training:
         tensors |= {f"method.{name}": value for name, value in self.method.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
         scaler = self.precision.scaler.state_dict() if self.precision.scaler is not None else {}
-        history = [asdict(epoch) for epoch in self.history]
+        history = [stored(epoch) for epoch in self.history]
         write_snapshot(path, tensors, {"history": history, "scaler": scaler, **(facts or {})})
 
     def load(self, path: Path) -> bool:
@@ -155,7 +146,7 @@ class Training:
         self.average.load_state_dict(_named(tensors, "average."))
         if self.precision.scaler is not None:
             self.precision.scaler.load_state_dict(facts["scaler"])
-        self.history = [Epoch(**epoch) for epoch in facts["history"]]
+        self.history = [read(epoch) for epoch in facts["history"]]
         return True
 
 

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adv import Method
+from finetune.arguments import arg
 from finetune.config import Recipe
 from finetune.data.encode import Encoded, train_batches
+from finetune.errors import UserError
+from finetune.words import counted
 
 
 @dataclass(frozen=True)
@@ -37,43 +40,92 @@ class Micro:
 
 @dataclass(frozen=True)
 class Step:
-    """One optimiser step and its position in the run, in steps of clean epochs, from 0 up to ``total_steps``."""
+    """One optimiser step.
+
+    Args:
+        position: Where it lies in the run, in steps of clean epochs, from 0 up to ``total_steps``.
+        method: What trains it.
+        micros: Its micro-batches.
+    """
 
     position: float
+    method: Method
     micros: list[Micro]
 
 
 def epoch_steps(data: Encoded, recipe: Recipe, number: int, method: Method, device: torch.device) -> Iterator[Step]:
-    """The steps of epoch ``number`` with ``method``.
+    """The steps of the part of an epoch that leads to evaluation ``number``: the whole epoch, with one evaluation each.
+
+    Part i of N ends after the optimiser step that is nearest to i/N of the epoch. In the same way, a ``start_epoch`` with a
+    fraction begins at the nearest step: step j of S in epoch e is trained by ``method.at(e + (j + 1/2) / S)``. So a start
+    at i/N lies exactly after an evaluation.
 
     With ``m = method.replays``, the rows of each step are trained ``m`` times in a row, and the epoch takes every ``m``-th
     batch, so it costs as much as a clean epoch; ``m`` such epochs see all data. However many steps an epoch has, it
-    advances the schedule by one epoch.
+    advances the schedule by one epoch. A part ends after the last replay of a batch.
     """
-    groups = epoch_groups(data, recipe, number, method.start_epoch, method.replays)
-    steps, clean = len(groups) * method.replays, total_steps(data, recipe) // recipe.epochs
-    seen = sum(data.counted(index) for group in groups for index in group) * method.replays
-    for i, group in enumerate(groups):
+    epoch, part = divmod(number, recipe.evals_per_epoch)
+    starting = method.at(epoch)
+    replays = starting.replays
+    groups = epoch_groups(data, recipe, epoch, starting.start_epoch, replays)
+    steps, clean = len(groups) * replays, total_steps(data, recipe) // recipe.epochs
+    ends = [nearest(i, recipe.evals_per_epoch, len(groups)) for i in (part, part + 1)]
+    seen = sum(data.counted(index) for group in groups[slice(*ends)] for index in group) * replays
+    for i in range(*ends):
+        group = groups[i]
         batches, counts = [data.batch(index, device) for index in group], [data.counted(index) for index in group]
-        for step in range(i * method.replays, (i + 1) * method.replays):
+        for step in range(i * replays, (i + 1) * replays):
             first = step * recipe.gradient_accumulation
             yield Step(
-                number * clean + step * clean / steps,
+                epoch * clean + step * clean / steps,
+                method.at(epoch + (step + 0.5) / steps),
                 [
-                    Micro(batch, step_seed(recipe.seed, number, first + j), count / sum(counts), count / seen)
+                    Micro(batch, step_seed(recipe.seed, epoch, first + j), count / sum(counts), count / seen)
                     for j, (batch, count) in enumerate(zip(batches, counts, strict=True))
                 ],
             )
 
 
-def epoch_groups(data: Encoded, recipe: Recipe, number: int, start: int, replays: int) -> list[list[NDArray[np.int64]]]:
-    """Row numbers of each micro-batch of each optimiser step, without replays."""
-    turn, part = divmod(number - start, replays)
-    batches = train_batches(data, recipe.batch_size, recipe.seed, start + turn)
+def nearest(part: int, parts: int, steps: int) -> int:
+    """How many of an epoch's steps are nearest to a share of it; of two, the fewer.
+
+    Example:
+        >>> [nearest(part, 4, 10) for part in range(5)]
+        [0, 2, 5, 7, 10]
+    """
+    return -((parts - 2 * part * steps) // (2 * parts))
+
+
+def epoch_groups(data: Encoded, recipe: Recipe, number: int, start: float, replays: int) -> list[list[NDArray[np.int64]]]:
+    """Row numbers of each micro-batch of each optimiser step of an epoch, without replays."""
+    turn, part = divmod(number - int(start), replays)
+    batches = train_batches(data, recipe.batch_size, recipe.seed, int(start) + turn)
     parts = min(replays, len(batches))
     batches = batches[part % parts :: parts]
     many = recipe.gradient_accumulation
     return [batches[i : i + many] for i in range(0, len(batches), many)]
+
+
+def fewest_groups(data: Encoded, recipe: Recipe, replays: int) -> int:
+    """The fewest optimiser steps that any epoch has, without replays: so often it can be evaluated."""
+    batches = -(-len(data) // recipe.batch_size)
+    return -(-(batches // min(replays, batches)) // recipe.gradient_accumulation)
+
+
+def refuse_many(data: Encoded, recipe: Recipe, replays: int = 1) -> None:
+    """Refuse more evaluations in an epoch than it has steps to evaluate after.
+
+    Raises:
+        UserError: There are more.
+    """
+    most, asked = fewest_groups(data, recipe, replays), recipe.evals_per_epoch
+    if asked > most:
+        rows = recipe.batch_size * recipe.gradient_accumulation
+        what = f"{counted(most, 'optimiser step')} ({len(data)} rows, {rows} a step"
+        what += f", each batch {replays} times" if replays > 1 else ""
+        raise UserError(
+            f"{arg('evals_per_epoch', asked)}: an epoch has {what}), so it can be evaluated {counted(most, 'time')} at most"
+        )
 
 
 def total_steps(data: Encoded, recipe: Recipe) -> int:

@@ -14,7 +14,7 @@ from finetune.machine import all_cores
 from finetune.tasks.metrics import metrics_for
 from finetune.tasks.task import Task
 from finetune.training.bench import AUTOCAST, Bench
-from finetune.training.steps import epoch_steps, total_steps
+from finetune.training.steps import epoch_steps, refuse_many, total_steps
 from studies.checking.facts import Facts, gather
 from studies.checking.meter import Spent, load, measure
 from studies.checking.probe import Bed
@@ -108,6 +108,7 @@ def look(bench: Bench, recipe: Recipe, name: str, settings: dict[str, Any]) -> S
     Raises:
         AttackError: The method does not work with this model.
     """
+    refuse_many(bench.train, recipe, METHODS[name](**settings).replays)
     before = load()
     scaler = torch.amp.GradScaler(bench.device.type) if recipe.precision == "fp16" else None
     micro = next(epoch_steps(bench.train, recipe, 0, Clean(), bench.device)).micros[0]

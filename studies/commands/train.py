@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from finetune.errors import UserError
-from finetune.training.loop import Epoch
+from finetune.training.epoch import Epoch, words
 from studies.report.terminal import say
 from studies.results.export import read_best
 from studies.results.rerun import rerun
@@ -21,7 +21,8 @@ def print_training(config: str, seed: int | None, out: Path, console: Console) -
     metric = best.metric
 
     def line(who: str, epoch: Epoch) -> None:
-        say(console, f"{who}, epoch {epoch.number + 1}: {metric} {epoch.metrics[metric]:.4f}, loss {epoch.loss or 0.0:.4f}")
+        here = words(epoch.number, best.recipe.evals_per_epoch, best.recipe.epochs)
+        say(console, f"{who}, {here}: {metric} {epoch.metrics[metric]:.4f}, loss {epoch.loss or 0.0:.4f}")
 
     try:
         result = rerun(best, seed, out, line, lambda text: say(console, text))

@@ -12,7 +12,8 @@ from finetune.config import Data, Recipe
 from finetune.errors import UserError
 from spaces import RECIPE, Space
 from spaces.recipe import around
-from studies.planning.plan import inside, make_plan, parse_range
+from studies.planning.plan import inside, make_plan
+from studies.planning.ranges import parse_range
 
 
 @dataclasses.dataclass(frozen=True)

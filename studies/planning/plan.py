@@ -20,14 +20,18 @@ from adv.core.settings import check, rule_of
 from finetune.arguments import arg
 from finetune.config import Data, Recipe, checked
 from finetune.errors import UserError, first_line, near
+from finetune.words import short
 from spaces import RECIPE, Space, space_of
 from studies.planning.idle import refuse_idle
+from studies.planning.late import keep_attacked, start_range
+from studies.planning.ranges import parse_range
 from studies.planning.scalar import scalar
 from studies.planning.tuned import range_of, usual
 
 # Where it was given, the setting, its value or range, and whether that is a range.
 Change = tuple[str, str, Any, bool]
-FORM = "LOW:HIGH or LOW:HIGH:log"
+# What a value means depends on them.
+ALIKE = ("evals_per_epoch", "score")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +93,11 @@ def inside(distribution: BaseDistribution, value: Any) -> Any:
     if isinstance(distribution, CategoricalDistribution):
         return value if value in distribution.choices else distribution.choices[0]
     assert isinstance(distribution, FloatDistribution | IntDistribution)
-    return type(value)(min(max(value, distribution.low), distribution.high))
+    found = min(max(value, distribution.low), distribution.high)
+    if isinstance(distribution, FloatDistribution) and distribution.step is not None:
+        found = distribution.low + distribution.step * round((found - distribution.low) / distribution.step)
+        return found if found != int(found) else int(found)
+    return type(value)(found)
 
 
 def make_plan(
@@ -115,8 +123,12 @@ def make_plan(
     """
     if method not in METHODS:
         raise UserError(f"unknown method {method!r}{near(method, METHODS)}")
-    space, fixed = space_of(method, recipe.epochs), dict[str, Any]()
+    space, fixed = space_of(method, recipe.epochs, recipe.evals_per_epoch), dict[str, Any]()
     for name in tune:
+        if name in ALIKE:
+            raise UserError(
+                f"{arg('tune', name)}: values of trials compare only where it is the same; set it with {arg(name)}"
+            )
         if name not in RECIPE:
             raise UserError(f"{arg('tune', name)} is not a recipe parameter{near(name, RECIPE)}")
         space[name] = range_of(name, recipe)
@@ -125,35 +137,14 @@ def make_plan(
     for name, value in (fixes or {}).items():
         changes.append((arg("set", {name: value}), name, value, False))
     for where, name, value, ranged in changes:
-        apply(where, name, value, ranged, method, space, fixed)
+        apply(where, name, value, ranged, method, space, fixed, recipe.evals_per_epoch)
     drop_idle(method, space, fixed, {name: where for where, name, _, _ in changes})
     last = fixed.get("start_epoch", getattr(space.get("start_epoch"), "high", 0))
     keep_attacked(space, last, [name for _, name, _, _ in changes])
     if last >= recipe.epochs:
-        raise UserError(f"start_epoch {last} leaves no epoch to attack: {arg('epochs')} is {recipe.epochs}, counted from 0")
+        what = f"start_epoch {short(last)} leaves no epoch to attack"
+        raise UserError(f"{what}: {arg('epochs')} is {recipe.epochs}, counted from 0")
     return Plan(method, data, recipe, space, fixed)
-
-
-def keep_attacked(space: Space, last: int, given: Sequence[str]) -> None:
-    """See that a trial with the fewest epochs still has one to attack: the range of the epochs begins after the last start.
-
-    Args:
-        space: Changed in place.
-        last: The latest start.
-        given: Settings whose value or range the user gave.
-
-    Raises:
-        UserError: The user gave a range that leaves none.
-    """
-    epochs = space.get("epochs")
-    if not isinstance(epochs, IntDistribution) or last < epochs.low:
-        return
-    if "epochs" in given or last >= epochs.high:
-        raise UserError(
-            f"start_epoch {last} leaves no epoch to attack where {arg('epochs')} is {epochs.low}: search "
-            f"{arg('space', {'epochs': f'{last + 1}:{max(epochs.high, last + 2)}'})}, or fix an earlier start_epoch"
-        )
-    space["epochs"] = IntDistribution(last + 1, epochs.high)
 
 
 def changes_of(part: str | Mapping[str, Any]) -> list[Change]:
@@ -185,7 +176,9 @@ def drop_idle(method: str, space: Space, fixed: dict[str, Any], named: dict[str,
         space.pop(name, None)
 
 
-def apply(where: str, name: str, value: Any, ranged: bool, method: str, space: Space, fixed: dict[str, Any]) -> None:
+def apply(
+    where: str, name: str, value: Any, ranged: bool, method: str, space: Space, fixed: dict[str, Any], per: int = 1
+) -> None:
     """Fix a setting, or change its range.
 
     Raises:
@@ -202,13 +195,15 @@ def apply(where: str, name: str, value: Any, ranged: bool, method: str, space: S
                 if name in fields:
                     how = f"{arg('set', {name: '...'})}, {rule_of(fields[name])}"
                 raise UserError(f"{where}: {name} is not a number; fix it with {how}")
+            made = start_range(where, value, method, per) if name == "start_epoch" else None
             low, high, log = parse_range(where, value, kind)
             for end in (low, high):
                 if name in fields:
                     check(name, fields[name], end)
                 else:
                     checked(Recipe, {name: end}, where)
-            space[name] = IntDistribution(low, high, log=log) if kind is int else FloatDistribution(low, high, log=log)
+            kinds = {int: IntDistribution, float: FloatDistribution}
+            space[name] = made or kinds[kind](low, high, log=log)
             fixed.pop(name, None)
         elif name in fields:
             fixed[name] = check(name, fields[name], value)
@@ -217,28 +212,6 @@ def apply(where: str, name: str, value: Any, ranged: bool, method: str, space: S
             raise UserError(f"{where}: {name} belongs to the recipe; set it with {arg(name)}")
     except SettingError as error:
         raise UserError(f"{where}: {error}") from None
-
-
-def parse_range(where: str, value: Any, kind: type) -> tuple[Any, Any, bool]:
-    """The bounds of LOW:HIGH or LOW:HIGH:log, given as text or a tuple, and whether the range is logarithmic.
-
-    Raises:
-        UserError: The form is wrong, the range is empty or inverted, or a logarithmic one does not start above 0.
-    """
-    parts = value.split(":") if isinstance(value, str) else list(map(str, value)) if isinstance(value, list | tuple) else []
-    try:
-        low, high = kind(parts[0]), kind(parts[1])
-        if len(parts) > 3 or (len(parts) == 3 and parts[2] != "log") or low != low or high != high:
-            raise ValueError
-    except (ValueError, IndexError):
-        numbers = "whole numbers" if kind is int else "numbers"
-        raise UserError(f"{where}: {value!r} is not a range; write {FORM}, with {numbers}") from None
-    log = len(parts) == 3
-    if low >= high:
-        raise UserError(f"{where}: the range is empty, {parts[0]} is not below {parts[1]}")
-    if log and low <= 0:
-        raise UserError(f"{where}: a logarithmic range starts above 0, not at {parts[0]}")
-    return low, high, log
 
 
 def read_space(path: str) -> list[Change]:

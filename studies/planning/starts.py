@@ -14,6 +14,7 @@ from adv.core.settings import check
 from finetune.arguments import arg
 from finetune.config import Recipe, checked
 from finetune.errors import UserError, first_line, near
+from finetune.words import short
 from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan, inside
 from studies.planning.scalar import scalar
@@ -143,11 +144,17 @@ def point_of(plan: Plan | LoopPlan, start: Start) -> dict[str, Any]:
             raise UserError(f"{start.where}: {error}") from None
         if name not in plan.space:
             refuse_other(plan, start, name, value)
-        elif inside(plan.space[name], value) != value:
+        elif not equal(near := inside(plan.space[name], value), value, plan.space[name]):
             raise UserError(f"{start.where}: {outside(name, value, plan.space[name])}")
         else:
-            point[name] = value
+            point[name] = near
     return point
+
+
+def equal(near: Any, value: Any, distribution: BaseDistribution) -> bool:
+    """Whether a value is the nearest one in the distribution; 0.333 is a third where steps are thirds."""
+    step = distribution.step if isinstance(distribution, FloatDistribution) else None
+    return bool(near == value if step is None else abs(near - value) <= 0.02 * step)
 
 
 def value_of(plan: Plan | LoopPlan, name: str, value: Any, where: str) -> Any:
@@ -187,5 +194,8 @@ def outside(name: str, value: Any, distribution: BaseDistribution) -> str:
     wider = f"{min(value, distribution.low):g}:{max(value, distribution.high):g}{log}"
     if name == "start_epoch":
         why = f"it ends two epochs before the last, see {arg('epochs')}"
+        if isinstance(distribution, FloatDistribution) and distribution.step is not None:
+            there += f" in steps of {short(distribution.step)}"
+            why = f"a start follows an evaluation, see {arg('evals_per_epoch')}, and leaves one more epoch and evaluation"
         return f"start_epoch {value} is outside the searched {there}; {why}"
     return f"{name} {value:g} is outside the searched {there}; search it there with {arg('space', {name: wider})}"

@@ -13,7 +13,7 @@ from finetune.errors import first_line
 from studies.report.files import write_images
 from studies.results.export import as_yaml, best_of
 from studies.results.summary import Summary
-from studies.results.trials import to_csv
+from studies.results.trials import numbered, to_csv
 from studies.running.artifacts import Artifact
 from studies.running.foreign import CURVES
 from studies.running.predictions import predictions_file
@@ -54,7 +54,10 @@ def images(summary: Summary) -> list[Artifact]:
 
 
 def epochs_csv(summary: Summary, trials: Iterable[FrozenTrial]) -> str:
-    """All metrics after every epoch, of clean training (without a number) and of trials."""
+    """All metrics after every evaluation, of clean training (without a number) and of trials.
+
+    With one evaluation an epoch, the column "epoch" has its number, from 0; with several, the epochs that were gone.
+    """
     rows: list[tuple[int | None, int, dict[str, Any]]] = [(None, e.number, e.metrics) for e in summary.baseline]
     for trial in trials:
         rows += [(trial.number, epoch, metrics) for epoch, metrics in by_epoch(trial, summary.metric)]
@@ -62,12 +65,15 @@ def epochs_csv(summary: Summary, trials: Iterable[FrozenTrial]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["trial", "epoch", *names])
-    writer.writerows([number, epoch, *(metrics.get(name) for name in names)] for number, epoch, metrics in rows)
+    writer.writerows(
+        [number, numbered(evaluation, summary.per), *(metrics.get(name) for name in names)]
+        for number, evaluation, metrics in rows
+    )
     return text.getvalue()
 
 
 def by_epoch(trial: FrozenTrial, metric: str) -> list[tuple[int, dict[str, Any]]]:
-    """The metrics of a trial after each epoch; of an older study only what it reported."""
+    """The metrics of a trial after each evaluation; of an older study only what it reported."""
     reported = {epoch: {metric: value} for epoch, value in sorted(trial.intermediate_values.items())}
     kept = {epoch: metrics for epoch, metrics in enumerate(trial.user_attrs.get(CURVES, [])) if metrics}
     return list((reported | kept).items())

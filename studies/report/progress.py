@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from finetune.training.loop import Epoch
+from finetune.training.epoch import Epoch, value_of, words
 from finetune.words import short
 from studies.report.bar import Bar, moving
 from studies.report.screen import Screen
@@ -26,6 +26,10 @@ class Watch:
         seen: Trials that are already finished.
         places: Decimals of values.
         second: The second metric, if the study has two.
+
+    Attributes:
+        per: Evaluations in an epoch.
+        epochs: Epochs of clean training, if they are known.
     """
 
     def __init__(
@@ -39,6 +43,8 @@ class Watch:
         second: str | None = None,
     ) -> None:
         self.second = second
+        self.per = 1
+        self.epochs: int | None = None
         self.screen, self.metric, self.maximize, self.total = screen, metric, maximize, total
         self.known = self.done = len(seen)
         self.places = places
@@ -57,13 +63,14 @@ class Watch:
         self._bar = self._bar if self.screen.notebook else None
 
     def on_epoch(self, trial: Trial | None, epoch: Epoch) -> None:
-        """Name the running trial in the bar; print a line after each epoch of the baseline."""
+        """Name the running trial in the bar; print a line after each evaluation of the baseline."""
         value = epoch.metrics[self.metric]
         if trial is None:
-            self.clean = value
-            self.screen.say(f"clean baseline, epoch {epoch.number + 1}: {self.metric} {shown(value, self.places)}")
+            self.clean = value_of([epoch], self.metric)
+            here = words(epoch.number, self.per, self.epochs)
+            self.screen.say(f"clean baseline, {here}: {self.metric} {shown(value, self.places)}")
         elif self._bar is not None:
-            here = f"trial {trial.number} epoch {epoch.number + 1}: {shown(value, self.places)}"
+            here = f"trial {trial.number} {words(epoch.number, self.per)}: {shown(value, self.places)}"
             self._bar.update(f"{self._state()} | {here}")
 
     def on_finished(self, trial: FrozenTrial) -> None:

@@ -29,7 +29,8 @@ def command(summary: Summary) -> str | None:
 
 def aim(summary: Summary) -> list[str]:
     """Method, metric, space and study."""
-    about, usual = summary.about, space_of(summary.about["method"], summary.about["recipe"]["epochs"])
+    about = summary.about
+    usual = space_of(about["method"], about["recipe"]["epochs"], summary.per)
     words = [arg("method", about["method"]), arg("trials", len(summary.trials))]
     metrics = [about["metric"], *([about[SECOND]] if about.get(SECOND) else [])]
     words += [arg("metric", metrics)] if metrics != ["accuracy"] else []

@@ -75,7 +75,7 @@ def sides_of(summary: Summary, trials: list[FrozenTrial]) -> Iterator[tuple[Limi
         if np.isnan(places).any():
             continue
         for place in np.unique(np.quantile(places, np.linspace(0, 1, STEPS + 2)[1:-1])):
-            value = rounded(value_at(distribution, float(place)), isinstance(distribution, IntDistribution))
+            value = rounded(value_at(distribution, float(place)), distribution)
             exact = place_of(distribution, value)
             if exact is not None and 0 < exact < 1:
                 yield Limit(name, value, True), places > exact

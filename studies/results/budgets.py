@@ -46,14 +46,15 @@ def spending(summary: Summary) -> list[Spent]:
 
 def training_length(summary: Summary) -> int:
     """Epochs of one clean training."""
-    return int(summary.about["recipe"].get("epochs") or 0) or max(1, len(summary.baseline))
+    return int(summary.about["recipe"].get("epochs") or 0) or max(1, len(summary.clean_epochs))
 
 
 def passes_of(trial: FrozenTrial, summary: Summary) -> float:
     """The passes of a trial in clean epochs: 1 for each epoch before the attack, from then on the cost of the step."""
     settings, tuned = parted(trial, summary.about)
     epochs = int(tuned.get("epochs", training_length(summary)))
-    done = epochs if trial.state is TrialState.COMPLETE else min(epochs, len(trial.intermediate_values))
+    known = len(trial.intermediate_values) / summary.per
+    done = epochs if trial.state is TrialState.COMPLETE else min(epochs, known)
     try:
         method = METHODS[summary.about["method"]](**settings)
         return passes_in(method, done)

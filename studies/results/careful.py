@@ -28,7 +28,8 @@ def careful(summary: Summary) -> list[str]:
 
 def rising(summary: Summary) -> str | None:
     """Whether clean training was still getting better at its last epoch."""
-    values, number = [epoch.metrics[summary.metric] for epoch in summary.baseline], len(summary.baseline)
+    ends = summary.baseline[summary.per - 1 :: summary.per]
+    values, number = [epoch.metrics[summary.metric] for epoch in ends], len(ends)
     if summary.best is None or number < 2 or not all(map(math.isfinite, values)):
         return None
     better = max if summary.maximize else min

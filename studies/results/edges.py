@@ -49,7 +49,7 @@ def place_of(distribution: BaseDistribution, value: Any) -> float | None:
     if not isinstance(distribution, FloatDistribution | IntDistribution) or isinstance(value, str | bool | None):
         return None
     low, high = float(distribution.low), float(distribution.high)
-    if high <= low or (isinstance(distribution, IntDistribution) and high - low < 2):
+    if high <= low or (distribution.step is not None and high - low < 2 * distribution.step):
         return None
     return math.log(value / low) / math.log(high / low) if distribution.log else (value - low) / (high - low)
 
@@ -75,7 +75,7 @@ def beyond(summary: Summary, name: str, distribution: BaseDistribution, upper: b
     whole = isinstance(distribution, IntDistribution)
     least = 1.0 if whole and distribution.log else -math.inf
     floor, ceiling = limits(summary, name)
-    low_end, high_end = max(rounded(wide[0], whole), floor, least), min(rounded(wide[1], whole), ceiling)
+    low_end, high_end = max(rounded(wide[0], distribution), floor, least), min(rounded(wide[1], distribution), ceiling)
     end, new = (high, high_end) if upper else (low, low_end)
     little = not distribution.log and abs(new - end) < EDGE * (high - low)
     if little or new == end or not legal(summary, name, new, whole):
@@ -84,15 +84,16 @@ def beyond(summary: Summary, name: str, distribution: BaseDistribution, upper: b
     return [*ends, *(["log"] if distribution.log else [])]
 
 
-def rounded(value: float, whole: bool) -> float:
-    """A bound as people write it."""
-    return float(round(value)) if whole else float(f"{value:.2g}")
+def rounded(value: float, distribution: BaseDistribution) -> float:
+    """A bound of a range as people write it; a multiple of the range's step, if it has one."""
+    step = getattr(distribution, "step", None)
+    return float(f"{value:.2g}") if step is None else float(step * round(value / step))
 
 
 def limits(summary: Summary, name: str) -> tuple[float, float]:
     """The smallest and the largest allowed value of a setting, as far as it says."""
     if name == "start_epoch":  # the last epochs are for the attack to act
-        return 0.0, float(summary.about["recipe"]["epochs"] - 2)
+        return 0.0, summary.about["recipe"]["epochs"] - 1 - 1 / summary.per
     for field in dataclasses.fields(METHODS[summary.about["method"]]):
         if field.name == name:
             low, high = field.metadata.get("low"), field.metadata.get("high")

@@ -14,8 +14,9 @@ from finetune.data.load import load_task
 from finetune.errors import writing
 from finetune.tasks.metrics import constant_guess, find_metric, views_of
 from finetune.training.bench import Bench
+from finetune.training.epoch import Epoch, value_of
 from finetune.training.keep import keep
-from finetune.training.loop import Epoch, Training
+from finetune.training.loop import Training
 from studies.planning.resolve import too_many_threads
 from studies.results.best import Best
 from studies.results.digits import gained, judged, nothing_learned, places_of, shown
@@ -41,7 +42,7 @@ def rerun(
         best: An exported configuration.
         seed: Another seed, or None for the recorded one.
         out: A folder.
-        on_epoch: Called after every epoch with the method's name and the epoch.
+        on_epoch: Called after every evaluation with the method's name.
         tell: Called before training with a line about what differs from the record.
 
     Raises:
@@ -67,7 +68,7 @@ def rerun(
             raise OSError(str(error)) from None
         for path in Path(whole).iterdir():
             path.replace(out / path.name)
-    value = training.history[-1].metrics[best.metric]
+    value = value_of(training.history, best.metric)
     del training
     maximize = find_metric(best.metric).direction == "maximize"
     lines = [compared(best, value, different, recipe.seed, maximize)]
@@ -92,7 +93,7 @@ def beside(
         training = Training(bench, recipe, Clean())
         for epoch in training.epochs():
             on_epoch("clean", epoch)
-        clean, how = training.history[-1].metrics[metric], "trained now"
+        clean, how = value_of(training.history, metric), "trained now"
     elif different:
         how = "recorded, before the differences"
     if best.method != "none":

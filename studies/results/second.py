@@ -8,7 +8,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from finetune.tasks.metrics import SECONDS
-from finetune.training.loop import Epoch
+from finetune.training.epoch import Epoch
 from studies.planning.directions import SECOND, SECOND_DIRECTION
 from studies.results.digits import gained, places_of, shown
 from studies.running.foreign import is_number

@@ -5,6 +5,7 @@ from typing import Any
 from optuna.trial import TrialState
 
 from finetune.tasks.metrics import viewed
+from finetune.training.epoch import metrics_of
 from finetune.words import counted, short
 from studies.planning.directions import SECOND
 from studies.results.careful import careful
@@ -37,7 +38,7 @@ def other_views(summary: Summary) -> list[str]:
     names = [f"{view}_{plain}" if view else plain for view in ("", *summary.about.get("record", [])) if view != here]
     names = [name for name in names if name != summary.about.get(SECOND)]  # the front has it
     best = {} if summary.best is None else summary.best.user_attrs.get("metrics", {})
-    clean = summary.baseline[-1].metrics
+    clean = metrics_of(summary.baseline)
     return [
         f"{name}: best {summary.shown(best[name])}, clean {summary.shown(clean[name])} (recorded, not searched)"
         for name in names

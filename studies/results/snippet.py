@@ -18,7 +18,7 @@ from adv import {kind}
 
 method = {kind}({settings})
 recipe = {recipe!r}
-# In your loop: method.at(epoch).backward(model, batch) instead of loss.backward().
+# In your loop: method.at({epoch}).backward(model, batch) instead of loss.backward().
 """
 
 
@@ -34,7 +34,9 @@ def as_python(best: Best | LoopBest) -> str:
     kind = METHODS[best.method].__name__
     if isinstance(best, LoopBest):
         values = {"metric": best.metric, "value": best.recorded.value, "clean": best.recorded.clean, "recipe": best.recipe}
-        return LOOP.format(title=title, kind=kind, settings=settings, **values)
+        within = isinstance(best.settings.get("start_epoch", 0), float)  # it begins within an epoch
+        epoch = "epoch + step / steps" if within else "epoch"
+        return LOOP.format(title=title, kind=kind, settings=settings, epoch=epoch, **values)
     return page.from_string(TEMPLATE.read_text()).render(
         title=title,
         best=best,

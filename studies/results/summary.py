@@ -1,6 +1,7 @@
 """What a study found, computed once for the terminal, the report and the exported configuration."""
 
 import json
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,11 @@ from optuna.distributions import json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
 from adv import METHODS, SettingError
+from adv.core.settings import without_fraction
 from finetune.config import Recipe, checked
 from finetune.errors import UserError
 from finetune.tasks.metrics import part_of
-from finetune.training.loop import Epoch
+from finetune.training.epoch import Epoch, metrics_of, per_of, read, value_of, whole_epochs
 from spaces import Space
 from studies.planning.directions import SECOND
 from studies.planning.identity import BASELINE, CONSTANT, VALIDATION, identity_of
@@ -40,7 +42,7 @@ class Summary:
         space: The declared space.
         trials: Finished trials by number.
         best: The best complete trial, or None.
-        baseline: Epochs of clean training with the same recipe and seed.
+        baseline: Evaluations of clean training with the same recipe and seed.
         idle: Sentences about settings that did nothing.
         notes: Sentences, by trial number, about trials that the search could not have made.
         second: The second metric, if the study has two: all else is about the first.
@@ -97,9 +99,19 @@ class Summary:
         return costs_of(self)
 
     @property
+    def per(self) -> int:
+        """Evaluations in an epoch."""
+        return per_of(self.about["recipe"])
+
+    @property
+    def clean_epochs(self) -> list[float]:
+        """Seconds of each epoch of clean training."""
+        return whole_epochs(self.baseline, self.per)
+
+    @property
     def clean(self) -> float:
         """The baseline's value."""
-        return self.baseline[-1].metrics[self.metric]
+        return value_of(self.baseline, self.metric)
 
     @property
     def gain(self) -> float | None:
@@ -156,7 +168,7 @@ class Summary:
     def targets(self) -> dict[str, tuple[float | None, float | None]]:
         """The score of each target or label, of the best trial and of clean training, if there are several."""
         best = {} if self.best is None else self.best.user_attrs.get("metrics", {})
-        clean = self.baseline[-1].metrics
+        clean = metrics_of(self.baseline)
         names = [name for name in {**clean, **best} if part_of(name)]
         return {part_of(name): (best.get(name), clean.get(name)) for name in names}
 
@@ -181,8 +193,10 @@ class Summary:
 
 
 def settings_of(trial: FrozenTrial, about: dict[str, Any]) -> dict[str, Any]:
-    """Fixed and searched settings of a trial."""
-    return dict(about["fixed"]) | trial.params
+    """Fixed and searched settings of a trial; a start without a fraction is a whole number."""
+    settings = dict(about["fixed"]) | trial.params
+    start = settings.get("start_epoch")
+    return settings | ({"start_epoch": without_fraction(start)} if isinstance(start, float) and math.isfinite(start) else {})
 
 
 def parted(trial: FrozenTrial, about: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -236,7 +250,7 @@ def summarise(study: optuna.Study) -> Summary:
         space=space,
         trials=trials,
         best=best,
-        baseline=[Epoch(**epoch) for epoch in baseline],
+        baseline=[read(epoch) for epoch in baseline],
         idle=idle_settings(own, about["fixed"], about["method"]),
         notes=notes(trials, space, best),
     )

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
+from adv.core.settings import without_fraction
+from finetune.training.epoch import gone
 from studies.results.summary import Summary, settings_of
 from studies.running.foreign import CURVES, is_number, measured, taken
 
@@ -84,15 +86,26 @@ def to_frame(summary: Summary) -> pd.DataFrame:
 
 
 def epochs_frame(summary: Summary) -> pd.DataFrame:
-    """A row for each epoch of each trial, numbers from 0: all metrics after it.
+    """A row for each evaluation of each trial: all metrics after it, and its epoch.
 
-    Epochs without a known value are left out; so are trials of older studies, which kept only the last epoch's metrics.
+    With one evaluation an epoch, that is its number, from 0; with several, the epochs that were gone. Evaluations without a
+    known value are left out; so are trials of older studies, which kept only the last epoch's metrics.
     """
     curves = [(trial.number, trial.user_attrs.get(CURVES, [])) for trial in summary.trials]
-    rows = [(number, epoch, row) for number, curve in curves for epoch, row in enumerate(curve) if row]
+    rows = [(number, numbered(at, summary.per), row) for number, curve in curves for at, row in enumerate(curve) if row]
     names = list(dict.fromkeys(name for *_, row in rows for name in row))
     columns = distinct(["number", "epoch", *names])
     return pd.DataFrame([[*key, *map(row.get, names)] for *key, row in rows], columns=columns)
+
+
+def numbered(evaluation: int, per: int) -> float:
+    """The epoch of an evaluation in tables: its number, or with several evaluations in an epoch the epochs that were gone.
+
+    Example:
+        >>> numbered(2, 1), numbered(2, 2)
+        (2, 1.5)
+    """
+    return evaluation if per == 1 else without_fraction(round(gone(evaluation, per), 6))
 
 
 def to_csv(summary: Summary) -> str:

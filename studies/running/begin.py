@@ -1,13 +1,12 @@
 """Create a study, or continue one."""
 
-from dataclasses import asdict
 from typing import Any, Protocol
 
 import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial
 
-from finetune.training.loop import Epoch
+from finetune.training.epoch import Epoch, stored
 from studies.planning.directions import directions_of
 from studies.planning.identity import ACCEPTED, BASELINE, CONSTANT, KEY, VALIDATION, refuse_another
 from studies.planning.versions import changes, versions
@@ -49,7 +48,7 @@ def baseline_of(there: optuna.Study | None, objective: Trains) -> list[dict[str,
     if {BASELINE, KEY} <= known.keys():
         found: list[dict[str, Any]] = known[BASELINE]
         return found
-    return [asdict(epoch) for epoch in objective.baseline()]
+    return [stored(epoch) for epoch in objective.baseline()]
 
 
 def begin(storage: RDBStorage, name: str, mine: dict[str, Any], measured: dict[str, Any], accept: bool) -> optuna.Study:

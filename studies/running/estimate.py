@@ -32,7 +32,7 @@ def seconds_of(plan: Plan | LoopPlan, epochs: Sequence[float], reuse: bool) -> f
     return mean(found) if found else 0.0
 
 
-def passes_in(method: Method, epochs: int) -> float:
+def passes_in(method: Method, epochs: float) -> float:
     """The passes of so many epochs with a method, where a clean epoch counts 1."""
     attacked = max(0, epochs - method.start_epoch)
     return attacked * method.cost().relative + epochs - attacked

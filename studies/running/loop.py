@@ -62,11 +62,13 @@ def finished(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=FINISHED)
 
 
-def prepare(study: optuna.Study, options: Options, space: Space, starts: list[dict[str, Any]], start_epoch: int) -> None:
-    """Give the study its sampler and pruner."""
+def prepare(
+    study: optuna.Study, options: Options, space: Space, starts: list[dict[str, Any]], start_epoch: float, per: int = 1
+) -> None:
+    """Give the study its sampler and pruner; ``per``: evaluations in an epoch."""
     declare(study, space)
     study.sampler = PhasedSampler(space, starts, options.explore, options.seed, options.sampler)
-    study.pruner = make_pruner(options.pruner, options.explore, start_epoch)
+    study.pruner = make_pruner(options.pruner, options.explore, start_epoch, per)
 
 
 def declare(study: optuna.Study, space: Space) -> None:

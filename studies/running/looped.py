@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, Trial
 from adv import Clean, Method
 from finetune.arguments import arg
 from finetune.errors import UserError
-from finetune.training.loop import Epoch
+from finetune.training.epoch import Epoch
 from studies.planning.loop_plan import LoopPlan
 from studies.running.objective import Failed, OnEpoch, failing, record, suggest
 

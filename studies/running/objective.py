@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from adv import AttackError, Clean, SettingError
 from finetune.arguments import arg
 from finetune.errors import Diverged, UserError, first_line
 from finetune.training.bench import Bench
-from finetune.training.loop import Epoch, Training
+from finetune.training.epoch import Epoch, clean_until, metrics_of, read, stored, value_of
+from finetune.training.loop import Training
 from spaces import Space
 from studies.planning.plan import Plan
 from studies.planning.words import quoted, wide
@@ -78,7 +78,7 @@ class Objective:
         bench: Data and models.
         folder: Folder for the trials' snapshots.
         prefixes: Folder for the clean epochs that all trials and methods share.
-        on_epoch: Called after every epoch.
+        on_epoch: Called after every evaluation.
         reuse: Whether trials start from the shared clean epochs.
         second: The second metric, if the study has two.
 
@@ -103,7 +103,7 @@ class Objective:
         self.made_under: dict[str, Any] = {}
 
     def __call__(self, trial: Trial) -> Value:
-        """Train one trial; its value is the metric after the last epoch, and the second metric's if there is one.
+        """Train one trial; its value is that of the run in the metric, and in the second metric if there is one.
 
         Raises:
             TrialPruned: The pruner stopped it.
@@ -113,22 +113,22 @@ class Objective:
         training = Training(self.bench, recipe, method)
         snapshot = self.folder / f"trial-{trial.number}.safetensors"
         if not training.load(snapshot) and self.reuse and recipe == self.plan.recipe:
-            training.load(self.epoch_file(min(method.start_epoch, recipe.epochs - 1)))
-        loaded = len(training.history)
+            self._begin(training)
+        loaded, last = len(training.history), recipe.epochs * recipe.evals_per_epoch
         known = set(trial.storage.get_trial(trial._trial_id).intermediate_values)
         try:
             with failing():
                 for epoch in training.epochs():
-                    value = epoch.metrics[self.metric]
                     if epoch.number not in known:
                         if self.second is None:  # with two objectives Optuna takes no reports
-                            trial.report(value, epoch.number)
+                            trial.report(epoch.metrics[self.metric], epoch.number)
                         self.on_epoch(trial, epoch)
-                    if epoch.number + 1 < recipe.epochs:
+                    if epoch.number + 1 < last:
                         if self.second is None and trial.should_prune():
                             raise optuna.TrialPruned
                         if epoch.number >= loaded:
                             training.save(snapshot)
+                value = value_of(training.history, self.metric)
                 if leads(trial, value):
                     write_predictions(training, predictions_file(self.folder, trial.number))
         finally:
@@ -139,9 +139,15 @@ class Objective:
         """Delete the snapshot of a finished trial."""
         (self.folder / f"trial-{trial.number}.safetensors").unlink(missing_ok=True)
 
-    def epoch_file(self, epochs: int) -> Path:
-        """The file with the shared state after this many clean epochs."""
-        return self.prefix / f"clean-{epochs}.safetensors"
+    def _begin(self, training: Training) -> None:
+        """Go on from the last shared clean evaluation before the attack."""
+        for count in range(clean_until(training.method.start_epoch, training.recipe), 0, -1):
+            if training.load(self.clean_file(count)):
+                return
+
+    def clean_file(self, count: int) -> Path:
+        """The file with the shared state after this many clean evaluations."""
+        return self.prefix / f"clean-{count}.safetensors"
 
     def baseline(self) -> list[Epoch]:
         """Clean training with the plan's recipe: read if it is stored, otherwise trained and stored.
@@ -150,22 +156,23 @@ class Objective:
             UserError: Clean training fails.
         """
         record_file = self.prefix / "clean.json"
-        last = self.plan.recipe.epochs - 2
+        recipe = self.plan.recipe
+        last = (recipe.epochs - 1) * recipe.evals_per_epoch - 1  # before the last start that is searched
         known = read_epochs(record_file) if self.reuse else []
         # A search without shared epochs stores the values but no snapshots.
-        if known and (self.plan.tuned or last < 1 or self.epoch_file(last).exists()):
+        if known and (self.plan.tuned or last < 1 or self.clean_file(last).exists()):
             return known
-        training = Training(self.bench, self.plan.recipe, Clean())
+        training = Training(self.bench, recipe, Clean())
         try:
             with fitting(" in clean training"):
                 for epoch in training.epochs():
                     self.on_epoch(None, epoch)
                     if self.reuse and not self.plan.tuned and 0 <= epoch.number < last:
-                        training.save(self.epoch_file(epoch.number + 1))
+                        training.save(self.clean_file(epoch.number + 1))
         except Diverged as error:
             raise UserError(f"clean training diverges ({error}): lower {arg('learning_rate')}") from None
         write_output(training, self.metric, self.prefix)
-        write_whole(record_file, json.dumps([asdict(epoch) for epoch in training.history]))
+        write_whole(record_file, json.dumps([stored(epoch) for epoch in training.history]))
         return training.history
 
     def validation(self, clean: float) -> dict[str, Any]:
@@ -202,9 +209,9 @@ def fitting(where: str = "") -> Iterator[None]:
 
 
 def read_epochs(file: Path) -> list[Epoch]:
-    """The epochs in a file; none if it is missing or damaged."""
+    """The evaluations in a file; none if it is missing or damaged."""
     try:
-        return [Epoch(**epoch) for epoch in json.loads(file.read_text(encoding="utf-8"))]
+        return [read(epoch) for epoch in json.loads(file.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):
         return []
 
@@ -215,7 +222,7 @@ def record(trial: Trial, history: list[Epoch], made_under: dict[str, Any]) -> No
         trial.set_user_attr(name, made)
     trial.set_user_attr("seconds", round(sum(epoch.seconds for epoch in history), 3))
     if history:
-        trial.set_user_attr("metrics", history[-1].metrics)
+        trial.set_user_attr("metrics", metrics_of(history))
         trial.set_user_attr(CURVES, by_epoch(history))
         trial.set_user_attr("diagnostics", means([epoch.diagnostics for epoch in history if epoch.diagnostics]))
         trial.set_user_attr("diagnostics by epoch", [epoch.diagnostics for epoch in history])
@@ -235,7 +242,7 @@ def flat(attrs: dict[str, Any]) -> dict[str, float]:
 
 
 def by_epoch(history: list[Epoch]) -> list[dict[str, float]]:
-    """The metrics of every epoch, by its number; none for an epoch without values."""
+    """The metrics of every evaluation, by its number; none for one without values."""
     found = {epoch.number: epoch.metrics for epoch in history}
     return [found.get(number, {}) for number in range(max(found) + 1)]
 

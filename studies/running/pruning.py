@@ -11,6 +11,8 @@ from optuna.pruners import BasePruner, NopPruner
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from adv.core.settings import without_fraction
+from finetune.training.epoch import gone
 from studies.running.foreign import is_number
 
 PRUNERS = ("median", "none")
@@ -28,19 +30,20 @@ class ForecastPruner(BasePruner):
     Args:
         explore: Trials before this number are never stopped: they are the sample that importances are read from.
         start_epoch: Where the method starts if that is not searched.
+        per: Evaluations in an epoch; a trial's steps are its evaluations.
     """
 
-    def __init__(self, explore: int, start_epoch: int = 0) -> None:
-        self.explore, self.start_epoch = explore, start_epoch
+    def __init__(self, explore: int, start_epoch: float = 0, per: int = 1) -> None:
+        self.explore, self.start_epoch, self.per = explore, start_epoch, per
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         step = trial.last_step
-        if step is None or trial.number < self.explore or step < self._start(trial):
+        if step is None or trial.number < self.explore or self._attacked(trial, step) < 1:
             return False
         complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         done = [t for t in complete if is_number(t.value)]
-        pool = [t for t in done if is_number(t.intermediate_values.get(step)) and self._start(t) <= step]
-        pool = [t for t in pool if len(gone(t, step)) == len(gone(trial, step))]
+        pool = [t for t in done if is_number(t.intermediate_values.get(step)) and self._attacked(t, step) >= 1]
+        pool = [t for t in pool if len(self._gone(t, step)) == len(self._gone(trial, step))]
         if len(pool) < AT_LEAST:
             return False
         sign = 1.0 if study.direction is StudyDirection.MAXIMIZE else -1.0
@@ -51,20 +54,22 @@ class ForecastPruner(BasePruner):
         forecast = self._features(trial, step) @ line
         return bool(forecast + spread < np.median([sign * t.value for t in done if t.value is not None]))
 
-    def _start(self, trial: FrozenTrial) -> int:
+    def _attacked(self, trial: FrozenTrial, step: int) -> float:
+        """Attacked epochs at an evaluation."""
         start = trial.params.get("start_epoch", self.start_epoch)
-        return int(start) if is_number(start) else self.start_epoch
+        begun = float(start) if is_number(start) else float(self.start_epoch)
+        return without_fraction(gone(step, self.per) - begun)
 
     def _features(self, trial: FrozenTrial, step: int) -> np.ndarray:
-        return np.array([1.0, trial.intermediate_values[step], step - self._start(trial), *gone(trial, step)])
+        # An attacked epoch less, so that whole epochs are whole numbers from 0.
+        return np.array([1.0, trial.intermediate_values[step], self._attacked(trial, step) - 1, *self._gone(trial, step)])
+
+    def _gone(self, trial: FrozenTrial, step: int) -> list[float]:
+        """The share of the run that is gone, where epochs are searched: there the same epoch is early or the last."""
+        epochs = trial.params.get("epochs")
+        return [gone(step, self.per) / float(epochs)] if epochs is not None and is_number(epochs) else []
 
 
-def gone(trial: FrozenTrial, step: int) -> list[float]:
-    """The share of the run that is gone, where epochs are searched: there the same epoch is early or the last."""
-    epochs = trial.params.get("epochs")
-    return [(step + 1) / float(epochs)] if epochs is not None and is_number(epochs) else []
-
-
-def make_pruner(name: str, explore: int, start_epoch: int = 0) -> BasePruner:
+def make_pruner(name: str, explore: int, start_epoch: float = 0, per: int = 1) -> BasePruner:
     """The pruner of that name, one of PRUNERS."""
-    return NopPruner() if name == "none" else ForecastPruner(explore, start_epoch)
+    return NopPruner() if name == "none" else ForecastPruner(explore, start_epoch, per)

@@ -41,8 +41,9 @@ def at(distribution: BaseDistribution, u: float) -> Any:
     low_, high_ = distribution.low, distribution.high
     if distribution.log:
         return float(min(max(low_ * (high_ / low_) ** u, low_), high_))
-    value = low_ + u * (high_ - low_)
-    return value if distribution.step is None else low_ + distribution.step * round((value - low_) / distribution.step)
+    if distribution.step is None:
+        return low_ + u * (high_ - low_)
+    return min(high_, low_ + distribution.step * int(u * (round((high_ - low_) / distribution.step) + 1)))
 
 
 def spread(space: Space, position: NDArray[np.float64]) -> dict[str, Any]:

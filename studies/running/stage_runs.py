@@ -1,5 +1,6 @@
 """The runs of a confirmation: as trials of the search, with another seed, and with predictions that are kept."""
 
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from optuna.trial import FrozenTrial, Trial
 from adv import METHODS, Clean, Method, SettingError
 from finetune.config import Recipe, checked
 from finetune.training.bench import AUTOCAST, Bench
+from finetune.training.epoch import clean_until, value_of
 from finetune.training.loop import Training
 from studies.planning.loop_plan import LoopPlan
 from studies.running.kept import keep
@@ -59,12 +61,11 @@ class Runs:
     ) -> None:
         self.stage, self.bench, self.recipe, self.metric = stage, bench, recipe, metric
         self.folder, self.keeps, self.made_under = folder, keeps, made_under
-        starts = [method_of(arm).start_epoch for arm in stage.arms if not arm.recipe]
-        self.shared = {min(start, recipe.epochs - 1) for start in starts} - {0}
+        self.shared = {clean_until(method_of(arm).start_epoch, recipe) for arm in stage.arms if not arm.recipe} - {0}
         self.test = bench.encode(bench.task.test) if keeps else None
 
     def __call__(self, trial: Trial) -> float:
-        """Make one run; its value is the metric after the last epoch.
+        """Make one run and return its value.
 
         Raises:
             Failed: It diverged, ran out of memory, or its settings have no effect on the model.
@@ -77,7 +78,7 @@ class Runs:
             return self._train(trial, Training(self.bench, recipe, method), share=not arm.recipe)
 
     def _train(self, trial: Trial, training: Training, share: bool) -> float:
-        recipe, method = training.recipe, training.method
+        recipe = training.recipe
         snapshot, known = self._snapshot(trial.number), set(trial.storage.get_trial(trial._trial_id).intermediate_values)
         if not training.load(snapshot) and share:
             self._begin(training)
@@ -87,27 +88,30 @@ class Runs:
                 if epoch.number not in known:
                     trial.report(epoch.metrics[self.metric], epoch.number)
                 ended = epoch.number + 1
-                if loaded < ended < recipe.epochs:
+                if loaded < ended < recipe.epochs * recipe.evals_per_epoch:
                     training.save(snapshot)
-                    if share and ended in self.shared and isinstance(method.at(epoch.number), Clean):
+                    if share and ended in self.shared and ended <= self._clean(training):
                         self._share(training, recipe.seed, ended)
             self._keep(trial, training)
         finally:
             record(trial, training.history, self.made_under)
-        return training.history[-1].metrics[self.metric]
+        return value_of(training.history, self.metric)
 
     def _begin(self, training: Training) -> None:
-        """Go on from the shared clean epochs of this seed, as many as there are."""
-        recipe, method = training.recipe, training.method
-        last = recipe.epochs - 1 if isinstance(method, Clean) else min(method.start_epoch, recipe.epochs - 1)
-        for epochs in range(last, 0, -1):
-            if training.load(self._shared(recipe.seed, epochs)):
+        """Go on from the last shared clean evaluation of this seed."""
+        for count in range(self._clean(training), 0, -1):
+            if training.load(self._shared(training.recipe.seed, count)):
                 return
 
-    def _share(self, training: Training, seed: int, epochs: int) -> None:
-        """Keep clean epochs for the other runs of this seed."""
-        if not training.method.state_dict() and not self._shared(seed, epochs).exists():
-            training.save(self._shared(seed, epochs))
+    def _clean(self, training: Training) -> int:
+        """How many evaluations of a run are those of clean training."""
+        start = math.inf if isinstance(training.method, Clean) else training.method.start_epoch
+        return clean_until(start, training.recipe)
+
+    def _share(self, training: Training, seed: int, count: int) -> None:
+        """Keep clean evaluations for the other runs of this seed."""
+        if not training.method.state_dict() and not self._shared(seed, count).exists():
+            training.save(self._shared(seed, count))
 
     def _keep(self, trial: Trial, training: Training) -> None:
         """Keep the predictions; labels of test rows are not read."""
@@ -127,14 +131,14 @@ class Runs:
 
     def forget(self, seed: int) -> None:
         """Delete the shared clean epochs of a seed whose runs are finished."""
-        for epochs in self.shared:
-            self._shared(seed, epochs).unlink(missing_ok=True)
+        for count in self.shared:
+            self._shared(seed, count).unlink(missing_ok=True)
 
     def _snapshot(self, number: int) -> Path:
         return self.folder / f"{self.stage.kind}-{number}.safetensors"
 
-    def _shared(self, seed: int, epochs: int) -> Path:
-        return self.folder / f"seed-{seed}-{epochs}.safetensors"
+    def _shared(self, seed: int, count: int) -> Path:
+        return self.folder / f"seed-{seed}-{count}.safetensors"
 
 
 class LoopRuns:

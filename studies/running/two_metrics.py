@@ -7,7 +7,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from finetune.tasks.metrics import SECONDS
-from finetune.training.loop import Epoch
+from finetune.training.epoch import Epoch, value_of
 from studies.planning.directions import SECOND
 from studies.running.foreign import CURVES, readable
 
@@ -16,14 +16,14 @@ Value = float | tuple[float, ...]
 
 
 def reached(history: Sequence[Epoch], metric: str) -> float:
-    """The value of a metric after the last epoch; for ``seconds``, the time of all epochs, shared clean ones included."""
+    """The value of a run in a metric; for ``seconds``, the time of all epochs, shared clean ones included."""
     if metric == SECONDS:
         return round(sum(epoch.seconds for epoch in history), 3)
-    return history[-1].metrics[metric]
+    return value_of(history, metric)
 
 
 def read_by(trial: FrozenTrial, about: dict[str, Any]) -> FrozenTrial:
-    """A trial as everything but the front reads it: with one value, and that metric after each epoch.
+    """A trial as everything but the front reads it: with one value, and that metric after each evaluation.
 
     Optuna gives a trial with two objectives no single value, and lets it report none; what it measured in each epoch is
     among its user attributes. A trial of a study with one metric is returned as it is.

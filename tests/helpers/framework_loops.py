@@ -97,8 +97,8 @@ def own_loop(run, method, batches, shares, epochs=2, precision="fp32", forward=c
     scaler = torch.amp.GradScaler("cpu", enabled=precision == "fp16")
     how = Precision(dtype=AUTOCAST[precision], scaler=scaler)
     for epoch in range(epochs):
-        active = method if epoch >= method.start_epoch else Clean()
         for first in range(0, len(batches), ACCUMULATE):
+            active = method if epoch + first / len(batches) >= method.start_epoch else Clean()
             group = batches[first : first + ACCUMULATE]
             for batch, share in zip(group, shares(group), strict=True):
                 active.backward(run.model, batch, how, forward, share)

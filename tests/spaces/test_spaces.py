@@ -1,6 +1,7 @@
 import dataclasses
 import importlib
 
+import numpy as np
 import pytest
 from helpers.points_of_spaces import ends, points
 from hypothesis import given
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from adv import METHODS
-from spaces import RECIPE, SPACES, space_of
+from spaces import RECIPE, SPACES, WHOLE, space_of
+from studies.running.sampling import at
 
 EPOCHS = range(1, 9)
 every_method = pytest.mark.parametrize("name", METHODS)
@@ -25,6 +27,7 @@ def test_names_are_settings_of_the_method_with_their_types(name):
     fields = {field.name: field for field in dataclasses.fields(METHODS[name])}
     for setting, dist in space_of(name, 6).items():
         kind = {int: IntDistribution, float: FloatDistribution, str: CategoricalDistribution}[fields[setting].type]
+        kind = IntDistribution if setting == "start_epoch" else kind  # with one evaluation an epoch
         assert isinstance(dist, kind)
         assert len(dist.choices) > 1 if kind is CategoricalDistribution else dist.low < dist.high
 
@@ -79,3 +82,25 @@ def test_every_bound_has_its_reason_in_words(name):
     for setting in getattr(module, "SPACE", RECIPE):
         assert setting in module.__doc__.replace(":", " ").replace(",", " ").replace(".", " ").split()
     assert "start_epoch" in space_of.__doc__
+
+
+@pytest.mark.parametrize("per", [2, 3, 4, 6, 7])
+@pytest.mark.parametrize("epochs", [1, 2, 3, 10])
+def test_with_several_evaluations_an_epoch_a_start_follows_any_of_them(epochs, per):
+    """And the attack has one epoch and one evaluation more; Optuna warns of ranges that its step does not divide."""
+    start = space_of("awp", epochs, per)["start_epoch"]
+    many = max(1, (epochs - 1) * per)
+    starts = [start.low + number * start.step for number in range(many)]
+    assert [round(value * per, 6) for value in starts] == list(range(many))
+    assert all(start._contains(min(value, start.high)) for value in starts)
+    assert start.high == pytest.approx((many - 1) / per)
+    found = {at(start, u) for u in np.linspace(0, 1, 20 * many, endpoint=False)}
+    assert len(found) == many
+    assert all(start._contains(value) for value in found)
+    whole = [METHODS["awp"](start_epoch=value).start_epoch for value in starts[::per]]
+    assert [(type(value), value) for value in whole] == [(int, number) for number in range(len(whole))]
+
+
+def test_methods_that_replay_their_batches_start_at_whole_epochs():
+    assert {name for name, method in METHODS.items() if method().replays > 1} == set(WHOLE)
+    assert space_of("freeat", 4, 3)["start_epoch"] == IntDistribution(0, 2)

@@ -76,6 +76,32 @@ def test_whole_numbers_serve_as_numbers_but_positions_do_not_serve_as_names():
         adv.FGM(1.0)
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(1, 1), (1.0, 1), (1.5, 1.5), (2 / 3, 2 / 3), (0.3333333333333333 * 3, 1), (0.9999999999999999, 1), (1e6, 10**6)],
+)
+def test_a_start_without_a_fraction_is_a_whole_number(given, kept):
+    method = adv.FGM(start_epoch=given)
+    assert method.start_epoch == kept
+    assert type(method.start_epoch) is type(kept)
+    assert repr(kept) in repr(method)
+
+
+@pytest.mark.parametrize("thirds", [1, 2, 3, 4, 5])
+def test_a_start_at_a_third_of_an_epoch_is_there_at_that_third(thirds):
+    method = adv.FGM(start_epoch=thirds * (1 / 3))
+    at = [type(method.at(step / 3)).__name__ for step in range(7)]
+    assert at == ["Clean"] * thirds + ["FGM"] * (7 - thirds)
+
+
+def test_a_method_that_replays_its_batches_begins_at_a_whole_epoch():
+    with pytest.raises(SettingError, match="start_epoch must be a whole number for FreeAT, but is 1") as caught:
+        adv.FreeAT(start_epoch=1.5)
+    assert str(caught.value).count("\n") == 0
+    assert adv.FreeAT(start_epoch=1.0).start_epoch == 1
+    assert adv.FreeAT(start_epoch=1.5, K=1).start_epoch == 1.5  # it replays nothing
+
+
 NUMBERS = st.floats(0, 1e6, allow_nan=False)
 
 
@@ -89,6 +115,8 @@ def test_repr_rebuilds_the_method(name, number, count, choice):
         elif rule["kind"] is not str:
             value = {float: number, int: count, bool: count % 2 == 0}[rule["kind"]]
             settings[field.name] = value if rule["high"] is None else min(value, rule["high"])
+            if rule["whole"]:
+                settings[field.name] = float(count) if name == "freeat" else round(number * 8) / 8
         elif rule["pattern"]:
             settings[field.name] = r"word_embeddings\.weight$" if count % 2 else field.default
     if settings.get("direction") == "momentum":

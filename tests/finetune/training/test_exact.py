@@ -15,7 +15,6 @@ from finetune.training.bench import Bench
 from finetune.training.loop import Training
 
 WORDS = "a the film plot good bad fine dull and very it was is slow great".split()
-# Two steps an epoch.
 USUAL = {"epochs": 3, "batch_size": 12, "learning_rate": 0.01}
 OPTIONS = {
     "the usual": {},
@@ -33,9 +32,10 @@ OPTIONS = {
     "head rate": {"head_learning_rate": 0.05},
     "focal": {"loss": "focal", "focal_gamma": 1.0, "batch_size": 7, "gradient_accumulation": 2},
     "smoothing": {"label_smoothing": 0.2, "class_weights": "balanced"},
+    "two evaluations an epoch": {"evals_per_epoch": 2},
 }
-# The first epoch is clean.
-METHODS = {"fgm": lambda: FGM(start_epoch=1), "awp": lambda: AWP(start_epoch=1, adv_lr=0.1)}
+# Two steps an epoch, the first is clean for both.
+METHODS = {"fgm": lambda: FGM(start_epoch=1), "awp": lambda: AWP(start_epoch=1.5, adv_lr=0.1)}
 
 
 def rows(count, shift):
@@ -92,7 +92,7 @@ class Runs:
     @property
     def clean(self):
         """The number of the last evaluation before the attack."""
-        return self.many // self.recipe.epochs - 1
+        return self.recipe.evals_per_epoch - 1
 
     def taken_up(self, name, file):
         """A new run of a method that goes on from a snapshot, whatever the generators are at."""

@@ -5,7 +5,7 @@ from helpers.made_up_studies import made
 
 from adv import FGM
 from finetune.errors import UserError
-from finetune.training.loop import Epoch
+from finetune.training.epoch import Epoch
 from studies.planning.identity import BASELINE, CONSTANT, KEY
 from studies.running.begin import baseline_of, begin, find_study
 from studies.running.footprint import bytes_of, own_files, snapshots

@@ -12,7 +12,7 @@ from adv import METHODS, Method
 from finetune.config import Data, Recipe
 from finetune.errors import UserError
 from finetune.training.bench import Bench
-from finetune.training.loop import Epoch
+from finetune.training.epoch import Epoch
 from studies.planning.plan import make_plan
 from studies.running.objective import Failed, Objective
 
@@ -59,7 +59,7 @@ def test_a_trial_from_the_shared_clean_epochs_equals_a_whole_one(
     bench: Bench, tmp_path: Path, clean_epochs: Path, method: str, start: int
 ) -> None:
     shared = objective(bench, tmp_path / "a", method, prefixes=clean_epochs, recipe=SHORT)
-    assert shared.epoch_file(start).exists()
+    assert shared.clean_file(start).exists()
     whole = objective(bench, tmp_path / "b", method, reuse=False, recipe=SHORT)
     params = method_defaults(method)
     first, second = trial_with(start, **params), trial_with(start, **params)
@@ -79,7 +79,7 @@ def test_the_shared_epochs_are_really_used_and_trained_once(bench: Bench, tmp_pa
     made = objective(bench, tmp_path, seen=seen)
     made.baseline()
     assert [epoch.number for epoch in seen] == [0, 1, 2, 3]
-    assert made.epoch_file(2).exists()
+    assert made.clean_file(2).exists()
     again = objective(bench, tmp_path, seen=seen)
     assert again.baseline()[-1].metrics == seen[3].metrics
     assert len(seen) == 4
@@ -91,9 +91,9 @@ def test_the_shared_epochs_are_really_used_and_trained_once(bench: Bench, tmp_pa
 def test_a_baseline_that_was_kept_without_sharing_does_not_stop_later_sharing(bench: Bench, tmp_path: Path) -> None:
     alone = objective(bench, tmp_path, reuse=False).baseline()
     made = objective(bench, tmp_path)
-    assert not made.epoch_file(2).exists()
+    assert not made.clean_file(2).exists()
     assert [epoch.metrics for epoch in made.baseline()] == [epoch.metrics for epoch in alone]
-    assert made.epoch_file(2).exists()
+    assert made.clean_file(2).exists()
 
 
 def test_a_trial_from_shared_epochs_writes_only_what_it_trained(bench: Bench, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_searched_recipe_parameters_reach_the_training(bench: Bench, tmp_path: P
     plan = make_plan("fgm", Data(task="reviews"), RECIPE, tune=["learning_rate"])
     made = Objective(plan, "accuracy", bench, tmp_path, tmp_path / "prefix", lambda trial, epoch: None)
     made.baseline()
-    assert not made.epoch_file(1).exists()
+    assert not made.clean_file(1).exists()
     slow, fast = (made(trial_with(0, epsilon=0.1, learning_rate=rate)) for rate in (0.0013, 0.0126))
     assert slow != fast
     assert isinstance(plan.build({"epsilon": 0.1, "start_epoch": 0, "learning_rate": 0.002})[0], Method)

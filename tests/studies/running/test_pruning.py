@@ -122,3 +122,39 @@ def test_where_epochs_are_searched_long_and_short_trials_are_judged_alike(epochs
         assert not rising(study, 3 + number % 10, 0.6 + 0.01 * (7 * number % EXPLORE))
     assert rising(study, epochs, 0.65)
     assert not rising(study, epochs, 0.75)
+
+
+PER, STEP = 3, 0.3333333333
+
+
+def often(study: optuna.Study, final: float, start: float) -> int | None:
+    """The evaluation of pruning, with three in an epoch: the curve of whole epochs, read between them."""
+
+    def at(epochs: float) -> float:
+        return final - 0.3 * 0.5 ** (epochs - 1) - (0.2 * 0.3 ** (epochs - 1 - start) if epochs > start else 0)
+
+    trial = study.ask()
+    trial.suggest_float("start_epoch", 0, 15 * STEP, step=STEP)
+    for number in range(PER * EPOCHS):
+        trial.report(at((number + 1) / PER), number)
+        if number + 1 < PER * EPOCHS and trial.should_prune():
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+            return number
+    study.tell(trial, at(EPOCHS))
+    return None
+
+
+@pytest.mark.parametrize("thirds", [0, 1, 3, 5, 8])
+def test_with_several_evaluations_an_epoch_a_trial_is_stopped_after_one_attacked_epoch(thirds: int) -> None:
+    study = optuna.create_study(direction="maximize", pruner=make_pruner("median", EXPLORE, per=PER))
+    for number in range(EXPLORE):
+        begins = (number * 2) % 10
+        study.enqueue_trial({"start_epoch": begins * STEP})
+        assert often(study, 0.5 + 0.02 * (7 * number % EXPLORE), begins / PER) is None
+    study.enqueue_trial({"start_epoch": thirds * STEP})
+    stopped = often(study, 0.2, thirds / PER)
+    # Among those that were explored, eight had begun by then, each with an attacked epoch.
+    begun = sorted((number * 2) % 10 for number in range(EXPLORE))
+    assert stopped == max(thirds, begun[AT_LEAST - 1]) + PER - 1
+    study.enqueue_trial({"start_epoch": thirds * STEP})
+    assert often(study, 0.8, thirds / PER) is None

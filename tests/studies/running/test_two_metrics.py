@@ -7,7 +7,7 @@ import pytest
 from helpers.two_metrics import two_study
 from optuna.trial import TrialState
 
-from finetune.training.loop import Epoch
+from finetune.training.epoch import Epoch
 from spaces import space_of
 from studies.planning.identity import KEY
 from studies.running.claims import Claims
