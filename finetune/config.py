@@ -169,6 +169,14 @@ class Recipe(Strict):
     half_life: float = Field(0.02, gt=0, le=1, description="ema: half-life, share of the steps (0.02)")
     swa_start: float = Field(0.7, ge=0, lt=1, description="swa: share of the steps before averaging (0.7)")
     swa_lr: float = Field(0.5, gt=0, le=1, description="swa: constant learning rate, share of the peak (0.5)")
+    pooling: Literal["stock", "cls", "mean", "max", "attention", "last-layers"] = Field(
+        "stock", description="the head: stock (the model's own), or a pooling one: cls, mean, max, attention or last-layers"
+    )
+    head_dropout: float | None = Field(None, ge=0, lt=1, description="dropout of the head (the model's; 0.1 with pooling)")
+    multi_sample: int = Field(1, ge=1, le=64, description="with pooling: dropout samples, logits averaged (1)")
+    freeze_embeddings: bool = Field(False, description="leave the embeddings as they are")
+    freeze_layers: int = Field(0, ge=0, description="leave embeddings and this many first layers as they are (0)")
+    reinit_layers: int = Field(0, ge=0, description="let this many last layers start anew (0)")
     threads: int = Field(1, ge=1, le=1024, description="CPU threads (1 for tiny, else all)")
     seed: int = Field(0, ge=0, lt=2**32, description="seed of sampler, model, data order and dropout (0)")
 

@@ -15,6 +15,11 @@ average: the last weights, EMA or SWA. half_life 0.002..0.2 of the steps: one st
 average) to a fifth of the run, beyond which early weights linger (beta 0.999 halves in 693 steps: 0.14 of 5,000).
 swa_start 0.3..0.9: before, the model is far from where it ends; after, hardly a step is left to average. swa_lr 0.1..1
 of the peak rate: below, all averaged points are almost the same; above, a fine-tuned model loses what it has found.
+pooling: all heads. head_dropout 0..0.5: none (usual for numbers, whose scale dropout changes) to half; the usual 0.1 is
+where the search begins. multi_sample 1..8: with eight masks an eighth of the noise is left. freeze_layers 0..4: none
+to the two thirds of a six-layer encoder; reinit_layers 0..2: of a six-layer encoder a third, and in Zhang et al. a few of
+24 do best. The layers that a model has are not known here: if it has fewer, the search says so before it begins, with the
+range to give.
 """
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -37,6 +42,11 @@ RECIPE: dict[str, BaseDistribution] = {
     "half_life": FloatDistribution(0.002, 0.2, log=True),
     "swa_start": FloatDistribution(0.3, 0.9),
     "swa_lr": FloatDistribution(0.1, 1.0, log=True),
+    "pooling": CategoricalDistribution(("stock", "cls", "mean", "max", "attention", "last-layers")),
+    "head_dropout": FloatDistribution(0.0, 0.5),
+    "multi_sample": IntDistribution(1, 8, log=True),
+    "freeze_layers": IntDistribution(0, 4),
+    "reinit_layers": IntDistribution(0, 2),
 }
 # Losses that can replace each other: any other changes what the model's output means.
 ALIKE = {

@@ -11,6 +11,8 @@ from finetune.arguments import arg
 from finetune.errors import UserError, first_line
 from finetune.words import counted, some
 
+# A pooling head, which this project saves beside its encoder.
+HEAD = "head.safetensors"
 # In the order in which transformers looks for them.
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 # Files that tokenisers are read from, besides those that a tokeniser's class declares.
@@ -95,14 +97,15 @@ def stamps(folder: Path, source: str) -> list[tuple[str, int, int]]:
     Raises:
         UserError: The files cannot be read.
     """
-    files = [(path.name, path.stat()) for path in (folder / "config.json", *weight_files(folder, source))]
+    read = (folder / "config.json", *weight_files(folder, source), *[path for path in (folder / HEAD,) if path.is_file()])
+    files = [(path.name, path.stat()) for path in read]
     return [(name, facts.st_size, facts.st_mtime_ns) for name, facts in files]
 
 
 def digest(folder: Path, source: str, tokenizer: Any) -> str:
     """16 hex digits over the names and contents of all files that model and tokeniser are read from."""
     declared = set(getattr(tokenizer, "vocab_files_names", {}).values()) | {"vocab.txt", "merges.txt"}
-    read = {path for path in folder.iterdir() if path.suffix in TOKENISER or path.name in declared}
+    read = {path for path in folder.iterdir() if path.suffix in TOKENISER or path.name in declared | {HEAD}}
     read = {path for path in read if path.is_file() and path.name not in WEIGHTS}
     total = hashlib.sha256()
     for path in sorted(read | set(weight_files(folder, source))):
@@ -128,7 +131,7 @@ def judge(model: Any, found: dict[str, Any], source: str, file: str) -> list[str
     """Refuse an encoder with missing weights; return lines about what else is missing or left over.
 
     Args:
-        model: The model as it was built.
+        model: The model as it was built, with a head or without.
         found: The loading info of transformers.
         source: The model, as the user named it.
         file: The file that the weights came from.
@@ -136,7 +139,8 @@ def judge(model: Any, found: dict[str, Any], source: str, file: str) -> list[str
     Raises:
         UserError: A weight of the encoder is missing or has another size.
     """
-    prefix = f"{model.base_model_prefix}."
+    bare = not hasattr(model, model.base_model_prefix)
+    prefix = "" if bare else f"{model.base_model_prefix}."
     mine = [name for name in model.state_dict() if name.startswith(prefix)]
     other = sorted(name for name, *_ in found["mismatched_keys"] if name.startswith(prefix))
     absent = sorted(name for name in found["missing_keys"] if name.startswith(prefix))
@@ -151,9 +155,9 @@ def judge(model: Any, found: dict[str, Any], source: str, file: str) -> list[str
         kind = "safetensors" if "safetensors" in file else file
         raise UserError(f"{arg('model', source)}: {what}; do config.json and {kind} belong together?")
     lines = []
-    if absent:
+    if absent and not bare:
         lines.append(f"{file} has no pooler: a random one is used, as for a new head")
-    left = _left_out(found["unexpected_keys"], mine, prefix)
+    left = _left_out(found["unexpected_keys"], mine, f"{model.base_model_prefix}.", prefix)
     if left:
         have = f"{counted(len(left), 'weight')} of {file} {'has' if len(left) == 1 else 'have'}"
         what = f"{have} no place in the model of config.json and {'is' if len(left) == 1 else 'are'} left out"
@@ -176,8 +180,8 @@ def head_of(model: Any, found: dict[str, Any]) -> tuple[Literal["new", "other", 
     return "new" if not head or head & set(found["missing_keys"]) else "taken", model.config.num_labels
 
 
-def _left_out(unexpected: Iterable[str], mine: list[str], prefix: str) -> list[str]:
+def _left_out(unexpected: Iterable[str], mine: list[str], foreign: str, prefix: str) -> list[str]:
     """Encoder weights in the files that the model has no place for, not counting pretraining heads and poolers."""
     parts = {name.removeprefix(prefix).split(".")[0] for name in mine} - {"pooler"}
-    bare = ((name, re.sub(r"^(model\.|module\.)?", "", name).removeprefix(prefix)) for name in sorted(unexpected))
+    bare = ((name, re.sub(r"^(model\.|module\.)?", "", name).removeprefix(foreign)) for name in sorted(unexpected))
     return [name for name, short in bare if short.split(".")[0] in parts and short.split(".")[-1] not in TABLES]

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from finetune.errors import UserError, first_line
 
@@ -142,17 +142,19 @@ def _begun(base: Any, inside: dict[nn.Module, int]) -> dict[nn.Module, int]:
             module.training = False
             after.callback(module.register_forward_pre_hook(see).remove)
         try:
-            tokens = torch.arange(TOKENS, device=next(base.parameters()).device)[None] % _rows(base)
-            also = {"decoder_input_ids": tokens} if len(_parts(base)) > 1 else {}
-            base(input_ids=tokens, attention_mask=torch.ones_like(tokens), **also)
+            base(**few_tokens(base))
         except Exception as error:  # every architecture fails in its own way
             what = f"the layers of {type(base).__name__} cannot be told: a pass over {TOKENS} tokens fails"
             raise UserError(f"{what}: {first_line(error)[:200]}") from None
     return seen
 
 
-def _rows(base: Any) -> int:
+def few_tokens(base: Any) -> dict[str, Tensor]:
+    """One text of TOKENS tokens, as inputs of any text model."""
     try:
-        return len(base.get_input_embeddings().weight)
+        rows = len(base.get_input_embeddings().weight)
     except (NotImplementedError, AttributeError):  # no table of words: such models read characters
-        return TOKENS
+        rows = TOKENS
+    tokens = torch.arange(TOKENS, device=next(base.parameters()).device)[None] % rows
+    also = {"decoder_input_ids": tokens} if len(_parts(base)) > 1 else {}
+    return {"input_ids": tokens, "attention_mask": torch.ones_like(tokens), **also}

@@ -16,8 +16,10 @@ from finetune.arguments import Line, arg
 from finetune.config import TINY, Recipe
 from finetune.errors import UserError, first_line
 from finetune.models.by_word import fit_for_words
-from finetune.models.checkpoint import digest, head_of, judge, old_digest, stamps, tokeniser_fault, weight_files
+from finetune.models.changes import change
+from finetune.models.checkpoint import HEAD, digest, head_of, judge, old_digest, stamps, tokeniser_fault, weight_files
 from finetune.models.head import take_over
+from finetune.models.pooled import TEXTS, encoder_class, form_of, pooled, saved_head, taken
 from finetune.tasks import kind_for
 from finetune.tasks.task import Task
 
@@ -43,6 +45,7 @@ class Models:
         self.folder = folder if folder.is_dir() and recipe.model != TINY else None
         self.source = recipe.model if self.folder is None else str(folder)
         self.kind = kind_for(task)
+        self.recipe = recipe
         self.names = dict(enumerate(self.kind.outputs(task.names)))
         self.where = arg("model", self.source)
         self.notes: list[Line] = []
@@ -56,54 +59,83 @@ class Models:
         self.own_pad: int | None = None
         self.keep_pad = False
         self._stamps: list[tuple[str, int, int]] = []
-        self._looked_at: tuple[int, nn.Module, Tensor] | None = None
+        self._looked_at: tuple[Any, nn.Module, Tensor] | None = None
+        # The pooling head of a folder, which is then the model's own.
+        self.saved = saved_head(self.folder, self.where)
         self.tokenizer = self._tiny(task) if self.source == TINY else self._pretrained()
 
-    def build(self, seed: int) -> nn.Module:
+    def build(self, seed: int, recipe: Recipe | None = None) -> nn.Module:
         """A fresh model; weights that are not loaded are drawn from ``seed``.
 
+        Args:
+            seed: Of the weights.
+            recipe: For the head, and for what starts anew or stays as it is; by default the one that this was made with.
+
         Raises:
-            UserError: The model cannot be loaded, or weights of its encoder are missing.
+            UserError: The model cannot be loaded, weights of its encoder are missing, or it cannot be changed so.
         """
+        recipe = (recipe or self.recipe).model_copy(update={"seed": seed})
         kept, self._looked_at = self._looked_at, None
-        if kept is not None and kept[0] == seed:
+        if kept is not None and kept[0] == form_of(recipe):
             torch.set_rng_state(kept[2])
             return kept[1]
+        if recipe.pooling != "stock" and self.kind.architecture != TEXTS:
+            what = "it makes one vector of each text, and the labels here are of tokens"
+            raise UserError(f"{arg('pooling', recipe.pooling)}: {what}; leave it out")
         torch.manual_seed(seed)
-        if self.vectors is not None:
-            from finetune.models.tiny import tiny_model
+        model, lines = self._loaded(recipe) if self.vectors is None else self._small(recipe)
+        lines += change(model, recipe)
+        said = [Line(f"model {self.source}: {line}") for line in lines]
+        self.notes += [line for line in said if line not in self.notes]
+        return model
 
-            tiny: nn.Module = tiny_model(self.vectors, len(self.names), self.kind)
-            name_outputs(tiny, self.names)
-            return tiny
+    def look_at(self, seed: int, recipe: Recipe | None = None) -> nn.Module:
+        """The next model that will be built from this seed and recipe; look at it, but do not change it."""
+        model = self.build(seed, recipe)
+        form = form_of((recipe or self.recipe).model_copy(update={"seed": seed}))
+        self._looked_at = (form, model, torch.get_rng_state())
+        return model
+
+    def _small(self, recipe: Recipe) -> tuple[nn.Module, list[str]]:
+        """The built-in model, and lines about its head."""
+        from finetune.models.tiny import tiny_model
+
+        assert self.vectors is not None
+        model: Any = tiny_model(self.vectors, len(self.names), self.kind)
+        name_outputs(model, self.names)
+        return (model, []) if recipe.pooling == "stock" else pooled(model.model, recipe.pooling, recipe)
+
+    def _loaded(self, recipe: Recipe) -> tuple[nn.Module, list[str]]:
+        """The model with the weights of its files, and lines about what is missing or left over."""
         if self.folder is not None and stamps(self.folder, self.source) != self._stamps:
             what = "its files have changed since this run began; run the same command again to use the new ones"
             raise UserError(f"{self.where}: {what}")
-        model, found, was = self._load()
+        pooling: str = recipe.pooling
+        if pooling == "stock" and self.saved is not None and self.kind.architecture == TEXTS:
+            pooling = self.saved[0]  # the model's own head
+        model, found, was = self._load(pooling)
         file = weight_files(self.folder, self.source)[0].name if self.folder else "its weights"
         lines = judge(model, found, self.source, file)
-        head, outputs = head_of(model, found)
+        if pooling == "stock":
+            head, outputs = head_of(model, found)
+        else:
+            model, more = pooled(model, pooling, recipe, self.saved)
+            head, outputs = taken(model, self.saved)
+            lines, file = [*lines, *more], HEAD
+        kept = f"the head in {file}" + (f" pools by {pooling} and" if pooling != "stock" else "")
         if head == "other":
-            lines.append(f"the head in {file} has {outputs} outputs, the data needs {len(self.names)}: a new head is used")
+            lines.append(f"{kept} has {outputs} outputs, the data needs {len(self.names)}: a new head is used")
         elif head == "taken":
             batch = dict(self.tokenizer("a", return_tensors="pt"))
             how = take_over(model, batch, was or {}, self.names, self.scale)
-            lines.append(f"the head in {file} has {outputs} outputs, as the data needs, and is used{how}")
-        said = [Line(f"model {self.source}: {line}") for line in lines]
-        self.notes += [line for line in said if line not in self.notes]
+            lines.append(f"{kept} has {outputs} outputs, as the data needs, and is used{how}")
         self.own_pad = model.config.pad_token_id
         if self.tokenizer.pad_token_id is not None and not (self.keep_pad and self.own_pad is not None):
             model.config.pad_token_id = self.tokenizer.pad_token_id
         built: nn.Module = model
-        return built
+        return built, lines
 
-    def look_at(self, seed: int) -> nn.Module:
-        """The next model that will be built from this seed; look at it, but do not change it."""
-        model = self.build(seed)
-        self._looked_at = (seed, model, torch.get_rng_state())
-        return model
-
-    def _load(self) -> tuple[Any, dict[str, Any], dict[int, str] | None]:
+    def _load(self, pooling: str) -> tuple[Any, dict[str, Any], dict[int, str] | None]:
         import transformers
 
         quiet()
@@ -111,9 +143,12 @@ class Models:
         os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
         try:
             config = transformers.AutoConfig.from_pretrained(self.source, revision=self.commit, trust_remote_code=False)
-            with warnings.catch_warnings(action="ignore"):  # torch's, about files that it then refuses
-                family = getattr(transformers, f"AutoModelFor{self.kind.architecture}")
+            family = getattr(transformers, f"AutoModelFor{self.kind.architecture}")
+            if pooling != "stock":
+                family = encoder_class(transformers, config, pooling)
+            else:
                 refuse_without_class(family, config, self.where, self.kind.architecture)
+            with warnings.catch_warnings(action="ignore"):  # torch's, about files that it then refuses
                 model, found = family.from_pretrained(
                     self.source,
                     revision=self.commit,

@@ -20,6 +20,7 @@ from finetune.data.told import reading
 from finetune.data.windows import encode_words
 from finetune.errors import UserError
 from finetune.models.fit import Fit, filled
+from finetune.models.pooled import changed
 from finetune.models.pretrained import Models
 from finetune.tasks import kind_for
 from finetune.tasks.metrics import evaluate
@@ -65,6 +66,8 @@ class Bench:
             self.max_length = Fit(
                 self.models, recipe.seed, (task.train, task.validation, task.test), recipe.max_length
             ).max_length
+        if changed(recipe):
+            self.models.look_at(recipe.seed)
         self.train, self.validation = self.encode(task.train), self.encode(task.validation)
         self.models.notes += weights_told(recipe, self.kind, self.train.labels, [*self.models.names.values()])
         # The attack of the view is that of the model's own loss, whatever loss a trial trains: all meet the same one.

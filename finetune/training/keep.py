@@ -2,17 +2,20 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from finetune.data.windows import encode_words
 from finetune.errors import first_line
+from finetune.models.explained import explained, plain_code
 from finetune.models.head import in_units, near
+from finetune.models.pooling import Pooled
 from finetune.models.pretrained import name_outputs, quiet
 from finetune.tasks.kind import Scale
 from finetune.tasks.task import Rows
@@ -81,7 +84,9 @@ def keep(bench: Bench, model: nn.Module, folder: Path) -> list[str]:
     if bench.scale is not None and standardised:
         more, how = _units(bench.scale)
         values, text = values | more, f"{how}\n{text}".strip() + "\n"
-    if values:
+    if isinstance(saved, Pooled):
+        text = f"{_use(bench, saved)}\n{text}".strip() + "\n"
+    if text:
         _explain(values, text, folder)
     bench.models.tokenizer.model_max_length = bench.max_length
     bench.models.tokenizer.save_pretrained(folder)
@@ -105,27 +110,27 @@ def _explain(values: dict[str, Any], text: str, folder: Path) -> None:
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
+def _use(bench: Bench, model: Pooled) -> str:
+    """How encoder and head are used, in plain code."""
+    meaning = f"Outputs: {', '.join(f'{number} {name}' for number, name in bench.models.names.items())}."
+    return explained(model.head.pooling, model.loads_with, meaning)
+
+
 def difference(bench: Bench, model: nn.Module, folder: Path, standardised: bool) -> str | None:
     """A line if plain transformers predicts something else with the saved model; None if it agrees.
 
     A few validation rows are compared in one batch, as the saved tokeniser cuts and pads them.
     """
-    import transformers
-
     rows = bench.task.validation.take(np.arange(min(COMPARED, len(bench.task.validation))))
     if bench.kind.by_word:
         return difference_of_words(bench, model, folder, rows)
     rows = replace(rows, texts=[text or " " for text in rows.texts])
     encoded = bench.encode(rows)
     expected = bench.outputs(model, encoded)
+    texts = [rows.texts] if rows.pairs is None else [rows.texts, rows.pairs]
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-        family = getattr(transformers, f"AutoModelFor{bench.kind.architecture}")
-        plain = family.from_pretrained(folder).to(bench.device).eval()
-        texts = [rows.texts] if rows.pairs is None else [rows.texts, rows.pairs]
-        inputs = tokenizer(*texts, truncation=True, padding=True, return_tensors="pt").to(bench.device)
-        with torch.no_grad():
-            logits = list(plain(**inputs).logits.float().cpu().numpy())
+        ask = plain_code(folder) if isinstance(model, Pooled) else partial(_asked, bench)
+        logits = list(ask(folder, *texts).float().cpu().numpy())
     except Exception as error:  # many unrelated types, which all mean: other people cannot read it
         return f"plain transformers cannot use the saved model: {first_line(error)[:200]}"
     found = bench.kind.predictions(logits, list(encoded.labels.numpy()), bench.scale if standardised else None)
@@ -163,3 +168,15 @@ def difference_of_words(bench: Bench, model: nn.Module, folder: Path, rows: Rows
     if found.shape != expected.shape:
         return "the saved tokeniser does NOT make the same of these words"
     return None if near(found, expected, 0.0, 1.0) else off(np.abs(found - expected).max())
+
+
+@torch.no_grad()
+def _asked(bench: Bench, folder: Path, *texts: list[str]) -> Tensor:
+    """The logits of plain transformers."""
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    family = getattr(transformers, f"AutoModelFor{bench.kind.architecture}")
+    plain = family.from_pretrained(folder).to(bench.device).eval()
+    found: Tensor = plain(**tokenizer(*texts, truncation=True, padding=True, return_tensors="pt").to(bench.device)).logits
+    return found

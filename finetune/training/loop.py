@@ -56,7 +56,7 @@ class Training:
     def __init__(self, bench: Bench, recipe: Recipe, method: Method) -> None:
         self.bench, self.recipe, self.method = bench, recipe, method
         refuse_many(bench.train, recipe, method.replays)
-        self.model = bench.models.build(recipe.seed).to(bench.device)
+        self.model = bench.models.build(recipe.seed, recipe).to(bench.device)
         self.optimiser = adamw(self.model, recipe)
         self.forward = bench.forward_of(recipe)
         method.follow(self.optimiser)

@@ -16,9 +16,10 @@ NEEDS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "focal_gamma": ("loss", ("focal",)),
     "label_smoothing": ("loss", ("cross_entropy", None)),
     "class_weights": ("loss", ("cross_entropy", "focal", "bce", None)),
+    "multi_sample": ("pooling", ("cls", "mean", "max", "attention", "last-layers")),
 }
 # Values that ask for nothing.
-OFF: dict[str, Any] = {"label_smoothing": 0.0, "class_weights": "none"}
+OFF: dict[str, Any] = {"label_smoothing": 0.0, "class_weights": "none", "multi_sample": 1}
 
 
 def refuse_idle(recipe: Recipe, tune: Sequence[str]) -> None:
@@ -38,3 +39,18 @@ def refuse_idle(recipe: Recipe, tune: Sequence[str]) -> None:
             raise UserError(f"{arg('tune', name)} needs {ways}, or {other} among {arg('tune')}: {now}")
         if name in recipe.model_fields_set and getattr(recipe, name) != OFF.get(name):
             raise UserError(f"{arg(name)} only has an effect with {ways}: {now}")
+    _refuse_alike(recipe, tune)
+
+
+def _refuse_alike(recipe: Recipe, tune: Sequence[str]) -> None:
+    """Refuse dropout samples without dropout, and frozen embeddings that are frozen anyway.
+
+    Raises:
+        UserError: A setting would do nothing.
+    """
+    if recipe.head_dropout == 0 and "head_dropout" not in tune and ("multi_sample" in tune or recipe.multi_sample > 1):
+        what = arg("tune", "multi_sample") if "multi_sample" in tune else arg("multi_sample", recipe.multi_sample)
+        raise UserError(f"{what} does nothing with {arg('head_dropout', 0)}: all samples would be the same")
+    if recipe.freeze_embeddings and recipe.freeze_layers and "freeze_layers" not in tune:
+        what = f"{arg('freeze_layers', recipe.freeze_layers)}, which leaves the embeddings as they are, too"
+        raise UserError(f"{arg('freeze_embeddings')} does nothing beside {what}")

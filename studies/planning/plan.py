@@ -4,7 +4,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from optuna.distributions import (
@@ -190,6 +190,7 @@ def apply(
     try:
         if ranged:
             kind: Any = fields[name].type if name in fields else Recipe.model_fields[name].annotation
+            kind = next((one for one in get_args(kind) if one is float), kind)  # float | None
             if kind not in (int, float):
                 how = f"{arg(name)} instead of {arg('tune')}"
                 if name in fields:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from finetune.training.bench import Bench
     from studies.planning.plan import Plan
 
+# Of a pooling head, and of most other heads.
+HEAD_DROPOUT = 0.1
 # Parameters whose values may not fit the labels, which are read later.
 OF_THE_LOSS = ("loss", "label_smoothing", "class_weights")
 
@@ -32,12 +34,12 @@ def range_of(name: str, recipe: Recipe) -> BaseDistribution:
 
 def usual(name: str, recipe: Recipe) -> Any:
     """The recipe's value of a parameter, or what it is where the recipe leaves it open."""
-    value = getattr(recipe, name)
-    return recipe.learning_rate if name == "head_learning_rate" and value is None else value
+    value, opened = getattr(recipe, name), {"head_learning_rate": recipe.learning_rate, "head_dropout": HEAD_DROPOUT}
+    return opened.get(name) if value is None else value
 
 
 def refuse_unfit(plans: Sequence["Plan"], bench: "Bench") -> None:
-    """Refuse searched losses that do not fit the labels, before a trial fails with one.
+    """Refuse searched losses that do not fit the labels, and layers that the model does not have, before a trial fails.
 
     Raises:
         UserError: A value of the range does not fit.
@@ -46,6 +48,9 @@ def refuse_unfit(plans: Sequence["Plan"], bench: "Bench") -> None:
         for name in OF_THE_LOSS:
             for value in ends(plan.space[name]) if name in plan.space else ():
                 bench.forward_of(plan.recipe.model_copy(update={name: value}))
+    from studies.planning.fits_model import refuse_beyond
+
+    refuse_beyond(plans[0], bench)  # all search the same parameters of the recipe
 
 
 def ends(distribution: BaseDistribution) -> tuple[Any, ...]:

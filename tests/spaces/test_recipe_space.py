@@ -9,7 +9,7 @@ from spaces import RECIPE
 from spaces.recipe import around
 
 # Where a range depends on a value that is open by default, it has one.
-OWN = Recipe(loss="cross_entropy", head_learning_rate=4e-3)
+OWN = Recipe(loss="cross_entropy", head_learning_rate=4e-3, head_dropout=0.1)
 
 
 @given(point=points({name: around(name, getattr(OWN, name)) for name in RECIPE}))

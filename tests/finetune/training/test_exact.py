@@ -33,6 +33,12 @@ OPTIONS = {
     "focal": {"loss": "focal", "focal_gamma": 1.0, "batch_size": 7, "gradient_accumulation": 2},
     "smoothing": {"label_smoothing": 0.2, "class_weights": "balanced"},
     "two evaluations an epoch": {"evals_per_epoch": 2},
+    "attention head": {"pooling": "attention"},
+    "head dropout": {"head_dropout": 0.5},
+    "several dropout samples": {"pooling": "last-layers", "multi_sample": 3, "head_dropout": 0.3},
+    "frozen embeddings": {"freeze_embeddings": True, "average": "ema"},
+    "frozen layers": {"freeze_layers": 1, "pooling": "mean", "learning_rate": 0.1},
+    "a layer anew": {"reinit_layers": 1, "layer_decay": 0.7},
 }
 # Two steps an epoch, the first is clean for both.
 METHODS = {"fgm": lambda: FGM(start_epoch=1), "awp": lambda: AWP(start_epoch=1.5, adv_lr=0.1)}
