@@ -14,6 +14,7 @@ from finetune.config import Recipe
 from finetune.data.load import load_task
 from finetune.errors import UserError, writing
 from finetune.tasks.metrics import viewed, views_of
+from finetune.tasks.own_metric import read_again
 from finetune.training.bench import Bench
 from finetune.words import counted, listed
 from studies.planning.confirm_request import ConfirmRequest
@@ -110,6 +111,7 @@ class Confirmation:
         about, name = self.summary.about, self.summary.study.study_name
         if "loop" in about["data"]:
             return
+        read_again(about, f"study {name!r}")
         with explained(f"study {name!r}: its data cannot be read"):
             task = load_task(data_of(about), self.summary.metric)
         if task.fingerprint != about["data fingerprint"]:

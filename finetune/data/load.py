@@ -1,6 +1,7 @@
 """From configured data to a checked task."""
 
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from finetune.data.labels import clean, keep_for_prediction, kind_of
 from finetune.data.parts import put_aside, subset
 from finetune.data.reviews import LABELS, reviews
 from finetune.errors import UserError, near
+from finetune.own_name import short_name
 from finetune.tasks.cells import text
 from finetune.tasks.kind import Kind, Labels, refuse_several
+from finetune.tasks.own_metric import notes_of, own_of
 from finetune.tasks.table import Table
 from finetune.tasks.task import Rows, Task
 from finetune.words import counted
@@ -32,7 +35,7 @@ def load_task(data: Data, metric: str | None = None) -> Task:
 
     Args:
         data: Where the rows come from, and how to read them.
-        metric: Decides between kinds of task if the labels leave it open.
+        metric: Decides between kinds of task if the labels leave it open; one or two, also the user's own.
 
     Raises:
         UserError: The data cannot be used; the message says which file, column or value is wrong.
@@ -47,6 +50,12 @@ def load_task(data: Data, metric: str | None = None) -> Task:
         >>> print(*task.notes)
         6 of the 40 train rows are put aside for validation and as many for test; validation_file and test_file take your own
     """
+    own = own_of(metric)
+    task = _load(data, None if metric is None else short_name(metric.split(",")[0]))
+    return replace(task, own=own, notes=(*task.notes, *notes_of(own))) if own else task
+
+
+def _load(data: Data, metric: str | None) -> Task:
     if sum(source is not None for source in (data.task, data.data, data.train_file)) != 1:
         raise UserError(f"give exactly one of {arg('task')}, {arg('data')} and {arg('train_file')}")
     if data.task is not None:

@@ -83,6 +83,12 @@ class Classification(Kind):
         }
         return found | {f"p {name}": [f"{share:.4g}" for share in shares[:, i]] for i, name in enumerate(names)}
 
+    def plain(self, labels: Array, output: Array) -> tuple[Array, Array]:
+        """Class numbers (rows,), and the probability of each class (rows, classes)."""
+        from scipy.special import softmax
+
+        return labels, softmax(output.astype(np.float64), axis=-1)
+
     def guess(self, task: Task) -> Array:
         """Every row gets the class shares of the train rows, so the most frequent class is predicted."""
         labels = task.train.labels

@@ -177,6 +177,14 @@ class Kind(ABC):
         """
         return np.stack(logits)
 
+    def plain(self, labels: Array, output: Array) -> tuple[Array, Array]:
+        """Labels and predictions as a person expects them, for a metric of the user's own."""
+        return labels, output
+
+    def more(self, names: tuple[str, ...], output: Array) -> dict[str, Any]:
+        """What such a metric may ask for besides, by the names of its parameters."""
+        return {"names": names}
+
     def settle(self, labels: Array, output: Array) -> Array:
         """What is chosen from the predictions for the validation rows and holds for all rows; only asked if ``settles``."""
         raise NotImplementedError

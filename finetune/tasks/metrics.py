@@ -1,7 +1,8 @@
 """Metrics by name, each with its direction, and their values for predictions."""
 
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 from finetune.arguments import arg
 from finetune.config import KindName, View, no_task
 from finetune.errors import Diverged, UserError, near
-from finetune.tasks import KINDS, kind_for
+from finetune.own_name import is_own
+from finetune.tasks import KINDS, kind_for, measures_for
 from finetune.tasks.kind import Measure
+from finetune.tasks.own_metric import KNOWN, Own, OwnFault, read_own, try_own
 from finetune.tasks.task import Task
 from finetune.words import some
 
@@ -82,6 +85,8 @@ def find_metric(name: str) -> Metric:
     Raises:
         UserError: There is no such metric.
     """
+    if name in KNOWN:
+        return Metric(KNOWN[name].direction, {})
     view, plain = viewed(name)
     if plain not in METRICS:
         if other := no_task(plain):
@@ -114,6 +119,7 @@ def named(asked: str) -> list[str]:
         ['accuracy', 'seconds']
     """
     names, where = [name.strip() for name in asked.split(",")], arg("metric", asked)
+    names = [read_own(name).name if is_own(name) else name for name in names]
     if len(names) > MOST:
         more = f"the others are measured too, in other views with {arg('record', list(VIEWS))}; trials.csv has them all"
         raise UserError(f"{where}: a study searches one metric or two, not {len(names)}; {more}")
@@ -138,12 +144,12 @@ def metric_for(task: Task, asked: str | None = None) -> str:
     Raises:
         UserError: The requested metric is not defined for the task.
     """
-    kind = kind_for(task)
+    kind, measures = kind_for(task), measures_for(task)
     name = asked or kind.usual(task.names)
     find_metric(name)
-    if viewed(name)[1] not in kind.measures:
+    if viewed(name)[1] not in measures:
         labels = f" with the labels {some(list(task.names), SHOWN)}" if viewed(name)[1] in KINDS[task.kind].measures else ""
-        raise UserError(f"{arg('metric', name)} is not for {task.kind}{labels}; choose from {', '.join(kind.measures)}")
+        raise UserError(f"{arg('metric', name)} is not for {task.kind}{labels}; choose from {', '.join(measures)}")
     return name
 
 
@@ -154,6 +160,7 @@ def metrics_for(task: Task, asked: str | None = None) -> list[str]:
         UserError: A requested metric is not defined for the task, or they cannot be searched together.
     """
     names = [] if asked is None else named(asked)
+    try_own(task, kind_for(task))
     return [name if name == SECONDS else metric_for(task, name) for name in names or [metric_for(task)]]
 
 
@@ -183,7 +190,7 @@ def evaluate(task: Task, labels: Array, output: Array, view: str = "") -> dict[s
     if not np.isfinite(output).all():
         raise Diverged(f"the {view} predictions are not finite".replace("  ", " "))
     output, kind = output.astype(np.float64), kind_for(task)  # the square of a large float32 is infinite
-    values = {name: measure.score(labels, output) for name, measure in kind.measures.items()}
+    values = {name: measure.score(labels, output) for name, measure in measures_for(task).items()}
     if view:
         return {f"{view}_{name}": value for name, value in values.items()}
     return values | kind.details(task.names, labels, output)
@@ -208,7 +215,18 @@ def constant_guess(task: Task, views: Sequence[str] = ()) -> dict[str, float]:
     The agreement or correlation of a constant is 0. A guess is the same in every view.
     """
     kind = kind_for(task)
-    found = [evaluate(task, task.validation.labels, guess) for guess in kind.guesses(task)]
+    found = [evaluate(replace(task, own=()), task.validation.labels, guess) for guess in kind.guesses(task)]
     values = {name: best_of(name, [each[name] for each in found]) for name in found[0]}
     values |= {name: 0.0 for name, measure in kind.measures.items() if measure.agreement}
-    return values | {f"{view}_{name}": values[name] for view in views for name in kind.measures}
+    values |= {own.name: _own_guess(task, own) for own in task.own}
+    return values | {f"{view}_{name}": values[name] for view in views for name in measures_for(task)}
+
+
+def _own_guess(task: Task, own: Own) -> float:
+    """The user's metric of the constant guess; 0 if it is not defined for equal predictions, as an agreement is."""
+    kind = kind_for(task)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return own.measure(kind, task.names).score(task.validation.labels, kind.guess(task))
+    except OwnFault:
+        return 0.0

@@ -119,6 +119,15 @@ class Multilabel(Kind):
         found: dict[str, list[Any]] = {"labels": _listed(names, labels > 0), "predicted": _listed(names, given)}
         return found | {f"p {name}": [f"{share:.4g}" for share in likely[:, i]] for i, name in enumerate(names)}
 
+    def plain(self, labels: Array, output: Array) -> tuple[Array, Array]:
+        """Labels of 0 and 1 (rows, labels), and the probability of each (rows, labels)."""
+        return labels.astype(int), scores.probabilities(output)
+
+    def more(self, names: tuple[str, ...], output: Array) -> dict[str, Any]:
+        """Names, and the probability above which each label is predicted (labels,)."""
+        cuts = output[0, :, 1] if output.ndim == 3 else np.zeros(output.shape[1])
+        return {"names": names, "thresholds": scores.probabilities(cuts)}
+
     def guess(self, task: Task) -> Array:
         """Every row gets the share of train rows that have each label."""
         rows = len(task.train)

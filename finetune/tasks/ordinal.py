@@ -95,6 +95,10 @@ class Ordinal(Classification):
         """Outputs as people read them."""
         return output
 
+    def plain(self, labels: Array, output: Array) -> tuple[Array, Array]:
+        """Class numbers (rows,) and predicted class numbers (rows,), lowest first, in every form."""
+        return labels, self.ranks(output)
+
     def guess(self, task: Task) -> Array:
         """Every row gets the middle class of the train rows."""
         middle = np.sort(task.train.labels)[(len(task.train) - 1) // 2]

@@ -86,6 +86,10 @@ class Regression(Kind):
             found[f"predicted {name}"] = [f"{value:.6g}" for value in output[:, i]]
         return found
 
+    def plain(self, labels: Array, output: Array) -> tuple[Array, Array]:
+        """Targets and predictions (rows, targets) in the units of the data; (rows,) if there is one target."""
+        return (labels[:, 0], output[:, 0]) if labels.shape[1] == 1 else (labels, output)
+
     def guess(self, task: Task) -> Array:
         """The mean of each target over the train rows."""
         return np.tile(task.train.labels.mean(0, dtype=np.float64), (len(task.validation), 1))

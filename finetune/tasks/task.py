@@ -2,11 +2,15 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from finetune.config import KindName
+
+if TYPE_CHECKING:
+    from finetune.tasks.own_metric import Own
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Task:
         unlabelled: More texts of the same kind, for the built-in encoder's embeddings.
         notes: Lines about what was guessed, and how to change it.
         form: The form of the kind, if it has several: "cumulative", "tuned".
+        own: The user's own metrics.
     """
 
     name: str
@@ -56,6 +61,7 @@ class Task:
     unlabelled: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     form: str = ""
+    own: "tuple[Own, ...]" = ()
 
     @property
     def fingerprint(self) -> str:

@@ -82,7 +82,7 @@ def check_step(request: Request, task: Task | None, say: Callable[[str], None]) 
     Raises:
         UserError: Something in the request is wrong.
     """
-    name, metric = request.aim.method[0], request.aim.first
+    name, metric = request.aim.method[0], request.aim.metric
     plan = make_plan(name, request.data, request.recipe.model_copy(update={"epochs": FOREVER}), request.aim.set)
     method = METHODS[name](**plan.fixed)  # refused before data and model are read
     task = task or load_task(request.data, metric)

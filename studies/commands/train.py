@@ -18,7 +18,7 @@ def print_training(config: str, seed: int | None, out: Path, console: Console) -
         UserError: The configuration, its data or its model cannot be used.
     """
     best = read_best(config)
-    metric = best.metric
+    metric = best.measured
 
     def line(who: str, epoch: Epoch) -> None:
         here = words(epoch.number, best.recipe.evals_per_epoch, best.recipe.epochs)

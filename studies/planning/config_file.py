@@ -15,7 +15,7 @@ from studies.planning.plain_yaml import Loader
 # Values whose usual value depends on the model.
 BY_MODEL = ("epochs", "learning_rate", "threads")
 # What best.yaml records beside its configuration.
-RECORDS = ("format", "recorded", "confirmed", "front")
+RECORDS = ("format", "recorded", "confirmed", "front", "metric_source")
 # Settings of one method: they mean nothing to another.
 OF_METHOD = ("settings", "set", "space")
 # Where rows come from: a source on the command line replaces all of them.

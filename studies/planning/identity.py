@@ -12,6 +12,7 @@ from finetune.arguments import arg
 from finetune.config import Data, Recipe, Strict, checked
 from finetune.errors import UserError
 from finetune.tasks.metrics import direction_of, views_of
+from finetune.tasks.own_metric import SOURCE, changed, record_of
 from finetune.training.bench import Bench
 from studies.planning.directions import SECOND, SECOND_DIRECTION, directions_of
 from studies.planning.loop_plan import LoopPlan
@@ -30,7 +31,7 @@ VALIDATION = "validation"
 MACHINE = "machine"
 ACCEPTED = "accepted versions"
 # Of a study that measures no other views, and searches one metric.
-PLAIN: dict[str, Any] = {"record": [], SECOND: None}
+PLAIN: dict[str, Any] = {"record": [], SECOND: None, SOURCE: None}
 # In place of a metric that is not known yet.
 ANY = "accuracy"
 
@@ -63,6 +64,7 @@ def identity(
     }
     known |= {"record": list(views)} if views else {}
     known |= {SECOND: second, SECOND_DIRECTION: direction_of(second)} if second else {}
+    known |= record_of(metric, second)
     formula = METHODS[plan.method].formula
     known |= {"formula": formula} if formula > 1 else {}
     if bench is None:
@@ -200,12 +202,15 @@ def refuse_another(study: optuna.Study, mine: dict[str, Any], accept: bool = Fal
     there, name = identity_of(study), study.study_name
     if there is None:
         raise UserError(f"study {name!r} was not made by this program; choose another {arg('study')} name")
-    apart, mine = {"versions", "device", "formula", "source"}, PLAIN | mine
+    apart, mine = {"versions", "device", "formula", "source", "metric file"}, PLAIN | mine
     stored = {key: value for key, value in readable(PLAIN | completed(there)).items() if key in mine.keys() - apart}
     asked = {key: value for key, value in readable(mine).items() if key in stored}
     found = differences(stored, asked)
     if any(line.startswith(f"{SECOND}:") for line in found):  # it decides whether anything is pruned
         found = [line for line in found if not line.startswith("search.pruner:")]
+    if found and all(line.startswith(f"{SOURCE}.") for line in found):
+        file = next(iter(mine[SOURCE])).partition(":")[0]
+        raise UserError(f"study {name!r}: {changed(file)}; undo the change, or choose another {arg('study')} name")
     if found:
         raise UserError(f"study {name!r} is about something else: {some_of(found)}. Choose another {arg('study')} name")
     return other_formula(name, there, mine) + other_versions(name, there, mine, accept)
@@ -231,7 +236,7 @@ def refuse_source(source: optuna.Study, mine: dict[str, Any], accept: bool = Fal
         raise UserError(
             f"{where}: study {name!r} was not made by this program, so its trials cannot be compared with new ones"
         )
-    apart = {"versions", "device", "space", "fixed", "search"}
+    apart = {"versions", "device", "space", "fixed", "search", "metric file"}
     asked = {"formula": 1, **PLAIN} | {key: value for key, value in mine.items() if key not in apart}
     stored = {"formula": 1, **PLAIN} | {key: value for key, value in completed(there).items() if key in asked}
     if found := differences(stored, asked):

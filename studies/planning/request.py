@@ -17,6 +17,7 @@ from finetune.arguments import Line, arg
 from finetune.config import TINY, Data, Recipe, Strict, View, checked
 from finetune.errors import UserError, near
 from finetune.machine import cores
+from finetune.own_name import short_name
 
 STORAGE = "sqlite:///studies.db"
 PATHS = ("data", "train_file", "validation_file", "test_file")
@@ -34,7 +35,7 @@ class Aim(Strict):
     metric: str | None = Field(
         None,
         description="what is optimised: accuracy, macro_f1, rmse, ..., robust_accuracy, noisy_rmse, ...; two of them, or one"
-        " and seconds (accuracy,seconds), give a front",
+        " and seconds (accuracy,seconds), give a front; my_file.py:function is your own",
     )
     record: tuple[View, ...] = Field(
         (), description="measure also under an attack on the embeddings (robust), with character noise (noisy), or both"
@@ -52,12 +53,12 @@ class Aim(Strict):
     @property
     def first(self) -> str | None:
         """The metric that everything but the front is about; None if the task's default is meant."""
-        return None if self.metric is None else self.metric.split(",")[0]
+        return None if self.metric is None else short_name(self.metric.split(",")[0])
 
     @property
     def second(self) -> str | None:
         """The second metric, if there is one."""
-        return None if self.metric is None or "," not in self.metric else self.metric.split(",")[1]
+        return None if self.metric is None or "," not in self.metric else short_name(self.metric.split(",")[1])
 
 
 class Running(Strict):

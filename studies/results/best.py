@@ -3,6 +3,7 @@
 from typing import Any
 
 from finetune.config import Data, Recipe, Strict
+from finetune.own_name import short_name
 
 FORMAT = 1
 
@@ -55,7 +56,10 @@ class Front(Strict):
 
 
 class Best(Strict):
-    """A complete, re-runnable configuration."""
+    """A complete, re-runnable configuration.
+
+    A metric of the user's own is named with its file's path; ``metric_source`` is the fingerprint of that file.
+    """
 
     format: int
     method: str
@@ -63,9 +67,15 @@ class Best(Strict):
     data: Data
     recipe: Recipe
     metric: str
+    metric_source: str | None = None
     recorded: Recorded
     confirmed: dict[str, Any] | None = None
     front: Front | None = None
+
+    @property
+    def measured(self) -> str:
+        """The name of the metric's values."""
+        return short_name(self.metric)
 
 
 class LoopBest(Strict):
@@ -79,3 +89,8 @@ class LoopBest(Strict):
     recorded: LoopRecorded
     confirmed: dict[str, Any] | None = None
     front: Front | None = None
+
+    @property
+    def measured(self) -> str:
+        """The name of the metric's values."""
+        return self.metric

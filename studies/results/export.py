@@ -11,7 +11,9 @@ from adv import METHODS, SettingError
 from finetune.arguments import arg, as_options
 from finetune.config import Data, Recipe, checked
 from finetune.errors import UserError, first_line, near
+from finetune.own_name import is_own
 from finetune.tasks.metrics import METRICS, viewed
+from finetune.tasks.own_metric import SOURCE, read_own
 from studies.planning.identity import tuples
 from studies.results.best import FORMAT, Best, Front, LoopBest, LoopRecorded, Recorded
 from studies.results.choice import choice_of
@@ -56,9 +58,11 @@ def best_of(summary: Summary, number: int | None = None) -> Best | LoopBest:
         recorded = LoopRecorded(**measured, loop=about["data"])
         return LoopBest(**common, recipe=recipe, recorded=recorded)
     prints = {"data_fingerprint": about["data fingerprint"], "model_fingerprint": about["model fingerprint"]}
+    common["metric"] = about.get("metric file", {}).get(about["metric"], about["metric"])
     found = Best(
         **common,
         data=checked(Data, tuples(about["data"])),
+        metric_source=about.get(SOURCE, {}).get(about["metric"]),
         recipe=Recipe(**recipe),
         recorded=Recorded(**measured, **prints),
     )
@@ -68,7 +72,7 @@ def best_of(summary: Summary, number: int | None = None) -> Best | LoopBest:
 
 def as_yaml(best: Best | LoopBest) -> str:
     """The file that ``search.py train`` takes."""
-    head = f"# {best.recorded.study}: {best.metric} {best.recorded.value:.6g}, clean {best.recorded.clean:.6g}\n"
+    head = f"# {best.recorded.study}: {best.measured} {best.recorded.value:.6g}, clean {best.recorded.clean:.6g}\n"
     if best.recorded.trial is None:
         seed = best.recipe["seed"] if isinstance(best, LoopBest) else best.recipe.seed
         head += f"# the winner of the confirmation, on its first seed, {seed}: no trial of the search has these settings\n"
@@ -77,13 +81,13 @@ def as_yaml(best: Best | LoopBest) -> str:
         numbers = ", ".join(map(str, front.trials))
         another = f"search.py export {as_options(arg('study', best.recorded.study))} --trial N"
         head += f"# {front.metric} {front.value:.6g}, clean {front.clean:.6g}; this is trial {best.recorded.trial}\n"
-        head += f"# the front of {best.metric} and {front.metric}: trials {numbers}; another of them: {another}\n"
+        head += f"# the front of {best.measured} and {front.metric}: trials {numbers}; another of them: {another}\n"
     return head + yaml.safe_dump(best.model_dump(mode="json", exclude=unknown(best)), sort_keys=False, allow_unicode=True)
 
 
 def unknown(best: Best | LoopBest) -> set[str]:
-    """What a file leaves out: the confirmation and the front, if there is none."""
-    return {name for name in ("confirmed", "front") if getattr(best, name) is None}
+    """What a file leaves out: the confirmation, the front and the source of the metric, if there is none."""
+    return {name for name in ("confirmed", "front", "metric_source") if getattr(best, name, None) is None}
 
 
 def as_json(best: Best | LoopBest) -> str:
@@ -143,7 +147,9 @@ def read_best(path: str) -> Best:
         values = tuples(values) if name == "data" else values
         content[name] = checked(kind, values, f"{path}: {name}")
     best = checked(Best, content, path)
-    if viewed(best.metric)[1] not in METRICS:
+    if is_own(best.metric):
+        read_own(best.metric)
+    elif viewed(best.metric)[1] not in METRICS:
         raise UserError(f"{path}: unknown metric {best.metric!r}{near(best.metric, METRICS)}")
     if best.method not in METHODS:
         raise UserError(f"{path}: unknown method {best.method!r}{near(best.method, METHODS)}")

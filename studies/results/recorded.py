@@ -48,6 +48,8 @@ def differs(best: Best, bench: Bench, recipe: Recipe) -> list[str]:
     if bench.task.fingerprint != then.data_fingerprint:
         rows = f"{len(bench.task.train)} train and {len(bench.task.validation)} validation rows now"
         found.append(f"the data has changed ({rows})")
+    if best.metric_source not in (None, *(own.source for own in bench.task.own)):
+        found.append(f"the file of {best.measured} has changed")
     if bench.models.fingerprint_like(then.model_fingerprint) != then.model_fingerprint:
         found.append("the pretrained model has changed")
     changed = changes(then.versions, versions())
@@ -60,7 +62,7 @@ def differs(best: Best, bench: Bench, recipe: Recipe) -> list[str]:
 def compared(best: Best, value: float, different: list[str], seed: int, maximize: bool) -> str:
     """Whether the value is the recorded one, and if not, everything that differs."""
     recorded, places = best.recorded, max(PLACES, places_of(maximize, best.recorded.value))
-    text = f"{best.metric} {shown(value, places)}; recorded {shown(recorded.value, places)}"
+    text = f"{best.measured} {shown(value, places)}; recorded {shown(recorded.value, places)}"
     why = "; ".join(different)
     if seed != seed_of(best):
         more = f"; {why}" if len(different) > 1 else ""

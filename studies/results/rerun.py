@@ -50,7 +50,7 @@ def rerun(
         Diverged: The configuration does not train any more.
     """
     recipe = best.recipe if seed is None else checked(Recipe, best.recipe.model_dump() | {"seed": seed})
-    bench = Bench(load_task(best.data, best.metric), recipe, views_of(best.metric))
+    bench = Bench(load_task(best.data, best.metric), recipe, views_of(best.measured))
     different = differs(best, bench, recipe)
     changed = f"not as recorded: {'; '.join(different)}" if different else None
     for line in filter(None, (*bench.read, too_many_threads(recipe.threads), changed)):
@@ -68,9 +68,9 @@ def rerun(
             raise OSError(str(error)) from None
         for path in Path(whole).iterdir():
             path.replace(out / path.name)
-    value = value_of(training.history, best.metric)
+    value = value_of(training.history, best.measured)
     del training
-    maximize = find_metric(best.metric).direction == "maximize"
+    maximize = find_metric(best.measured).direction == "maximize"
     lines = [compared(best, value, different, recipe.seed, maximize)]
     lines += beside(best, bench, recipe, value, maximize, different, on_epoch)
     return Rerun(value, value == best.recorded.value, lines, [*bench.notes, *notes])
@@ -86,7 +86,7 @@ def beside(
     on_epoch: Callable[[str, Epoch], None],
 ) -> list[str]:
     """Lines about clean training with the same seed (trained if the file does not have it) and the constant guess."""
-    metric, guess = best.metric, constant_guess(bench.task, bench.views)[best.metric]
+    metric, guess = best.measured, constant_guess(bench.task, bench.views)[best.measured]
     places, lines = places_of(maximize, guess), list[str]()
     clean, how = best.recorded.clean, "recorded"
     if recipe.seed != seed_of(best) and best.method != "none":

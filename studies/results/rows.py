@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
-from finetune.tasks import kind_for
+from finetune.tasks import measures_for
 from finetune.tasks.metrics import evaluate
 from finetune.tasks.task import Task
 from studies.results.intervals import seeds_and_rows
@@ -38,7 +38,7 @@ def over_rows(arms: Arms, seeds: int, split: str, task: Task, metric: str, maxim
     found, labels = predictions(arms, seeds, split), getattr(task, split).labels
 
     def score(labels: NDArray[Any], output: NDArray[Any]) -> float:
-        return float(kind_for(task).measures[metric].score(labels, output.astype(np.float64)))
+        return float(measures_for(task)[metric].score(labels, output.astype(np.float64)))
 
     told = {}
     for name in arms:

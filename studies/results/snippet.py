@@ -33,7 +33,7 @@ def as_python(best: Best | LoopBest) -> str:
     title = f"{best.method} from study {best.recorded.study}".replace("\\", " ").replace('"', "'")
     kind = METHODS[best.method].__name__
     if isinstance(best, LoopBest):
-        values = {"metric": best.metric, "value": best.recorded.value, "clean": best.recorded.clean, "recipe": best.recipe}
+        values = {"metric": best.measured, "value": best.recorded.value, "clean": best.recorded.clean, "recipe": best.recipe}
         within = isinstance(best.settings.get("start_epoch", 0), float)  # it begins within an epoch
         epoch = "epoch + step / steps" if within else "epoch"
         return LOOP.format(title=title, kind=kind, settings=settings, epoch=epoch, **values)

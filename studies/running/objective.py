@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, Trial
 from adv import AttackError, Clean, SettingError
 from finetune.arguments import arg
 from finetune.errors import Diverged, UserError, first_line
+from finetune.tasks.own_metric import OwnFault
 from finetune.training.bench import Bench
 from finetune.training.epoch import Epoch, clean_until, metrics_of, read, stored, value_of
 from finetune.training.loop import Training
@@ -193,6 +194,8 @@ def failing() -> Iterator[None]:
         raise Failed(f"{type(error).__name__.lower()}: {error}") from None
     except torch.OutOfMemoryError:
         raise Failed("out of memory: smaller batches or shorter texts need less") from None
+    except OwnFault as error:
+        raise Failed(str(error)) from None
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from finetune.config import Recipe, checked
 from finetune.errors import UserError
+from finetune.tasks.own_metric import SOURCE
 from finetune.training.bench import Bench
 from studies.planning.versions import versions
 
@@ -17,13 +18,30 @@ SHARED = "prefix"
 
 def prefix_key(bench: Bench, recipe: Recipe) -> str:
     """16 hex digits over everything that clean training depends on."""
-    return key_of(bench.task.fingerprint, bench.models.fingerprint, recipe, versions(), str(bench.device), bench.views)
+    own = {own.name: own.source for own in bench.task.own}
+    return key_of(bench.task.fingerprint, bench.models.fingerprint, recipe, versions(), str(bench.device), bench.views, own)
 
 
-def key_of(data: str, model: str, recipe: Recipe, under: dict[str, str], device: str, views: Sequence[str] = ()) -> str:
-    """The key from its parts: fingerprints, recipe, versions, device, and the views that are measured besides."""
-    parts = [data, model, recipe.model_dump_json(), under]
-    return hashlib.sha256(json.dumps([*parts, device, *([list(views)] if views else [])]).encode()).hexdigest()[:16]
+def key_of(
+    data: str,
+    model: str,
+    recipe: Recipe,
+    under: dict[str, str],
+    device: str,
+    views: Sequence[str] = (),
+    own: Mapping[str, str] | None = None,
+) -> str:
+    """The key from its parts: fingerprints, recipe, versions, device, the views and the user's metrics measured besides."""
+    parts = [
+        data,
+        model,
+        recipe.model_dump_json(),
+        under,
+        device,
+        *([list(views)] if views else []),
+        *([own] if own else []),
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def prefix_keys(about: dict[str, Any], accepted: Iterable[dict[str, str]] = ()) -> set[str]:
@@ -39,7 +57,8 @@ def prefix_keys(about: dict[str, Any], accepted: Iterable[dict[str, str]] = ()) 
     try:
         recipe = checked(Recipe, about["recipe"])
         facts, views = (about["data fingerprint"], about["model fingerprint"], recipe), about.get("record", [])
-        return {key_of(*facts, under, about["device"], views) for under in (about["versions"], *accepted)}
+        own = about.get(SOURCE)
+        return {key_of(*facts, under, about["device"], views, own) for under in (about["versions"], *accepted)}
     except (KeyError, TypeError, UserError):
         return set()
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from finetune.tasks import kind_for
+from finetune.tasks import measures_for
 from finetune.tasks.metrics import viewed
 from finetune.tasks.task import Task
 from finetune.training.loop import Training
@@ -58,12 +58,12 @@ def validation(task: Task, metric: str, clean: float, folder: Path) -> dict[str,
 
 def is_share(task: Task, metric: str) -> bool:
     """Whether a metric is a share of rows, whose error follows from its value and the number of rows."""
-    return kind_for(task).measures[metric].share
+    return measures_for(task)[metric].share
 
 
 def bootstrapped(task: Task, metric: str, output: NDArray[Any]) -> float:
     """The standard deviation of a metric over draws of rows; nan if it is defined for fewer than two of them."""
-    score, labels, rng = kind_for(task).measures[metric].score, task.validation.labels, np.random.default_rng(0)
+    score, labels, rng = measures_for(task)[metric].score, task.validation.labels, np.random.default_rng(0)
     found = list[float]()
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # a draw may lack a class, or be constant
