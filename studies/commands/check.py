@@ -1,6 +1,7 @@
 """The check command: one attacked step on the user's model and data, and whether the attack acts."""
 
 import dataclasses
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -48,13 +49,14 @@ def settings_text(method: Method) -> str:
 def facts_table(facts: Facts, bed: Bed, model: str) -> Table:
     """A table of what was attacked and how far it moved."""
     weights = list(facts.model.parameters())
-    frozen = sum(p.numel() for p in weights if not p.requires_grad)
+    trained = sum(p.numel() for p in weights if p.requires_grad)
     rows, length = bed.micro.batch["input_ids"].shape
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    size = f"{sum(p.numel() for p in weights):,} parameters" + (f", {frozen:,} frozen" if frozen else "")
-    table.add_row("model", f"{model} ({type(facts.model).__name__}), {size}")
+    whole = sum(p.numel() for p in weights)
+    size = f"{whole:,} parameters" + (f", of which {trained:,} train" if trained < whole else "")
+    table.add_row("model", f"{model} ({named(facts.model)}), {size}")
     table.add_row("batch", f"the first of training: {rows} texts, up to {length} tokens, on {bed.device}")
     table.add_row("matched", "\n".join(matched(facts)))
     share, cut = facts.relative, facts.measured.get("clipped")
@@ -63,6 +65,12 @@ def facts_table(facts: Facts, bed: Bed, model: str) -> Table:
     if bed.precision.scaler is not None:
         table.add_row("loss scale", f"{bed.precision.scaler.get_scale():g}, halved {facts.halvings} times")
     return table
+
+
+def named(model: Any) -> str:
+    """The class of a model; of one with a pooling head, that of its encoder and how it pools."""
+    how = getattr(getattr(model, "head", None), "pooling", None)
+    return f"{type(model.encoder).__name__}, pooled by {how}" if isinstance(how, str) else type(model).__name__
 
 
 def matched(facts: Facts) -> list[str]:

