@@ -131,6 +131,8 @@ class Recipe(Strict):
     ``half_life`` only has an effect with "ema", ``swa_start`` and ``swa_lr`` only with "swa". The first two are shares of
     all optimiser steps; ``swa_lr`` is the constant learning rate from ``swa_start`` on, as a share of the peak.
 
+    ``score`` says whose metrics the run is judged by and which weights are saved (``finetune.training.chosen``).
+
     Example:
         >>> recipe = Recipe(model="tiny", epochs=3)
         >>> recipe.learning_rate, recipe.model_copy(update={"seed": 1}).seed
@@ -162,6 +164,10 @@ class Recipe(Strict):
     gradient_accumulation: int = Field(1, ge=1, description="micro-batches per optimiser step (1)")
     max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping, after unscaling (1.0)")
     evals_per_epoch: int = Field(1, ge=1, description="evaluations in an epoch, as evenly as its steps allow (1)")
+    score: Literal["last", "best", "soup"] = Field(
+        "last",
+        description="what a run is worth: its last evaluation, its best, or the mean weights of its best three (last)",
+    )
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="fp32, bf16 or fp16")
     average: Literal["none", "ema", "swa"] = Field(
         "none", description="none, ema or swa: which weights are scored and kept (none: the last)"

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ from torch import Tensor
 from adv import Method, Precision
 from finetune.config import Recipe
 from finetune.errors import Diverged
+from finetune.tasks.metrics import direction_of, metric_for
 from finetune.training.average import Average
 from finetune.training.bench import AUTOCAST, Bench
+from finetune.training.chosen import Chosen
 from finetune.training.epoch import Epoch, read, stored
 from finetune.training.groups import adamw
 from finetune.training.schedules import set_rates
@@ -35,12 +39,13 @@ class Training:
         bench: Data and models.
         recipe: How to train.
         method: The method, used from its ``start_epoch`` on; steps before it train clean.
+        metric: The metric by which evaluations are chosen, if ``recipe.score`` chooses; by default the task's usual one.
 
     Raises:
         UserError: An epoch has fewer steps than evaluations.
 
-    If the recipe averages, metrics are those of the averaged weights; ``model`` has the trained weights, and
-    inside ``with average.swapped():`` the averaged ones.
+    If the recipe averages, metrics are those of the averaged weights; ``model`` has the trained weights. Once the run is
+    finished it has, inside ``with scored():``, the weights that the run's value is about.
 
     Example:
         >>> from adv import FGM
@@ -53,7 +58,7 @@ class Training:
         [(0, True), (1, True)]
     """
 
-    def __init__(self, bench: Bench, recipe: Recipe, method: Method) -> None:
+    def __init__(self, bench: Bench, recipe: Recipe, method: Method, metric: str | None = None) -> None:
         self.bench, self.recipe, self.method = bench, recipe, method
         refuse_many(bench.train, recipe, method.replays)
         self.model = bench.models.build(recipe.seed, recipe).to(bench.device)
@@ -62,6 +67,8 @@ class Training:
         method.follow(self.optimiser)
         self.steps = total_steps(bench.train, recipe)
         self.average = Average(self.model, recipe, self.steps)
+        self.metric = metric or metric_for(bench.task)
+        self.chosen = Chosen(self.average.live, recipe, direction_of(self.metric) == "maximize")
         scaler = torch.amp.GradScaler(bench.device.type) if recipe.precision == "fp16" else None
         self.precision = Precision(dtype=AUTOCAST[recipe.precision], scaler=scaler)
         self.history: list[Epoch] = []
@@ -81,10 +88,31 @@ class Training:
             if not np.isfinite(loss):
                 raise Diverged(f"the training loss is {loss} in epoch {number // per}")
             with self.average.swapped():
-                metrics = self.bench.score(self.model, self.bench.validation, self.bench.task.validation, self.recipe)
-            epoch = Epoch(number, metrics, self.method.diagnostics(), loss, time.perf_counter() - began)
+                metrics = self._score()
+                self.chosen.offer(number, metrics[self.metric])
+            diagnostics, spent = self.method.diagnostics(), time.perf_counter() - began
+            epoch = Epoch(number, metrics, diagnostics, loss, spent)
+            if self.chosen.kept and number + 1 == self.recipe.epochs * per:
+                epoch = self._with_choice(epoch, began)
             self.history.append(epoch)
             yield epoch
+
+    def _score(self) -> dict[str, float]:
+        return self.bench.score(self.model, self.bench.validation, self.bench.task.validation, self.recipe)
+
+    def _with_choice(self, last: Epoch, began: float) -> Epoch:
+        """The last evaluation, with the metrics of the weights that were chosen."""
+        numbers = self.chosen.numbers
+        if len(numbers) == 1:
+            found = [*self.history, last][numbers[0]].metrics
+        else:
+            with self.scored():
+                found = self._score()
+        return replace(last, scored=found, chosen=numbers, seconds=time.perf_counter() - began)
+
+    def scored(self) -> AbstractContextManager[None]:
+        """Inside the context, the model of a finished run has the weights that the run's value is about."""
+        return self.chosen.swapped() if self.chosen.kept else self.average.swapped()
 
     def _train_until(self, number: int) -> float:
         """Train the part of an epoch that leads to an evaluation; returns its mean loss."""
@@ -130,9 +158,10 @@ class Training:
         tensors = model_tensors(self.model) | optimiser_tensors(self.optimiser)
         tensors |= {f"method.{name}": value for name, value in self.method.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        tensors |= {f"chosen.{name}": value for name, value in self.chosen.state_dict().items()}
         scaler = self.precision.scaler.state_dict() if self.precision.scaler is not None else {}
         history = [stored(epoch) for epoch in self.history]
-        write_snapshot(path, tensors, {"history": history, "scaler": scaler, **(facts or {})})
+        write_snapshot(path, tensors, {"history": history, "scaler": scaler, **self.chosen.facts(), **(facts or {})})
 
     def load(self, path: Path) -> bool:
         """Go on from a snapshot; if there is no complete one, return False and change nothing."""
@@ -144,6 +173,7 @@ class Training:
         load_optimiser(self.optimiser, tensors)
         self.method.load_state_dict(_named(tensors, "method."))
         self.average.load_state_dict(_named(tensors, "average."))
+        self.chosen.load_state_dict(_named(tensors, "chosen."), facts)
         if self.precision.scaler is not None:
             self.precision.scaler.load_state_dict(facts["scaler"])
         self.history = [read(epoch) for epoch in facts["history"]]

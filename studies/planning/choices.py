@@ -1,11 +1,23 @@
 """What the program chose for the user, with the reasons, in one line."""
 
 from finetune.arguments import arg
-from finetune.config import TINY
+from finetune.config import TINY, Recipe
 from finetune.words import counted
 from spaces import RECIPE
 from studies.planning.plan import Plan
 from studies.planning.resolve import Job
+
+
+def scored(recipe: Recipe) -> list[str]:
+    """A line if runs are judged by chosen evaluations: what a value means, and what the choice keeps on disk."""
+    if recipe.score == "last":
+        return []
+    many = counted(recipe.epochs * recipe.evals_per_epoch, "evaluation")
+    what = {"best": "the best of its", "soup": "the metric of the mean weights of the best three of its"}[recipe.score]
+    copies = {"best": "one copy", "soup": "three copies"}[recipe.score]
+    value = f"{arg('score', recipe.score)}: the value of a run is {what} {many}"
+    how = "clean training's too, and evaluations before an attack begins count"
+    return [f"{value} ({how}), so it looks better than its weights are; its snapshots have {copies} more of the weights"]
 
 
 def unpruned(metric: str, second: str) -> str:
@@ -35,7 +47,7 @@ def choices(job: Job[Plan]) -> list[str]:
     if reuse and late and not job.plan.tuned:
         apart = f"same values; {arg('prefix_reuse', False)}"
         found.append(f"clean epochs before start_epoch are trained once for all trials ({apart})")
-    lines = [f"chosen: {'; '.join(found)}"]
+    lines = [f"chosen: {'; '.join(found)}", *scored(recipe)]
     if reuse and late and job.plan.tuned:
         searched = [name for name in job.plan.space if name in RECIPE]
         lines.append(f"clean epochs are not shared between trials: {', '.join(searched)} changes them from trial to trial")

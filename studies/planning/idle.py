@@ -28,6 +28,9 @@ def refuse_idle(recipe: Recipe, tune: Sequence[str]) -> None:
     Raises:
         UserError: Such a setting would do nothing.
     """
+    if recipe.score != "last" and recipe.epochs * recipe.evals_per_epoch == 1 and "epochs" not in tune:
+        what = f"{arg('score', recipe.score)} chooses among evaluations, and a run of {arg('epochs', 1)} has one"
+        raise UserError(f"{what}; {arg('evals_per_epoch')} gives more")
     for name, (other, useful) in NEEDS.items():
         value = getattr(recipe, other)
         if other in tune or value in useful:

@@ -8,6 +8,7 @@ from studies.results.broken_space import too_wide
 from studies.results.budgets import best_among
 from studies.results.digits import gained
 from studies.results.edges import edges
+from studies.results.scored import not_of_the_attack, optimistic
 from studies.results.summary import Summary
 from studies.results.trials import own, value_of
 
@@ -23,7 +24,9 @@ def careful(summary: Summary) -> list[str]:
     Args:
         summary: The study's summary.
     """
-    return [line for line in [rising(summary), small(summary), *edges(summary), too_wide(summary), enough(summary)] if line]
+    scored = optimistic(summary), not_of_the_attack(summary)
+    found = [*scored, rising(summary), small(summary), *edges(summary), too_wide(summary), enough(summary)]
+    return [line for line in found if line]
 
 
 def rising(summary: Summary) -> str | None:

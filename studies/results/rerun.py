@@ -57,12 +57,12 @@ def rerun(
         tell(line)
     with writing(arg("out", out)):
         out.mkdir(parents=True, exist_ok=True)
-    training = Training(bench, recipe, METHODS[best.method](**best.settings))
+    training = Training(bench, recipe, METHODS[best.method](**best.settings), best.measured)
     for epoch in training.epochs():
         on_epoch(best.method, epoch)
     with writing(arg("out", out)), TemporaryDirectory(dir=out, prefix=".writing-") as whole:
         try:
-            with training.average.swapped():
+            with training.scored():
                 notes = keep(bench, training.model, Path(whole))
         except SafetensorError as error:
             raise OSError(str(error)) from None
@@ -90,7 +90,7 @@ def beside(
     places, lines = places_of(maximize, guess), list[str]()
     clean, how = best.recorded.clean, "recorded"
     if recipe.seed != seed_of(best) and best.method != "none":
-        training = Training(bench, recipe, Clean())
+        training = Training(bench, recipe, Clean(), metric)
         for epoch in training.epochs():
             on_epoch("clean", epoch)
         clean, how = value_of(training.history, metric), "trained now"

@@ -10,6 +10,7 @@ from finetune.words import counted, short
 from studies.planning.directions import SECOND
 from studies.results.careful import careful
 from studies.results.digits import judged
+from studies.results.scored import before_attack
 from studies.results.summary import Summary
 from studies.results.trials import complete
 
@@ -29,6 +30,8 @@ def against_clean(summary: Summary) -> str | None:
         return None
     tried = len(complete(summary))
     luck = f": the best of {tried} looks better than it is" if tried > 1 and summary.gain > 0 else ""
+    if summary.best is not None and before_attack(summary.best, summary):
+        luck = ": its value was reached before its attack began"
     return f"best against clean {judged(summary.gain, summary.places)}, on one seed{luck}"
 
 

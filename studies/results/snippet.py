@@ -6,6 +6,7 @@ from jinja2 import Environment, StrictUndefined
 
 from adv import METHODS
 from finetune.config import Recipe
+from finetune.tasks.metrics import direction_of
 from studies.results.best import Best, LoopBest
 
 # Fields of the recipe that may put another loss on the model.
@@ -37,13 +38,16 @@ def as_python(best: Best | LoopBest) -> str:
         within = isinstance(best.settings.get("start_epoch", 0), float)  # it begins within an epoch
         epoch = "epoch + step / steps" if within else "epoch"
         return LOOP.format(title=title, kind=kind, settings=settings, epoch=epoch, **values)
+    chooses = best.recipe.score != "last"
     return page.from_string(TEMPLATE.read_text()).render(
         title=title,
         best=best,
         kind=kind,
         settings=settings,
         recipe=best.recipe.model_dump(),
-        averaged=best.recipe.average != "none",
+        averaged=best.recipe.average != "none" or chooses,
+        chooses=chooses,
+        maximize=direction_of(best.measured) == "maximize",
         forward=any(getattr(best.recipe, name) != Recipe.model_fields[name].default for name in OF_THE_LOSS),
         data=best.data.model_dump(),
     )

@@ -14,7 +14,7 @@ UNFINISHED = re.compile(r"(trial|race|verdict|parts|against_[a-z]+)-\d+(\.safete
 TORN = re.compile(r"\.writing-.*")
 FIGURES = "figures"
 FIGURE = re.compile(r".*\.(png|svg)|\.writing-.*")
-CLEAN = re.compile(r"clean-\d+\.safetensors|clean\.json|clean-output\.json|\.writing-.*")
+CLEAN = re.compile(r"clean-\d+\.safetensors|clean\.json|clean-output\.json|clean-luck\.json|\.writing-.*")
 
 
 def own_files(folder: Path) -> list[Path]:

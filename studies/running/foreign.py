@@ -25,6 +25,8 @@ FIXED = "fixed_params"
 TAKEN = "taken over from"
 # The user attribute of a trial with all metrics after each epoch.
 CURVES = "metrics by epoch"
+# The numbers of the evaluations whose weights are scored, where the recipe chooses them.
+CHOSEN = "scored evaluations"
 
 
 def is_number(value: Any) -> bool:

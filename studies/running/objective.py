@@ -21,7 +21,8 @@ from finetune.training.loop import Training
 from spaces import Space
 from studies.planning.plan import Plan
 from studies.planning.words import quoted, wide
-from studies.running.foreign import CURVES, enqueued, is_table, taken_as_given, usable
+from studies.running.foreign import CHOSEN, CURVES, enqueued, is_table, taken_as_given, usable
+from studies.running.luck import Luck, luck_in
 from studies.running.predictions import leads, predictions_file, write_predictions
 from studies.running.prefix import prefix_key
 from studies.running.split_error import validation, write_output
@@ -100,7 +101,7 @@ class Objective:
     ) -> None:
         self.plan, self.metric, self.bench, self.second = plan, metric, bench, second
         self.folder, self.on_epoch, self.reuse = folder, on_epoch, reuse
-        self.prefix = prefixes / prefix_key(bench, plan.recipe)
+        self.prefix = prefixes / prefix_key(bench, plan.recipe, metric)
         self.made_under: dict[str, Any] = {}
 
     def __call__(self, trial: Trial) -> Value:
@@ -111,7 +112,7 @@ class Objective:
             Failed: The trial diverged, ran out of memory, or its settings have no effect on the model.
         """
         method, recipe = self.plan.build(suggest(trial, self.plan.space))
-        training = Training(self.bench, recipe, method)
+        training = Training(self.bench, recipe, method, self.metric)
         snapshot = self.folder / f"trial-{trial.number}.safetensors"
         if not training.load(snapshot) and self.reuse and recipe == self.plan.recipe:
             self._begin(training)
@@ -163,22 +164,25 @@ class Objective:
         # A search without shared epochs stores the values but no snapshots.
         if known and (self.plan.tuned or last < 1 or self.clean_file(last).exists()):
             return known
-        training = Training(self.bench, recipe, Clean())
+        training = Training(self.bench, recipe, Clean(), self.metric)
+        luck = Luck(training)
         try:
             with fitting(" in clean training"):
                 for epoch in training.epochs():
+                    luck.look()
                     self.on_epoch(None, epoch)
                     if self.reuse and not self.plan.tuned and 0 <= epoch.number < last:
                         training.save(self.clean_file(epoch.number + 1))
         except Diverged as error:
             raise UserError(f"clean training diverges ({error}): lower {arg('learning_rate')}") from None
+        luck.write(self.prefix)
         write_output(training, self.metric, self.prefix)
         write_whole(record_file, json.dumps([stored(epoch) for epoch in training.history]))
         return training.history
 
     def validation(self, clean: float) -> dict[str, Any]:
         """The number of validation rows, and the standard error that it gives the value of clean training."""
-        return validation(self.bench.task, self.metric, clean, self.prefix)
+        return validation(self.bench.task, self.metric, clean, self.prefix) | luck_in(self.prefix, self.metric)
 
 
 @contextmanager
@@ -226,6 +230,8 @@ def record(trial: Trial, history: list[Epoch], made_under: dict[str, Any]) -> No
     trial.set_user_attr("seconds", round(sum(epoch.seconds for epoch in history), 3))
     if history:
         trial.set_user_attr("metrics", metrics_of(history))
+        if history[-1].chosen is not None:
+            trial.set_user_attr(CHOSEN, list(history[-1].chosen))
         trial.set_user_attr(CURVES, by_epoch(history))
         trial.set_user_attr("diagnostics", means([epoch.diagnostics for epoch in history if epoch.diagnostics]))
         trial.set_user_attr("diagnostics by epoch", [epoch.diagnostics for epoch in history])

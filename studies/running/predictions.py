@@ -44,7 +44,7 @@ def write_predictions(training: Training, path: Path) -> None:
     """
     bench, recipe = training.bench, training.recipe
     rows = bench.task.validation
-    with training.average.swapped():
+    with training.scored():
         output = bench.predict(training.model, bench.validation, max(64, recipe.batch_size), AUTOCAST[recipe.precision])
     count = min(len(rows), MOST)
     cells: dict[str, list[Any]] = {"row": list(range(1, count + 1)), "text": [text[:LONGEST] for text in rows.texts[:count]]}

@@ -16,10 +16,11 @@ from studies.planning.versions import versions
 SHARED = "prefix"
 
 
-def prefix_key(bench: Bench, recipe: Recipe) -> str:
+def prefix_key(bench: Bench, recipe: Recipe, metric: str) -> str:
     """16 hex digits over everything that clean training depends on."""
     own = {own.name: own.source for own in bench.task.own}
-    return key_of(bench.task.fingerprint, bench.models.fingerprint, recipe, versions(), str(bench.device), bench.views, own)
+    facts = bench.task.fingerprint, bench.models.fingerprint, recipe, versions(), str(bench.device)
+    return key_of(*facts, bench.views, own, metric)
 
 
 def key_of(
@@ -30,8 +31,12 @@ def key_of(
     device: str,
     views: Sequence[str] = (),
     own: Mapping[str, str] | None = None,
+    metric: str = "",
 ) -> str:
-    """The key from its parts: fingerprints, recipe, versions, device, the views and the user's metrics measured besides."""
+    """The key from its parts: fingerprints, recipe, versions, device, the views and the user's metrics measured besides.
+
+    The metric is a part where the recipe chooses evaluations by it.
+    """
     parts = [
         data,
         model,
@@ -40,6 +45,7 @@ def key_of(
         device,
         *([list(views)] if views else []),
         *([own] if own else []),
+        *([] if recipe.score == "last" else [metric]),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -57,8 +63,8 @@ def prefix_keys(about: dict[str, Any], accepted: Iterable[dict[str, str]] = ()) 
     try:
         recipe = checked(Recipe, about["recipe"])
         facts, views = (about["data fingerprint"], about["model fingerprint"], recipe), about.get("record", [])
-        own = about.get(SOURCE)
-        return {key_of(*facts, under, about["device"], views, own) for under in (about["versions"], *accepted)}
+        own, metric = about.get(SOURCE), about["metric"]
+        return {key_of(*facts, under, about["device"], views, own, metric) for under in (about["versions"], *accepted)}
     except (KeyError, TypeError, UserError):
         return set()
 

@@ -30,7 +30,7 @@ def write_output(training: Training, metric: str, folder: Path) -> None:
     if view or is_share(training.bench.task, plain):  # the predictions of another view are not known here
         return
     rows, size = training.bench.validation, max(64, training.recipe.batch_size)
-    with training.average.swapped():
+    with training.scored():
         output = training.bench.predict(training.model, rows, size, training.precision.dtype)
     if output.size <= MOST:
         write_whole(folder / OUTPUT, json.dumps(np.round(output.astype(float), 6).tolist()))

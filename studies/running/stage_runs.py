@@ -75,7 +75,7 @@ class Runs:
         with failing():
             method = method_of(arm)
             recipe = checked(Recipe, self.recipe.model_dump() | arm.recipe | {"seed": seed})
-            return self._train(trial, Training(self.bench, recipe, method), share=not arm.recipe)
+            return self._train(trial, Training(self.bench, recipe, method, self.metric), share=not arm.recipe)
 
     def _train(self, trial: Trial, training: Training, share: bool) -> float:
         recipe = training.recipe
@@ -118,7 +118,7 @@ class Runs:
         if self.test is None:
             return
         size, dtype = max(64, training.recipe.batch_size), AUTOCAST[training.recipe.precision]
-        with training.average.swapped():
+        with training.scored():
             rows = {"validation": self.bench.validation, "test": self.test}
             found = {name: self.bench.predict(training.model, data, size, dtype) for name, data in rows.items()}
         if sum(array.nbytes for array in found.values()) <= MOST:

@@ -1,4 +1,4 @@
-"""Several evaluations in an epoch through the command: what it prints, stores, shares, exports and refuses."""
+"""Several evaluations in an epoch, and the choice among them, through the command."""
 
 import csv
 from pathlib import Path
@@ -7,12 +7,21 @@ import optuna
 import pytest
 from helpers.exported_scripts import run_script
 from helpers.refusals import assert_said, files, refused, rows
+from safetensors.torch import load_file
 
 import search
+from finetune.config import Data, Recipe
+from finetune.data.load import load_task
+from finetune.tasks.metrics import evaluate
+from finetune.training.bench import Bench
 from studies.report.attached import epochs_csv
 from studies.result import Result
 from studies.results.export import read_best
 from studies.results.summary import summarise
+from studies.running.kept import kept
+from studies.running.stage_runs import Runs
+from studies.running.stages import Arm, Stage
+from studies.running.storage import LINK
 
 # Five steps an epoch.
 SMALL = ["--train-file", "rows.csv", "--epochs", "2", "--batch-size", "8", "--metric", "log_loss", "--method", "fgm"]
@@ -85,6 +94,9 @@ REFUSED = [
     ("--evals-per-epoch 0", "--evals-per-epoch is 0"),
     ("--evals-per-epoch 1.5", "--evals-per-epoch"),
     ("--tune evals_per_epoch", "--tune evals_per_epoch", "set it with --evals-per-epoch"),
+    ("--score best --epochs 1", "--score best chooses among evaluations", "--evals-per-epoch gives more"),
+    ("--score mean", "--score is 'mean'", "'last', 'best' or 'soup'"),
+    ("--tune score", "--tune score", "set it with --score"),
     ("--set start_epoch=1.95", "start_epoch 1.95 of 2 epochs leaves no step to attack", "5 steps"),
     ("--set start_epoch=2.5", "start_epoch 2.5 leaves no epoch to attack"),
     ("--method freeat --set start_epoch=0.5", "start_epoch must be a whole number for FreeAT, but is 0.5"),
@@ -103,3 +115,53 @@ def test_a_study_with_other_evaluations_is_another_study(capsys: pytest.CaptureF
     capsys.readouterr()
     assert search.run([*args, "--evals-per-epoch", "2"]) == 2
     assert_said(capsys.readouterr().err, "recipe.evals_per_epoch: there 1, here 2")
+
+
+@pytest.mark.parametrize("score", ["best", "soup"])
+def test_the_value_is_that_of_the_chosen_weights_everywhere(score: str, capsys: pytest.CaptureFixture[str]) -> None:
+    args = [*SMALL, "--trials", "2", "--pruner", "none", "--evals-per-epoch", "2", "--score", score]
+    assert search.run([*args, "--learning-rate", "0.05"]) == 0
+    said = capsys.readouterr().out
+    assert f"--score {score}: the value of a run is" in said
+    assert "looks better than it is" in said
+    for trial in study().get_trials():
+        curve = list(trial.intermediate_values.values())
+        chosen = trial.user_attrs["scored evaluations"]
+        assert len(chosen) == {"best": 1, "soup": 3}[score]
+        assert {curve[number] for number in chosen} == set(sorted(curve)[: len(chosen)])
+        assert trial.user_attrs["metrics"]["log_loss"] == trial.value
+        assert (trial.value == min(curve)) == (score == "best")
+    best = read_best("runs/rows-fgm/best.yaml")
+    table = csv.DictReader(Path(f"runs/rows-fgm/predictions-{best.recorded.trial}.csv").read_text().splitlines())
+    right = [row["label"] == row["predicted"] for row in table]
+    metrics = study().get_trials()[best.recorded.trial or 0].user_attrs["metrics"]
+    assert sum(right) / len(right) == pytest.approx(metrics["accuracy"])
+    assert search.run(["train", "runs/rows-fgm/best.yaml"]) == 0
+    assert ": the same" in capsys.readouterr().out
+    bench = Bench(load_task(best.data, "log_loss"), best.recipe)
+    model = bench.models.build(0).to(bench.device)
+    model.load_state_dict(load_file("runs/model/model.safetensors"), strict=False)
+    scores = bench.score(model, bench.validation, bench.task.validation, best.recipe)
+    assert scores["log_loss"] == best.recorded.value
+    assert search.run(["export", "--format", "python"]) == 0
+    lines = run_script(capsys.readouterr().out, capsys)
+    assert lines[-1].startswith("evaluations ")
+    assert lines[-1].endswith(f": log_loss {best.recorded.value:.6f}")
+
+
+def test_a_run_of_a_confirmation_is_scored_as_a_trial(tmp_path: Path) -> None:
+    recipe = Recipe(epochs=2, batch_size=8, evals_per_epoch=2, score="best", learning_rate=0.05)
+    bench = Bench(load_task(Data(train_file="rows.csv"), "log_loss"), recipe)
+    arms = [Arm("trial 0", "fgm", {"start_epoch": 0.5}), Arm("clean training", "none", {})]
+    made = optuna.create_study(direction="minimize")
+    made.set_user_attr(LINK, {"of": "rows", "stage": "verdict"})
+    runs = Runs(Stage(made, arms, 5), bench, recipe, "log_loss", tmp_path, True, {})
+    for arm in range(2):
+        made.enqueue_trial({"arm": arm, "seed": 5})
+        trial = made.ask()
+        value = runs(trial)
+        found = made.get_trials()[arm]
+        assert value == min(found.intermediate_values.values())
+        output = kept(found.user_attrs, "validation")
+        assert output is not None
+        assert evaluate(bench.task, bench.task.validation.labels, output)["log_loss"] == pytest.approx(value)

@@ -39,6 +39,8 @@ OPTIONS = {
     "frozen embeddings": {"freeze_embeddings": True, "average": "ema"},
     "frozen layers": {"freeze_layers": 1, "pooling": "mean", "learning_rate": 0.1},
     "a layer anew": {"reinit_layers": 1, "layer_decay": 0.7},
+    "best": {"evals_per_epoch": 2, "score": "best"},
+    "soup of averages": {"evals_per_epoch": 2, "score": "soup", "average": "ema", "precision": "fp16"},
 }
 # Two steps an epoch, the first is clean for both.
 METHODS = {"fgm": lambda: FGM(start_epoch=1), "awp": lambda: AWP(start_epoch=1.5, adv_lr=0.1)}
@@ -125,6 +127,7 @@ def all_of(training):
     """Everything that a run leaves: weights, optimiser, averages, scaler, reports."""
     scaler = training.precision.scaler
     tensors = state_of(training) | {f"mean.{name}": value for name, value in training.average.state_dict().items()}
+    tensors |= {f"chosen.{name}": value for name, value in training.chosen.state_dict().items()}
     return tensors, (history_of(training), None if scaler is None else scaler.state_dict())
 
 

@@ -1,0 +1,54 @@
+"""What it means for a study that the value of a run is that of chosen evaluations (``--score best`` or ``soup``)."""
+
+from optuna.trial import FrozenTrial
+
+from finetune.arguments import arg
+from finetune.training.chosen import KEPT
+from finetune.training.epoch import gone, words
+from finetune.words import counted, listed
+from studies.planning.identity import VALIDATION
+from studies.results.summary import Summary, settings_of
+from studies.results.trials import complete
+from studies.running.foreign import CHOSEN
+
+# So many trials are named.
+NAMED = 6
+
+
+def optimistic(summary: Summary) -> str | None:
+    """How much better values look than they are, as far as it is known; None if the last evaluation counts."""
+    chosen, last = summary.baseline[-1].chosen, summary.baseline[-1]
+    if chosen is None:
+        return None
+    score = summary.about["recipe"]["score"]
+    many = counted(len(summary.baseline), "evaluation")
+    what = f"the best of {many}" if score == "best" else f"that of the mean weights of the best {KEPT[score]} of {many}"
+    luck = summary.study.user_attrs.get(VALIDATION, {}).get("luck", {}).get(summary.metric)
+    by = "" if luck is None else f", by about {summary.shown(luck)} for clean training (over draws of the validation rows)"
+    where = f" after {words(chosen[0], summary.per)}" if score == "best" else ""
+    clean = (
+        f"clean training has {summary.shown(summary.clean)}{where}, {summary.shown(last.metrics[summary.metric])} at the end"
+    )
+    cure = "fresh seeds and the test split tell (search.py confirm)"
+    return f"every value is {what} ({arg('score', score)}) and looks better than it is{by}: {clean}; {cure}"
+
+
+def before_attack(trial: FrozenTrial, summary: Summary) -> bool:
+    """Whether all evaluations that a trial is scored by lie before its attack: its value says nothing about the attack."""
+    chosen, start = trial.user_attrs.get(CHOSEN), settings_of(trial, summary.about).get("start_epoch", 0)
+    if not isinstance(chosen, list) or not chosen or not start:
+        return False
+    return bool(gone(max(chosen), summary.per) <= float(start) + 1e-6)
+
+
+def not_of_the_attack(summary: Summary) -> str | None:
+    """How many trials are scored by evaluations before their attack; None if none is."""
+    tried = complete(summary)
+    found = [trial.number for trial in tried if before_attack(trial, summary)]
+    if not found:
+        return None
+    names = listed([*map(str, found[:NAMED]), *([f"{len(found) - NAMED} more"] if len(found) > NAMED else [])])
+    who = f"trial{'s' if len(found) > 1 else ''} {names}"
+    even = "; the best trial is one of them" if summary.best is not None and summary.best.number in found else ""
+    share = f"in {len(found)} of {counted(len(tried), 'complete trial')} the chosen evaluations lie before the attack"
+    return f"{share} ({who}){even}: such a value is clean training's, and no merit of the attack"
