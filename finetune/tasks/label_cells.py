@@ -36,9 +36,9 @@ def readable(values: Iterable[Any]) -> bool:
 
 
 def guessed(values: Sequence[Any]) -> str | None:
-    """The separator that some cells have; None if no cell has one."""
-    texts = [value for value in values if isinstance(value, str)]
-    return next((mark for mark in SEPARATORS if any(mark in text for text in texts)), None)
+    """The first separator that a twentieth of the cells has; None if they have none."""
+    texts = [value for value in values if isinstance(value, str) and not missing(value)]
+    return next((mark for mark in SEPARATORS if sum(mark in text for text in texts) > len(texts) / 20), None)
 
 
 def shown(separator: str) -> str:

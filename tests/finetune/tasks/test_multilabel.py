@@ -71,6 +71,13 @@ def said(task):
             [["x", "y,z"], ["x"]],
             "separated by ';', by the looks of it",
         ),
+        (
+            ["x;y", *["a,b", "b"] * 15],
+            {"kind": "multilabel"},
+            ("a", "b", "x;y"),
+            [["x;y"], *[["a", "b"], ["b"]] * 15],
+            "by ','",
+        ),
         (["a b", "b", " "], {"label_separator": "blank"}, ("a", "b"), [["a", "b"], ["b"], []], ""),
         (["3,5", "5", "3"], {"label_separator": ","}, ("3", "5"), [["3", "5"], ["5"], ["3"]], ""),
         (["1", "0"], {"label_separator": ","}, ("0", "1"), [["1"], ["0"]], ""),
@@ -135,6 +142,12 @@ def test_each_label_may_have_a_column_that_says_yes_or_no(tmp_path, rows):
 def test_what_cannot_be_read_is_refused_with_its_row(tmp_path, make, reason):
     with pytest.raises(UserError, match=reason):
         make(tmp_path)
+
+
+def test_blanks_around_names_of_columns_do_not_matter(tmp_path):
+    (tmp_path / "t.csv").write_text("text , a, very b\n" + "".join(f"film {n},{n % 2},{n % 3 == 0}\n" for n in range(30)))
+    task = load_task(Data(train_file=str(tmp_path / "t.csv"), label_column=("a", "very b")))
+    assert task.names == ("a", "very b")
 
 
 def test_a_name_in_brackets_is_a_class(tmp_path):
