@@ -12,6 +12,7 @@ from finetune.errors import UserError
 from finetune.models.changes import drawn_from
 from finetune.models.checkpoint import HEAD
 from finetune.models.layers import depths, layers_of
+from finetune.tasks.kind import Kind
 from finetune.words import counted
 
 if TYPE_CHECKING:
@@ -37,6 +38,25 @@ def saved_head(folder: Path | None, where: str) -> Saved | None:
         return read_head(folder)
     except ValueError as error:
         raise UserError(f"{where}: {error}") from None
+
+
+def refuse_tokens(pooling: str, kind: Kind) -> None:
+    """Refuse a pooling head for labels of tokens.
+
+    Raises:
+        UserError: The labels are of tokens.
+    """
+    if pooling != "stock" and kind.architecture != TEXTS:
+        what = "it makes one vector of each text, and the labels here are of tokens"
+        raise UserError(f"{arg('pooling', pooling)}: {what}; leave it out")
+
+
+def begins(tokenizer: Any, pooling: str) -> list[str]:
+    """A line if the head takes the first token, and that is a word."""
+    first, *_ = tokenizer("a")["input_ids"] or [None]
+    if pooling != "cls" or first in tokenizer.all_special_ids:
+        return []
+    return ["its texts do not begin with a token of their own, such as [CLS]: cls pools their first word"]
 
 
 def pooled(encoder: Any, pooling: str, recipe: Recipe, saved: Saved | None = None) -> "tuple[Pooled, list[str]]":

@@ -19,7 +19,7 @@ from finetune.models.by_word import fit_for_words
 from finetune.models.changes import change
 from finetune.models.checkpoint import HEAD, digest, head_of, judge, old_digest, stamps, tokeniser_fault, weight_files
 from finetune.models.head import take_over
-from finetune.models.pooled import TEXTS, encoder_class, form_of, pooled, saved_head, taken
+from finetune.models.pooled import TEXTS, begins, encoder_class, form_of, pooled, refuse_tokens, saved_head, taken
 from finetune.tasks import kind_for
 from finetune.tasks.task import Task
 
@@ -79,9 +79,7 @@ class Models:
         if kept is not None and kept[0] == form_of(recipe):
             torch.set_rng_state(kept[2])
             return kept[1]
-        if recipe.pooling != "stock" and self.kind.architecture != TEXTS:
-            what = "it makes one vector of each text, and the labels here are of tokens"
-            raise UserError(f"{arg('pooling', recipe.pooling)}: {what}; leave it out")
+        refuse_tokens(recipe.pooling, self.kind)
         torch.manual_seed(seed)
         model, lines = self._loaded(recipe) if self.vectors is None else self._small(recipe)
         lines += change(model, recipe)
@@ -118,10 +116,11 @@ class Models:
         lines = judge(model, found, self.source, file)
         if pooling == "stock":
             head, outputs = head_of(model, found)
+            lines += [f"the head in {HEAD} is for whole texts: a new head is used"] * (self.saved is not None)
         else:
             model, more = pooled(model, pooling, recipe, self.saved)
             head, outputs = taken(model, self.saved)
-            lines, file = [*lines, *more], HEAD
+            lines, file = [*lines, *more, *begins(self.tokenizer, pooling)], HEAD
         kept = f"the head in {file}" + (f" pools by {pooling} and" if pooling != "stock" else "")
         if head == "other":
             lines.append(f"{kept} has {outputs} outputs, the data needs {len(self.names)}: a new head is used")

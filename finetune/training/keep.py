@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from finetune.data.windows import encode_words
 from finetune.errors import first_line
+from finetune.models.checkpoint import HEAD
 from finetune.models.explained import explained, plain_code
 from finetune.models.head import in_units, near
 from finetune.models.pooling import Pooled
@@ -79,6 +80,8 @@ def keep(bench: Bench, model: nn.Module, folder: Path) -> list[str]:
             notes.append(STANDARDISED)
         elif norm:
             notes.append(f"the head has no bias, so the mean of the targets is in {norm}, before it")
+    if not isinstance(saved, Pooled):
+        (folder / HEAD).unlink(missing_ok=True)  # of an earlier model there: it would be taken for this one's
     saved.save_pretrained(folder, state_dict=weights)
     values, text = bench.kind.facts(bench.task.names, bench.chosen(model))
     if bench.scale is not None and standardised:
@@ -92,6 +95,25 @@ def keep(bench: Bench, model: nn.Module, folder: Path) -> list[str]:
     bench.models.tokenizer.save_pretrained(folder)
     wrong = difference(bench, model, folder, standardised)
     return [*notes, *([wrong] if wrong else [])]
+
+
+def put(whole: Path, out: Path) -> None:
+    """Move a saved model to its folder; the head of an earlier model there goes, and the text about it.
+
+    Args:
+        whole: Where ``keep`` saved.
+        out: An existing folder.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    names = [path.name for path in whole.iterdir()]
+    stale = [HEAD, "README.md"] if (out / HEAD).exists() and HEAD not in names else []
+    for name in names:
+        (whole / name).replace(out / name)
+    for name in stale:
+        if name not in names:
+            (out / name).unlink(missing_ok=True)
 
 
 def _units(scale: Scale) -> tuple[dict[str, Any], str]:

@@ -15,7 +15,7 @@ from finetune.errors import writing
 from finetune.tasks.metrics import constant_guess, find_metric, views_of
 from finetune.training.bench import Bench
 from finetune.training.epoch import Epoch, value_of
-from finetune.training.keep import keep
+from finetune.training.keep import keep, put
 from finetune.training.loop import Training
 from studies.planning.resolve import too_many_threads
 from studies.results.best import Best
@@ -66,8 +66,7 @@ def rerun(
                 notes = keep(bench, training.model, Path(whole))
         except SafetensorError as error:
             raise OSError(str(error)) from None
-        for path in Path(whole).iterdir():
-            path.replace(out / path.name)
+        put(Path(whole), out)
     value = value_of(training.history, best.measured)
     del training
     maximize = find_metric(best.measured).direction == "maximize"

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers.saved_families import built, folder_of
+from helpers.saved_families import built, edit, folder_of
 from helpers.small_tasks import assert_same_state, reviews_task, train
 from torch import nn
 
@@ -36,8 +36,6 @@ def changed(one, other):
 def bert(tmp_path_factory):
     """Three layers whose weights are nothing like initial ones."""
     folder = folder_of(tmp_path_factory.mktemp("changes") / "m", initializer_range=0.5, hidden_size=32, **LAYERS)
-    from helpers.saved_families import edit
-
     return edit(folder, lambda tensors: {name: value + 0.3 for name, value in tensors.items()})
 
 
@@ -99,8 +97,6 @@ def test_layers_start_anew_from_the_models_own_distribution_and_all_else_stays(b
 
 
 def test_what_follows_the_last_layer_starts_anew_with_it(tmp_path):
-    from helpers.saved_families import edit
-
     folder = folder_of(tmp_path / "m", "ModernBert", hidden_size=64, intermediate_size=64, **LAYERS)
     edit(folder, lambda tensors: {name: value + 0.3 for name, value in tensors.items()})
     plain, (model, lines) = state(made(folder)[0]), made(folder, reinit_layers=1)

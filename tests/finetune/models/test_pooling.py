@@ -3,8 +3,9 @@
 import pytest
 import torch
 import transformers
-from helpers.saved_families import FAMILIES, folder_of
+from helpers.saved_families import FAMILIES, edit, folder_of, words
 from helpers.small_tasks import assert_same_state, numbers_task, reviews_task, state_of, train
+from tokenizers.processors import TemplateProcessing
 from torch import nn
 from torch.nn import functional as F
 
@@ -249,6 +250,16 @@ def test_the_first_token_of_a_model_that_generates_text_is_refused(tmp_path, fam
     assert isinstance(built(folder, "max")[0], Pooled)
 
 
+def test_texts_that_begin_with_a_word_are_told(tmp_path):
+    tokenizer = words()
+    assert built(folder_of(tmp_path / "m", tokenizer=tokenizer), "cls")[1] == []
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="$A [SEP]", special_tokens=[("[SEP]", 3)])
+    folder = folder_of(tmp_path / "bare", tokenizer=tokenizer)
+    said = "its texts do not begin with a token of their own, such as [CLS]: cls pools their first word"
+    assert built(folder, "cls")[1] == [said]
+    assert built(folder, "mean")[1] == []
+
+
 @pytest.mark.parametrize("family", ["Bart", "MBart"])
 def test_an_encoder_that_comes_with_its_decoder_is_refused(tmp_path, family):
     with pytest.raises(UserError, match=r"^pooling='mean': transformers does not load the encoder of m?bart without its"):
@@ -256,8 +267,6 @@ def test_an_encoder_that_comes_with_its_decoder_is_refused(tmp_path, family):
 
 
 def test_a_head_for_whole_texts_in_the_folder_is_left_out_and_missing_weights_are_refused(tmp_path):
-    from helpers.saved_families import edit
-
     folder = folder_of(tmp_path / "m", "Bert", "ForSequenceClassification", num_hidden_layers=2)
     model, lines = built(folder)
     assert isinstance(model, Pooled)
@@ -278,6 +287,13 @@ def test_a_pooled_model_trains_and_a_trial_has_the_head_of_its_own_recipe():
     stock = recipe.model_copy(update={"pooling": "stock", "epochs": 1, "multi_sample": 1})
     alone = Bench(reviews_task(), stock)
     assert_same_state(state_of(train(bench, stock, FGM())), state_of(train(alone, stock, FGM())))
+
+
+def test_the_robust_view_attacks_a_pooled_model():
+    recipe = Recipe(epochs=1, pooling="max")
+    bench = Bench(reviews_task(), recipe, ("robust",))
+    scores = train(bench, recipe, FGM()).history[-1].metrics
+    assert scores["robust_log_loss"] > scores["log_loss"]
 
 
 def test_numbers_are_pooled_too():

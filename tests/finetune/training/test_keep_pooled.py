@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 import torch
 from helpers.saved_families import folder_of
-from helpers.small_tasks import assert_same_state, numbers_task, reviews_task, train
+from helpers.small_tasks import assert_same_state, labels_task, numbers_task, reviews_task, steps_task, train
+from helpers.tagged_sentences import tokens_task
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer, BertForSequenceClassification
 
 from adv import Clean
 from finetune.config import Recipe
 from finetune.errors import UserError
 from finetune.tasks.task import Rows, Task
 from finetune.training.bench import Bench
-from finetune.training.keep import difference, keep
+from finetune.training.keep import difference, keep, put
 
 
 def code_of(folder):
@@ -160,3 +161,48 @@ def test_saved_lines_that_predict_something_else_are_told(tmp_path):
     assert "does NOT predict the same" in difference(bench, model, folder, standardised=False)
     (folder / "head.safetensors").unlink()
     assert "plain transformers cannot use the saved model" in difference(bench, model, folder, standardised=False)
+
+
+@pytest.mark.parametrize("task", [labels_task, steps_task])
+def test_labels_and_classes_with_an_order_are_pooled_and_saved(tmp_path, task):
+    bench, model, folder, lines = kept(tmp_path, task(), model=str(folder_of(tmp_path / "m")), pooling="max")
+    assert lines == []
+    found = code_of(folder)(folder, bench.task.validation.texts).numpy()
+    with torch.no_grad():
+        batch = bench.validation.batch(np.arange(len(bench.validation)), bench.device)
+        expected = model(**{name: value for name, value in batch.items() if name != "labels"}).logits.numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    again = Bench(task(), Recipe(model=str(folder), max_length=24))
+    assert "pools by max and has" in again.notes[0]
+
+
+def test_the_head_of_an_earlier_model_in_the_folder_goes(tmp_path):
+    bench, _, folder, _ = kept(tmp_path, reviews_task(), model=str(folder_of(tmp_path / "m")), pooling="max")
+    stock = Bench(reviews_task(), Recipe(model=bench.models.source, max_length=24))
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    (folder / "own.txt").write_text("mine")
+    keep(stock, stock.models.build(0), whole)
+    put(whole, folder)
+    assert not {"head.safetensors", "README.md"} & {path.name for path in folder.iterdir()}
+    assert (folder / "own.txt").exists()
+    assert type(Bench(reviews_task(), Recipe(model=str(folder), max_length=24)).models.build(0)).__name__.startswith(
+        "BertFor"
+    )
+    (folder / "head.safetensors").write_bytes(b"")
+    (folder / "README.md").write_text("mine")
+    keep(stock, stock.models.build(0), folder)
+    assert not (folder / "head.safetensors").exists()
+    keep(stock, stock.models.build(0), whole)
+    put(whole, folder)
+    assert (folder / "README.md").read_text() == "mine"
+
+
+def test_labels_of_tokens_take_the_encoder_alone(tmp_path):
+    _, model, folder, _ = kept(tmp_path, reviews_task(), model=str(folder_of(tmp_path / "m")), pooling="mean")
+    bench = Bench(tokens_task(), Recipe(model=str(folder), max_length=24))
+    assert "the head in head.safetensors is for whole texts: a new head is used" in notes_of(bench, folder)
+    expected = {name: value for name, value in model.encoder.named_parameters() if "pooler" not in name}
+    assert_same_state(dict(bench.models.build(0).bert.named_parameters()), expected)
+    with pytest.raises(UserError, match=r"^pooling='max': it makes one vector of each text, and the labels here are of"):
+        Bench(tokens_task(), Recipe(model=str(folder), pooling="max"))
