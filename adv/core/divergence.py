@@ -1,5 +1,6 @@
 """How far two predictions lie apart: the distances that smoothness regularisers use, as means over the texts."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,10 @@ DISTANCES = ("auto", "kl", "bernoulli", "mse")
 PROBLEMS = {"regression": "mse", "multi_label_classification": "bernoulli", "single_label_classification": "kl"}
 
 
+# A label that carries no loss.
+IGNORED = -100
+# Models that predict the next token: their labels are moved by one.
+NEXT = re.compile("ForCausalLM|LMHeadModel")
 # Names that labels have in a batch.
 LABELS = ("labels", "label", "label_ids", "targets", "target", "y")
 # The distance that the labels decided, by number of outputs and type: their values are read from the device once.
@@ -75,7 +80,7 @@ def distance_by(labels: Tensor, logits: Tensor) -> str:
         AttackError: The values fit several distances.
     """
     if labels.shape == logits.shape:
-        values, counts = labels.float(), labels != -100
+        values, counts = labels.float(), labels != IGNORED
         whole = ((values == 0) | (values == 1) | ~counts).all()
         outside = (((values < 0) | (values > 1)) & counts).any()
         single = ((values * counts).sum(-1) == 1).all()
@@ -94,7 +99,7 @@ def divergence(target: Tensor, logits: Tensor, distance: str, mask: Tensor | Non
         target: Logits (batch, outputs) or, with one prediction for each token, (batch, seq, outputs).
         logits: Of the same shape.
         distance: "kl" (one label), "bernoulli" (several labels) or "mse" (regression).
-        mask: 1.0 at the tokens that count, (batch, seq, 1); used for predictions of tokens.
+        mask: 1.0 where predictions count, as ``scored`` returns it.
 
     Returns:
         The mean over texts (over the tokens that count), shape ().
@@ -102,19 +107,51 @@ def divergence(target: Tensor, logits: Tensor, distance: str, mask: Tensor | Non
     if distance == "mse":
         rows = (target - logits).square().mean(-1)
     elif distance == "bernoulli":
-        p = target.sigmoid()
-        rows = (p * (F.logsigmoid(target) - F.logsigmoid(logits))).sum(-1)
-        rows = rows + ((1 - p) * (F.logsigmoid(-target) - F.logsigmoid(-logits))).sum(-1)
+        p, counts = target.sigmoid(), labels_of(mask, logits)
+        rows = (p * (F.logsigmoid(target) - F.logsigmoid(logits)) * counts).sum(-1)
+        rows = rows + ((1 - p) * (F.logsigmoid(-target) - F.logsigmoid(-logits)) * counts).sum(-1)
     else:
         p = F.log_softmax(target, -1)
         rows = (p.exp() * (p - F.log_softmax(logits, -1))).sum(-1)
     return mean_of(rows, mask)
 
 
+def scored(mask: Tensor, logits: Tensor, batch: Any, model: nn.Module, distance: str) -> Tensor:
+    """Where predictions count: wherever a label is not -100, as the others are neither trained nor used.
+
+    So a divergence is a mean over the same predictions as the loss beside it. Without labels, for numbers (of which -100
+    may be one), and where a causal language model moves its labels by one, every token counts that ``mask`` has.
+
+    Args:
+        mask: 1.0 at real tokens (batch, seq, 1).
+        logits: Of any shape.
+        batch: A mapping with labels, or a tuple.
+        model: Its class says whether it moves its labels.
+        distance: "kl", "bernoulli" or "mse".
+
+    Returns:
+        1.0 where predictions count: (batch, 1), (batch, seq, 1) or, for several labels, the shape of the logits.
+    """
+    labels = labels_in(batch, logits)
+    if labels is None or distance == "mse" or NEXT.search(type(unwrapped(model)).__name__):
+        return mask
+    counts = (labels != IGNORED).to(logits.device, torch.float32)
+    if distance == "bernoulli" and labels.shape == logits.shape:
+        return counts
+    classes = labels.shape == logits.shape[:-1] and not labels.is_floating_point()
+    return counts.unsqueeze(-1) if classes else mask
+
+
+def labels_of(mask: Tensor | None, logits: Tensor) -> Tensor | float:
+    """The mask for each of several labels; 1 if it is for whole predictions."""
+    return mask if mask is not None and mask.shape == logits.shape else 1.0
+
+
 def mean_of(rows: Tensor, mask: Tensor | None) -> Tensor:
-    """The mean over texts (batch,), or over the tokens (batch, seq) where the mask (batch, seq, 1) is 1."""
-    if mask is not None and rows.shape == mask.shape[:2]:
-        return (rows * mask[..., 0]).sum() / mask.sum().clamp_min(1)
+    """The mean over predictions (batch,) or (batch, seq), where the mask (..., 1) is 1, or (..., outputs) is 1 somewhere."""
+    if mask is not None and rows.shape == mask.shape[:-1]:
+        counts = mask.amax(-1)
+        return (rows * counts).sum() / counts.sum().clamp_min(1)
     return rows.mean()
 
 
@@ -134,7 +171,7 @@ def detached_pair(one: Tensor, other: Tensor, distance: str, mask: Tensor | None
     if distance == "mse":
         gap, apart = other - one, (other - one) * (2 / one.shape[-1])
     elif distance == "bernoulli":
-        gap, apart = other.sigmoid() - one.sigmoid(), other - one
+        gap, apart = (other.sigmoid() - one.sigmoid()) * labels_of(mask, one), other - one
     else:
         p, q = F.log_softmax(one, -1), F.log_softmax(other, -1)
         gap, apart = q.exp() - p.exp(), q - p

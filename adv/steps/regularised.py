@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from adv.core.ball import Ball
-from adv.core.divergence import DISTANCES, Told, distance_of, divergence, symmetric
+from adv.core.divergence import DISTANCES, Told, distance_of, divergence, scored, symmetric
 from adv.core.method import Cost
 from adv.core.passes import Forward, Passes, call_model, read_logits, read_loss
 from adv.core.precision import FP32, Precision
@@ -19,10 +19,11 @@ from adv.core.site import SiteMethod, first, grad_of, inner_gradient
 
 @dataclass(kw_only=True)
 class RegularisedMethod(SiteMethod):
-    """``J(e) + reg_weight * R``; R is the divergence of the predictions at e and at e + delta, as a mean over the texts.
+    """``J(e) + reg_weight * R``; R is the mean divergence of the predictions at e and at e + delta.
 
-    delta starts from noise (at delta = 0 the divergence has no gradient) and takes ``steps`` ascent steps on
-    ``KL(f(e) || f(e + delta))`` with f(e) held fixed; labels are not used. ``distance="auto"`` is KL for classes, its
+    The mean is over the texts, or over the tokens that have a label. delta starts from noise (at delta = 0 the divergence
+    has no gradient) and takes ``steps`` ascent steps on ``KL(f(e) || f(e + delta))`` with f(e) held fixed; what the labels
+    are is not used. ``distance="auto"`` is KL for classes, its
     Bernoulli form for several labels and squared error for regression; the model's config decides, else the labels.
     """
 
@@ -85,7 +86,8 @@ class RegularisedMethod(SiteMethod):
             clean, logits, _ = self.supervised(result), read_logits(result), first(site)
             distance, output, ids = self.measure(model, logits, batch), site.outputs[0], site.ids[0]
             ball = self.ball(passes, ids)
-            mask = ball.mask if ball.text_axis == 1 else ball.mask.transpose(0, 1)  # as predictions lie
+            real = ball.mask if ball.text_axis == 1 else ball.mask.transpose(0, 1)  # as predictions lie
+            mask = scored(real, logits, batch, model, distance)
             shift, clipped = self.start(output, ball, passes), torch.zeros((), device=passes.device)
             finite = torch.ones((), dtype=torch.bool, device=passes.device)
             for _ in range(self.steps):
