@@ -55,11 +55,9 @@ def add_blanks(part: Any) -> None:
 
 
 def _alike(tokenizer: Any) -> bool:
-    """Whether the second of two words has the same tokens in a text and alone."""
+    """Whether two words have the same tokens in a text and given one by one."""
     try:
         apart = tokenizer(PROBE.split(), is_split_into_words=True, add_special_tokens=False)["input_ids"]
     except AssertionError:  # RoBERTa's earlier tokenisers, without add_prefix_space
         return False
-    whole = tokenizer(PROBE, add_special_tokens=False)["input_ids"]
-    last = tokenizer(PROBE.split()[1:], is_split_into_words=True, add_special_tokens=False)["input_ids"]
-    return bool(last) and whole[-len(last) :] == last and apart[-len(last) :] == last
+    return bool(apart) and apart == tokenizer(PROBE, add_special_tokens=False)["input_ids"]
