@@ -2,6 +2,7 @@
 
 import math
 
+from finetune.arguments import arg
 from finetune.tasks.metrics import viewed
 from finetune.words import counted, listed
 from studies.results.confirmed import Confirmed
@@ -17,11 +18,24 @@ def verdict_lines(found: Confirmed) -> list[str]:
     """Everything that a confirmation says, the answer first."""
     lines = [headline(found), found.judgement.why]
     lines += [difference_line(found, each) for each in (found.clean, found.control) if each is not None]
-    lines += [*control_lines(found), *further_lines(found), *size_lines(found), *search_lines(found), *test_lines(found)]
+    lines += [*control_lines(found), *further_lines(found), *size_lines(found), *search_lines(found)]
+    lines += [*score_lines(found), *test_lines(found)]
     if found.failures:
         more = f" (and {counted(len(found.failures) - 1, 'more run')})" if len(found.failures) > 1 else ""
         lines.append(f"failed, counted as the largest loss: {found.failures[0]}{more}")
     return [*(line for line in lines if line), SCOPE]
+
+
+def score_lines(found: Confirmed) -> list[str]:
+    """What values mean where each run is scored by evaluations that were chosen on the validation rows."""
+    if found.score == "last":
+        return []
+    alike = f"values on the validation rows are those of chosen evaluations ({arg('score', found.score)})"
+    lines = [f"{alike}, and look better than they are for every arm alike; on the test split nothing is chosen"]
+    if found.early:
+        runs = f"{found.early} of the winner's {counted(found.seeds, 'run')}"
+        lines.append(f"in {runs} the chosen evaluations lie before the attack: such a value is no merit of the attack")
+    return lines
 
 
 def headline(found: Confirmed) -> str:

@@ -13,6 +13,7 @@ from studies.results.digits import shown
 from studies.results.further import CLEAN_ARM, ROWS, WINNER_ARM, Further, further_of
 from studies.results.judging import Judgement, judge
 from studies.results.parts import Parts, parts_of
+from studies.results.scored import early
 from studies.results.side import Compared, compare
 from studies.results.signs import paired
 from studies.results.summary import Summary
@@ -71,6 +72,8 @@ class Confirmed:
         seconds: Mean seconds of a run of the winner against those of clean training.
         passes: Cost of a step in clean steps.
         smallest: The smallest difference that matters to the user, if given.
+        score: Which evaluations a run is scored by: "last", "best" or "soup".
+        early: In how many of the winner's runs these lie before its attack.
         parts: The winner taken apart, if that was run: what each of its settings adds to the defaults.
         compute: The winner against clean training with the same compute, if that was asked for.
         tuned: The winner against clean training that was tuned as long, if that was asked for.
@@ -95,6 +98,8 @@ class Confirmed:
     seconds: float | None
     passes: float
     smallest: float | None
+    score: str = "last"
+    early: int = 0
     parts: Parts | None = None
     compute: Further | None = None
     tuned: Further | None = None
@@ -173,6 +178,8 @@ def confirmed_of(summary: Summary) -> Confirmed | None:
         seconds=relative_seconds(stage),
         passes=method_of(winner).cost().relative,
         smallest=matters,
+        score=str(summary.about["recipe"].get("score", "last")),
+        early=early_runs(stage, summary.per),
         parts=taken_apart(summary, stage, seeds),
         compute=further.get("compute"),
         tuned=further.get("tuned"),
@@ -197,6 +204,12 @@ def failures_of(stage: Stage) -> list[str]:
     """A sentence for each failed run."""
     failed = [(key, run) for key, run in sorted(stage.runs().items()) if run.state is not TrialState.COMPLETE]
     return [f"{stage.arms[arm].who}, seed {seed}: {run.user_attrs.get('failure')}" for (arm, seed), run in failed]
+
+
+def early_runs(stage: Stage, per: int) -> int:
+    """In how many of the winner's runs the evaluations that score it lie before its attack."""
+    start = stage.arms[WINNER_ARM].settings.get("start_epoch", 0)
+    return sum(early(run, start, per) for (arm, _), run in stage.runs().items() if arm == WINNER_ARM)
 
 
 def relative_seconds(stage: Stage) -> float | None:

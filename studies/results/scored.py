@@ -29,16 +29,25 @@ def optimistic(summary: Summary) -> str | None:
     clean = (
         f"clean training has {summary.shown(summary.clean)}{where}, {summary.shown(last.metrics[summary.metric])} at the end"
     )
-    cure = "fresh seeds and the test split tell (search.py confirm)"
+    cure = "the test split, which search.py confirm reads once, shows what is left"
     return f"every value is {what} ({arg('score', score)}) and looks better than it is{by}: {clean}; {cure}"
 
 
 def before_attack(trial: FrozenTrial, summary: Summary) -> bool:
     """Whether all evaluations that a trial is scored by lie before its attack: its value says nothing about the attack."""
-    chosen, start = trial.user_attrs.get(CHOSEN), settings_of(trial, summary.about).get("start_epoch", 0)
-    if not isinstance(chosen, list) or not chosen or not start:
-        return False
-    return bool(gone(max(chosen), summary.per) <= float(start) + 1e-6)
+    return early(trial, settings_of(trial, summary.about).get("start_epoch", 0), summary.per)
+
+
+def early(run: FrozenTrial, start: float, per: int) -> bool:
+    """Whether all evaluations that a run is scored by lie before a start.
+
+    Args:
+        run: A trial, or a run of a confirmation.
+        start: ``start_epoch``.
+        per: Evaluations in an epoch.
+    """
+    chosen = run.user_attrs.get(CHOSEN)
+    return bool(isinstance(chosen, list) and chosen and start and gone(max(chosen), per) <= float(start) + 1e-6)
 
 
 def not_of_the_attack(summary: Summary) -> str | None:

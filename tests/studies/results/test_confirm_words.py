@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from studies.results.confirm_words import at_most, interval
+from studies.results.confirm_words import at_most, interval, score_lines
 
 FOUND = SimpleNamespace(shown=lambda value: f"{value:.3f}")
 
@@ -30,3 +30,13 @@ def test_an_interval_says_over_what_it_is():
     assert interval(FOUND, side(-0.02, 0.01)) == " (-0.020 to +0.010 over seeds)"
     assert interval(FOUND, side(-0.02, 0.01, -0.03, 0.04)) == " (-0.030 to +0.040 over seeds and rows)"
     assert interval(FOUND, side(None, None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("early", "more"), [(0, []), (3, ["in 3 of the winner's 8 runs the chosen evaluations lie before"])]
+)
+def test_where_evaluations_are_chosen_the_verdict_says_what_its_values_are(early, more):
+    assert score_lines(SimpleNamespace(score="last", early=0, seeds=8)) == []
+    first, *others = score_lines(SimpleNamespace(score="best", early=early, seeds=8))
+    assert "look better than they are for every arm alike; on the test split nothing is chosen" in first
+    assert [line[: len(start)] for line, start in zip(others, more, strict=True)] == more

@@ -1,18 +1,25 @@
-"""What is said of studies whose runs are scored by chosen evaluations."""
+"""What is said of studies with several evaluations in an epoch, and of runs that are scored by chosen ones."""
+
+import itertools
 
 import pytest
 from helpers.plain_studies import plain_study
 from optuna.distributions import FloatDistribution
-from optuna.trial import create_trial
+from optuna.trial import TrialState, create_trial
 
+from adv import METHODS
 from finetune.config import Recipe
 from studies.planning.identity import BASELINE, VALIDATION
+from studies.report.panels.epochs import draw, finding
+from studies.results.budgets import spending
 from studies.results.careful import careful
-from studies.results.scored import before_attack, not_of_the_attack, optimistic
+from studies.results.edges import beyond, limits
+from studies.results.scored import before_attack, early, not_of_the_attack, optimistic
 from studies.results.sentences import against_clean
 from studies.results.summary import settings_of, summarise
 
 SPACE = {"start_epoch": FloatDistribution(0, 1.5, step=0.5), "adv_eps": FloatDistribution(0.1, 0.9)}
+# Rises from each epoch's end to the next, and falls within the last.
 CLEAN = [0.7, 0.75, 0.74, 0.8, 0.79, 0.78]
 
 
@@ -28,7 +35,9 @@ def study(score, trials, attrs=None):
     for start, chosen, value in trials:
         attrs = {"seconds": 1.0, "metrics": {"accuracy": value}, "scored evaluations": chosen}
         params = {"start_epoch": start, "adv_eps": 0.5}
-        found.add_trial(create_trial(params=params, distributions=SPACE, user_attrs=attrs, value=value))
+        reports = {number: value - 0.01 * (5 - number) for number in range(6)}
+        facts = {"params": params, "distributions": SPACE, "user_attrs": attrs, "intermediate_values": reports}
+        found.add_trial(create_trial(value=value, **facts))
     return found
 
 
@@ -48,7 +57,7 @@ def study(score, trials, attrs=None):
 )
 def test_a_value_from_before_the_attack_is_seen(start, chosen, before):
     summary = summarise(study("best", [(start, chosen, 0.8)]))
-    assert before_attack(summary.trials[0], summary) == before
+    assert before_attack(summary.trials[0], summary) == early(summary.trials[0], start, 2) == before
 
 
 def test_trials_without_a_choice_are_never_meant():
@@ -86,7 +95,7 @@ def test_the_optimism_is_told_with_its_size_where_that_is_known(score, words):
         assert said in careful(summary)
         assert [word for word in words if word not in said] == []
         assert ("by about 0.0123 for clean training" in said) == (attrs is not None)
-        assert "search.py confirm" in said
+        assert "search.py confirm reads once" in said
         assert summary.clean == (0.8 if score == "best" else 0.81)
 
 
@@ -94,3 +103,39 @@ def test_a_start_that_is_whole_is_a_whole_number_among_the_settings():
     summary = summarise(study("best", [(1.0, [4], 0.82), (0.5, [4], 0.8)]))
     starts = [settings_of(trial, summary.about)["start_epoch"] for trial in summary.trials]
     assert [(type(start), start) for start in starts] == [(int, 1), (float, 0.5)]
+
+
+def test_epochs_are_counted_where_evaluations_are_stored():
+    """Two evaluations in each of three epochs: seconds, passes, the end of an epoch, the latest start, the figure."""
+    made = study("last", [(1.0, None, 0.82), (0.5, None, 0.8)])
+    params = {"start_epoch": 1.5, "adv_eps": 0.5}
+    reports = {"intermediate_values": {0: 0.7, 1: 0.7, 2: 0.7, 3: 0.7}, "distributions": SPACE, "params": params}
+    made.add_trial(
+        create_trial(state=TrialState.PRUNED, user_attrs={"seconds": 1.0, "metrics": {"accuracy": 0.7}}, **reports)
+    )
+    summary = summarise(made)
+    assert (summary.per, summary.clean_epochs) == (2, [2.0, 2.0, 2.0])
+    cost = METHODS["awp"]().cost().relative
+    passes = [(1 + 2 * cost) / 3, (0.5 + 2.5 * cost) / 3, (1.5 + 0.5 * cost) / 3]
+    assert [spent.passes for spent in spending(summary)] == pytest.approx(list(itertools.accumulate(passes)))
+    assert limits(summary, "start_epoch") == (0, 1.5)
+    assert beyond(summary, "start_epoch", FloatDistribution(0, 1.0, step=0.5), upper=True) == ["0", "1.5"]
+    assert beyond(summary, "start_epoch", FloatDistribution(0, 1.5, step=0.5), upper=True) is None
+    figure = draw(summary)
+    clean = figure.data[-1]
+    assert list(clean.x) == [0.5, 1, 1.5, 2, 2.5, 3]
+    assert "after epoch 0.5 to 0.7800 after epoch 3." in finding(summary)
+
+
+@pytest.mark.parametrize(("last", "rises"), [(0.9, True), (0.78, False)])
+def test_clean_training_still_rises_if_its_last_epoch_is_better_than_those_before(last, rises):
+    """Not its last evaluation: 0.79, then 0.78 within the last epoch."""
+    made = study("last", [(1.0, None, 0.82)])
+    history = made.user_attrs[BASELINE]
+    history[-1]["metrics"]["accuracy"] = last
+    made.set_user_attr(BASELINE, history)
+    said = [line for line in careful(summarise(made)) if line.startswith("clean training is still rising")]
+    assert bool(said) == rises
+    if rises:
+        assert "0.8000, then 0.9000" in said[0]
+        assert "6-epochs" in said[0]
