@@ -19,6 +19,8 @@ from finetune.tasks.task import Rows, Task
 from finetune.words import counted, share, some
 
 TUNED = "tuned"
+# Where no label is as frequent as this, a model may well predict none above 0.5.
+RARE = 0.25
 # With more labels than this, every epoch would store more scores of single labels than anybody reads.
 PARTS = 30
 README = """# Thresholds
@@ -170,6 +172,12 @@ class Multilabel(Kind):
             lines.append(f"warning: no {split} row has the label {some(without, SHOWN)}: {how}")
         if always := [repr(name) for name, count in zip(names, counts, strict=True) if count == len(rows)]:
             lines.append(f"warning: every {split} row has the label {some(always, SHOWN)}: roc_auc leaves it out")
+        if not self.settles and counts.max() < RARE * len(rows):
+            what = (
+                f"no label is in more than {share(int(counts.max()), len(rows))} of the {split} rows, so few may reach 0.5"
+            )
+            ways = f"{arg('thresholds', TUNED)}, {arg('class_weights', 'balanced')} or {arg('metric', 'average_precision')}"
+            lines.append(f"warning: {what}; consider {ways}")
         return lines
 
 

@@ -173,6 +173,17 @@ def test_a_label_that_only_validation_has_counts_and_is_warned_about(tmp_path):
     assert "every validation row has the label 'new': roc_auc leaves it out" in always
 
 
+@pytest.mark.parametrize(("form", "count", "said"), [("", 9, True), ("", 10, False), ("tuned", 9, False)])
+def test_labels_that_are_all_rare_get_a_hint(form, count, said):
+    labels = np.zeros((40, 2), np.float32)
+    labels[:count, 0], labels[:5, 1] = 1, 1
+    rows = Rows(["x"] * 40, None, labels)
+    lines = kind_for(Task("made", "multilabel", ("a", "b"), rows, rows, rows, form=form)).scored(
+        rows, ("a", "b"), "validation"
+    )
+    assert ("no label is in more than 22.5 % of the validation rows" in " ".join(lines)) == said
+
+
 def test_pairs_have_several_labels_too(tmp_path):
     rows = [{"text": f"a {n}", "second": f"b {n}", "label": ["x"] if n % 2 else ["x", "y"]} for n in range(40)]
     task = load_task(Data(train_file=write_lines(tmp_path / "t.jsonl", rows), pair_column="second"))
