@@ -79,7 +79,7 @@ def clean(tables: Mapping[str, Table], data: Data, told: list[str]) -> None:
     """
     held = list(tables.values())
     kind = asked_kind(data)[0]
-    named = kind is not None and kind.named
+    named = kind is not None and kind.named and not kind.by_name  # an order may be that of numbers
     for column in data.label_column:
         where = label_columns([column])
         cells = [value for table in held for value in table[column]]

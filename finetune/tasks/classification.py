@@ -30,6 +30,8 @@ class Classification(Kind):
     problem = "single_label_classification"
     several = False
     named = True
+    # The metric beside macro_f1 that the most frequent class alone does not raise.
+    agreement = "mcc"
     measures: ClassVar[Mapping[str, Measure]] = {
         "accuracy": Measure(by_class("accuracy_score"), "maximize", share=True),
         "macro_f1": Measure(by_class("f1_score", average="macro", zero_division=0.0), "maximize"),
@@ -112,9 +114,8 @@ class Classification(Kind):
         most = max(counts, key=lambda name: counts[name])
         if counts[most] > MAJORITY * len(train):
             what = f"{share(counts[most], len(train))} of the train rows are {most!r}"
-            lines.append(
-                f"warning: {what}: always predicting it is as accurate; consider {arg('metric', 'macro_f1')} or mcc"
-            )
+            ways = f"{arg('metric', 'macro_f1')} or {self.agreement}"
+            lines.append(f"warning: {what}: always predicting it is as accurate; consider {ways}")
         return lines
 
 

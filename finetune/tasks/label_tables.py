@@ -71,6 +71,8 @@ def from_names(tables: Mapping[str, Table], column: str, data: Data) -> Labels:
         else:
             how = f"names are separated by {shown(separator)!r}, by the looks of it; {arg('label_separator')} sets another"
         notes.append(f"{where}: {how}")
+    elif separator is not None and not any(separator in value for value in values if isinstance(value, str)):
+        notes.append(f"warning: {where}: no cell has {arg('label_separator', shown(separator))}, so each names one label")
     lists = {name: read_names(table, column, separator, name) for name, table in tables.items()}
     rows = sum(map(len, lists.values()))
     twice = sum(len(set(row)) < len(row) for each in lists.values() for row in each)

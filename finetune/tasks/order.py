@@ -16,6 +16,18 @@ from finetune.words import some
 ROWS = 20
 
 
+def numerals(tables: Mapping[str, Table], column: str) -> None:
+    """Write equal numbers in the same way, if all labels are numbers: changes the tables."""
+    if all(number(value) is not None for table in tables.values() for value in table[column]):
+        for table in tables.values():
+            table[column] = [numeral(str(value)) for value in table[column]]
+
+
+def numeral(label: str) -> str:
+    """A number as short as it can be written: 1, 2.5; other texts as they are."""
+    return label if number(label) is None else str(whole(float(label)))
+
+
 def order_of(tables: Mapping[str, Table], column: str, order: Sequence[str] | None, notes: list[str]) -> tuple[str, ...]:
     """The classes, lowest first.
 
@@ -31,7 +43,7 @@ def order_of(tables: Mapping[str, Table], column: str, order: Sequence[str] | No
     trained, seen = ({str(v) for table in part for v in table[column]} for part in ([tables["train"]], tables.values()))
     own = tables["train"].classes.get(column, ())
     if order is not None:
-        names = tuple(str(whole(name.strip())) for name in order)
+        names = tuple(numeral(name.strip()) for name in order)
         refuse_strange(tables, column, set(names), f"{arg('label_order')} does not have")
         return names
     if trained <= set(own):

@@ -11,7 +11,7 @@ from finetune.tasks.cells import label_columns
 from finetune.tasks.classification import SHOWN, Classification, complete
 from finetune.tasks.kind import Array, Kind, Labels, Measure, Scale, refuse_several
 from finetune.tasks.label_scores import probabilities
-from finetune.tasks.order import order_of
+from finetune.tasks.order import numerals, order_of
 from finetune.tasks.scores import kappa
 from finetune.tasks.table import Table
 from finetune.tasks.task import Rows, Task
@@ -30,6 +30,7 @@ class Ordinal(Classification):
 
     name: ClassVar[KindName] = "ordinal"
     by_name = True
+    agreement = "qwk"
     # Before the name of an output in tables of predictions.
     mark = ""
     options = ("label_order", "ordinal_as")
@@ -54,6 +55,7 @@ class Ordinal(Classification):
         for name, table in labelled.items():
             refuse_several(table, label_columns([column]), column, name)
         complete(labelled, column)
+        numerals(labelled, column)
         names = order_of(labelled, column, data.label_order, notes)
         numbers = {label: number for number, label in enumerate(names)}
         found = {name: np.array([numbers[str(value)] for value in table[column]]) for name, table in labelled.items()}

@@ -81,6 +81,13 @@ def said(task):
         (["a b", "b", " "], {"label_separator": "blank"}, ("a", "b"), [["a", "b"], ["b"], []], ""),
         (["3,5", "5", "3"], {"label_separator": ","}, ("3", "5"), [["3", "5"], ["5"], ["3"]], ""),
         (["1", "0"], {"label_separator": ","}, ("0", "1"), [["1"], ["0"]], ""),
+        (
+            ["a,b", "c"],
+            {"label_separator": ";"},
+            ("a,b", "c"),
+            [["a,b"], ["c"]],
+            "no cell has label_separator=';', so each names",
+        ),
         (["cat", "dog"], {"kind": "multilabel"}, ("cat", "dog"), [["cat"], ["dog"]], "each cell is read as one name"),
         ([1, 0], {"kind": "multilabel"}, ("label",), [["label"], []], "one label, which is there or not"),
     ],

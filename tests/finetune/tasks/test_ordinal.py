@@ -97,7 +97,9 @@ def test_what_the_loss_takes_in_each_form():
         ([3, 1, 2], {"label_order": ("3", "2", "1")}, ("3", "2", "1"), "3 < 2 < 1"),
         ([3, 1, 2], {"label_order": ("3.0", "2.0", "1.0")}, ("3", "2", "1"), "3 < 2 < 1"),
         ([0, 10, 1000], {}, ("0", "10", "1000"), "0 < 10 < 1000"),
-        ([1.0, 1.5, 2.5], {}, ("1.0", "1.5", "2", "2.5"), "no row has 2: kept"),
+        ([1.0, 1.5, 2.5], {}, ("1", "1.5", "2", "2.5"), "no row has 2: kept"),
+        (["1", "1.0", "1.5", "2.50"], {"label_order": ("2.5", "1.50", "1")}, ("2.5", "1.5", "1"), "2.5 < 1.5 < 1"),
+        (["3,5", "4,0", "4"], {}, ("3.5", "4"), "decimal commas are read as points"),
         ([-1, 0, 1], {}, ("-1", "0", "1"), "-1 < 0 < 1"),
         (["ok", "bad", "good"], {"label_order": ("bad", "ok", "good")}, ("bad", "ok", "good"), "bad < ok < good"),
         ([" bad ", "good"], {"label_order": ("bad", " good ")}, ("bad", "good"), "bad < good"),
@@ -112,8 +114,9 @@ def test_the_order_is_the_user_s_or_that_of_numbers(tmp_path, labels, data, name
     assert task.form == {"number": "number", "classes": "classes"}.get(data.get("ordinal_as"), "")
     assert line in " ".join(map(str, task.notes))
     rows = [names[label] for label in task.train.labels]
+    plain = {str(label).strip().replace(",", ".") for label in labels}
     assert {float(row) if row[-1].isdigit() else row for row in rows} == {
-        float(str(label)) if str(label)[-1].isdigit() else label.strip() for label in labels
+        float(label) if label[-1].isdigit() else label for label in plain
     }
 
 
