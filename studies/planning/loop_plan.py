@@ -11,7 +11,7 @@ from finetune.arguments import arg
 from finetune.config import Data, Recipe
 from finetune.errors import UserError
 from spaces import RECIPE, Space
-from spaces.recipe import around
+from spaces.recipe import ALIKE, around
 from studies.planning.plan import inside, make_plan
 from studies.planning.ranges import parse_range
 
@@ -94,6 +94,8 @@ def loop_plan(
         if name not in RECIPE or name not in recipe:
             way = f"give its default value, as in {arg('recipe', {name: 1e-3})}, or a range in {arg('space')}"
             raise UserError(f"{arg('tune', name)}: {way}")
+        if name == "loss" and str(recipe[name]) not in ALIKE:
+            raise UserError(f"{arg('tune', name)}: what could replace {recipe[name]!r}, a loss of your own, is not known")
         own[name] = around(name, recipe[name])
     rest: list[str | Mapping[str, Any]] = []
     for part in spaces:

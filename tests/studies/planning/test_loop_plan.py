@@ -2,7 +2,7 @@
 
 import pytest
 from helpers.refusals import rows
-from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from adv import FGM
 from finetune.errors import UserError
@@ -61,6 +61,14 @@ def test_only_numbers_have_ranges(usual):
 def test_epochs_of_a_loop_are_the_same_in_all_trials():
     with pytest.raises(UserError, match="your own loop has the same epochs in all trials"):
         plan(tune=("epochs",))
+
+
+def test_a_loss_of_the_loop_is_tuned_among_those_that_can_replace_it():
+    made = plan(recipe={"loss": "mse"}, tune=("loss",))
+    assert made.space["loss"] == CategoricalDistribution(("mse", "smooth_l1"))
+    for own in ("contrastive", None, ["mse"], 3, ""):
+        with pytest.raises(UserError, match="a loss of your own, is not known"):
+            plan(recipe={"loss": own}, tune=("loss",))
 
 
 def test_names_are_refused_and_files_read_before_anything_heavy(tmp_path):
