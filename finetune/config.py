@@ -168,6 +168,9 @@ class Recipe(Strict):
         "last",
         description="what a run is worth: its last evaluation, its best, or the mean weights of its best three (last)",
     )
+    gradient_checkpointing: bool = Field(
+        False, description="compute layers again in the backward pass: less memory, more time (no)"
+    )
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="fp32, bf16 or fp16")
     average: Literal["none", "ema", "swa"] = Field(
         "none", description="none, ema or swa: which weights are scored and kept (none: the last)"

@@ -19,6 +19,7 @@ from finetune.data.noise import noisy
 from finetune.data.told import reading
 from finetune.data.windows import encode_words
 from finetune.errors import UserError
+from finetune.models.computing import prepared
 from finetune.models.fit import Fit, filled
 from finetune.models.pooled import changed
 from finetune.models.pretrained import Models
@@ -66,8 +67,8 @@ class Bench:
             self.max_length = Fit(
                 self.models, recipe.seed, (task.train, task.validation, task.test), recipe.max_length
             ).max_length
-        if changed(recipe):
-            self.models.look_at(recipe.seed)
+        if changed(recipe) or recipe.gradient_checkpointing:  # or be refused now
+            prepared(self.models.look_at(recipe.seed), recipe)
         self.train, self.validation = self.encode(task.train), self.encode(task.validation)
         self.models.notes += weights_told(recipe, self.kind, self.train.labels, [*self.models.names.values()])
         # The attack of the view is that of the model's own loss, whatever loss a trial trains: all meet the same one.
@@ -100,6 +101,14 @@ class Bench:
         line = Line(f"model {self.models.source}: texts without a token are read as {token}")
         self.models.notes += [line] * (line not in self.models.notes)
         return encode(rows, tokenizer, self.max_length, targets)
+
+    def model_for(self, recipe: Recipe) -> nn.Module:
+        """The model that a run with this recipe trains, on its device.
+
+        Raises:
+            UserError: There is no such model.
+        """
+        return prepared(self.models.build(recipe.seed, recipe).to(self.device), recipe)
 
     def forward_of(self, recipe: Recipe) -> Forward:
         """How a pass that trains calls the model, for ``Method.backward``: with the loss that the recipe asks for.

@@ -61,7 +61,7 @@ class Training:
     def __init__(self, bench: Bench, recipe: Recipe, method: Method, metric: str | None = None) -> None:
         self.bench, self.recipe, self.method = bench, recipe, method
         refuse_many(bench.train, recipe, method.replays)
-        self.model = bench.models.build(recipe.seed, recipe).to(bench.device)
+        self.model = bench.model_for(recipe)
         self.optimiser = adamw(self.model, recipe)
         self.forward = bench.forward_of(recipe)
         method.follow(self.optimiser)

@@ -17,7 +17,7 @@ from finetune.tasks.kind import Kind
 from finetune.tasks.task import Task
 from finetune.words import listed
 
-# The losses of each of transformers' problem types; the first is the model's own.
+# The losses of each of transformers' problem types; the first is the model's own. The last takes shares from 0 to 1.
 FITTING: dict[str, tuple[str, ...]] = {
     "single_label_classification": ("cross_entropy", "focal"),
     "multi_label_classification": ("bce", "focal"),
@@ -26,6 +26,12 @@ FITTING: dict[str, tuple[str, ...]] = {
 # A label that carries no loss.
 IGNORED = -100
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def fitting(kind: Kind) -> tuple[str, ...]:
+    """The losses that a kind can take, the model's own first. Classes that are trained as numbers are no shares."""
+    known = FITTING[kind.problem]
+    return tuple(name for name in known if name != "bce") if kind.problem == "regression" and kind.named else known
 
 
 def loss_of(recipe: Recipe, kind: Kind) -> str:
@@ -45,7 +51,8 @@ def loss_of(recipe: Recipe, kind: Kind) -> str:
         what = f"{arg('label_smoothing', recipe.label_smoothing)} belongs to the loss cross_entropy"
         raise UserError(f"{what}, but that of {kind.name} is {name}; leave it out")
     if recipe.class_weights == "balanced" and kind.problem == "regression":
-        raise UserError(f"{arg('class_weights', 'balanced')}: {kind.name} has no classes; leave it out")
+        what = f"the loss of {kind.name} takes numbers here, not classes"
+        raise UserError(f"{arg('class_weights', 'balanced')}: {what}; leave it out")
     return name
 
 
@@ -67,7 +74,7 @@ def refuse_misfit(recipe: Recipe, kind: Kind, task: Task) -> None:
 
 def of_shares(recipe: Recipe, kind: Kind) -> bool:
     """Whether targets are shares from 0 to 1, which the model answers with log-odds."""
-    return kind.problem == "regression" and recipe.loss == "bce"
+    return recipe.loss == "bce" and kind.problem == "regression" and not kind.named
 
 
 def forward_of(recipe: Recipe, kind: Kind, labels: Tensor, outputs: int, device: torch.device) -> Forward:
@@ -83,7 +90,7 @@ def forward_of(recipe: Recipe, kind: Kind, labels: Tensor, outputs: int, device:
     Raises:
         UserError: The loss does not fit the kind.
     """
-    name, usual = loss_of(recipe, kind), FITTING[kind.problem][0]
+    name, usual = loss_of(recipe, kind), fitting(kind)[0]
     smoothed = name == "cross_entropy" and recipe.label_smoothing > 0
     weighted = recipe.class_weights == "balanced"
     if name == usual and not smoothed and not weighted:

@@ -113,7 +113,7 @@ def look(bench: Bench, recipe: Recipe, name: str, settings: dict[str, Any]) -> S
     scaler = torch.amp.GradScaler(bench.device.type) if recipe.precision == "fp16" else None
     micro = next(epoch_steps(bench.train, recipe, 0, Clean(), bench.device)).micros[0]
     precision = Precision(dtype=AUTOCAST[recipe.precision], scaler=scaler)
-    bed = Bed(bench.models.build(recipe.seed).to(bench.device), micro, precision, bench.forward_of(recipe))
+    bed = Bed(bench.model_for(recipe), micro, precision, bench.forward_of(recipe))
     facts = gather(bed, lambda: METHODS[name](**settings), recipe, total_steps(bench.train, recipe))
     attacked = facts.method
     spent = measure([lambda: bed.run(Clean()), lambda: bed.run(attacked)], bed.device, bed.model.zero_grad, before)

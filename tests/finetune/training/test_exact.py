@@ -31,6 +31,7 @@ OPTIONS = {
     "layer decay": {"layer_decay": 0.7},
     "head rate": {"head_learning_rate": 0.05},
     "focal": {"loss": "focal", "focal_gamma": 1.0, "batch_size": 7, "gradient_accumulation": 2},
+    "layers computed again": {"gradient_checkpointing": True, "precision": "bf16", "schedule": "cosine"},
     "smoothing": {"label_smoothing": 0.2, "class_weights": "balanced"},
     "two evaluations an epoch": {"evals_per_epoch": 2},
     "attention head": {"pooling": "attention"},

@@ -1,11 +1,13 @@
 """Losses in runs: every pass that trains uses them, micro-batches add up, and shares are trained as log-odds."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from helpers.small_tasks import reviews_task, shares_task, train
+from helpers.small_tasks import labels_task, numbers_task, reviews_task, shares_task, steps_task, train
+from helpers.tagged_sentences import tokens_task
 from scipy.special import expit
 from torch import nn
 from torch.nn import functional as F
@@ -14,10 +16,12 @@ from adv import METHODS, Clean
 from adv.steps.fixed import FixedAttack
 from finetune.config import Recipe
 from finetune.errors import UserError
+from finetune.tasks import kind_for
 from finetune.tasks.task import Rows
 from finetune.training.bench import Bench
 from finetune.training.keep import keep
 from finetune.training.loop import Training
+from finetune.training.losses import fitting
 from finetune.training.steps import epoch_steps
 from finetune.training.views import attacked
 from studies.checking.facts import gather
@@ -96,6 +100,47 @@ def test_with_nothing_to_perturb_every_method_has_the_gradient_of_the_recipes_lo
         torch.testing.assert_close(found[1], clean[1], rtol=1e-3, atol=1e-6)
     attacked = gradients(kind(), model, batch, forward)
     assert torch.isfinite(attacked[1]).all()
+
+
+FORMS = {
+    "classes": reviews_task,
+    "numbers": numbers_task,
+    "shares": shares_task,
+    "labels": labels_task,
+    "steps": steps_task,
+    "steps as classes": partial(steps_task, "classes"),
+    "steps as a number": partial(steps_task, "number"),
+    "tokens": tokens_task,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_kind_takes_its_losses(form):
+    """Each has a gradient of its own; a batch has no loss for labels that it does not have."""
+    task, found = FORMS[form](), []
+    names = [
+        name for name in fitting(kind_for(task)) if (name == "bce") == (form == "shares") or form in ("labels", "steps")
+    ]
+    weighted = [] if kind_for(task).problem == "regression" else [{"class_weights": "balanced"}]
+    for settings in [*({"loss": name} for name in names), *weighted]:
+        bench = Bench(task, Recipe(**settings))
+        model = bench.models.build(0).to(bench.device).eval()
+        batch = bench.train.batch(np.arange(8), bench.device)
+        objective, slopes = gradients(Clean(), model, batch, bench.forward_of(Recipe(**settings)))
+        assert torch.isfinite(objective)
+        assert all(not torch.allclose(slopes, other, rtol=0.01) for other in found)
+        found.append(slopes)
+    assert len(found) == (1 if form == "shares" else 2) + len(weighted)
+
+
+def test_micro_batches_of_tokens_add_up_too():
+    bench = Bench(tokens_task(), Recipe())
+    settings = FOCAL | {"label_smoothing": 0.0}
+    many = len(bench.train)
+    whole = first_moments(bench, Clean(), batch_size=many, **settings)
+    parts = first_moments(bench, Clean(), batch_size=5, gradient_accumulation=many, **settings)
+    assert whole.norm() > 1e-4
+    torch.testing.assert_close(parts, whole, rtol=1e-3, atol=1e-6)
 
 
 def test_check_looks_at_the_recipes_loss(bench):

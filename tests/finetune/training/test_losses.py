@@ -6,13 +6,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from helpers.small_tasks import steps_task
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional as F
 
 from adv.core.passes import call_model
 from finetune.config import Recipe
 from finetune.errors import UserError
-from finetune.tasks import KINDS
+from finetune.tasks import KINDS, kind_for
 from finetune.training.losses import balanced, forward_of, function_of, loss_of
 
 CLASSES, NUMBERS = KINDS["classification"], KINDS["regression"]
@@ -25,7 +26,7 @@ class Several(type(CLASSES)):
     problem = "multi_label_classification"
 
 
-SEVERAL = Several()
+SEVERAL, RANKS = Several(), kind_for(steps_task("number"))
 
 
 def drawn(*shape, scale=2.0):
@@ -205,9 +206,19 @@ def test_the_models_own_loss_stays_where_nothing_else_is_asked_for():
             {"label_smoothing": 0.1},
             "label_smoothing=0.1 belongs to the loss cross_entropy, but that of regression is mse",
         ),
-        (NUMBERS, {"class_weights": "balanced"}, "class_weights='balanced': regression has no classes"),
-        (NUMBERS, {"class_weights": "balanced", "loss": "bce"}, "class_weights='balanced': regression has no classes"),
+        (
+            NUMBERS,
+            {"class_weights": "balanced"},
+            "class_weights='balanced': the loss of regression takes numbers here, not classes",
+        ),
+        (
+            NUMBERS,
+            {"class_weights": "balanced", "loss": "bce"},
+            "class_weights='balanced': the loss of regression takes numbers here, not classes",
+        ),
         (SEVERAL, {"label_smoothing": 0.1}, "that of classification is bce"),
+        (RANKS, {"loss": "bce"}, "loss='bce' does not fit ordinal, which takes mse (the usual one) or smooth_l1"),
+        (RANKS, {"class_weights": "balanced"}, "the loss of ordinal takes numbers here, not classes"),
     ],
 )
 def test_what_does_not_fit_the_kind_is_refused_with_what_does(kind, settings, words):

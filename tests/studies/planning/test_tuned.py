@@ -99,7 +99,7 @@ def test_what_may_do_something_is_taken(given, tune) -> None:
     [
         ({"loss": "bce"}, ["loss"], "loss='focal' does not fit regression"),
         ({}, ["label_smoothing"], "label_smoothing=0.2 belongs to the loss cross_entropy"),
-        ({}, ["class_weights"], "class_weights='balanced': regression has no classes"),
+        ({}, ["class_weights"], "class_weights='balanced': the loss of regression takes numbers here"),
     ],
 )
 def test_a_searched_value_that_does_not_fit_the_labels_is_refused_before_a_trial_has_it(given, tune, words) -> None:

@@ -1,0 +1,75 @@
+"""Layers that are computed again: the same runs bit for bit, with fewer activations kept; refused where it cannot work."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from helpers.saved_families import folder_of
+from helpers.small_tasks import assert_same_state, history_of, reviews_task, state_of, train
+
+from adv import AWP, FGM, SMART
+from finetune.config import Recipe
+from finetune.errors import UserError
+from finetune.training.bench import Bench
+from studies.checking.meter import peak_bytes
+
+AGAIN = {"gradient_checkpointing": True}
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory):
+    """A folder with an encoder of four layers."""
+    return str(folder_of(tmp_path_factory.mktemp("deep") / "bert", num_hidden_layers=4))
+
+
+@pytest.mark.parametrize(
+    "method", [partial(FGM, start_epoch=1), partial(AWP, attack="fgm"), SMART], ids=["fgm", "awp", "smart"]
+)
+def test_a_run_is_the_same_bit_for_bit(deep, method):
+    task = reviews_task()
+    runs = []
+    for more in ({}, AGAIN):
+        recipe = Recipe(model=deep, epochs=2, batch_size=16, learning_rate=1e-3, gradient_accumulation=2, **more)
+        bench = Bench(task, recipe)
+        bench.train = bench.encode(task.train.take(np.arange(32)))
+        runs.append(train(bench, recipe, method()))
+    assert history_of(runs[0]) == history_of(runs[1])
+    assert_same_state(state_of(runs[0]), state_of(runs[1]))
+    assert [run.model.is_activation_checkpointing for run in runs] == [False, True]
+
+
+@pytest.mark.parametrize("method", [FGM(), AWP()], ids=["fgm", "awp"])
+def test_a_step_keeps_fewer_activations(deep, method):
+    peaks = []
+    for more in ({}, AGAIN):
+        recipe = Recipe(model=deep, **more)
+        bench = Bench(reviews_task(), recipe)
+        model, batch = bench.model_for(recipe).train(), bench.train.batch(np.arange(64), bench.device)
+        torch.manual_seed(0)
+        peaks.append(peak_bytes(partial(method.backward, model, batch), bench.device))
+    assert peaks[1] < 0.6 * peaks[0]
+
+
+@pytest.mark.parametrize("family", ["Albert", "XLNet", "MPNet"])
+def test_a_model_that_cannot_is_refused_when_it_is_read(family, tmp_path):
+    folder = str(folder_of(tmp_path / "model", family))
+    with pytest.raises(
+        UserError, match=rf"gradient_checkpointing=True: {family}\w+ does not support it; a smaller batch_size"
+    ):
+        Bench(reviews_task(), Recipe(model=folder, **AGAIN))
+    Bench(reviews_task(), Recipe(model=folder))
+
+
+@pytest.mark.parametrize("family", ["DebertaV2", "ModernBert", "GPT2", "Bart"])
+def test_other_families_can(family, tmp_path):
+    recipe = Recipe(model=str(folder_of(tmp_path / "model", family)), **AGAIN)
+    model = Bench(reviews_task(), recipe).model_for(recipe)
+    assert model.is_activation_checkpointing
+
+
+def test_the_built_in_encoder_can():
+    one, other = (
+        train(Bench(reviews_task(), recipe), recipe, FGM()) for recipe in (Recipe(epochs=1), Recipe(epochs=1, **AGAIN))
+    )
+    assert_same_state(state_of(one), state_of(other))
