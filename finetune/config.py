@@ -171,6 +171,7 @@ class Recipe(Strict):
     gradient_checkpointing: bool = Field(
         False, description="compute layers again in the backward pass: less memory, more time (no)"
     )
+    compile: bool = Field(False, description="torch.compile the model for clean epochs and scores (no)")
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="fp32, bf16 or fp16")
     average: Literal["none", "ema", "swa"] = Field(
         "none", description="none, ema or swa: which weights are scored and kept (none: the last)"

@@ -18,6 +18,8 @@ UNCOMPILED = (
     "the model is compiled: attacked passes run it uncompiled, because compiled code sees neither the perturbation nor "
     "every moved weight. Clean training stays compiled"
 )
+# An attribute of a model whose user knows that.
+KNOWN = "_attacked_uncompiled"
 
 
 def eagerly() -> AbstractContextManager[object]:
@@ -33,9 +35,14 @@ def is_compiled(model: nn.Module) -> bool:
     return any(m._compiled_call_impl is not None or wrapped_in(m, COMPILED) is not None for m in model.modules())
 
 
+def attacked_uncompiled(model: nn.Module) -> None:
+    """Note that whoever compiled the model has said that attacked passes run uncompiled: no warning repeats it."""
+    setattr(model, KNOWN, True)
+
+
 def tell_if_compiled(model: nn.Module) -> None:
     """Warn that the compiled code is not used; Python shows the warning once."""
-    if is_compiled(model):
+    if not getattr(model, KNOWN, False) and is_compiled(model):
         warnings.warn(UNCOMPILED, stacklevel=2)
 
 

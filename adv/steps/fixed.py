@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from adv.core.ball import Ball
+from adv.core.compiled import eagerly
 from adv.core.passes import Forward, Passes, call_model, random_state, set_random_state
 from adv.core.precision import FP32, Precision
 from adv.core.settings import AttackError, setting
@@ -102,7 +103,8 @@ class FixedAttack(EmbeddingMethod):
                 worst = self.find(passes, embedding, before=0.0)
             if not worst.finite:
                 raise AttackError("the gradients of the attack are not finite")
-            with torch.no_grad(), shifted_embeddings(embedding, worst.shift), precision.autocast(passes.device):
+            perturbed = shifted_embeddings(embedding, worst.shift)
+            with torch.no_grad(), eagerly(), perturbed, precision.autocast(passes.device):
                 return forward(model, batch)
         finally:
             set_random_state(state)

@@ -19,7 +19,7 @@ from finetune.data.noise import noisy
 from finetune.data.told import reading
 from finetune.data.windows import encode_words
 from finetune.errors import UserError
-from finetune.models.computing import prepared
+from finetune.models.computing import COMPILED, prepared, refuse_uncompilable
 from finetune.models.fit import Fit, filled
 from finetune.models.pooled import changed
 from finetune.models.pretrained import Models
@@ -27,6 +27,7 @@ from finetune.tasks import kind_for
 from finetune.tasks.metrics import evaluate
 from finetune.tasks.task import Rows, Task
 from finetune.tasks.tokens import usual_tag
+from finetune.training.groups import adamw, by_depth
 from finetune.training.losses import forward_of, of_shares, refuse_misfit, weights_told
 from finetune.training.views import Answer, attacked, plainly
 
@@ -67,8 +68,11 @@ class Bench:
             self.max_length = Fit(
                 self.models, recipe.seed, (task.train, task.validation, task.test), recipe.max_length
             ).max_length
-        if changed(recipe) or recipe.gradient_checkpointing:  # or be refused now
-            prepared(self.models.look_at(recipe.seed), recipe)
+        if recipe.compile:
+            refuse_uncompilable(self.device)
+            self.models.notes.append(COMPILED)
+        if changed(recipe) or recipe.gradient_checkpointing or by_depth(recipe):
+            self.try_out(recipe)
         self.train, self.validation = self.encode(task.train), self.encode(task.validation)
         self.models.notes += weights_told(recipe, self.kind, self.train.labels, [*self.models.names.values()])
         # The attack of the view is that of the model's own loss, whatever loss a trial trains: all meet the same one.
@@ -109,6 +113,15 @@ class Bench:
             UserError: There is no such model.
         """
         return prepared(self.models.build(recipe.seed, recipe).to(self.device), recipe)
+
+    def try_out(self, recipe: Recipe) -> None:
+        """Build the model and the optimiser of a recipe, before anything is written.
+
+        Raises:
+            UserError: The model cannot be changed, computed or optimised so.
+        """
+        plain = recipe.model_copy(update={"compile": False})  # nothing is computed
+        adamw(prepared(self.models.look_at(recipe.seed, recipe), plain), recipe)
 
     def forward_of(self, recipe: Recipe) -> Forward:
         """How a pass that trains calls the model, for ``Method.backward``: with the loss that the recipe asks for.

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from adv.core.compiled import eagerly
 from finetune.config import Recipe
 from finetune.models.layers import depths, layers_of
 
@@ -20,7 +21,7 @@ def adamw(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     """
     weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
     rates = {name: recipe.learning_rate for name in weights}
-    if recipe.layer_decay != 1 or recipe.head_learning_rate is not None:
+    if by_depth(recipe):
         rates = layer_rates(model, recipe)
     groups = list[dict[str, Any]]()
     # With one rate, these are the two groups that there always were: snapshots hold states by position.
@@ -35,9 +36,15 @@ def adamw(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     return optimiser
 
 
+def by_depth(recipe: Recipe) -> bool:
+    """Whether rates depend on the depths of layers."""
+    return recipe.layer_decay != 1 or recipe.head_learning_rate is not None
+
+
 def layer_rates(model: nn.Module, recipe: Recipe) -> dict[str, float]:
     """The peak rate of every parameter, by its name."""
-    found, head = depths(model), len(layers_of(model)) + 1
+    with eagerly():  # compiled code does not show which module is called when
+        found, head = depths(model), len(layers_of(model)) + 1
     rates = {name: recipe.learning_rate * recipe.layer_decay ** (head - depth) for name, depth in found.items()}
     if recipe.head_learning_rate is not None:
         rates |= {name: recipe.head_learning_rate for name, depth in found.items() if depth == head}

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from adv.core.compiled import eagerly
 from finetune.data.windows import encode_words
 from finetune.errors import first_line
 from finetune.models.checkpoint import HEAD
@@ -74,7 +75,8 @@ def keep(bench: Bench, model: nn.Module, folder: Path) -> list[str]:
         standardised = True
         notes.append(LOG_ODDS)
     elif bench.scale is not None:
-        folded, norm = in_units(model, batch, bench.scale.mean, bench.scale.std)
+        with eagerly():  # the layers are watched
+            folded, norm = in_units(model, batch, bench.scale.mean, bench.scale.std)
         weights, standardised = weights | folded, not folded
         if standardised:
             notes.append(STANDARDISED)

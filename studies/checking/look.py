@@ -1,7 +1,7 @@
 """Make one attacked step on a model and its data, and look at it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch

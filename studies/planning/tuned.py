@@ -48,6 +48,8 @@ def refuse_unfit(plans: Sequence["Plan"], bench: "Bench") -> None:
         for name in OF_THE_LOSS:
             for value in ends(plan.space[name]) if name in plan.space else ():
                 bench.forward_of(plan.recipe.model_copy(update={name: value}))
+        if "layer_decay" in plan.space or "head_learning_rate" in plan.space:
+            bench.try_out(plan.recipe.model_copy(update={"layer_decay": 0.9}))
     from studies.planning.fits_model import refuse_beyond
 
     refuse_beyond(plans[0], bench)  # all search the same parameters of the recipe

@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 import torch
 from helpers.saved_families import folder_of
-from helpers.small_tasks import assert_same_state, history_of, reviews_task, state_of, train
+from helpers.small_tasks import assert_same_state, history_of, numbers_task, reviews_task, state_of, train
 
 from adv import AWP, FGM, SMART
+from adv.core.compiled import is_compiled
 from finetune.config import Recipe
 from finetune.errors import UserError
+from finetune.models import computing
 from finetune.training.bench import Bench
+from finetune.training.keep import keep
+from finetune.training.loop import Training
 from studies.checking.meter import peak_bytes
 
 AGAIN = {"gradient_checkpointing": True}
@@ -73,3 +77,57 @@ def test_the_built_in_encoder_can():
         train(Bench(reviews_task(), recipe), recipe, FGM()) for recipe in (Recipe(epochs=1), Recipe(epochs=1, **AGAIN))
     )
     assert_same_state(state_of(one), state_of(other))
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """Compiled without a compiler: traced, and then run as it is."""
+    monkeypatch.setattr(computing, "BACKEND", "eager")
+    yield
+    torch.compiler.reset()
+
+
+COMPILED = {"compile": True}
+
+
+def test_a_compiled_run_is_the_same_with_the_names_of_a_plain_one(traced, tmp_path):
+    task, runs = numbers_task(1), []
+    for more in ({}, COMPILED):
+        recipe = Recipe(epochs=2, batch_size=32, layer_decay=0.8, **more)
+        bench = Bench(task, recipe, ("robust",))
+        runs.append(train(bench, recipe, FGM(start_epoch=1)))
+    plain, compiled = runs
+    assert is_compiled(compiled.model)
+    assert not is_compiled(plain.model)
+    assert state_of(compiled).keys() == state_of(plain).keys()
+    for name, value in state_of(plain).items():
+        torch.testing.assert_close(state_of(compiled)[name], value, rtol=1e-4, atol=1e-5)
+    for one, other in zip(plain.history, compiled.history, strict=True):
+        assert other.metrics == pytest.approx(one.metrics, rel=1e-3)
+    # The attack of the view is seen by no compiled code: it would score texts as they are.
+    last = compiled.history[-1].metrics
+    assert last["robust_rmse"] > last["rmse"]
+    compiled.save(tmp_path / "run.safetensors")
+    resumed = Training(bench, recipe, FGM(start_epoch=1))
+    assert resumed.load(tmp_path / "run.safetensors")
+    assert_same_state(state_of(resumed), state_of(compiled))
+    assert keep(bench, compiled.model, tmp_path) == []  # units are written into the last layer, which is watched for that
+    assert [note for note in bench.notes if note.startswith("compile=True: clean epochs and scores run compiled; attacked")]
+
+
+def test_without_a_compiler_it_is_refused_in_one_line(monkeypatch):
+    def broken(graph, inputs):
+        raise RuntimeError("No working C++ compiler found\nmore\n")
+
+    monkeypatch.setattr(computing, "BACKEND", broken)
+    with pytest.raises(UserError) as error:
+        Bench(reviews_task(), Recipe(**COMPILED))
+    torch.compiler.reset()
+    assert str(error.value).startswith("compile=True needs a C++ compiler that torch can use (such as g++): ")
+    assert "No working C++ compiler found" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_compiled_passes_draw_the_dropout_masks_of_plain_ones():
+    assert computing.OPTIONS == {"fallback_random": True}
+    assert computing.BACKEND == "inductor"

@@ -36,7 +36,7 @@ def test_search_offers_every_field(capsys):
 
 def test_check_offers_data_and_recipe_without_what_does_nothing_there(capsys):
     found = offered(shown(capsys, "check"))
-    idle = {"schedule", "average", "half-life", "swa-start", "swa-lr"}
+    idle = {"schedule", "compile", "average", "half-life", "swa-start", "swa-lr"}
     assert names("data", "recipe") & found == names("data", "recipe") - idle
     assert {"method", "set", "metric"} <= found
     assert not {"trials", "storage", "tune"} & found
