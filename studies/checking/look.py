@@ -82,6 +82,8 @@ def check_step(request: Request, task: Task | None, say: Callable[[str], None]) 
     Raises:
         UserError: Something in the request is wrong.
     """
+    # Attacks do not run compiled.
+    request = replace(request, recipe=request.recipe.model_copy(update={"compile": False}))
     name, metric = request.aim.method[0], request.aim.metric
     plan = make_plan(name, request.data, request.recipe.model_copy(update={"epochs": FOREVER}), request.aim.set)
     method = METHODS[name](**plan.fixed)  # refused before data and model are read
