@@ -3,13 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from torch import Tensor
 
 from finetune.arguments import arg
 from finetune.config import Recipe
 from finetune.errors import UserError
-from finetune.models.changes import drawn_from
 from finetune.models.checkpoint import HEAD
 from finetune.models.layers import depths, layers_of
 from finetune.tasks.kind import Kind
@@ -62,8 +60,7 @@ def begins(tokenizer: Any, pooling: str) -> list[str]:
 def pooled(encoder: Any, pooling: str, recipe: Recipe, saved: Saved | None = None) -> "tuple[Pooled, list[str]]":
     """The encoder with a head that pools, and lines about it.
 
-    The head is drawn from the recipe's seed alone, so that it is the same whatever else the recipe says. Weights of the
-    encoder that the head does not use (a pooler) are frozen.
+    The head is drawn from torch's generator. Weights of the encoder that it does not use (a pooler) are frozen.
 
     Raises:
         UserError: The model cannot be pooled in this way.
@@ -73,7 +70,6 @@ def pooled(encoder: Any, pooling: str, recipe: Recipe, saved: Saved | None = Non
     if pooling == "cls" and not first_sees_all(encoder):
         what = f"in {type(encoder).__name__} the first token does not see the others; mean or last-layers pool its states"
         raise UserError(f"{arg('pooling', pooling)}: {what}")
-    torch.manual_seed(drawn_from(recipe.seed, "head"))
     dropout = DROPOUT if recipe.head_dropout is None else recipe.head_dropout
     model, lines = Pooled(encoder, pooling, dropout, recipe.multi_sample), list[str]()
     layers = len(layers_of(encoder))

@@ -34,9 +34,18 @@ def test_the_head_depends_on_the_seed_alone_and_the_encoder_is_that_of_the_stock
         assert_same_state(dict(one.encoder.named_parameters()), dict(stock.base_model.named_parameters()))
         assert (one.head.dropout.p, again.head.dropout.p) == (0.1, 0.3)
         assert not one.head.output.bias.any()
+        # As transformers' models: else dropout would act when it is tried how texts can be padded.
+        assert {module.training for module in one.modules()} == {source == "tiny"}
     big = built(folder_of(tmp_path / "big", initializer_range=0.3))[0]
     assert 0.2 < big.head.output.weight.std() < 0.4
-    assert not one.training or source == "tiny"
+
+
+def test_a_pooler_that_is_not_used_stays_frozen_whatever_else_does(tmp_path):
+    folder = folder_of(tmp_path / "m", num_hidden_layers=2)
+    for options in ({}, {"freeze_embeddings": True}, {"freeze_layers": 1, "reinit_layers": 1}):
+        model, _ = built(folder, **options)
+        assert not any(value.requires_grad for value in model.encoder.pooler.parameters())
+        assert all(value.requires_grad for value in model.encoder.encoder.layer[1].parameters())
 
 
 def test_the_last_four_layers_start_with_equal_weights_and_fewer_are_told(tmp_path):
