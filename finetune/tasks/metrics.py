@@ -146,8 +146,8 @@ def metric_for(task: Task, asked: str | None = None) -> str:
     """
     kind, measures = kind_for(task), measures_for(task)
     name = asked or kind.usual(task.names)
-    find_metric(name)
     if viewed(name)[1] not in measures:
+        find_metric(name)
         labels = f" with the labels {some(list(task.names), SHOWN)}" if viewed(name)[1] in KINDS[task.kind].measures else ""
         raise UserError(f"{arg('metric', name)} is not for {task.kind}{labels}; choose from {', '.join(measures)}")
     return name

@@ -14,7 +14,8 @@ from torch import Tensor
 from adv import Method, Precision
 from finetune.config import Recipe
 from finetune.errors import Diverged
-from finetune.tasks.metrics import direction_of, metric_for
+from finetune.tasks import measures_for
+from finetune.tasks.metrics import metric_for, viewed
 from finetune.training.average import Average
 from finetune.training.bench import AUTOCAST, Bench
 from finetune.training.chosen import Chosen
@@ -68,7 +69,8 @@ class Training:
         self.steps = total_steps(bench.train, recipe)
         self.average = Average(self.model, recipe, self.steps)
         self.metric = metric or metric_for(bench.task)
-        self.chosen = Chosen(self.average.live, recipe, direction_of(self.metric) == "maximize")
+        direction = measures_for(bench.task)[viewed(self.metric)[1]].direction
+        self.chosen = Chosen(self.average.live, recipe, direction == "maximize")
         scaler = torch.amp.GradScaler(bench.device.type) if recipe.precision == "fp16" else None
         self.precision = Precision(dtype=AUTOCAST[recipe.precision], scaler=scaler)
         self.history: list[Epoch] = []
