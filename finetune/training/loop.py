@@ -91,9 +91,9 @@ class Training:
                 raise Diverged(f"the training loss is {loss} in epoch {number // per}")
             with self.average.swapped():
                 metrics = self._score()
-                if self.chosen.most:
-                    self.chosen.offer(number, metrics[self.metric])
-            epoch = Epoch(number, metrics, self.method.diagnostics(), loss, time.perf_counter() - began)
+                self.chosen.offer(number, metrics[self.metric])
+            diagnostics, spent = self.method.diagnostics(), time.perf_counter() - began
+            epoch = Epoch(number, metrics, diagnostics, loss, spent)
             if self.chosen.kept and number + 1 == self.recipe.epochs * per:
                 epoch = self._with_choice(epoch, began)
             self.history.append(epoch)

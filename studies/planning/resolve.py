@@ -70,8 +70,7 @@ class Job(Generic[P]):
             cut = f"; {arg('trials', self.trials)} ends before the last {len(first) - self.trials} of them"
             cut = cut if self.trials < len(first) else ""
             last = len(first) - 1
-            typed = self.request.typed
-            source = arg("start") if typed is None or "start" in typed else arg("config", typed["config"])
+            source = arg("start") if settings_of(self.request) is None else arg("config")
             which = "trial 1" if last == 1 else f"trials 1 to {last}"
             lines.append(f"trial 0 has the method's defaults, {which} the settings of {source}{cut}")
         return lines
@@ -87,12 +86,20 @@ def resolve(request: Request) -> list[Job[Plan]]:
     if aim.from_study is not None and len(aim.method) > 1:
         raise UserError(f"{arg('from_study', aim.from_study)}: a study has one method, so give one {arg('method')}")
     plans = [make_plan(method, request.data, recipe, aim.set, aim.space, aim.tune) for method in aim.method]
-    starts = starts_of(plans, read_starts(aim.start))
+    starts = starts_of(plans, read_starts(aim.start, settings_of(request)))
     task = request.data.task or task_name(request.data)
     jobs = [Job(request, plan, starts[plan.method], request.study_name(task, plan.method)) for plan in plans]
     for job in jobs:
         refuse_small_phase(job)
     return jobs
+
+
+def settings_of(request: Request) -> str | None:
+    """Where a configuration file gave the first starting point; None if it gave none."""
+    typed = request.typed
+    if typed is None or len(request.aim.start) == len(typed.get("start", ())):
+        return None
+    return f"{arg('config', typed['config'])}: settings"
 
 
 def refuse_small_phase(job: Job[Any]) -> None:

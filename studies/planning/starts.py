@@ -36,15 +36,19 @@ class Start:
         return self.settings.keys() <= plan.space.keys() | plan.fixed.keys()
 
 
-def read_starts(sources: Sequence[str | Mapping[str, Any]]) -> list[Start]:
+def read_starts(sources: Sequence[str | Mapping[str, Any]], first: str | None = None) -> list[Start]:
     """Read configurations from mappings, and from YAML or JSON files: a mapping of settings, a list of them, or a best.yaml.
+
+    Args:
+        sources: Mappings and paths.
+        first: Where the first one was given, if not here.
 
     Raises:
         UserError: A file is missing or has other content, or names an unknown method.
     """
     found: list[Start] = []
     for number, source in enumerate(sources, 1):
-        where = f"{arg('start')}: entry {number}"
+        where = first if first and number == 1 else f"{arg('start')}: entry {number}"
         found += read_file(source) if isinstance(source, str) else [read_entry(where, source)]
     return found
 

@@ -81,6 +81,9 @@ def test_a_start_within_an_epoch_that_is_evaluated_once(capsys: pytest.CaptureFi
     capsys.readouterr()
     assert search.run(["export", "--format", "python"]) == 0
     assert run_script(capsys.readouterr().out, capsys)[-1] == f"epoch 1: log_loss {found.value:.6f}"
+    for start in ("1", "2"):  # neither what begins earlier nor clean training
+        assert search.run([*SMALL, "--epochs", "3", "--trials", "1", "--set", f"start_epoch={start}", "--study", start]) == 0
+        assert study(start).get_trials()[0].intermediate_values[1] != found.value
 
 
 REFUSED = [

@@ -60,7 +60,7 @@ def test_settings_are_tried_first_and_those_that_are_not_searched_are_fixed(writ
     assert job.starts == [{"epsilon": 0.7, "start_epoch": 1, "weight_decay": 0.01}]
     assert job.plan.fixed == {"norm": "token", "combine": "sum"}
     assert job.plan.space["epsilon"].low == 0.1
-    assert as_options(job.notes([{}, {}])[0]).endswith("recipe.yaml")
+    assert as_options(job.notes([{}, {}])[0]).endswith("trial 1 the settings of --config")
 
 
 def test_what_is_given_beside_it_wins_and_is_said(write):
@@ -130,7 +130,7 @@ def test_values_are_those_of_yaml_1_2():
         ("metric: !!python/name:os.system", "cannot be read: could not determine a constructor"),
         ("method: fgm\nsettings: {epsilo: 1}", "fgm has no setting 'epsilo'; did you mean 'epsilon'?"),
         ("method: fgn\nsettings: {epsilon: 1}", "unknown method 'fgn'; did you mean 'fgm'?"),
-        ("method: fgm\nsettings: {epsilon: 99}", "epsilon 99 is outside the searched 0.05:5:log"),
+        ("method: fgm\nsettings: {epsilon: 99}", "recipe.yaml: settings: epsilon 99 is outside the searched 0.05:5:log"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_written(text, words, write, capsys, tmp_path, monkeypatch):

@@ -19,12 +19,6 @@ ROWS = Rows(["a"] * COUNT, None, np.arange(COUNT) % 2)
 TASK = Task("coins", "classification", ("no", "yes"), ROWS, ROWS, ROWS)
 
 
-@pytest.fixture(autouse=True)
-def _few_draws(monkeypatch):
-    """A tenth of a second each."""
-    monkeypatch.setattr("studies.running.luck.DRAWS", 160)
-
-
 def guesses(share, seed):
     """Logits that are right for about this share of the rows."""
     right = np.random.default_rng(seed).random(COUNT) < share
