@@ -10,6 +10,7 @@ from finetune.arguments import Line, arg
 from finetune.config import Data, Recipe
 from finetune.errors import UserError, first_line, near
 from finetune.words import listed
+from studies.planning.idle import idle_beside
 from studies.planning.plain_yaml import Loader
 
 # Values whose usual value depends on the model.
@@ -54,7 +55,8 @@ def with_config(given: dict[str, Any], groups: Iterable[str], known: Sequence[st
     given, lines = dict(given), list[Line]()
     path = str(given["config"])
     where = arg("config", path)
-    there = chosen(flat(read_config(path), groups, where, lines))
+    content = read_config(path)
+    there = chosen(flat(content, groups, where, lines), "recorded" in content)
     for name in there:
         if name == "config" or name not in (*known, "settings"):
             raise UserError(f"{where}: {name} is not an argument{hint(name, known)}")
@@ -137,14 +139,17 @@ def flat(content: dict[str, Any], groups: Iterable[str], where: str, lines: list
     return found
 
 
-def chosen(content: dict[str, Any]) -> dict[str, Any]:
-    """Without values that are the usual ones anyway: best.yaml has them all, also those that do nothing beside others.
+def chosen(content: dict[str, Any], recorded: bool) -> dict[str, Any]:
+    """Without values that are the usual ones anyway: best.yaml has them all.
 
-    What is usual for the built-in encoder alone counts as chosen.
+    What is usual for the built-in encoder alone counts as chosen. In a best.yaml, what does nothing beside others was drawn
+    for a trial in which it did nothing.
     """
     usual = {name: field.default for kind in (Data, Recipe) for name, field in kind.model_fields.items()}
     usual = {name: value for name, value in usual.items() if name not in BY_MODEL}
-    return {n: v for n, v in content.items() if n not in usual or several(v) != several(usual[n])}
+    idle = idle_beside({n: v for n, v in content.items() if n in Recipe.model_fields}) if recorded else set()
+    left = {name: value for name, value in content.items() if name not in idle}
+    return {n: v for n, v in left.items() if n not in usual or several(v) != several(usual[n])}
 
 
 def right(name: str, renamed: list[str]) -> str:

@@ -1,6 +1,6 @@
 """Settings of the recipe that would do nothing beside the others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finetune.arguments import arg
@@ -57,3 +57,16 @@ def _refuse_alike(recipe: Recipe, tune: Sequence[str]) -> None:
     if recipe.freeze_embeddings and recipe.freeze_layers and "freeze_layers" not in tune:
         what = f"{arg('freeze_layers', recipe.freeze_layers)}, which leaves the embeddings as they are, too"
         raise UserError(f"{arg('freeze_embeddings')} does nothing beside {what}")
+
+
+def idle_beside(values: Mapping[str, Any]) -> set[str]:
+    """Names of values that do nothing beside the others, as a trial of a search may have them.
+
+    Args:
+        values: Of a recipe; what is missing is as usual.
+    """
+    usual = {name: field.default for name, field in Recipe.model_fields.items()}
+    whole = usual | dict(values)
+    found = {name for name, (other, useful) in NEEDS.items() if whole[other] not in useful}
+    found |= {"multi_sample"} if whole["head_dropout"] == 0 else set()
+    return found | ({"freeze_embeddings"} if whole["freeze_layers"] else set())

@@ -178,3 +178,21 @@ def test_a_search_leaves_a_best_yaml_that_begins_another(write, capsys, tmp_path
 def test_own_loops_take_no_config():
     with pytest.raises(UserError, match="there is no argument 'config'"):
         studies.tune(lambda run: 0.0, epochs=2, config="recipe.yaml")
+
+
+def test_what_did_nothing_in_the_trial_of_a_best_yaml_is_left_out(write):
+    drawn = [
+        "average: none, half_life: 0.05",
+        "pooling: stock, multi_sample: 4",
+        "freeze_embeddings: true, freeze_layers: 2",
+        "pooling: max, head_dropout: 0.0, multi_sample: 4",
+        "loss: null, focal_gamma: 1.0",
+    ]
+    for text in drawn:
+        body = f"method: fgm\nrecipe: {{{text}}}\n"
+        with pytest.raises(UserError, match=r"only has an effect|does nothing"):
+            resolve(asked(write(body)))
+        [job] = resolve(asked(write(body + "recorded: {value: 0.5}\n")))
+        assert (job.plan.recipe.half_life, job.plan.recipe.multi_sample, job.plan.recipe.focal_gamma) == (0.02, 1, 2.0)
+        assert not job.plan.recipe.freeze_embeddings
+    assert asked(write("recipe: {average: ema, half_life: 0.05}\nrecorded: {value: 0.5}\n")).recipe.half_life == 0.05
