@@ -35,8 +35,10 @@ def refuse_beyond(plan: Plan, bench: Bench) -> None:
             what = f"{both} overlap in a model of {counted(layers, 'layer')}, and what starts anew must train"
             way = f"narrow a range, such as {arg('space', ranges)}" if layers > 1 else f"leave one out of {arg('tune')}"
             raise UserError(f"{what}: {way}")
+    said = [*bench.models.notes]
     update = most | ({"head_dropout": 0.1} if "head_dropout" in space else {})
     bench.models.look_at(plan.seed, plan.recipe.model_copy(update=update))
     heads = space.get("pooling")
     if isinstance(heads, CategoricalDistribution) and "cls" in heads.choices:  # of all heads the one that asks most
         bench.models.look_at(plan.seed, plan.recipe.model_copy(update=update | {"pooling": "cls"}))
+    bench.models.notes = said  # what was built here is not what the search trains

@@ -30,7 +30,9 @@ def test_what_is_tuned_is_searched_built_and_trained(bench):
     assert made.space["head_dropout"] == FloatDistribution(0.0, 0.5)
     first = {"pooling": "stock", "head_dropout": 0.1, "multi_sample": 1, "freeze_layers": 0, "reinit_layers": 0}
     assert {name: made.defaults()[name] for name in HEAD} == first
+    said = bench.notes
     refuse_unfit([made], bench)
+    assert bench.notes == said
     tuned = {"pooling": "max", "head_dropout": 0.3, "multi_sample": 4, "freeze_layers": 4, "reinit_layers": 2}
     method, recipe = made.build({"epsilon": 0.5, "start_epoch": 0} | tuned)
     assert {name: getattr(recipe, name) for name in HEAD} == tuned
