@@ -11,9 +11,10 @@ from optuna.trial import FrozenTrial
 
 from finetune.arguments import arg
 from finetune.machine import described
-from finetune.training.epoch import per_of, read, value_of, whole_epochs
+from finetune.training.epoch import read, value_of, whole_epochs
 from finetune.words import counted
 from studies.planning.identity import BASELINE, CONSTANT, KEY, MACHINE, VALIDATION
+from studies.planning.judged import evaluations_in
 from studies.planning.plan import Plan
 from studies.planning.resolve import Job
 from studies.planning.versions import made_under
@@ -126,7 +127,7 @@ class Life:
             self.objective.made_under = made_under(study.user_attrs[KEY], self.device)
         shown = self.shown(study)
         shown.write()
-        for line in self.expected(whole_epochs([read(epoch) for epoch in clean], per_of(self.mine["recipe"]))):
+        for line in self.expected(whole_epochs([read(epoch) for epoch in clean], evaluations_in(self.mine))):
             self.watch.screen.say(line)
         try:
             self.search(study, first, callbacks, shown)
@@ -152,7 +153,7 @@ class Life:
         running, plan, search = self.job.request.running, self.job.plan, self.mine["search"]
         explore, how = search["explore"], (running.sampler, search["pruner"], running.timeout, running.confirm)
         options = Options(self.job.trials, explore, plan.seed, *how)
-        prepare(study, options, plan.space, first, plan.fixed.get("start_epoch", 0), per_of(self.mine["recipe"]))
+        prepare(study, options, plan.space, first, plan.fixed.get("start_epoch", 0), evaluations_in(self.mine))
         watch = self.watch
 
         def on_finished(trial: FrozenTrial) -> None:

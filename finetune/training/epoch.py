@@ -1,6 +1,6 @@
 """Evaluations of a run: their numbers, what is known after each, and the value of the run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -65,11 +65,6 @@ def value_of(history: Sequence[Epoch], metric: str) -> float:
         0.7
     """
     return metrics_of(history)[metric]
-
-
-def per_of(recipe: Mapping[str, Any]) -> int:
-    """Evaluations in an epoch, by a stored recipe; older ones do not say, and own loops have one."""
-    return int(recipe.get("evals_per_epoch", 1))
 
 
 def gone(number: int, per: int) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from optuna.trial import TrialState
 
+from studies.planning.judged import score_in
 from studies.results.contenders import CONTROL, apart
 from studies.results.digits import shown
 from studies.results.further import CLEAN_ARM, ROWS, WINNER_ARM, Further, further_of
@@ -178,7 +179,7 @@ def confirmed_of(summary: Summary) -> Confirmed | None:
         seconds=relative_seconds(stage),
         passes=method_of(winner).cost().relative,
         smallest=matters,
-        score=str(summary.about["recipe"].get("score", "last")),
+        score=score_in(summary.about),
         early=early_runs(stage, summary.per),
         parts=taken_apart(summary, stage, seeds),
         compute=further.get("compute"),

@@ -93,7 +93,8 @@ def rounded(value: float, distribution: BaseDistribution) -> float:
 def limits(summary: Summary, name: str) -> tuple[float, float]:
     """The smallest and the largest allowed value of a setting, as far as it says."""
     if name == "start_epoch":  # the last epochs are for the attack to act
-        return 0.0, summary.about["recipe"]["epochs"] - 1 - 1 / summary.per
+        per = 1 if isinstance(summary.space.get(name), IntDistribution) else summary.per
+        return 0.0, summary.about["recipe"]["epochs"] - 1 - 1 / per
     for field in dataclasses.fields(METHODS[summary.about["method"]]):
         if field.name == name:
             low, high = field.metadata.get("low"), field.metadata.get("high")

@@ -7,6 +7,7 @@ from finetune.training.chosen import KEPT
 from finetune.training.epoch import gone, words
 from finetune.words import counted, listed
 from studies.planning.identity import VALIDATION
+from studies.planning.judged import score_in
 from studies.results.summary import Summary, settings_of
 from studies.results.trials import complete
 from studies.running.foreign import CHOSEN
@@ -20,7 +21,7 @@ def optimistic(summary: Summary) -> str | None:
     chosen, last = summary.baseline[-1].chosen, summary.baseline[-1]
     if chosen is None:
         return None
-    score = summary.about["recipe"]["score"]
+    score = score_in(summary.about)
     many = counted(len(summary.baseline), "evaluation")
     what = f"the best of {many}" if score == "best" else f"that of the mean weights of the best {KEPT[score]} of {many}"
     luck = summary.study.user_attrs.get(VALIDATION, {}).get("luck", {}).get(summary.metric)

@@ -15,10 +15,11 @@ from adv.core.settings import without_fraction
 from finetune.config import Recipe, checked
 from finetune.errors import UserError
 from finetune.tasks.metrics import part_of
-from finetune.training.epoch import Epoch, metrics_of, per_of, read, value_of, whole_epochs
+from finetune.training.epoch import Epoch, metrics_of, read, value_of, whole_epochs
 from spaces import Space
 from studies.planning.directions import SECOND
 from studies.planning.identity import BASELINE, CONSTANT, VALIDATION, identity_of
+from studies.planning.judged import evaluations_in
 from studies.results.broken import of_few_rows
 from studies.results.digits import gained, nothing_learned, places_of, shown
 from studies.results.idle import idle_settings
@@ -101,7 +102,7 @@ class Summary:
     @property
     def per(self) -> int:
         """Evaluations in an epoch."""
-        return per_of(self.about["recipe"])
+        return evaluations_in(self.about)
 
     @property
     def clean_epochs(self) -> list[float]:

@@ -24,7 +24,7 @@ from studies.planning.words import quoted, wide
 from studies.running.foreign import CHOSEN, CURVES, enqueued, is_table, taken_as_given, usable
 from studies.running.luck import Luck, luck_in
 from studies.running.predictions import leads, predictions_file, write_predictions
-from studies.running.prefix import prefix_key
+from studies.running.prefix import prefix_key, shared_counts
 from studies.running.split_error import validation, write_output
 from studies.running.two_metrics import Value, reached
 from studies.running.whole import write_whole
@@ -158,20 +158,19 @@ class Objective:
             UserError: Clean training fails.
         """
         record_file = self.prefix / "clean.json"
-        recipe = self.plan.recipe
-        last = (recipe.epochs - 1) * recipe.evals_per_epoch - 1  # before the last start that is searched
+        shared = [] if self.plan.tuned else shared_counts(self.plan)
         known = read_epochs(record_file) if self.reuse else []
         # A search without shared epochs stores the values but no snapshots.
-        if known and (self.plan.tuned or last < 1 or self.clean_file(last).exists()):
+        if known and all(self.clean_file(count).exists() for count in shared):
             return known
-        training = Training(self.bench, recipe, Clean(), self.metric)
+        training = Training(self.bench, self.plan.recipe, Clean(), self.metric)
         luck = Luck(training)
         try:
             with fitting(" in clean training"):
                 for epoch in training.epochs():
                     luck.look()
                     self.on_epoch(None, epoch)
-                    if self.reuse and not self.plan.tuned and 0 <= epoch.number < last:
+                    if self.reuse and epoch.number + 1 in shared:
                         training.save(self.clean_file(epoch.number + 1))
         except Diverged as error:
             raise UserError(f"clean training diverges ({error}): lower {arg('learning_rate')}") from None

@@ -10,6 +10,8 @@ from finetune.config import Recipe, checked
 from finetune.errors import UserError
 from finetune.tasks.own_metric import SOURCE
 from finetune.training.bench import Bench
+from finetune.training.epoch import clean_until
+from studies.planning.plan import Plan
 from studies.planning.versions import versions
 
 # The folder in ``out`` that all studies share.
@@ -48,6 +50,19 @@ def key_of(
         *([] if recipe.score == "last" else [metric]),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def shared_counts(plan: Plan) -> list[int]:
+    """After how many clean evaluations their state is kept: with several in an epoch, those from which a trial may begin.
+
+    With one, after every epoch before the last start that is searched by default: other methods may begin there.
+    """
+    recipe, start = plan.recipe, plan.space.get("start_epoch")
+    if recipe.evals_per_epoch == 1:
+        return list(range(1, recipe.epochs - 1))
+    fixed = plan.fixed.get("start_epoch", 0)
+    low, high = (getattr(start, end, fixed) for end in ("low", "high"))
+    return [count for count in range(clean_until(low, recipe), clean_until(high, recipe) + 1) if count > 0]
 
 
 def prefix_keys(about: dict[str, Any], accepted: Iterable[dict[str, str]] = ()) -> set[str]:

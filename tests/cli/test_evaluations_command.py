@@ -47,7 +47,9 @@ def test_evaluations_within_epochs_from_the_search_to_the_script(capsys: pytest.
     assert [sorted(trial.intermediate_values) for trial in found] == [[0, 1, 2, 3]] * 3
     assert {trial.params["start_epoch"] for trial in found} == {0.5, 1.0}
     # Without shared clean evaluations: the same values.
-    assert {path.name for path in Path("runs/prefix").rglob("clean-*.safetensors")} == {"clean-1.safetensors"}
+    assert {path.name for path in Path("runs/prefix").rglob("clean-*.safetensors")} == {
+        f"clean-{n}.safetensors" for n in (1, 2)
+    }
     assert search.run([*args, "--study", "apart", "--no-prefix-reuse"]) == 0
     assert [trial.intermediate_values for trial in study("apart").get_trials()] == [t.intermediate_values for t in found]
     summary = summarise(study())

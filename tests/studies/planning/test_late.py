@@ -11,6 +11,7 @@ from studies.planning.late import start_range
 from studies.planning.ranges import parse_range
 from studies.planning.starts import Start, point_of
 from studies.running.few_steps import highest
+from studies.running.prefix import shared_counts
 
 
 def plan(per, method="fgm", epochs=4, **options):
@@ -90,3 +91,21 @@ def test_the_dearest_corner_has_the_largest_numbers():
     choices = CategoricalDistribution((8, 64, 32)), CategoricalDistribution(("none", "ema"))
     assert [highest(each) for each in choices] == [64, "none"]
     assert highest(IntDistribution(1, 7)) == 7
+
+
+@pytest.mark.parametrize(
+    ("per", "options", "counts"),
+    [
+        (1, {}, [1, 2]),
+        (1, {"sets": ["start_epoch=1"]}, [1, 2]),  # other methods may begin after two
+        (1, {"epochs": 1}, []),
+        (2, {}, [1, 2, 3, 4, 5]),
+        (2, {"sets": ["start_epoch=1.75"]}, [3]),
+        (2, {"sets": ["start_epoch=0"]}, []),
+        (4, {"ranges": ["start_epoch=0.5:1"]}, [2, 3, 4]),
+        (3, {"method": "freeat"}, [1, 2, 3, 4, 5, 6]),
+        (2, {"method": "none"}, []),
+    ],
+)
+def test_clean_states_are_kept_where_a_trial_may_begin(per, options, counts):
+    assert shared_counts(plan(per, **options)) == counts

@@ -10,6 +10,7 @@ from optuna.trial import TrialState, create_trial
 from adv import METHODS
 from finetune.config import Recipe
 from studies.planning.identity import BASELINE, VALIDATION
+from studies.planning.judged import evaluations_in, score_in
 from studies.report.panels.epochs import draw, finding
 from studies.results.budgets import spending
 from studies.results.careful import careful
@@ -139,3 +140,16 @@ def test_clean_training_still_rises_if_its_last_epoch_is_better_than_those_befor
     if rises:
         assert "0.8000, then 0.9000" in said[0]
         assert "6-epochs" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "recipe", "found"),
+    [
+        ({"task": "reviews"}, {"evals_per_epoch": 3, "score": "soup"}, (3, "soup")),
+        ({"task": "reviews"}, {}, (1, "last")),  # an older study
+        ({"loop": "train"}, {"evals_per_epoch": 3, "score": 0.5}, (1, "last")),  # names of the loop's own
+    ],
+)
+def test_what_an_identity_says_about_evaluations(data, recipe, found):
+    about = {"data": data, "recipe": recipe}
+    assert (evaluations_in(about), score_in(about)) == found

@@ -198,7 +198,10 @@ def test_a_pruned_trial_keeps_what_it_measured(bench: Bench, tmp_path: Path) -> 
     assert [epoch["attacked"] for epoch in trial.user_attrs["diagnostics by epoch"]] == [4, 4, 4]
     kept = trial.user_attrs["metrics by epoch"]
     assert [epoch["accuracy"] for epoch in kept] == [curve(trial)[number] for number in range(3)]
-    assert {tuple(epoch) for epoch in kept} == {("accuracy", "macro_f1", "micro_f1", "mcc", "log_loss", "qwk")}
+    assert {tuple(epoch) for epoch in kept} == {tuple(trial.user_attrs["metrics"])}
+    assert {"accuracy", "macro_f1", "micro_f1", "weighted_f1", "mcc", "log_loss", "qwk"} <= trial.user_attrs[
+        "metrics"
+    ].keys()
 
 
 def test_searched_recipe_parameters_reach_the_training(bench: Bench, tmp_path: Path) -> None:

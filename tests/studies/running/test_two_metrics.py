@@ -1,6 +1,7 @@
 """Trials of two metrics, read by the first; samplers and trials that the search did not make."""
 
 import math
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -23,6 +24,8 @@ def test_seconds_are_those_of_all_epochs_and_a_metric_is_that_of_the_last():
     history = [Epoch(n, {"accuracy": 0.7 + n / 10}, {}, None, 1.25) for n in range(3)]
     assert reached(history, "seconds") == 3.75
     assert reached(history, "accuracy") == pytest.approx(0.9)
+    chosen = replace(history[-1], scored={"accuracy": 0.95}, chosen=(0,))  # the evaluations that the first metric chose
+    assert reached([*history[:-1], chosen], "accuracy") == 0.95
 
 
 def test_the_stored_trial_stays_as_it_is():
