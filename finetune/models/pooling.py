@@ -206,11 +206,13 @@ def states_of(encoder: Any, last: int, **inputs: Any) -> list[Tensor]:
 
 def first_sees_all(encoder: Any) -> bool:
     """Whether the first token's state depends on the last token: in a model that generates text, it does not."""
-    inputs = few_tokens(encoder)
+    inputs, training = few_tokens(encoder), encoder.training
+    encoder.eval()  # dropout would make any two passes differ
     other = inputs["input_ids"].clone()
     other[:, -1] = other[:, 1]
     with torch.no_grad():
         one, two = (encoder(**inputs | {"input_ids": ids}).last_hidden_state[:, 0] for ids in (inputs["input_ids"], other))
+    encoder.train(training)
     return not torch.equal(one, two)
 
 

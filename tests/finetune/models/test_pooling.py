@@ -6,7 +6,7 @@ import transformers
 from helpers.small_tasks import assert_same_state
 from torch.nn import functional as F
 
-from finetune.models.pooling import Pooled
+from finetune.models.pooling import Pooled, first_sees_all
 
 SHAPE = {"vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 5, "num_attention_heads": 2, "intermediate_size": 32}
 ENCODERS = {
@@ -182,3 +182,11 @@ def test_checkpointing_reaches_the_encoder_and_changes_no_gradient():
     assert_same_state(*gradients)
     model.activation_checkpointing_disable()
     assert not model.is_activation_checkpointing
+
+
+def test_dropout_does_not_hide_that_a_first_token_is_blind():
+    shape = {"vocab_size": 60, "n_embd": 16, "n_layer": 1, "n_head": 2}
+    causal = transformers.GPT2Model(transformers.GPT2Config(**shape)).train()
+    assert not first_sees_all(causal)
+    assert first_sees_all(encoder("Roberta").train())
+    assert causal.training
