@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from finetune.tasks.own_metric import SOURCE
 from studies.planning.identity import completed
 from studies.planning.versions import changes
 from studies.results.several import Row, row_of
 from studies.results.summary import Summary
 
 # Fields of an identity that decide what a value means, besides the data and the recipe.
-DECIDE = ("metric", "direction", "model fingerprint")
+DECIDE = ("metric", "direction", SOURCE, "model fingerprint")
 WORDS = ("better", "worse", "not separable")
 
 

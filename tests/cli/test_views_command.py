@@ -6,6 +6,7 @@ from pathlib import Path
 import optuna
 import pytest
 from helpers.refusals import SMALL, assert_said, refused, rows
+from helpers.small_tasks import METRICS_OF_CLASSES
 from rich.console import Console
 
 import search
@@ -15,7 +16,7 @@ from studies.report.terminal import print_summary
 ASKED = ["--method", "fgm", "--train-file", "rows.csv", *SMALL, "--epochs", "2"]
 VIEWED = [*ASKED, "--metric", "robust_macro_f1", "--record", "noisy"]
 OTHERS = ["macro_f1", "noisy_macro_f1"]
-KIND = ["accuracy", "macro_f1", "micro_f1", "mcc", "log_loss", "qwk"]
+KIND = [*METRICS_OF_CLASSES]
 
 
 @pytest.fixture(scope="module")

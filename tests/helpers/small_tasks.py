@@ -16,6 +16,12 @@ from finetune.training.bench import Bench
 from finetune.training.loop import Training
 from finetune.training.snapshot import model_tensors, optimiser_tensors
 
+# In the order in which a run reports them.
+METRICS_OF_CLASSES = (
+    *("accuracy", "macro_f1", "micro_f1", "weighted_f1", "mcc", "log_loss"),
+    *("roc_auc", "average_precision", "qwk"),
+)
+
 
 @cache
 def reviews_task():

@@ -226,6 +226,16 @@ def test_a_label_that_no_row_or_every_row_has_is_left_out_where_it_has_no_score(
     assert (alone["roc_auc"], alone["average_precision"], alone["lrap"]) == (0.5, none, 1)
 
 
+def test_a_text_without_labels_for_which_none_is_predicted_is_right():
+    labels, output = np.array([[0.0, 0], [0, 0], [1, 0]]), np.array([[-1.0, -1], [-1, 1], [1, 1]])
+    found = {name: METRICS[name].kinds["multilabel"].score(labels, output) for name in SCORES}
+    assert found["samples_f1"] == pytest.approx((1 + 0 + 2 / 3) / 3)
+    assert found["micro_f1"] == pytest.approx(2 / 4)
+    assert (found["subset_accuracy"], found["hamming_loss"]) == pytest.approx((1 / 3, 2 / 6))
+    nothing = METRICS["weighted_f1"].kinds["multilabel"].score(labels[:2], output[:2])
+    assert nothing == 0
+
+
 def test_each_label_has_its_f1():
     labels, output = np.array([[1.0, 0, 1], [1, 0, 0]]), np.array([[1.0, 1, 1], [-1, -1, 1]])
     found = evaluate(labels_task(), labels, output)
