@@ -7,11 +7,11 @@ import pytest
 import torch
 import transformers
 from helpers.saved_families import folder_of
-from helpers.small_tasks import train
+from helpers.small_tasks import assert_same_state, history_of, state_of, train
 from helpers.tagged_sentences import TAGS, tokens_task
 from seqeval.metrics import f1_score
 
-from adv import FGM, R3F, Clean
+from adv import FGM, R3F, SMART, Clean
 from finetune.config import Recipe
 from finetune.data.noise import noisy
 from finetune.data.windows import words_of
@@ -21,6 +21,7 @@ from finetune.models.tiny import tiny_tokenizer
 from finetune.tasks.entities import NO_WORD
 from finetune.training.bench import Bench
 from finetune.training.keep import keep
+from finetune.training.loop import Training
 from finetune.training.steps import epoch_steps
 
 FAST = {"learning_rate": 1e-2, "max_length": 8, "batch_size": 8}
@@ -129,6 +130,21 @@ def test_micro_batches_have_the_gradient_of_the_whole_batch(method):
         gradients.append({name: p.grad.clone() for name, p in model.named_parameters()})
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_a_run_in_micro_batches_of_windows_goes_on_bit_for_bit(tmp_path):
+    recipe = Recipe(epochs=2, gradient_accumulation=2, loss="focal", class_weights="balanced", **FAST)
+    bench = Bench(tokens_task(), recipe)
+    whole = Training(bench, recipe, SMART(start_epoch=1))
+    for epoch in whole.epochs():
+        whole.save(tmp_path / f"{epoch.number}")
+    again = Training(bench, recipe, SMART(start_epoch=1))
+    assert again.load(tmp_path / "0")
+    list(again.epochs())
+    assert_same_state(state_of(again), state_of(whole))
+    assert history_of(again) == history_of(whole)
+    shared = Training(bench, recipe, FGM(start_epoch=1))
+    assert next(shared.epochs()).metrics == whole.history[0].metrics
 
 
 def test_tokenisers_and_models_that_cannot_tag_words_are_refused(tmp_path, monkeypatch):
