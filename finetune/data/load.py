@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +138,9 @@ def check_columns(tables: dict[str, Table], data: Data, without: set[str]) -> No
 def headless(table: Table) -> str:
     """The end of a message if the file's first line looks like a row: a column name recurs as a value of its column."""
     if any(name.strip() and values.count(name) > 1 for name, values in table.items()):
-        return f"; the first line of {table.file} looks like a row: a header with column names is needed"
+        apart = any(line > before + 1 for before, line in pairwise(table.lines))
+        way = f"; for words with tags, an empty line after each sentence, give {arg('kind', 'tokens')}" if apart else ""
+        return f"; the first line of {table.file} looks like a row: a header with column names is needed{way}"
     return ""
 
 

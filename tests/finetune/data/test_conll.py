@@ -179,3 +179,16 @@ def test_a_test_file_may_have_no_tags(tmp_path):
     assert (task.kind, task.test.labelled, task.test.texts) == ("tokens", False, ["ada met", "bob"])
     assert any("test.conll has no column 'label'" in line for line in task.notes)
     assert any("read as words without tags" in line for line in task.notes)
+
+
+def test_words_with_plain_tags_are_read_if_told_and_the_message_says_so(tmp_path):
+    text = conll([(["a", "cat", "sat"], ["DT", "NN", "VB"])] * 12)
+    with pytest.raises(UserError, match=r"looks like a row.*for words with tags, .*give kind='tokens'"):
+        read_task(tmp_path, text)
+    for given, metric in (({"kind": "tokens"}, None), ({}, "token_accuracy")):
+        assert read_task(tmp_path, text, metric, **given).names == ("DT", "NN", "VB")
+
+
+def read_task(tmp_path, text, metric=None, **data):
+    (tmp_path / "train.tsv").write_text(text)
+    return load_task(Data(data=str(tmp_path), **data), metric)

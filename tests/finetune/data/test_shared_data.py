@@ -40,3 +40,14 @@ def test_part_of_banking10_is_stratified():
     whole = np.bincount(load_task(Data(data=str(FOLDER / "banking10"))).train.labels)
     assert counts.sum() == 100
     np.testing.assert_allclose(counts, whole / whole.sum() * 100, atol=1)
+
+
+def test_wnut17():
+    task = load_task(Data(data=str(FOLDER / "wnut17"), max_validation_rows=100))
+    assert sizes(task) == (3394, 100, 1287)
+    assert (task.kind, len(task.names), task.names[0]) == ("tokens", 13, "O")
+    counts = [int((rows.labels == task.names.index("B-person")).sum()) for rows in (task.train, task.test)]
+    assert counts == [660, 429]
+    assert len(np.unique(task.validation.labels)) == 14
+    (line,) = task.notes
+    assert line.startswith("train.tsv, dev.tsv and test.tsv are read as words with tags")
