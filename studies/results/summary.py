@@ -11,7 +11,7 @@ from optuna.distributions import json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
 from adv import METHODS, SettingError
-from adv.core.settings import without_fraction
+from adv.core.settings import DECIMALS, without_fraction
 from finetune.config import Recipe, checked
 from finetune.errors import UserError
 from finetune.tasks.metrics import part_of
@@ -194,10 +194,14 @@ class Summary:
 
 
 def settings_of(trial: FrozenTrial, about: dict[str, Any]) -> dict[str, Any]:
-    """Fixed and searched settings of a trial; a start without a fraction is a whole number."""
+    """Fixed and searched settings of a trial; a start has six decimals, and is whole if they are 0."""
     settings = dict(about["fixed"]) | trial.params
     start = settings.get("start_epoch")
-    return settings | ({"start_epoch": without_fraction(start)} if isinstance(start, float) and math.isfinite(start) else {})
+    return settings | (
+        {"start_epoch": without_fraction(round(start, DECIMALS))}
+        if isinstance(start, float) and math.isfinite(start)
+        else {}
+    )
 
 
 def parted(trial: FrozenTrial, about: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

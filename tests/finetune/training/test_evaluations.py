@@ -119,6 +119,15 @@ def test_a_start_after_an_evaluation_begins_exactly_there(bench, evaluations):
         assert clean_until(method.start_epoch, recipe) == min(number, 2 * evaluations - 1)
 
 
+@pytest.mark.parametrize("start", [5 * 0.3333333333, 1.666667, 5 / 3])
+def test_a_third_is_a_third_however_it_is_written(bench, start):
+    """As the search draws it, as best.yaml has it, as a user computes it."""
+    recipe = many(3)
+    kinds = [{type(step.method).__name__ for step in part} for part in steps_of(bench, recipe, FGM(start_epoch=start))]
+    assert kinds == [{"Clean"}] * 5 + [{"FGM"}]
+    assert clean_until(start, recipe) == 5
+
+
 def test_a_part_in_which_the_attack_begins_tells_of_its_steps(bench):
     training = train(bench, many(1), FGM(start_epoch=1.4))
     assert [epoch.diagnostics.get("attacked") for epoch in training.history] == [None, 3.0]

@@ -1,6 +1,7 @@
 """What is said of studies with several evaluations in an epoch, and of runs that are scored by chosen ones."""
 
 import itertools
+import math
 
 import pytest
 from helpers.plain_studies import plain_study
@@ -104,6 +105,10 @@ def test_a_start_that_is_whole_is_a_whole_number_among_the_settings():
     summary = summarise(study("best", [(1.0, [4], 0.82), (0.5, [4], 0.8)]))
     starts = [settings_of(trial, summary.about)["start_epoch"] for trial in summary.trials]
     assert [(type(start), start) for start in starts] == [(int, 1), (float, 0.5)]
+    for stored, shown in ((5 * 0.3333333333, 1.666667), (3 * 0.3333333333, 1), (math.nan, math.nan), ("late", "late")):
+        trial = create_trial(params={}, distributions={}, value=0.5)
+        trial.params = {"start_epoch": stored}
+        assert settings_of(trial, summary.about)["start_epoch"] == pytest.approx(shown, nan_ok=True)
 
 
 def test_epochs_are_counted_where_evaluations_are_stored():
