@@ -8,14 +8,14 @@ import torch
 from helpers.saved_families import folder_of
 from helpers.small_tasks import assert_same_state, history_of, numbers_task, reviews_task, state_of, train
 
-from adv import AWP, FGM, SMART
+from adv import AWP, FGM
 from adv.core.compiled import is_compiled
 from finetune.config import Recipe
 from finetune.errors import UserError
 from finetune.models import computing
 from finetune.training.bench import Bench
+from finetune.training.groups import adamw
 from finetune.training.keep import keep
-from finetune.training.loop import Training
 from studies.checking.meter import peak_bytes
 
 AGAIN = {"gradient_checkpointing": True}
@@ -27,9 +27,7 @@ def deep(tmp_path_factory):
     return str(folder_of(tmp_path_factory.mktemp("deep") / "bert", num_hidden_layers=4))
 
 
-@pytest.mark.parametrize(
-    "method", [partial(FGM, start_epoch=1), partial(AWP, attack="fgm"), SMART], ids=["fgm", "awp", "smart"]
-)
+@pytest.mark.parametrize("method", [partial(FGM, start_epoch=1), partial(AWP, attack="fgm")], ids=["fgm", "awp"])
 def test_a_run_is_the_same_bit_for_bit(deep, method):
     task = reviews_task()
     runs = []
@@ -65,7 +63,7 @@ def test_a_model_that_cannot_is_refused_when_it_is_read(family, tmp_path):
     Bench(reviews_task(), Recipe(model=folder))
 
 
-@pytest.mark.parametrize("family", ["DebertaV2", "ModernBert", "GPT2", "Bart"])
+@pytest.mark.parametrize("family", ["GPT2", "Bart"])
 def test_other_families_can(family, tmp_path):
     recipe = Recipe(model=str(folder_of(tmp_path / "model", family)), **AGAIN)
     model = Bench(reviews_task(), recipe).model_for(recipe)
@@ -90,28 +88,25 @@ def traced(monkeypatch):
 COMPILED = {"compile": True}
 
 
-def test_a_compiled_run_is_the_same_with_the_names_of_a_plain_one(traced, tmp_path):
-    task, runs = numbers_task(1), []
-    for more in ({}, COMPILED):
-        recipe = Recipe(epochs=2, batch_size=32, layer_decay=0.8, **more)
-        bench = Bench(task, recipe, ("robust",))
-        runs.append(train(bench, recipe, FGM(start_epoch=1)))
-    plain, compiled = runs
-    assert is_compiled(compiled.model)
-    assert not is_compiled(plain.model)
-    assert state_of(compiled).keys() == state_of(plain).keys()
-    for name, value in state_of(plain).items():
-        torch.testing.assert_close(state_of(compiled)[name], value, rtol=1e-4, atol=1e-5)
-    for one, other in zip(plain.history, compiled.history, strict=True):
-        assert other.metrics == pytest.approx(one.metrics, rel=1e-3)
+def test_a_compiled_model_has_the_names_predictions_gradients_and_files_of_a_plain_one(traced, tmp_path):
+    one, other = Recipe(layer_decay=0.8), Recipe(layer_decay=0.8, **COMPILED)
+    bench, plain = Bench(numbers_task(1), other, ("robust",)), Bench(numbers_task(1), one)
+    model, expected = bench.model_for(other), plain.model_for(one)
+    assert is_compiled(model)
+    assert not is_compiled(expected)
+    assert list(model.state_dict()) == list(expected.state_dict())
+    rates = [[group["initial_lr"] for group in adamw(made, one).param_groups] for made in (model, expected)]
+    assert rates[0] == rates[1]
+    found = bench.score(model, bench.validation, bench.task.validation, other)
+    assert found["rmse"] == pytest.approx(plain.score(expected, plain.validation, plain.task.validation, one)["rmse"])
     # The attack of the view is seen by no compiled code: it would score texts as they are.
-    last = compiled.history[-1].metrics
-    assert last["robust_rmse"] > last["rmse"]
-    compiled.save(tmp_path / "run.safetensors")
-    resumed = Training(bench, recipe, FGM(start_epoch=1))
-    assert resumed.load(tmp_path / "run.safetensors")
-    assert_same_state(state_of(resumed), state_of(compiled))
-    assert keep(bench, compiled.model, tmp_path) == []  # units are written into the last layer, which is watched for that
+    assert found["robust_rmse"] > found["rmse"]
+    batch = bench.train.batch(np.arange(8), bench.device)
+    for made in (model, expected):  # an attack runs uncompiled; nobody is warned of what a line says
+        FGM().backward(made.eval(), batch)
+    for p, q in zip(model.parameters(), expected.parameters(), strict=True):
+        assert torch.equal(p.grad, q.grad)
+    assert keep(bench, model, tmp_path) == []  # units are written into the last layer, which is watched for that
     assert [note for note in bench.notes if note.startswith("compile=True: clean epochs and scores run compiled; attacked")]
 
 
