@@ -25,7 +25,10 @@ def optimistic(summary: Summary) -> str | None:
     many = counted(len(summary.baseline), "evaluation")
     what = f"the best of {many}" if score == "best" else f"that of the mean weights of the best {KEPT[score]} of {many}"
     luck = summary.study.user_attrs.get(VALIDATION, {}).get("luck", {}).get(summary.metric)
-    by = "" if luck is None else f", by about {summary.shown(luck)} for clean training (over draws of the validation rows)"
+    size = (
+        None if luck is None else f"about {summary.shown(luck)}" if luck > 0.5 * 10**-summary.places else "hardly anything"
+    )
+    by = "" if size is None else f", by {size} for clean training (over draws of the validation rows)"
     where = f" after {words(chosen[0], summary.per)}" if score == "best" else ""
     clean = (
         f"clean training has {summary.shown(summary.clean)}{where}, {summary.shown(last.metrics[summary.metric])} at the end"

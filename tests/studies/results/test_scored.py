@@ -101,6 +101,12 @@ def test_the_optimism_is_told_with_its_size_where_that_is_known(score, words):
         assert summary.clean == (0.8 if score == "best" else 0.81)
 
 
+@pytest.mark.parametrize("luck", [0.0, -0.0002, 0.00004])
+def test_optimism_that_cannot_be_seen_has_no_size(luck):
+    attrs = {VALIDATION: {"rows": 600, "error": {}, "luck": {"accuracy": luck}}}
+    assert "by hardly anything for clean training" in optimistic(summarise(study("best", [(1.0, [4], 0.82)], attrs)))
+
+
 def test_a_start_that_is_whole_is_a_whole_number_among_the_settings():
     summary = summarise(study("best", [(1.0, [4], 0.82), (0.5, [4], 0.8)]))
     starts = [settings_of(trial, summary.about)["start_epoch"] for trial in summary.trials]
