@@ -64,6 +64,16 @@ class Ordinal(Classification):
         notes.append(f"{label_columns([column])}: {steps}, trained as {WHY[self.form(data)]}{way}")
         return Labels(names, found | {name: np.full(tables[name].rows, -1) for name in unlabelled}, tuple(notes))
 
+    def strata(self, labels: Array) -> Array:
+        """Classes; one with a single row joins the nearest other, for a split needs two rows of each."""
+        found, counts = labels.copy(), np.bincount(labels[labels >= 0])
+        there = np.flatnonzero(counts)
+        for rank in there[counts[there] == 1]:
+            others = there[there != rank]
+            if len(others):
+                found[labels == rank] = found[labels == others[np.abs(others - rank).argmin()]][0]
+        return found
+
     def ranks(self, output: Array) -> Array:
         """The predicted class numbers (rows,)."""
         raise NotImplementedError

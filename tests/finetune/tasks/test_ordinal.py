@@ -13,6 +13,7 @@ from sklearn import metrics
 from adv import FGM
 from finetune.config import Data, Recipe, checked
 from finetune.data.load import load_task
+from finetune.data.parts import split
 from finetune.errors import UserError
 from finetune.tasks import KINDS, kind_for
 from finetune.tasks.metrics import METRICS, constant_guess, evaluate
@@ -192,6 +193,15 @@ def test_the_constant_guess_is_the_middle_or_the_most_frequent_class(form):
 def test_rows_are_spread_over_splits_by_class(tmp_path):
     task = read(tmp_path, [1, 1, 1, 2, 3], max_train_rows=10)
     assert np.bincount(task.train.labels).tolist() == [6, 2, 2]
+
+
+def test_a_class_with_one_row_joins_its_neighbour_when_rows_are_spread():
+    labels = np.array([0, 1, 1, 1, 2, 2, 4])
+    assert KINDS["ordinal"].strata(labels).tolist() == [1, 1, 1, 1, 2, 2, 2]
+    assert KINDS["ordinal"].strata(np.array([0, 1])).tolist() in ([0, 0], [1, 1], [1, 0])
+    many = np.array([0, *[1] * 40, *[2] * 20, *[3] * 20])
+    _, out = split(Rows([str(n) for n in range(81)], None, many), "ordinal", 20)
+    assert np.abs(np.bincount(out.labels, minlength=4)[1:] - [10, 5, 5]).max() <= 1
 
 
 @pytest.mark.parametrize("form", FORMS)
