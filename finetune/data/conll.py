@@ -27,7 +27,7 @@ COMMENT = re.compile(r"#\s|#(begin|end) document|#$")
 # Usual columns of tables.
 WORD, TAG = "text", "label"
 SHOWN = 60
-PAIR = 2
+PAIR, NUMBERED = 2, 3
 IS, ARE = " is read as ", " are read as "
 READ = "is read as words with tags"
 
@@ -100,7 +100,8 @@ def looks_tagged(text: str, delimiter: str | None) -> bool:
     inner = [end for end in found.ends if 0 < end < len(found.cells)]
     if len(widths) != 1 or widths == {1} or not inner:
         return False
-    tags = [cells[-1] for cells in found.cells]
+    tag = usual_columns(found, widths.pop())[1]
+    tags = [cells[tag - 1] for cells in found.cells]
     return any(_marked(part) for part in (tags, tags[1:]))
 
 
@@ -169,7 +170,7 @@ def columns_of(found: Lines, width: int, name: str, data: Data) -> tuple[int, in
     universal = width == UNIVERSAL and all(
         NUMBER.fullmatch(cells[0]) or NO_WORD.fullmatch(cells[0]) for cells in found.cells
     )
-    usual = (UNIVERSAL_WORD, UNIVERSAL_TAG) if universal else (1, width)
+    usual = (UNIVERSAL_WORD, UNIVERSAL_TAG) if universal else usual_columns(found, width)
     asked = [("text_column", data.text_column, WORD), ("label_column", data.label_column[0], TAG)]
     numbers = []
     for (argument, given, default), column in zip(asked, usual, strict=True):
@@ -185,6 +186,26 @@ def columns_of(found: Lines, width: int, name: str, data: Data) -> tuple[int, in
     if numbers[0] == numbers[1]:
         raise UserError(f"{arg('label_column', str(numbers[1]))} is already the column of the words in {name}; name another")
     return numbers[0], numbers[1], universal
+
+
+def usual_columns(found: Lines, width: int) -> tuple[int, int]:
+    """The first column and the last, if nothing says otherwise.
+
+    If the first column numbers the words of each sentence from 1 (or 0), the second is the word, and the first one behind
+    it that has tags such as O and B-person is the tag: in GermEval 2014 the last one holds the entities inside others.
+    """
+    starts = [start for start, end in zip([0, *found.ends], found.ends, strict=False) if start < end]
+    runs = list(zip(starts, [*starts[1:], len(found.cells)], strict=True))
+    if width < NUMBERED or not any(
+        all(
+            [cells[0] for cells in found.cells[start:end]] == [str(first + n) for n in range(end - start)]
+            for start, end in runs
+        )
+        for first in (0, 1)
+    ):
+        return 1, width
+    tagged = (column for column in range(3, width + 1) if _marked([cells[column - 1] for cells in found.cells]))
+    return 2, next(tagged, width)
 
 
 def _header(found: Lines, tag: int) -> int | None:

@@ -13,7 +13,7 @@ from finetune.data.delimited import TAB, Reading, Unfit, readings, usual
 from finetune.data.hub import read_hub, read_parquet, read_saved
 from finetune.data.jsonrows import read_json
 from finetune.data.quotes import ENDS
-from finetune.data.splits import ANY, FORMATS, NAMED, choose, files_of, format_of
+from finetune.data.splits import FORMATS, LOOSE, NAMED, choose, files_of, format_of
 from finetune.data.tagged import TAG_COLUMNS, WORD_COLUMNS
 from finetune.errors import UserError
 from finetune.tasks.table import Table, joined
@@ -135,7 +135,7 @@ def read_sentences(
         raise UserError(f"{arg('kind', data.kind)}: {what}; give {path.name} a suffix such as .csv or .tsv")
     sure = set[Path]()
     if data.kind in (None, "tokens"):
-        sure = {path for path in by_suffix if format_of(path) != ANY}
+        sure = {path for path in by_suffix if format_of(path) not in LOOSE}
         sure |= {path for path, text in texts.items() if looks_tagged(text, data.delimiter)}
         if sure & set(splits.get("train", ())) or data.kind == "tokens":
             # A test file without tags is not sure by itself.
@@ -152,8 +152,9 @@ def read_sentences(
 
 def tabled(text: str, data: Data) -> bool:
     """Whether the first line has the names of the text and label columns, so that the file is a table."""
-    header = {cell.strip(" \"'") for cell in re.split(r"[,;|\t]", ENDS.split(text, maxsplit=1)[0])}
-    return bool(header & {data.text_column, *WORD_COLUMNS}) and bool(header & {*data.label_column, *TAG_COLUMNS})
+    header = {cell.strip(" \"'").lower() for cell in re.split(r"[,;|\t]", ENDS.split(text, maxsplit=1)[0])}
+    words, tags = ({name.lower() for name in names} for names in ((data.text_column,), data.label_column))
+    return bool(header & {*words, *WORD_COLUMNS}) and bool(header & {*tags, *TAG_COLUMNS})
 
 
 def check_file(path: Path) -> None:

@@ -15,6 +15,7 @@ from finetune.data.files import read_tables
 from finetune.data.labels import clean, keep_for_prediction, kind_of
 from finetune.data.parts import put_aside, subset
 from finetune.data.reviews import LABELS, reviews
+from finetune.data.word_rows import gathered
 from finetune.errors import UserError, near
 from finetune.own_name import short_name
 from finetune.tasks.cells import text
@@ -65,7 +66,7 @@ def _load(data: Data, metric: str | None) -> Task:
         return built_in(data)
     told: list[str] = []
     data = tagged.asked(data, metric)
-    tables = read_tables(data, told)
+    tables, data = gathered(read_tables(data, told), data, told)
     data = tagged.found(tables, data, told)
     without = keep_for_prediction(tables, data.label_column, None, told)
     check_columns(tables, data, without)

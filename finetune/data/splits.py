@@ -20,7 +20,9 @@ TABLES = {
 # Files of words with their tags.
 TAGGED = (".conll", ".conllu", ".bio", ".bio2", ".iob", ".iob2", ".iobes", ".bioes", ".bilou", ".bmes", ".ner")
 ANY = ".txt"
-FORMATS = TABLES | dict.fromkeys((*TAGGED, ANY), "words")
+# Suffixes that name a split, as in eng.testa; like .txt they say nothing of the format.
+LOOSE = (ANY, ".train", ".dev", ".valid", ".test", ".testa", ".testb")
+FORMATS = TABLES | dict.fromkeys((*TAGGED, *LOOSE), "words")
 NAMED = (*TABLES, ".conll", ANY)
 SPLITS = {
     "train": ("train",),
@@ -152,7 +154,7 @@ def _tables(folder: Path, suffixes: Sequence[str]) -> dict[str, list[Path]]:
 
 def _plain(name: str) -> str:
     path = Path(name)
-    return stem_of(path) if format_of(path) in FORMATS else name
+    return stem_of(path) if format_of(path) in (*TABLES, *TAGGED, ANY) else name
 
 
 def _words(name: str) -> list[str]:
