@@ -8,9 +8,9 @@ import numpy as np
 from finetune.arguments import arg
 from finetune.config import Data, KindName
 from finetune.errors import UserError
+from finetune.tasks import scores
 from finetune.tasks.cells import is_number, label_columns, missing, number
 from finetune.tasks.kind import Array, Kind, Labels, Measure, refuse_several
-from finetune.tasks.scores import average_precisions, by_class, kappa_of_classes, log_loss, mcc, of_classes, roc_aucs
 from finetune.tasks.table import Table
 from finetune.tasks.task import Rows, Task
 from finetune.words import counted, share
@@ -33,15 +33,15 @@ class Classification(Kind):
     # The metric beside macro_f1 that the most frequent class alone does not raise.
     agreement = "mcc"
     measures: ClassVar[Mapping[str, Measure]] = {
-        "accuracy": Measure(by_class("accuracy_score"), "maximize", share=True),
-        "macro_f1": Measure(by_class("f1_score", average="macro", zero_division=0.0), "maximize"),
-        "micro_f1": Measure(by_class("f1_score", average="micro", zero_division=0.0), "maximize", share=True),
-        "weighted_f1": Measure(by_class("f1_score", average="weighted", zero_division=0.0), "maximize"),
-        "mcc": Measure(mcc, "maximize", agreement=True),
-        "log_loss": Measure(log_loss, "minimize"),
-        "roc_auc": Measure(of_classes(roc_aucs, 0.5), "maximize"),
-        "average_precision": Measure(of_classes(average_precisions, 0.0), "maximize"),
-        "qwk": Measure(kappa_of_classes, "maximize", agreement=True),
+        "accuracy": Measure(scores.accuracy, "maximize", share=True),
+        "macro_f1": Measure(scores.macro_f1, "maximize"),
+        "micro_f1": Measure(scores.accuracy, "maximize", share=True),
+        "weighted_f1": Measure(scores.weighted_f1, "maximize"),
+        "mcc": Measure(scores.mcc, "maximize", agreement=True),
+        "log_loss": Measure(scores.log_loss, "minimize"),
+        "roc_auc": Measure(scores.of_classes(scores.roc_aucs, 0.5), "maximize"),
+        "average_precision": Measure(scores.of_classes(scores.average_precisions, 0.0), "maximize"),
+        "qwk": Measure(scores.kappa_of_classes, "maximize", agreement=True),
     }
 
     def recognise(self, table: Table, columns: Sequence[str]) -> str | None:

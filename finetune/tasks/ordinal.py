@@ -12,7 +12,7 @@ from finetune.tasks.classification import SHOWN, Classification, complete
 from finetune.tasks.kind import Array, Kind, Labels, Measure, Scale, refuse_several
 from finetune.tasks.label_scores import probabilities
 from finetune.tasks.order import numerals, order_of
-from finetune.tasks.scores import kappa
+from finetune.tasks.scores import f1_of_classes, kappa
 from finetune.tasks.table import Table
 from finetune.tasks.task import Rows, Task
 
@@ -93,9 +93,7 @@ class Ordinal(Classification):
 
     def f1(self, labels: Array, output: Array) -> float:
         """The mean F1 of the classes that are labels or predicted."""
-        from sklearn.metrics import f1_score
-
-        return float(f1_score(labels, self.ranks(output), average="macro", zero_division=0.0))
+        return f1_of_classes(labels, self.ranks(output), "macro")
 
     def cells(self, names: tuple[str, ...], labels: Array, output: Array) -> dict[str, list[Any]]:
         """The class, the predicted class, and a number for each output of the head."""

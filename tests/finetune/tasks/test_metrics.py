@@ -36,14 +36,50 @@ def test_classes_by_hand(name, value):
     assert METRICS[name].kinds["classification"].score(LABELS, LOGITS) == pytest.approx(value)
 
 
+def binary(score, y, p):
+    """Of two classes the second; of more, the mean over those that some row has and some have not."""
+    if p.shape[1] == 2:
+        return score(y == 1, p[:, 1])
+    return np.mean([score(y == number, p[:, number]) for number in range(p.shape[1]) if 0 < (y == number).sum() < len(y)])
+
+
+# From labels, predicted classes and probabilities; the first ones to the bit, for studies of earlier versions go on.
+SCIKIT_LEARN = {
+    "accuracy": lambda y, c, p: metrics.accuracy_score(y, c),
+    "macro_f1": lambda y, c, p: metrics.f1_score(y, c, average="macro", zero_division=0.0),
+    "micro_f1": lambda y, c, p: metrics.f1_score(y, c, average="micro", zero_division=0.0),
+    "weighted_f1": lambda y, c, p: metrics.f1_score(y, c, average="weighted", zero_division=0.0),
+    "mcc": lambda y, c, p: metrics.matthews_corrcoef(y, c),
+    "log_loss": lambda y, c, p: metrics.log_loss(y, p, labels=np.arange(p.shape[1])),
+    "roc_auc": lambda y, c, p: binary(metrics.roc_auc_score, y, p),
+    "average_precision": lambda y, c, p: binary(metrics.average_precision_score, y, p),
+}
+
+
 @pytest.mark.parametrize("spread", [0.1, 3, 40, 1e4, 1e30])
-@pytest.mark.parametrize(("rows", "classes"), [(1, 2), (7, 2), (64, 3), (5000, 6)])
-def test_log_loss_is_scikit_learn_s_to_the_bit(rows, classes, spread):
-    """Studies of earlier versions go on; a prediction that is as sure as it is wrong costs a finite number."""
+@pytest.mark.parametrize(("rows", "classes"), [(1, 2), (7, 2), (30, 20), (64, 3), (5000, 6)])
+def test_scores_are_scikit_learn_s(rows, classes, spread):
+    """A prediction that is as sure as it is wrong costs a finite number; of sure ones many have the same probability."""
     rng = np.random.default_rng(rows)
     logits, labels = (spread * rng.standard_normal((rows, classes))).astype(np.float32), rng.integers(classes, size=rows)
-    found = METRICS["log_loss"].kinds["classification"].score(labels, logits)
-    assert found == metrics.log_loss(labels, softmax(logits.astype(np.float64), 1), labels=np.arange(classes))
+    shares = softmax(logits.astype(np.float64), 1)
+    for name, score in SCIKIT_LEARN.items():
+        if rows == 1 and name in ("mcc", "roc_auc", "average_precision"):
+            continue
+        found, expected = (
+            METRICS[name].kinds["classification"].score(labels, logits),
+            score(labels, logits.argmax(1), shares),
+        )
+        exact = name not in ("roc_auc", "average_precision")
+        assert found == expected if exact else found == pytest.approx(expected, rel=1e-12), name
+
+
+@pytest.mark.parametrize(("rows", "labels"), [(1, 2), (50, 2), (50, 7), (9, 40)])
+def test_the_ranking_is_scikit_learn_s_where_scores_are_equal(rows, labels):
+    rng = np.random.default_rng(rows)
+    there, scores = rng.integers(2, size=(rows, labels)), rng.integers(-3, 4, size=(rows, labels)) / 2
+    found = METRICS["lrap"].kinds["multilabel"].score(there.astype(np.float32), scores)
+    assert found == pytest.approx(metrics.label_ranking_average_precision_score(there, scores))
 
 
 @pytest.mark.parametrize(
