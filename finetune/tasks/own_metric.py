@@ -6,6 +6,7 @@ The file is run, as ``python my_file.py`` would, because the user names it. Noth
 import hashlib
 import inspect
 import math
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,16 @@ SOURCE = "metric source"
 MORE = ("names", "thresholds")
 # Rows on which a function is tried before anything is trained.
 TRIED = 64
+# What authors forget of predictions.
+HINTS = {
+    "classification": "; these are probabilities: predictions.argmax(1) has the classes",
+    "multilabel": "; these are probabilities: predictions > 0.5 has the labels",
+}
+# Names of parameters in the order that nobody means.
+SWAPPED = (
+    re.compile(r".*pred.*|.*(^|_)output.*|.*hat"),
+    re.compile(r".*label.*|.*true.*|.*target.*|.*gold.*|.*answer.*|.*reference.*"),
+)
 
 
 class OwnFault(UserError, ValueError):
@@ -75,15 +86,17 @@ class Own:
             more = kind.more(names, output)
             if lacking := [name for name in wanted if name not in more]:
                 raise OwnFault(f"metric {self.name} asks for {lacking[0]}, which {kind.name} does not have")
-            return self._number(*kind.plain(labels, output), {name: more[name] for name in wanted})
+            return self._number(*kind.plain(labels, output), {name: more[name] for name in wanted}, kind.name)
 
         return Measure(score, self.direction)
 
-    def _number(self, labels: Array, predictions: Array, more: Mapping[str, Any]) -> float:
+    def _number(self, labels: Array, predictions: Array, more: Mapping[str, Any], kind: str) -> float:
         try:
-            value = self.call(labels, predictions, **more)
-        except Exception as error:  # the function is the user's
-            where = f"labels {labels.shape} and predictions {predictions.shape}"
+            with beside(self.file.parent):
+                # A function may sort or round in place what it is given, and labels are used again.
+                value = self.call(labels.copy(), predictions.copy(), **more)
+        except (Exception, SystemExit) as error:  # the function is the user's
+            where = f"labels {labels.shape} and predictions {predictions.shape}{HINTS.get(kind, '')}"
             raise OwnFault(f"metric {self.name} raised {type(error).__name__}: {first_line(error)}, for {where}") from None
         try:
             if isinstance(value, str | bool | None) or np.ndim(value) > 0:
@@ -159,6 +172,7 @@ def run(file: Path, source: bytes, where: str) -> ModuleType:
     """
     module = ModuleType(f"own metric {file.name}")
     module.__file__ = str(file)
+    sys.modules[module.__name__] = module  # dataclasses look their module up
     with beside(file.parent):
         try:
             exec(compile(source, str(file), "exec"), vars(module))
@@ -195,13 +209,16 @@ def refuse_signature(call: Callable[..., Any], where: str) -> None:
         what = f"it takes {taken}" if taken.parameters else "it takes nothing"
         ways = f"it is called with labels and predictions, and may name {' or '.join(MORE)}"
         raise UserError(f"{where}: {what}; {ways}") from None
+    names = list(taken.parameters)[: len(SWAPPED)]
+    if len(names) == len(SWAPPED) and all(form.fullmatch(name.lower()) for form, name in zip(SWAPPED, names, strict=True)):
+        raise UserError(f"{where}: it takes {taken}, but it is called with labels first, then predictions; turn them round")
 
 
 def try_own(task: Task, kind: Kind) -> None:
     """Score a few rows with the functions of a task, before anything is trained.
 
     Raises:
-        UserError: A function fails, or gives no number.
+        UserError: A function fails, gives no number, or gives another one for the same rows.
     """
     rows = task.validation.labels[:TRIED]
     guess = np.asarray(kind.guess(task)[:TRIED], np.float64)
@@ -209,9 +226,14 @@ def try_own(task: Task, kind: Kind) -> None:
         guess = guess + np.random.default_rng(0).normal(scale=guess.std() or 1.0, size=guess.shape)
     for own in task.own:
         try:
-            own.measure(kind, task.names).score(rows, guess)
+            first, second = (own.measure(kind, task.names).score(rows, guess) for _ in range(2))
         except OwnFault as error:
             raise UserError(f"{arg('metric', own.name)}, tried on {len(rows)} rows: {error}") from None
+        if first != second:
+            what = f"it gave {first:.6g} and {second:.6g} for the same {len(rows)} rows"
+            raise UserError(
+                f"{arg('metric', own.name)}: {what}; trials cannot be compared so: give its random numbers a seed"
+            )
 
 
 def own_of(metric: str | None) -> tuple[Own, ...]:

@@ -1,5 +1,6 @@
 """A metric that is a function in a file of the user."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -146,7 +147,8 @@ def test_a_file_named_like_a_view_is_refused():
         ("return True", "gave 'True', not a number"),
         ("return float('nan')", "gave nan, which is not finite"),
         ("return 1 / 0", r"raised ZeroDivisionError: division by zero, for labels \(64,\) and predictions \(64, 2\)"),
-        ("return predictions[0, 7]", "raised IndexError"),
+        ("return predictions[0, 7]", r"raised IndexError.*these are probabilities: predictions.argmax\(1\) has the classes"),
+        ("raise SystemExit(3)", "raised SystemExit: 3"),
     ],
 )
 def test_it_is_tried_before_anything_is_trained(body, reason):
@@ -154,6 +156,62 @@ def test_it_is_tried_before_anything_is_trained(body, reason):
     asked = ",".join(named("mine.py:cost"))
     task = load_task(Data(task="reviews", max_train_rows=40), asked)
     with pytest.raises(UserError, match="mine.py:cost'?, tried on 64 rows: metric mine.py:cost " + reason):
+        metrics_for(task, "mine.py:cost")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "labels[:] = 0; predictions[:] = 9",
+        "labels.sort(); predictions -= predictions.max(1, keepdims=True)",
+        "np.clip(predictions, 0.5, 1, out=predictions)",
+    ],
+)
+@pytest.mark.parametrize("task", [reviews_task, numbers_task, labels_task])
+def test_what_a_function_changes_stays_with_it(task, body):
+    made = task()
+    labels, output = made.validation.labels.copy(), kind_for(made).guess(made)
+    given, body = output.copy(), body if task is not numbers_task else "labels[:] = 0; predictions.sort()"
+    read = own(f"import numpy as np\ndef cost(labels, predictions):\n    {body}\n    return 1.0\n")
+    assert read.measure(kind_for(made), made.names).score(made.validation.labels, output) == 1.0
+    np.testing.assert_array_equal(made.validation.labels, labels)
+    np.testing.assert_array_equal(output, given)
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        (
+            "",
+            "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass A:\n    x: int = 2\n",
+        ),
+        ("N = 2", "def A():\n    from beside_it import N\n    return type('B', (), {'x': N})\n"),
+        ("N = 2", "from beside_it import N\nA = lambda: type('B', (), {'x': N})\n"),
+    ],
+)
+def test_what_authors_write_runs_in_any_folder(tmp_path, monkeypatch, more, code):
+    (tmp_path / "beside_it.py").write_text(more)
+    (tmp_path / "mine.py").write_text(f"{code}def cost(labels, predictions):\n    return A().x\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.delitem(sys.modules, "beside_it", raising=False)
+    made = reviews_task()
+    assert read_own("../mine.py:cost").measure(kind_for(made), made.names).score(np.zeros(2), np.zeros((2, 2))) == 2
+    monkeypatch.delitem(sys.modules, "beside_it", raising=False)
+
+
+@pytest.mark.parametrize(
+    "takes", ["predictions, labels", "y_pred, y_true", "preds, target", "yhat, gold_labels", "outputs, references"]
+)
+def test_predictions_before_labels_are_refused(takes):
+    with pytest.raises(UserError, match="it is called with labels first, then predictions"):
+        own(f"def cost({takes}):\n    return 1.0\n")
+
+
+def test_a_value_that_changes_for_the_same_rows_is_refused():
+    Path("mine.py").write_text("import itertools\nn = itertools.count()\ndef cost(labels, predictions): return next(n)")
+    task = load_task(Data(task="reviews", max_train_rows=40), ",".join(named("mine.py:cost")))
+    with pytest.raises(UserError, match=r"mine.py:cost'?: it gave 0 and 1 for the same 64 rows; .* give its random numbers"):
         metrics_for(task, "mine.py:cost")
 
 
