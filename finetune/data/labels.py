@@ -92,7 +92,8 @@ def clean(tables: Mapping[str, Table], data: Data, told: list[str]) -> None:
         if not named and commas(texts):
             for table in held:
                 table[column] = [v.replace(",", ".") if isinstance(v, str) else v for v in table[column]]
-            told.append(f"{where}: decimal commas are read as points; {arg('kind', 'classification')} leaves them")
+            ways = f"{arg('kind', 'classification')} leaves them, {arg('kind', 'multilabel')} takes numbers of labels"
+            told.append(f"{where}: decimal commas are read as points; {ways}")
         elif texts and all(is_number(text) and float(text).is_integer() for text in texts):
             for table in held:
                 table[column] = [whole(value) for value in table[column]]

@@ -1,7 +1,7 @@
 """Cells of a table: texts, numbers, and what is missing."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from finetune.arguments import arg
@@ -10,8 +10,12 @@ from finetune.arguments import arg
 LARGEST = 1e18
 # Signs, a point, a power of ten; no leading zeros, which mean that the number is a name.
 WHOLE = r"[+-]?(0|[1-9]\d*)(\.\d*)?([eE][+-]?\d{1,2})?"
-# What a cell of a label's own column may be.
+# What a cell of a label's own column may be; a cross stands among empty cells. Single letters may be names, too.
 FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "1.0": True, "0.0": False}
+LETTERS = {"x": True, "y": True, "t": True, "n": False, "f": False}
+PAIRS = ({"y", "n"}, {"t", "f"}, {"x"})
+# So many columns are named in a message.
+SHOWN = 8
 
 
 def text(value: Any) -> str:
@@ -30,8 +34,14 @@ def number(value: Any) -> float | None:
 
 
 def flag(value: Any) -> bool | None:
-    """A cell that means yes or no: 1 or 0, true or false, yes or no; None if it means neither."""
-    return FLAGS.get(str(whole(value)).strip().lower())
+    """A cell that means yes or no: 1 or 0, true or false, y or n, x; None if it means neither."""
+    return (FLAGS | LETTERS).get(str(whole(value)).strip().lower())
+
+
+def answers(values: Iterable[Any], letters: bool = True) -> bool:
+    """Whether all these cells mean yes or no, by numbers, words, or letters that belong together."""
+    rest = {str(whole(value)).strip().lower() for value in values} - FLAGS.keys()
+    return not rest or (letters and any(rest <= pair for pair in PAIRS))
 
 
 def is_number(value: Any) -> bool:
@@ -54,4 +64,5 @@ def whole(value: Any) -> Any:
 
 def label_columns(columns: Sequence[str]) -> str:
     """The argument that names the label column or columns."""
-    return arg("label_column", columns[0] if len(columns) == 1 else list(columns))
+    more = ["..."] if len(columns) > SHOWN else []
+    return arg("label_column", columns[0] if len(columns) == 1 else [*columns[: SHOWN - 2 * len(more)], *more])

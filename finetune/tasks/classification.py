@@ -11,6 +11,7 @@ from finetune.errors import UserError
 from finetune.tasks import scores
 from finetune.tasks.cells import is_number, label_columns, missing, number
 from finetune.tasks.kind import Array, Kind, Labels, Measure, refuse_several
+from finetune.tasks.label_cells import hint
 from finetune.tasks.table import Table
 from finetune.tasks.task import Rows, Task
 from finetune.words import counted, share
@@ -107,6 +108,8 @@ class Classification(Kind):
         tally = np.bincount(train.labels.astype(np.int64), minlength=len(names))
         counts = dict(zip(names, tally.tolist(), strict=True))
         lines = [f"{len(counts)} classes in train: {_listed(counts)}"]
+        if several := hint(names):
+            lines.append(f"warning: {several}")
         if same := alike(names, counts):
             lines.append(f"warning: some classes differ only by case or blanks: {same}")
         if without := [name for name, count in counts.items() if not count]:
@@ -144,7 +147,9 @@ def complete(tables: Mapping[str, Table], column: str) -> set[str]:
     for name, table in tables.items():
         for row, value in enumerate(table[column]):
             if missing(value):
-                raise UserError(f"{where}: row {row + 1} of the {name} data has no label{table.place(row)}")
+                more = hint(sorted({str(one) for one in table[column] if not missing(one)}))
+                what = f"row {row + 1} of the {name} data has no label{table.place(row)}"
+                raise UserError(f"{where}: {what}{more and '; '}{more}")
     found = {str(value) for value in tables["train"][column]}
     if len(found) < 2:
         raise UserError(f"{where}: there is only one class ({next(iter(found))!r}); two are needed")

@@ -6,19 +6,32 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from finetune.arguments import arg
 from finetune.errors import UserError
 from finetune.tasks.cells import label_columns, missing, whole
 from finetune.tasks.table import Table
 
 # Separators that are guessed, the one that names hold least often first.
 SEPARATORS = ("|", ";", ",")
+BRACKETS = ("[]", "()", "{}")
 # A list as numpy prints it: Python reads two texts without a comma as one.
 NO_COMMA = re.compile(r"""(['"])\s+\1""")
 
 
 def is_list(value: Any) -> bool:
-    """Whether a cell is a list, or a text that is written like one."""
-    return isinstance(value, list | tuple) or (isinstance(value, str) and value.strip()[:1] + value.strip()[-1:] == "[]")
+    """Whether a cell is a list, or a text that is written like one, or like a tuple or a set of Python."""
+    if not isinstance(value, str):
+        return isinstance(value, list | tuple)
+    ends = value.strip()[:1] + value.strip()[-1:]
+    return ends == "[]" or ((ends in BRACKETS or value.strip() == "set()") and isinstance(_literal(value), tuple | set))
+
+
+def _literal(value: str) -> Any:
+    """What a text is in Python; None if it is nothing there."""
+    try:
+        return ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
 
 
 def all_lists(values: Iterable[Any]) -> bool:
@@ -41,6 +54,35 @@ def guessed(values: Sequence[Any]) -> str | None:
     return next((mark for mark in SEPARATORS if sum(mark in text for text in texts) > len(texts) / 20), None)
 
 
+def refuse_brackets(table: Table, column: str, separator: str, split: str) -> None:
+    """Refuse lists in brackets that are no lists of Python or JSON, such as {a,b}, where their separator was guessed.
+
+    Raises:
+        UserError: A cell is one; the message names its row.
+    """
+    for row, value in enumerate(table[column]):
+        text = value.strip() if isinstance(value, str) else ""
+        if separator in text and text[:1] + text[-1:] in BRACKETS and not is_list(text):
+            where = f"row {row + 1} of the {split} data is {text[:60]!r}, no list in JSON or Python{table.place(row)}"
+            way = f"leave the brackets out, or give {arg('label_separator', separator)} if they are parts of the names"
+            raise UserError(f"{label_columns([column])}: {where}; {way}")
+
+
+def hint(names: Sequence[str]) -> str:
+    """A line about classes that look like several names each; empty if they do not."""
+    listed = [name for name in names if name.strip()[:1] + name.strip()[-1:] in BRACKETS]
+    if len(listed) > len(names) / 2:
+        what = f"{len(listed)} of {len(names)} classes look like lists that cannot be read, such as {listed[-1][:40]!r}"
+        return f'{what}; for several labels of a text write ["a", "b"], or a|b with {arg("kind", "multilabel")}'
+    for mark in SEPARATORS:
+        single = {name.strip() for name in names if mark not in name}
+        joined = [name for name in names if mark in name and all(part.strip() in single for part in name.split(mark))]
+        if joined:
+            what = f"{len(joined)} of {len(names)} classes are others between {shown(mark)!r}, such as {joined[0][:40]!r}"
+            return f"{what}; {arg('kind', 'multilabel')} reads several labels of a text"
+    return ""
+
+
 def shown(separator: str) -> str:
     """A separator in a message, and as it is typed."""
     return {"\t": "tab"}.get(separator, separator)
@@ -59,11 +101,9 @@ def parsed(value: Any) -> list[Any]:
         try:
             value = json.loads(text)
         except ValueError:
-            try:
-                value = ast.literal_eval(text)
-            except (ValueError, SyntaxError, MemoryError, RecursionError):
+            if (value := _literal(text)) is None:
                 raise ValueError("is not a list in JSON or Python") from None
-    if not isinstance(value, list | tuple) or any(isinstance(one, list | tuple | dict | set | bytes) for one in value):
+    if not isinstance(value, list | tuple | set) or any(isinstance(one, list | tuple | dict | set | bytes) for one in value):
         raise ValueError("is not a list of names")
     return list(value)
 

@@ -7,10 +7,10 @@ import numpy as np
 from finetune.arguments import arg
 from finetune.config import Data
 from finetune.errors import UserError
-from finetune.tasks.cells import flag, label_columns, missing, number
+from finetune.tasks.cells import flag, label_columns, missing, number, whole
 from finetune.tasks.classification import MANY
 from finetune.tasks.kind import Labels
-from finetune.tasks.label_cells import all_lists, guessed, read_names, shown
+from finetune.tasks.label_cells import all_lists, guessed, read_names, refuse_brackets, shown
 from finetune.tasks.table import Table
 from finetune.words import counted
 
@@ -34,6 +34,7 @@ def from_columns(tables: Mapping[str, Table], columns: tuple[str, ...]) -> Label
                 if answer is None:
                     what = "has no label" if missing(value) else f"is {str(value)[:40]!r}"
                     line = f"row {row + 1} of the {name} data {what}, a label is 1 or 0{table.place(row)}"
+                    line += "; leave out rows that nobody labelled" if whole(value) in (-1, "-1") else ""
                     raise UserError(f"{label_columns([column])}: {line}")
                 values[row, place] = answer
         found[name] = values
@@ -69,6 +70,8 @@ def from_names(tables: Mapping[str, Table], column: str, data: Data) -> Labels:
         if separator is None:
             how = f"each cell is read as one name; {arg('label_separator', ';')} names what separates several"
         else:
+            for name, table in tables.items():
+                refuse_brackets(table, column, separator, name)
             how = f"names are separated by {shown(separator)!r}, by the looks of it; {arg('label_separator')} sets another"
         notes.append(f"{where}: {how}")
     elif separator is not None and not any(separator in value for value in values if isinstance(value, str)):

@@ -9,7 +9,7 @@ from finetune.arguments import arg
 from finetune.config import Data
 from finetune.errors import UserError
 from finetune.tasks import label_scores as scores
-from finetune.tasks.cells import flag, label_columns, missing
+from finetune.tasks.cells import answers, label_columns, missing
 from finetune.tasks.classification import SHOWN, alike
 from finetune.tasks.kind import Array, Kind, Labels, Measure
 from finetune.tasks.label_cells import all_lists, as_flags, readable
@@ -71,7 +71,7 @@ class Multilabel(Kind):
         """Several columns that all mean yes or no, or one column of lists."""
         cells = [value for column in columns for value in table[column] if not missing(value)]
         if len(columns) > 1:
-            if not cells or any(flag(value) is None for value in cells):
+            if not cells or not answers(cells):
                 return None
             what = f"read as {len(columns)} labels of one text, each there (1) or not (0)"
             return f"{what}; {arg('kind', 'regression')} takes them as numbers"
@@ -87,7 +87,7 @@ class Multilabel(Kind):
         if not cells:
             raise UserError(f"{label_columns(columns)}: no row has a label")
         one_column = len(columns) == 1
-        if not one_column or (data.label_separator is None and all(flag(value) is not None for value in cells)):
+        if not one_column or (data.label_separator is None and answers(cells, letters=False)):
             found = from_columns(labelled, columns)
         elif size := as_flags(list(labelled.values()), columns[0]):
             found = from_flags(labelled, columns[0], size)

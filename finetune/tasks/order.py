@@ -1,5 +1,6 @@
 """The order of classes: as the user says, in the data set's order, or in numerical order."""
 
+import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -14,6 +15,9 @@ from finetune.words import some
 
 # More fractions than MANY are a continuous number; whole numbers may be as many as one for this many rows (0 to 100).
 ROWS = 20
+
+# Words and numbers in a name.
+PARTS = re.compile(r"(\D+|^)(\d*)")
 
 
 def numerals(tables: Mapping[str, Table], column: str) -> None:
@@ -56,8 +60,9 @@ def order_of(tables: Mapping[str, Table], column: str, order: Sequence[str] | No
         inside = {value for value in seen if number(value) is not None and min(values) <= Fraction(value) <= max(values)}
         refuse_strange(tables, column, inside)
         return numerical(label_columns([column]), {Fraction(v): v for v in inside}, trained, tables["train"].rows, notes)
-    shown = some([repr(name) for name in sorted(trained)], SHOWN)
-    way = f"lowest first, such as {arg('label_order', sorted(trained)[:SHOWN])}"
+    named = sorted(trained, key=lambda name: [(int(part or -1), word) for word, part in PARTS.findall(name)])
+    shown = some([repr(name) for name in named], SHOWN)
+    way = f"lowest first, which this need not be: {arg('label_order', named[:SHOWN])}"
     raise UserError(f"{label_columns([column])}: words have no order of their own ({shown}); give it, {way}")
 
 

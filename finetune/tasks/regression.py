@@ -8,7 +8,7 @@ import numpy as np
 from finetune.arguments import arg
 from finetune.config import Data
 from finetune.errors import UserError
-from finetune.tasks.cells import LARGEST, flag, is_number, label_columns, missing, number
+from finetune.tasks.cells import LARGEST, answers, is_number, label_columns, missing, number
 from finetune.tasks.kind import Array, Kind, Labels, Measure, Scale, refuse_several
 from finetune.tasks.scores import correlation, kappa_of_numbers, mae, mcrmse, rmse
 from finetune.tasks.table import Table
@@ -39,7 +39,7 @@ class Regression(Kind):
         values = {str(value).strip().lower() for column in columns for value in table[column] if not missing(value)}
         if len(columns) > 1:
             what = f"read as {len(columns)} columns of numbers; {arg('kind', 'classification')} takes one column"
-            return None if all(flag(value) is not None for value in values) else what
+            return None if answers(values) else what
         if not values or not all(is_number(value) for value in values):
             return None
         if all(float(value).is_integer() for value in values):
@@ -53,7 +53,7 @@ class Regression(Kind):
             if name in unlabelled:
                 found[name] = np.full((table.rows, len(columns)), np.nan, np.float32)
             else:
-                targets = [_targets(table, column, name) for column in columns]
+                targets = [_targets(table, column, name, len(columns) > 1) for column in columns]
                 found[name] = np.array(targets, dtype=np.float32).T.copy()
         for column, target in zip(columns, found["train"].T, strict=True):
             if np.ptp(target) == 0:
@@ -112,7 +112,7 @@ class Regression(Kind):
         return [f"targets, mean +- sd (range): {', '.join(parts)}"]
 
 
-def _targets(table: Table, column: str, split: str) -> list[float]:
+def _targets(table: Table, column: str, split: str, several: bool) -> list[float]:
     refuse_several(table, label_columns([column]), column, split)
     found = []
     for row, value in enumerate(table[column]):
@@ -120,7 +120,8 @@ def _targets(table: Table, column: str, split: str) -> list[float]:
         if read is None:
             none = value is None or value != value
             what = "has no label" if none else f"is {value!r}, not a finite number below {LARGEST:g}"
-            raise UserError(f"{label_columns([column])}: row {row + 1} of the {split} data {what}{table.place(row)}")
+            way = f"; for labels that are there or not, 1 or 0, give {arg('kind', 'multilabel')}" if several else ""
+            raise UserError(f"{label_columns([column])}: row {row + 1} of the {split} data {what}{table.place(row)}{way}")
         found.append(read)
     return found
 

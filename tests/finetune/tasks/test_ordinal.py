@@ -144,7 +144,7 @@ def test_a_data_set_s_own_names_have_its_order(tmp_path):
         (
             ["bad", "ok"],
             {},
-            r"words have no order of their own \('bad', 'ok'\); give it, lowest first, such as label_order=",
+            r"words have no order of their own \('bad', 'ok'\); give it, lowest first, which this need not be: label_order=",
         ),
         (["bad", "ok", "x"], {"label_order": ("bad", "ok")}, "a class that label_order does not have: 'x', in row 3"),
         ([1, None], {}, "row 2 of the train data has no label"),
