@@ -88,10 +88,6 @@ def said(task):
             [["a,b"], ["c"]],
             "no cell has label_separator=';', so each names",
         ),
-        (["{'a', 'b'}", "{'b'}", "set()"], {}, ("a", "b"), [["a", "b"], ["b"], []], "lists are read"),
-        (["('a', 'b')", "('b',)", "()"], {"kind": "multilabel"}, ("a", "b"), [["a", "b"], ["b"], []], ""),
-        (["(a)|b", "b", "(c)"], {"kind": "multilabel"}, ("(a)", "(c)", "b"), [["(a)", "b"], ["b"], ["(c)"]], "by '|'"),
-        (["x", "y", "n"], {"kind": "multilabel"}, ("n", "x", "y"), [["x"], ["y"], ["n"]], "each cell is read as one name"),
         (["cat", "dog"], {"kind": "multilabel"}, ("cat", "dog"), [["cat"], ["dog"]], "each cell is read as one name"),
         ([1, 0], {"kind": "multilabel"}, ("label",), [["label"], []], "one label, which is there or not"),
     ],
@@ -101,42 +97,6 @@ def test_one_column_names_the_labels_of_a_text(tmp_path, labels, data, names, ro
     assert (task.kind, task.names) == ("multilabel", names)
     assert found == rows
     assert line in said(task)
-
-
-@pytest.mark.parametrize("labels", [["{a,b}", "{b}"], ["(a,b)", "b"], ["{a|b}", "a"], ["(a;b) ", "(b)"]])
-def test_brackets_around_guessed_names_are_refused(tmp_path, labels):
-    with pytest.raises(
-        UserError, match=r"row 1 of the train data is '.a.b.', no list in JSON or Python.*; leave the brackets out"
-    ):
-        read(tmp_path, labels, kind="multilabel")
-    separator = labels[0][2]
-    _, found = read(tmp_path, labels, label_separator=separator)
-    assert sorted(found[0]) == sorted(part.strip() for part in labels[0].split(separator))
-
-
-@pytest.mark.parametrize(
-    ("labels", "line"),
-    [
-        (["a|b", "a", "b"], "1 of 3 classes are others between '|', such as 'a|b'"),
-        (["27", "3, 14", "3", "14", "3,14,27"], "2 of 5 classes are others between ',', such as '3, 14'"),
-        (["['a' 'b']", "['a']", "['b']"], "3 of 3 classes look like lists that cannot be read"),
-        (["[a, b]", "[b]", "other"], "2 of 3 classes look like lists that cannot be read"),
-        (["red, dark", "red", "blue"], ""),
-        (["a/b", "a", "b"], ""),
-    ],
-)
-def test_classes_that_look_like_several_labels_are_said(tmp_path, labels, line):
-    rows = [{"text": f"text {n}", "label": labels[n % len(labels)]} for n in range(40)]
-    task = load_task(Data(train_file=write_lines(tmp_path / "t.jsonl", rows)))
-    found = [one for one in kind_for(task).describe(task.train, task.names) if "several labels of a text" in one]
-    assert (task.kind, len(found)) == ("classification", bool(line))
-    assert all(one.startswith(f"warning: {line}") for one in found)
-
-
-def test_rows_without_a_class_may_be_rows_without_labels(tmp_path):
-    rows = [{"text": f"text {n}", "label": ["a|b", "a", "b", ""][n % 4]} for n in range(40)]
-    with pytest.raises(UserError, match=r"row 4 of the train data has no label.*kind='multilabel' reads several labels"):
-        load_task(Data(train_file=write_lines(tmp_path / "t.jsonl", rows)))
 
 
 def columns(tmp_path, header, *rows, **data):
