@@ -106,23 +106,13 @@ def columns(tmp_path, header, *rows, **data):
 
 
 @pytest.mark.parametrize(
-    "rows",
-    [
-        ("1,0", "0,1"),
-        ("1.0,0.0", "0.0,1.0"),
-        ("True,false", "FALSE,true"),
-        ("yes,no", "no, Yes"),
-        ("1,", ",1"),
-        ("Y,N", "n,y"),
-        ("t,f", "F,T"),
-        ("x,", ",X"),
-    ],
+    "rows", ["1,0 0,1", "1.0,0.0 0.0,1.0", "True,false FALSE,true", "yes,no no,Yes", "1, ,1", "Y,N n,y", "t,f F,T", "x, ,X"]
 )
 def test_each_label_may_have_a_column_that_says_yes_or_no(tmp_path, rows):
-    task = columns(tmp_path, "very rude,spam", *rows)
+    task = columns(tmp_path, "very rude,spam", *rows.split())
     assert (task.kind, task.names) == ("multilabel", ("very rude", "spam"))
     assert sorted(map(tuple, task.train.labels.tolist())) == [(0, 1)] * 14 + [(1, 0)] * 14
-    assert ("40 empty cells mean no" in said(task)) == (rows[0] in ("1,", "x,"))
+    assert ("40 empty cells mean no" in said(task)) == (rows in ("1, ,1", "x, ,X"))
 
 
 @pytest.mark.parametrize(
