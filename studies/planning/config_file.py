@@ -70,12 +70,17 @@ def with_config(given: dict[str, Any], groups: Iterable[str], known: Sequence[st
 
 
 def leave_out(there: dict[str, Any], given: Mapping[str, Any], where: str, lines: list[Line]) -> None:
-    """Remove what means nothing beside the given arguments: settings of another method, and other sources of rows."""
-    method, asked = one_of(there.get("method")), one_of(given.get("method"))
-    if method is not None and asked not in (None, method):
-        left = [name for name in OF_METHOD if there.pop(name, None)]
+    """Remove what means nothing beside the given arguments: settings of another method, and other sources of rows.
+
+    Where the file's method is one of several, its settings are still tried first, but nothing is the same for all of them.
+    """
+    method, asked = one_of(there.get("method")), several(given.get("method", ()))
+    if method is not None and asked and asked != (method,):
+        kept = ("settings",) if among(asked) and {method, "all"} & {*asked} else ()
+        left = [name for name in OF_METHOD if name not in kept and there.pop(name, None)]
         if left:
-            lines.append(Line(f"{where}: {listed(left)} of {method} left out, because {arg('method')} is {asked}"))
+            now = plain(given["method"])
+            lines.append(Line(f"{where}: {listed(left)} of {method} left out, because {arg('method')} is {now}"))
     if any(name in given for name in SOURCES):
         for name in SOURCES:
             if name not in given:
@@ -86,8 +91,10 @@ def joined(there: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """The file's arguments and the given ones as one."""
     settings, found = there.pop("settings", {}), there | given
     fixed = there.get("set", {}) | given.get("set", {})
-    method = one_of(found.get("method", "awp"))
-    start, rest = parted(method, {name: value for name, value in settings.items() if name not in fixed})
+    own, asked = one_of(there.get("method")), several(found.get("method", "awp"))
+    method = own if own is not None and among(asked) else one_of(asked)
+    settings = {name: value for name, value in settings.items() if name not in fixed}
+    start, rest = (settings, {}) if method is not None and among(asked) else parted(method, settings)
     if rest or fixed:
         found["set"] = rest | fixed
     if there.get("space"):
@@ -183,6 +190,11 @@ def several(value: Any) -> tuple[Any, ...]:
 def plain(value: Any) -> str:
     """A value as it is typed."""
     return ",".join(map(str, several(value)))
+
+
+def among(asked: Sequence[Any]) -> bool:
+    """Whether several methods are asked for."""
+    return len(asked) > 1 or "all" in asked
 
 
 def one_of(method: Any) -> str | None:

@@ -77,6 +77,20 @@ def test_another_method_leaves_out_what_belongs_to_the_first(write):
     assert "settings, set and space of fgm left out" in str(request.notes[0])
 
 
+@pytest.mark.parametrize("asked_for", [("fgm", "awp"), ("awp", "fgm", "r3f"), ("all",)])
+def test_with_several_methods_the_settings_are_tried_first_by_their_own(write, asked_for):
+    text = RECIPE.replace("norm: token", "norm: example").replace("tune: [weight_decay]\n", "")
+    request = asked(write(text), method=asked_for)
+    assert (request.aim.set, request.aim.space) == ({}, ())
+    assert request.aim.start == ({"method": "fgm", "settings": {"epsilon": 0.7, "start_epoch": 1, "norm": "example"}},)
+    assert f"set and space of fgm left out, because method is {','.join(asked_for)}" in str(request.notes[0])
+
+
+def test_several_other_methods_leave_out_the_settings_too(write):
+    request = asked(write(RECIPE), method=("awp", "r3f"))
+    assert (request.aim.set, request.aim.start, request.aim.space) == ({}, (), ())
+
+
 def test_another_source_of_rows_replaces_all_of_its_own(write, tmp_path):
     for name in ("one.csv", "two.csv"):
         (tmp_path / name).write_text("text,label\n")
