@@ -8,11 +8,16 @@ from studies.planning.plan import Plan
 from studies.planning.resolve import Job
 
 
-def scored(recipe: Recipe) -> list[str]:
-    """A line if runs are judged by chosen evaluations: what a value means, and what the choice keeps on disk."""
+def scored(recipe: Recipe, tuned: bool = False) -> list[str]:
+    """A line if runs are judged by chosen evaluations: what a value means, and what the choice keeps on disk.
+
+    Args:
+        recipe: How runs are trained.
+        tuned: Whether epochs are searched: then trials have other numbers of evaluations.
+    """
     if recipe.score == "last":
         return []
-    many = counted(recipe.epochs * recipe.evals_per_epoch, "evaluation")
+    many = "evaluations" if tuned else counted(recipe.epochs * recipe.evals_per_epoch, "evaluation")
     what = {"best": "the best of its", "soup": "the metric of the mean weights of the best three of its"}[recipe.score]
     copies = {"best": "one copy", "soup": "three copies"}[recipe.score]
     value = f"{arg('score', recipe.score)}: the value of a run is {what} {many}"
@@ -47,7 +52,7 @@ def choices(job: Job[Plan]) -> list[str]:
     if reuse and late and not job.plan.tuned:
         apart = f"same values; {arg('prefix_reuse', False)}"
         found.append(f"clean epochs before start_epoch are trained once for all trials ({apart})")
-    lines = [f"chosen: {'; '.join(found)}", *scored(recipe)]
+    lines = [f"chosen: {'; '.join(found)}", *scored(recipe, "epochs" in job.plan.space)]
     if reuse and late and job.plan.tuned:
         searched = [name for name in job.plan.space if name in RECIPE]
         lines.append(f"clean epochs are not shared between trials: {', '.join(searched)} changes them from trial to trial")

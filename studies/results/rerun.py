@@ -21,6 +21,7 @@ from studies.planning.resolve import too_many_threads
 from studies.results.best import Best
 from studies.results.digits import gained, judged, nothing_learned, places_of, shown
 from studies.results.recorded import compared, differs, seed_of
+from studies.results.scored import kept_weights
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,10 @@ def rerun(
         except SafetensorError as error:
             raise OSError(str(error)) from None
         put(Path(whole), out)
-    value = value_of(training.history, best.measured)
+    value, weights = value_of(training.history, best.measured), kept_weights(training.history, recipe)
     del training
     maximize = find_metric(best.measured).direction == "maximize"
-    lines = [compared(best, value, different, recipe.seed, maximize)]
+    lines = [compared(best, value, different, recipe.seed, maximize), *([weights] if weights else [])]
     lines += beside(best, bench, recipe, value, maximize, different, on_epoch)
     return Rerun(value, value == best.recorded.value, lines, [*bench.notes, *notes])
 

@@ -1,10 +1,13 @@
 """What it means for a study that the value of a run is that of chosen evaluations (``--score best`` or ``soup``)."""
 
+from collections.abc import Sequence
+
 from optuna.trial import FrozenTrial
 
-from finetune.arguments import arg
+from finetune.arguments import Line, arg
+from finetune.config import Recipe
 from finetune.training.chosen import KEPT
-from finetune.training.epoch import gone, words
+from finetune.training.epoch import Epoch, gone, words
 from finetune.words import counted, listed
 from studies.planning.identity import VALIDATION
 from studies.planning.judged import score_in
@@ -22,7 +25,8 @@ def optimistic(summary: Summary) -> str | None:
     if chosen is None:
         return None
     score = score_in(summary.about)
-    many = counted(len(summary.baseline), "evaluation")
+    tuned = "epochs" in summary.about["space"]  # then trials have other numbers of evaluations
+    many = "its run's evaluations" if tuned else counted(len(summary.baseline), "evaluation")
     what = f"the best of {many}" if score == "best" else f"that of the mean weights of the best {KEPT[score]} of {many}"
     luck = summary.study.user_attrs.get(VALIDATION, {}).get("luck", {}).get(summary.metric)
     size = (
@@ -35,6 +39,17 @@ def optimistic(summary: Summary) -> str | None:
     )
     cure = "the test split, which search.py confirm reads once, shows what is left"
     return f"every value is {what} ({arg('score', score)}) and looks better than it is{by}: {clean}; {cure}"
+
+
+def kept_weights(history: Sequence[Epoch], recipe: Recipe) -> Line | None:
+    """Which weights a finished run leaves; None if they are its last ones."""
+    chosen = history[-1].chosen
+    if chosen is None:
+        return None
+    where = listed([words(number, recipe.evals_per_epoch) for number in chosen], "and")
+    those, best = ("those", "the best") if len(chosen) == 1 else ("the mean of those", f"the best {len(chosen)}")
+    what = f"{those} after {where}, {best} of {counted(len(history), 'evaluation')}"
+    return Line(f"{arg('score', recipe.score)}: the saved weights, whose value this is, are {what}")
 
 
 def before_attack(trial: FrozenTrial, summary: Summary) -> bool:

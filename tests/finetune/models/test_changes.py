@@ -202,3 +202,9 @@ def test_a_changed_model_leaves_the_generator_where_the_plain_one_does(bert):
         if not options:
             expected = state_
         assert torch.equal(state_, expected)
+
+
+def test_a_pooler_that_the_head_does_not_use_stays_as_it_is_beside_frozen_layers(bert):
+    model = made(bert, pooling="mean", freeze_layers=1)[0]
+    frozen = {name.split(".")[1] for name, value in model.named_parameters() if not value.requires_grad}
+    assert frozen == {"embeddings", "encoder", "pooler"}

@@ -104,12 +104,15 @@ class Recording(Clean):
 @pytest.mark.parametrize("metric", ["log_loss", "accuracy"])
 @pytest.mark.parametrize("score", ["best", "soup"])
 def test_a_run_is_worth_what_its_chosen_weights_are(bench, score, metric):
-    recipe, method = RECIPE.model_copy(update={"score": score, "learning_rate": 0.02}), Recording()
+    recipe, method = RECIPE.model_copy(update={"score": score, "learning_rate": 0.1}), Recording()
     training = Training(bench, recipe, method, metric)
     list(training.epochs())
-    values = np.array([epoch.metrics[metric] for epoch in training.history])
-    order = np.argsort(values if metric == "log_loss" else -values, kind="stable")
-    numbers = sorted(order[: 1 if score == "best" else 3].tolist())
+    best = {}
+    for name, sign in (("log_loss", 1), ("accuracy", -1)):
+        order = np.argsort([sign * epoch.metrics[name] for epoch in training.history], kind="stable")
+        best[name] = sorted(order[: 1 if score == "best" else 3].tolist())
+    assert best["log_loss"] != best["accuracy"]
+    numbers = best[metric]
     assert list(training.history[-1].chosen) == numbers
     assert [epoch.scored for epoch in training.history[:-1]] == [None] * 5
     weights = {name: sum(method.seen[number][name].double() for number in numbers) / len(numbers) for name in method.seen[0]}

@@ -38,3 +38,11 @@ def test_a_fast_path_that_is_refused_is_said_with_its_reason():
 def test_python_reads_arguments():
     [job] = resolve(request_of({"method": "fgm", "threads": 1}))
     assert "(same values; prefix_reuse=False)" in as_arguments(choices(job)[0])
+
+
+@pytest.mark.parametrize(
+    ("tune", "words"), [(None, "the best of its 6 evaluations"), ("epochs", "the best of its evaluations")]
+)
+def test_where_epochs_are_searched_no_number_of_evaluations_is_that_of_all_runs(tune, words):
+    [line] = [line for line in told(method="fgm", score="best", evals_per_epoch=2, epochs=3, tune=tune) if "--score" in line]
+    assert line.startswith(f"--score best: the value of a run is {words} (")

@@ -9,14 +9,16 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from adv import METHODS
+from finetune.arguments import as_options
 from finetune.config import Recipe
+from finetune.training.epoch import Epoch
 from studies.planning.identity import BASELINE, VALIDATION
 from studies.planning.judged import evaluations_in, score_in
 from studies.report.panels.epochs import draw, finding
 from studies.results.budgets import spending
 from studies.results.careful import careful
 from studies.results.edges import beyond, limits
-from studies.results.scored import before_attack, early, not_of_the_attack, optimistic
+from studies.results.scored import before_attack, early, kept_weights, not_of_the_attack, optimistic
 from studies.results.sentences import against_clean
 from studies.results.summary import settings_of, summarise
 
@@ -99,6 +101,30 @@ def test_the_optimism_is_told_with_its_size_where_that_is_known(score, words):
         assert ("by about 0.0123 for clean training" in said) == (attrs is not None)
         assert "search.py confirm reads once" in said
         assert summary.clean == (0.8 if score == "best" else 0.81)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "per", "words"),
+    [
+        ((0,), 2, "are those after epoch 0.5, the best of 2 evaluations"),
+        ((1,), 1, "are those after epoch 2, the best of 2 evaluations"),
+        ((0, 1), 2, "are the mean of those after epoch 0.5 and epoch 1, the best 2 of 2 evaluations"),
+    ],
+)
+def test_a_run_says_which_weights_it_leaves(chosen, per, words):
+    history = [Epoch(0, {"f1": 0.5}, {}, 0.1, 1.0), Epoch(1, {"f1": 0.4}, {}, 0.1, 1.0, {"f1": 0.5}, chosen)]
+    recipe = Recipe(epochs=2 // per, evals_per_epoch=per, score="best")
+    assert as_options(kept_weights(history, recipe)) == f"--score best: the saved weights, whose value this is, {words}"
+    assert kept_weights(history[:1], recipe) is None
+
+
+@pytest.mark.parametrize("score", ["best", "soup"])
+def test_where_epochs_are_searched_each_run_has_its_own_number_of_evaluations(score):
+    summary = summarise(study(score, [(1.0, [4], 0.82)]))
+    summary.about["space"]["epochs"] = {}
+    said = optimistic(summary)
+    assert "of its run's evaluations (" in said
+    assert "6" not in said
 
 
 @pytest.mark.parametrize("luck", [0.0, -0.0002, 0.00004])
