@@ -1,5 +1,6 @@
 """Sentences as lists of words and lists of tags: their columns are found, and they are checked and written in one way."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,17 +10,21 @@ from finetune.data.spelling import spell
 from finetune.errors import UserError
 from finetune.tasks.cells import label_columns
 from finetune.tasks.metrics import METRICS, viewed
+from finetune.tasks.schemes import OUTSIDE, written
 from finetune.tasks.table import Table
 from finetune.tasks.tokens import BETWEEN
 from finetune.words import counted
 
 KIND = "tokens"
+# A column of words and one of tags.
+PAIR = 2
 # Names of columns, the usual ones first.
 WORD_COLUMNS = ("tokens", "words", "token", "word", "text")
 TAG_COLUMNS = ("ner_tags", "tags", "ner", "labels", "pos_tags", "pos", "tag", "label")
 TEXT, LABEL = Data.model_fields["text_column"].default, Data.model_fields["label_column"].default
 # What files have instead of tags that are kept secret.
 PLACEHOLDERS = {"", "_", "?", "-", "-1", "none", "null", "nan", "unk", "unknown"}
+AS_TEXT = "; a list that is written as a text is not read: keep lists in JSON lines or Parquet"
 # A blank inside a word would look like the end of the word; tokenisers treat both alike.
 INSIDE = "\u00a0"
 
@@ -59,9 +64,15 @@ def _columns(train: Table, data: Data, told: list[str]) -> Data:
             told += [f"columns {' and '.join(names)} hold lists: they are read as words with tags; {ways}"] * _unsaid(train)
         return data.model_copy(update={"kind": KIND})
     if data.kind is None and all(name in train for name in names):
-        return data
-    words = [name for name in WORD_COLUMNS if name in train and _holds_lists(train[name])]
-    tags = [name for name in TAG_COLUMNS if name in train and _holds_lists(train[name]) and name not in words]
+        if len(names) > PAIR or not _holds_tags(train[names[1]]):
+            return data
+        _refuse_others(data)
+        told.append(
+            f"column {names[1]} holds the tags of words; {arg('kind', 'multilabel')} takes them as labels of the text"
+        )
+        return data.model_copy(update={"kind": KIND})
+    words = _usual(train, WORD_COLUMNS, data)
+    tags = [name for name in _usual(train, TAG_COLUMNS, data) if name not in words]
     word = next(iter(words), None) if data.text_column == TEXT else data.text_column
     tag = next(iter(tags), None) if data.label_column == LABEL else data.label_column[0]
     if word is None or tag is None or (data.kind is None and not (words and tags)):
@@ -72,6 +83,24 @@ def _columns(train: Table, data: Data, told: list[str]) -> Data:
     if (word, tag) != names:
         told.append(f"{what}; {arg('text_column')} and {arg('label_column')} take others")
     return data.model_copy(update={"kind": KIND, "text_column": word, "label_column": (tag,)})
+
+
+def _usual(train: Table, names: Sequence[str], data: Data) -> list[str]:
+    """Columns with these names that hold lists; if the kind is given, else those that hold texts."""
+    there = [name for name in names if name in train]
+    return [name for name in there if _holds_lists(train[name])] or (there if data.kind == KIND else [])
+
+
+def _holds_tags(cells: Sequence[Any]) -> bool:
+    """Whether cells are tags such as O and B-person, several in a cell: in lists, in texts like lists, or between blanks."""
+    held = [cell for cell in cells if cell is not None]
+    if not held or not all(isinstance(cell, str | list) for cell in held):
+        return False
+    rows = [re.sub(r"[\[\],'\"]", " ", cell).split() if isinstance(cell, str) else cell for cell in held]
+    if not any(len(row) > 1 for row in rows) or any(not isinstance(one, str) for row in rows for one in row):
+        return False
+    known = {one for row in rows for one in row}
+    return OUTSIDE in known and not written(known).plain
 
 
 def _unsaid(table: Table) -> bool:
@@ -130,7 +159,7 @@ def _words(table: Table, column: str, split: str, told: list[str]) -> None:
         words = [] if cell is None else cell
         if not isinstance(words, list) or any(isinstance(one, list | dict | bytes) for one in words):
             what = f"row {row + 1} of the {split} data is {str(cell)[:40]!r}, not a list of words{table.place(row)}"
-            raise UserError(f"{where}: {what}")
+            raise UserError(f"{where}: {what}{AS_TEXT if isinstance(cell, str) else ''}")
         words = ["" if one is None else str(one) for one in words]
         blanks += sum(BETWEEN in one for one in words)
         cells.append([one.replace(BETWEEN, INSIDE) for one in words])
@@ -163,12 +192,12 @@ def _tags(table: Table, word: str, column: str, split: str) -> None:
         here = f"row {row + 1} of the {split} data"
         tags = cell.split() if isinstance(cell, str) and not _as_list(cell) else [] if cell is None else cell
         if not isinstance(tags, list):
-            end = "; a list that is written as a text is not read: keep lists in JSON lines or Parquet"
-            end = end if isinstance(tags, str) else ""
-            raise UserError(f"{where}: {here} is {str(cell)[:40]!r}, not a list of tags{table.place(row)}{end}")
+            what = f"{here} is {str(cell)[:40]!r}, not a list of tags{table.place(row)}"
+            raise UserError(f"{where}: {what}{AS_TEXT if isinstance(tags, str) else ''}")
         if len(tags) != len(words):
             what = f"{here} has {counted(len(words), 'word')} and {counted(len(tags), 'tag')}"
-            raise UserError(f"{where}: {what}{table.place(row)}; each word needs one")
+            end = ", between blanks and not commas" if len(tags) == 1 and "," in str(tags[0]) else ""
+            raise UserError(f"{where}: {what}{table.place(row)}; each word needs one{end}")
         for place, one in enumerate(tags):
             if one is None or isinstance(one, list | dict | bytes) or not str(one).strip() or one in (-1, -100):
                 what = "has no tag" if one is None or not str(one).strip() else f"has {str(one)[:20]!r} instead of a tag"

@@ -105,6 +105,19 @@ def scheme_of(names: tuple[str, ...]) -> str:
     return "IOE2" if letters <= {"I", "E"} else "IOBES"
 
 
+def told_of(names: tuple[str, ...]) -> str:
+    """The name of the scheme as the file writes it.
+
+    Example:
+        >>> told_of(("O", "U-person", "B-person", "L-person")), told_of(("O", "B-x", "M-x", "E-x", "S-x"))
+        ('BILOU', 'BMES')
+    """
+    letters = {found[1] for name in names if (found := TAG.fullmatch(name))}
+    if letters & {"L", "U"}:
+        return "BILOU"
+    return ("BMEW" if "W" in letters else "BMES") if letters & {"M", "W"} else scheme_of(names)
+
+
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
     """Tags in order: O first, then type by type; plain tags in alphabetical order."""
 

@@ -12,7 +12,7 @@ from finetune.errors import UserError
 from finetune.tasks.cells import label_columns
 from finetune.tasks.entities import NO_WORD, accuracy, by_type, scores, spans
 from finetune.tasks.kind import Array, Kind, Labels, Measure
-from finetune.tasks.schemes import OUTSIDE, in_order, parted, scheme_of
+from finetune.tasks.schemes import OUTSIDE, in_order, parted, told_of
 from finetune.tasks.table import Table
 from finetune.tasks.task import Rows, Task
 from finetune.words import counted, some
@@ -129,7 +129,7 @@ class Tokens(Kind):
             )
             kinds = Counter(kind for found in each for kind, *_ in found)
             ordered = [f"{kind} {count}" for kind, count in sorted(kinds.items(), key=lambda pair: -pair[1])]
-            what = f"{counted(kinds.total(), 'entity', 'entities')} in train ({scheme_of(names)})"
+            what = f"{counted(kinds.total(), 'entity', 'entities')} in train ({told_of(names)})"
             lines = [f"{words} words and {what}: {some(ordered, SHOWN)}"]
         if without := [name for name, count in zip(names, tally, strict=True) if not count]:
             lines.append(f"warning: no train word has the tag {some(without, SHOWN)}: it cannot be learned")

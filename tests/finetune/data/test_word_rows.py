@@ -120,3 +120,55 @@ def test_spans_are_refused_with_what_would_be_right(tmp_path, column, cell, data
     file = write_lines(tmp_path / "t.jsonl", [{"text": f"Peter {n}", column: cell if n else empty} for n in range(12)])
     with pytest.raises(UserError, match=rf"{column}'?: row 2 of .* span of characters .*; spans are not read: write a list"):
         load_task(Data(train_file=file, **data))
+
+
+def sentences(words, tags, names=("text", "label")):
+    return [{names[0]: words(one), names[1]: tags(other)} for one, other in SENTENCES * 10]
+
+
+@pytest.mark.parametrize(
+    ("words", "tags", "names", "data"),
+    [
+        (" ".join, " ".join, ("text", "label"), {}),
+        (" ".join, list, ("text", "label"), {}),
+        (list, " ".join, ("text", "label"), {}),
+        (" ".join, " ".join, ("sentence", "iob"), {"text_column": "sentence", "label_column": ("iob",)}),
+        (" ".join, list, ("tokens", "ner_tags"), {"kind": "tokens"}),
+        (list, " ".join, ("tokens", "tags"), {"kind": "tokens"}),
+        (" ".join, " ".join, ("text", "labels"), {"metric": "entity_f1"}),
+    ],
+)
+def test_texts_with_a_tag_for_each_word_are_sentences(tmp_path, words, tags, names, data):
+    metric = data.get("metric")
+    given = {name: value for name, value in data.items() if name != "metric"}
+    task = load_task(Data(train_file=write_lines(tmp_path / "t.jsonl", sentences(words, tags, names)), **given), metric)
+    assert (task.kind, set(task.names)) == ("tokens", {"O", "B-per", "B-loc", "I-loc"})
+    assert set(task.train.texts) == {" ".join(one) for one, _ in SENTENCES}
+    if not data:
+        assert "column label holds the tags of words; kind='multilabel' takes them" in " ".join(map(str, task.notes))
+
+
+@pytest.mark.parametrize(
+    ("words", "tags", "reason"),
+    [
+        (" ".join, lambda tags: str(list(tags)), "not a list of tags .*; a list that is written as a text is not read"),
+        (lambda words: str(list(words)), list, "not a list of words .*; a list that is written as a text is not read"),
+        (" ".join, ",".join, "4 words and 1 tag .*; each word needs one, between blanks and not commas"),
+    ],
+)
+def test_tags_that_cannot_be_read_are_no_labels_of_a_text(tmp_path, words, tags, reason):
+    file = write_lines(tmp_path / "t.jsonl", sentences(words, tags))
+    with pytest.raises(UserError, match=reason):
+        load_task(Data(train_file=file))
+
+
+@pytest.mark.parametrize(("tags", "kind"), [(list, "multilabel"), (" ".join, "classification")])
+def test_tags_are_labels_of_a_text_if_that_is_asked(tmp_path, tags, kind):
+    file = write_lines(tmp_path / "t.jsonl", sentences(" ".join, tags))
+    assert load_task(Data(train_file=file, kind=kind)).kind == kind
+
+
+@pytest.mark.parametrize("labels", [["O", "B-per"], ["B and O", "O"], [["spam", "O"], ["B-side"]], [["O"], ["B-per"]]])
+def test_labels_that_only_look_like_tags_stay_labels(tmp_path, labels):
+    rows = [{"text": f"a text {n}", "label": labels[n % 2]} for n in range(20)]
+    assert load_task(Data(train_file=write_lines(tmp_path / "t.jsonl", rows))).kind in ("classification", "multilabel")
