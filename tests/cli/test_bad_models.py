@@ -45,7 +45,7 @@ def configured(**values):
         (CONFIG, lambda content: b"[]", ["config.json", "cannot be read"]),
         (CONFIG, lambda content: b"{}", ["model_type"]),
         (CONFIG, configured(model_type="nonesuch"), ["cannot be loaded", "nonesuch"]),
-        (CONFIG, configured(model_type="vit"), ["cannot be loaded", "ViTConfig"]),
+        (CONFIG, configured(model_type="vit"), ["no SequenceClassification class for vit models", "take another model"]),
         (CONFIG, configured(hidden_size=20), ["encoder's", "have another size", "config.json and safetensors"]),
         (CONFIG, configured(num_attention_heads=3), ["cannot be loaded", "attention heads"]),
         (WEIGHTS, lambda content: content[:5000], ["cannot be loaded", "not fully covered"]),
