@@ -151,6 +151,7 @@ def fitting(source: Text, delimiter: str, quoting: Quoting | None) -> list[Readi
         return [parse(source, delimiter, quoting)]
     reasons: dict[Quoting, str] = {}
     fits: list[Reading] = []
+    several: list[Quoting] = []
     plain = _try(source, delimiter, "none", reasons)
     marked = plain is not None and signs(plain.header, plain.records, '"')
     first = ENDS.split(source.text, maxsplit=1)[0].split(delimiter)
@@ -163,6 +164,7 @@ def fitting(source: Text, delimiter: str, quoting: Quoting | None) -> list[Readi
         reading = replace(plain, quoting=one) if plain and same else _try(source, delimiter, one, reasons)
         if reading is not None and (reason := _swallows(reading, plain)):
             reasons[one] = reason
+            several.append(one)
         elif reading is not None:
             fits.append(reading)
     if plain is not None and delimiter == TAB and not marked:
@@ -171,6 +173,7 @@ def fitting(source: Text, delimiter: str, quoting: Quoting | None) -> list[Readi
         fits = [reading for reading in fits if reading.quoting == "single"]
     if not fits:
         way = f"; {arg('quoting', 'none')} takes quotation marks as part of the text" if plain is not None else ""
+        way += f", {arg('quoting', several[0])} as the ends of cells" if several and way else ""
         raise Unfit((reasons.get(usual(delimiter)) or next(iter(reasons.values()))) + way)
     return [one for n, one in enumerate(fits) if all(not _same(one, other) for other in fits[:n])]
 

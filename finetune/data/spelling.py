@@ -46,7 +46,8 @@ def _usual(tables: Mapping[str, Table], column: str, scheme: str | None, told: l
         if scheme is not None:
             what = f"its tags ({some(sorted(known), SHOWN)}) have no prefixes such as B- and I-"
             raise UserError(f"{arg('tag_scheme', scheme)}: {what}")
-        told.append(f"{where}: the tags have no prefixes such as B-: they are scored word by word, not as entities")
+        numbers = " (numbers without names)" if all(tag.isdigit() for tag in known) else ""
+        told.append(f"{where}: the tags have no prefixes such as B-{numbers}: they are scored word by word, not as entities")
         return
     if found.renamed:
         first = next(iter(found.renamed.items()))

@@ -172,3 +172,21 @@ def test_tags_are_labels_of_a_text_if_that_is_asked(tmp_path, tags, kind):
 def test_labels_that_only_look_like_tags_stay_labels(tmp_path, labels):
     rows = [{"text": f"a text {n}", "label": labels[n % 2]} for n in range(20)]
     assert load_task(Data(train_file=write_lines(tmp_path / "t.jsonl", rows))).kind in ("classification", "multilabel")
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"), [([0, 1, 1], "B- (numbers without names): they are"), (["X", "Y", "Y"], "B-: they are")]
+)
+def test_numbers_without_names_are_said(tmp_path, tags, said):
+    rows = [{"tokens": ["a", "b", str(n)], "ner_tags": tags} for n in range(12)]
+    task = load_task(Data(train_file=write_lines(tmp_path / "t.jsonl", rows)))
+    assert said in " ".join(map(str, task.notes))
+
+
+def test_cells_over_several_lines_may_be_asked_for(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("id,text\n" + "".join(f'{n},"a text {n}\nmore, of ""it"""\n' for n in range(12)))
+    with pytest.raises(UserError, match=r"quoting='none' takes .* part of the text, quoting='double' as the ends of cells"):
+        read(str(path))
+    table, _, _ = read(str(path), quoting="double")
+    assert table["text"][0] == 'a text 0\nmore, of "it"'
