@@ -11,9 +11,9 @@ import studies
 from finetune.arguments import as_options
 from finetune.errors import UserError
 from spaces import SPACES
-from studies.planning.config_file import ALIASES
+from studies.planning.config_file import ALIASES, chosen, flat
 from studies.planning.plain_yaml import Loader
-from studies.planning.request import fields, request_of
+from studies.planning.request import GROUPS, fields, request_of
 from studies.planning.resolve import resolve
 from studies.running.command import command_of
 
@@ -68,6 +68,34 @@ def test_what_is_given_beside_it_wins_and_is_said(write):
     assert (request.recipe.epochs, request.aim.set) == (3, {"combine": "mean", "norm": "example"})
     [line] = request.notes
     assert as_options(line).endswith("recipe.yaml: epochs 4 is now 3")
+
+
+def test_ranges_of_both_count_and_the_given_ones_later(write):
+    request = asked(write(RECIPE), space={"epsilon": "0.6:0.9"}, set={"start_epoch": 0})
+    assert request.aim.space == ({"epsilon": "0.1:3:log"}, {"epsilon": "0.6:0.9"})
+    assert request.aim.set == {"combine": "sum", "norm": "token", "start_epoch": 0}
+    [job] = resolve(request)
+    assert (job.plan.space["epsilon"].low, job.plan.space["epsilon"].high) == (0.6, 0.9)
+
+
+def test_usual_values_of_the_built_in_encoder_are_a_choice_for_another_model(write):
+    values = {"epochs": 6, "learning_rate": 4e-3, "threads": 1}
+    usual = {"batch_size": 16, "warmup": 0.1, "pooling": "stock", "label_column": ["label"]}
+    assert chosen(values | usual, True) == chosen(values | usual, False) == values
+
+
+def test_what_best_yaml_records_is_no_argument(write):
+    lines = []
+    records = {"format": 1, "recorded": {"value": 1.0}, "confirmed": {}, "front": [1], "metric_source": "def f(): ..."}
+    assert flat(records | {"epochs": 2, "data": {"task": "reviews", "data": None}}, GROUPS, "", lines) == {
+        "epochs": 2,
+        "task": "reviews",
+    }
+    assert lines == []
+
+
+def test_a_mark_of_the_byte_order_before_the_text_is_no_part_of_a_name(write):
+    assert asked(write("\ufeffmethod: fgm\nepochs: 2\n")).aim.method == ("fgm",)
 
 
 def test_another_method_leaves_out_what_belongs_to_the_first(write):

@@ -13,6 +13,7 @@ from finetune.config import Data, Recipe
 from finetune.errors import UserError
 from finetune.training.bench import Bench
 from finetune.training.epoch import Epoch
+from finetune.training.snapshot import read_snapshot
 from studies.planning.plan import make_plan
 from studies.running.objective import Failed, Objective
 
@@ -103,6 +104,21 @@ def test_a_trial_from_shared_epochs_writes_only_what_it_trained(bench: Bench, tm
     made.on_epoch = lambda trial, epoch: there.append(snapshot.exists())
     made(trial_with(2, epsilon=0.7))
     assert there == [False, False, False, True]
+
+
+def test_after_every_evaluation_but_the_last_a_trial_may_be_stopped_and_taken_up(bench: Bench, tmp_path: Path) -> None:
+    asked: list[int | None] = []
+
+    class Asking(optuna.pruners.NopPruner):
+        def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+            asked.append(trial.last_step)
+            return False
+
+    made = objective(bench, tmp_path, recipe=Recipe(epochs=2, batch_size=32, evals_per_epoch=2), reuse=False)
+    made(trial_with(0, optuna.create_study(direction="maximize", pruner=Asking()), epsilon=0.7))
+    found = read_snapshot(tmp_path / "trial-0.safetensors")
+    assert found is not None
+    assert [epoch["number"] for epoch in found[1]["history"]] == asked == [0, 1, 2]
 
 
 def test_methods_share_the_clean_epochs_and_other_recipes_do_not(bench: Bench, tmp_path: Path) -> None:
