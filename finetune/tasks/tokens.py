@@ -135,6 +135,14 @@ class Tokens(Kind):
             lines.append(f"warning: no train word has the tag {some(without, SHOWN)}: it cannot be learned")
         return lines
 
+    def scored(self, rows: Rows, names: tuple[str, ...], split: str) -> list[str]:
+        """Which types of entities no scored row has."""
+        kinds = [kind for _, kind in parted(names) or ()]
+        there = {kinds[tag] for tag in np.unique(rows.labels[rows.labels != NO_WORD])} if kinds else set()
+        without = list(dict.fromkeys(kind for kind in kinds if kind and kind not in there))
+        what = f"no {split} sentence has an entity of type {some(without, SHOWN)}"
+        return [f"warning: {what}: how well it is found is not measured"] if without else []
+
 
 @cache
 def with_names(names: tuple[str, ...]) -> Kind:

@@ -180,3 +180,21 @@ def test_tags_have_an_order():
     assert in_order({"S-b", "I-a", "B-b", "O", "B-a", "E-b"}) == ("O", "B-a", "I-a", "B-b", "E-b", "S-b")
     assert in_order({"VERB", "ADJ"}) == ("ADJ", "VERB")
     assert scheme_of(("O", "B-a", "M-a", "E-a", "S-a")) == "IOBES"
+
+
+@pytest.mark.parametrize(
+    ("names", "sentences", "types"),
+    [
+        (SETS["IOB2"], [["O", "B-a"], ["O"]], "b"),
+        (SETS["IOB2"], [["O"], ["O", "O"]], "a, b"),
+        (SETS["IOB2"], [["I-b", "B-a"]], ""),
+        (SETS["BILOU"], [["U-a", "O"]], "b"),
+        (SETS["no O"], [["B-y", "B-y"]], "x"),
+        (SETS["one type"], [["O", "O"]], ""),
+        (("ADJ", "NOUN"), [["NOUN"]], ""),
+    ],
+)
+def test_types_that_no_scored_sentence_has_are_said(names, sentences, types):
+    task = task_of(names, sentences)
+    line = f"warning: no test sentence has an entity of type {types}: how well it is found is not measured"
+    assert kind_for(task).scored(task.test, names, "test") == [line] * bool(types)
