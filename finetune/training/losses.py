@@ -188,7 +188,7 @@ def weights_told(recipe: Recipe, kind: Kind, labels: Tensor, names: Sequence[str
         return []
     weights = balanced(labels, kind, len(names))
     least, most = int(weights.argmin()), int(weights.argmax())
-    single = kind.problem == "single_label_classification"
-    what = "a row of a class" if single else "a label that is there"
+    single, steps = kind.problem == "single_label_classification", kind.name == "ordinal"
+    what = "a row of a class" if single else "a row" if steps else "a label that is there"
     ends = f"from {weights[least]:.3g} ({names[least]}) to {weights[most]:.3g} ({names[most]})"
     return [Line(f"{arg('class_weights', 'balanced')}: {what} counts {ends}, by the train rows")]

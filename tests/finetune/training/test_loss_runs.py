@@ -236,3 +236,11 @@ def test_the_line_about_class_weights():
     line = f"class_weights='balanced': a row of a class counts from 0.526 ({usual}) to 10 ({rare}), by the train rows"
     assert line in bench.notes
     assert not [note for note in Bench(task, Recipe()).notes if "class_weights" in note]
+
+
+def test_the_line_about_class_weights_of_classes_with_an_order():
+    labels = steps_task().train.labels
+    few, many = ((labels < step).sum() / (labels >= step).sum() for step in (1, 2))
+    [line] = [note for note in Bench(steps_task(), Recipe(class_weights="balanced")).notes if "class_weights" in note]
+    ends = f"from {few:.3g} (above short) to {many:.3g} (above middling)"
+    assert line == f"class_weights='balanced': a row counts {ends}, by the train rows"

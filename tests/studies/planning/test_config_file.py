@@ -71,7 +71,9 @@ def test_what_is_given_beside_it_wins_and_is_said(write):
 
 
 def test_ranges_of_both_count_and_the_given_ones_later(write):
-    request = asked(write(RECIPE), space={"epsilon": "0.6:0.9"}, set={"start_epoch": 0})
+    start = {"method": "fgm", "settings": {"epsilon": 0.8}}
+    request = asked(write(RECIPE), space={"epsilon": "0.6:0.9"}, set={"start_epoch": 0}, start=start)
+    assert request.aim.start == ({"method": "fgm", "settings": {"epsilon": 0.7}}, start)
     assert request.aim.space == ({"epsilon": "0.1:3:log"}, {"epsilon": "0.6:0.9"})
     assert request.aim.set == {"combine": "sum", "norm": "token", "start_epoch": 0}
     [job] = resolve(request)
