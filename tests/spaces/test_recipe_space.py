@@ -2,7 +2,7 @@ import pytest
 from helpers.points_of_spaces import ends, points
 from hypothesis import given
 from hypothesis import strategies as st
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from finetune.config import Recipe, checked
 from spaces import RECIPE
@@ -34,3 +34,8 @@ def test_the_learning_rate_is_searched_around_the_recipes(centre):
     assert dist.low < centre < dist.high
     assert dist.high / dist.low == pytest.approx(10)
     assert (dist.low * dist.high) ** 0.5 == pytest.approx(centre)
+
+
+@pytest.mark.parametrize(("epochs", "low", "high"), [(6, 3, 12), (5, 2, 10), (1, 1, 2)])
+def test_epochs_are_searched_from_half_as_many_to_twice_as_many(epochs, low, high):
+    assert around("epochs", epochs) == IntDistribution(low, high)

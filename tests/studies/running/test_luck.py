@@ -5,13 +5,16 @@ import json
 import numpy as np
 import pytest
 from helpers.small_tasks import reviews_task
+from scipy.special import softmax
 
+from adv import Clean
 from finetune.config import Data, Recipe
 from finetune.tasks.task import Rows, Task
 from finetune.training.bench import Bench
+from finetune.training.loop import Training
 from studies.planning.plan import make_plan
 from studies.running.footprint import clean_files
-from studies.running.luck import luck, luck_in
+from studies.running.luck import Luck, luck, luck_in
 from studies.running.objective import Objective
 
 COUNT = 200
@@ -47,6 +50,27 @@ def test_three_are_less_lucky_than_one_and_errors_count_from_the_other_side():
     one, three = (luck(TASK, "accuracy", outputs, many) for many in (1, 3))
     assert one > three > 0
     assert luck(TASK, "log_loss", outputs, 1) > 0
+
+
+def test_of_errors_the_smallest_are_chosen():
+    """One that is far worse is never the best of a draw, so it adds hardly any luck and takes hardly any away."""
+    alike = [guesses(0.8, seed) + np.random.default_rng(seed).random((COUNT, 2)) for seed in range(8)]
+    assert luck(TASK, "log_loss", [*alike, 9 * guesses(0.2, 8)], 1) > 0.5 * luck(TASK, "log_loss", alike, 1)
+
+
+@pytest.mark.parametrize(("score", "many"), [("best", 1), ("soup", 3)])
+def test_luck_is_that_of_the_weights_that_are_scored_and_of_as_many_as_are_chosen(tmp_path, score, many):
+    recipe = Recipe(epochs=2, batch_size=16, evals_per_epoch=2, score=score, average="ema", half_life=0.5)
+    bench = Bench(reviews_task(), recipe)
+    training, labels = Training(bench, recipe, Clean(), "log_loss"), bench.task.validation.labels
+    looking = Luck(training)
+    for epoch in training.epochs():
+        looking.look()
+        shares = softmax(looking.outputs[-1], axis=1)[range(len(labels)), labels]
+        assert -np.log(shares).mean() == pytest.approx(epoch.metrics["log_loss"], rel=1e-5)
+    looking.write(tmp_path)
+    expected = luck(bench.task, "log_loss", looking.outputs, many)
+    assert json.loads((tmp_path / "clean-luck.json").read_text()) == expected
 
 
 @pytest.mark.parametrize(("score", "kept"), [("last", False), ("best", True), ("soup", True)])
