@@ -127,7 +127,7 @@ def test_the_competition_recipe_does_what_a_loop_by_hand_does(rows, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     without = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     folder = folder_of(tmp_path / "tiny", "DebertaV2", num_hidden_layers=2, **without)
-    for split, many in (("train", 32), ("dev", 10), ("test", 10)):
+    for split, many in (("train", 16), ("dev", 10), ("test", 10)):
         table(tmp_path / f"{split}.tsv", ("text", "a", "b", "c"), rows(split, many))
     path = ROOT / "recipes/competition.yaml"
     given = {
