@@ -4,6 +4,7 @@ import pytest
 from helpers.plans import plan_of
 from helpers.small_tasks import reviews_task, shares_task
 from optuna.distributions import CategoricalDistribution, FloatDistribution
+from torch import nn
 
 from finetune.config import Recipe
 from finetune.errors import UserError
@@ -115,3 +116,11 @@ def test_searched_values_that_fit_are_taken() -> None:
     made = plan_of("fgm", tune=names, loss="cross_entropy")
     refuse_unfit([made], Bench(reviews_task(), Recipe()))
     assert set(names) <= RECIPE.keys()
+
+
+@pytest.mark.parametrize("name", ["layer_decay", "head_learning_rate"])
+def test_searched_rates_by_layer_need_a_model_with_layers(name, monkeypatch) -> None:
+    bench = Bench(reviews_task(), Recipe())
+    monkeypatch.setattr(bench.models, "look_at", lambda *_: nn.Embedding(9, 4))
+    with pytest.raises(UserError, match="no list of alike blocks"):
+        refuse_unfit([plan_of("fgm", tune=[name])], bench)
