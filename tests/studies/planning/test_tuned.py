@@ -71,6 +71,8 @@ def test_a_search_for_the_loss_begins_with_the_usual_one(loss) -> None:
         ({"loss": "mse"}, ("label_smoothing",), "tune='label_smoothing' needs loss='cross_entropy', or loss among tune"),
         ({"loss": "mse"}, ("class_weights",), "tune='class_weights' needs loss='cross_entropy', focal or bce"),
         ({"half_life": 0.1}, (), "half_life only has an effect with average='ema': average is none"),
+        ({"swa_start": 0.5, "average": "ema"}, (), "swa_start only has an effect with average='swa': average is ema"),
+        ({"score": "best", "epochs": 1}, (), "score='best' chooses among evaluations, and a run of epochs=1 has one"),
         ({}, ("swa_lr",), "tune='swa_lr' needs average='swa', or average among tune: average is none"),
     ],
 )
@@ -86,6 +88,9 @@ def test_what_would_do_nothing_is_refused(given, tune, words) -> None:
         ({"label_smoothing": 0.0, "loss": "mse"}, ()),
         ({"class_weights": "none", "loss": "mse"}, ()),
         ({"label_smoothing": 0.1}, ()),
+        ({"score": "best", "epochs": 1, "evals_per_epoch": 2}, ()),
+        ({"score": "soup", "epochs": 1}, ("epochs",)),
+        ({"freeze_embeddings": True, "freeze_layers": 1}, ("freeze_layers",)),
         ({"class_weights": "balanced"}, ("label_smoothing",)),
         ({"loss": "cross_entropy", "focal_gamma": 1.0}, ("loss",)),
         ({"loss": "cross_entropy"}, ("loss", "focal_gamma", "label_smoothing")),
