@@ -121,8 +121,7 @@ def test_only_real_tokens_of_the_encoder_are_perturbed(family, name):
     assert state_of(model) == before
 
 
-@pytest.mark.parametrize("family", FEW)
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(("family", "name"), [(FEW[i % len(FEW)], name) for i, name in enumerate(METHODS)])
 def test_nothing_moves_without_a_radius(family, name):
     model = build(family)
     batch = batch_of(model, family)

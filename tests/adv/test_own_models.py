@@ -32,8 +32,11 @@ def test_an_encoder_inside_is_found_with_its_embeddings_and_layers(kind):
     assert encoder_of(model, None) is bert
 
 
-@pytest.mark.parametrize("kind", OWN)
-@pytest.mark.parametrize("name", METHODS)
+# Every method on every other kind of model, in turn: what a method does and how its place is found hardly meet.
+IN_TURN = [(name, kind) for i, name in enumerate(METHODS) for j, kind in enumerate(OWN) if (i + j) % 2 == 0]
+
+
+@pytest.mark.parametrize(("name", "kind"), IN_TURN)
 def test_every_method_trains_a_model_around_an_encoder_without_a_name(name, kind):
     model, batch, options = own(kind)
     bert = inner_bert(model)
