@@ -156,12 +156,17 @@ def difference(bench: Bench, model: nn.Module, folder: Path, standardised: bool)
         ask = plain_code(folder) if isinstance(model, Pooled) else partial(_asked, bench)
         logits = list(ask(folder, *texts).float().cpu().numpy())
     except Exception as error:  # many unrelated types, which all mean: other people cannot read it
-        return f"plain transformers cannot use the saved model: {first_line(error)[:200]}"
+        return unusable(error)
     found = bench.kind.predictions(logits, list(encoded.labels.numpy()), bench.scale if standardised else None)
     mean, std = (0.0, 1.0) if bench.scale is None else (bench.scale.mean, bench.scale.std)
     if near(found, expected, mean, std):
         return None
     return off(np.abs(found - expected).max())
+
+
+def unusable(error: Exception) -> str:
+    """The line about a model that other people cannot read."""
+    return f"plain transformers cannot use the saved model: {first_line(error)[:200]}"
 
 
 def off(gap: float) -> str:
@@ -171,7 +176,6 @@ def off(gap: float) -> str:
 
 def difference_of_words(bench: Bench, model: nn.Module, folder: Path, rows: Rows) -> str | None:
     """``difference`` for the logits of words, in the windows that each tokeniser makes of their sentences."""
-    import transformers
 
     def logits(model: nn.Module, tokenizer: Any) -> NDArray[Any]:
         encoded = encode_words(rows, tokenizer, bench.max_length, 0)
@@ -184,23 +188,26 @@ def difference_of_words(bench: Bench, model: nn.Module, folder: Path, rows: Rows
 
     expected = logits(model.eval(), bench.models.tokenizer)
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-        family = getattr(transformers, f"AutoModelFor{bench.kind.architecture}")
-        found = logits(family.from_pretrained(folder).to(bench.device).eval(), tokenizer)
+        found = logits(*_loaded(bench, folder))
     except Exception as error:  # many unrelated types, which all mean: other people cannot read it
-        return f"plain transformers cannot use the saved model: {first_line(error)[:200]}"
+        return unusable(error)
     if found.shape != expected.shape:
         return "the saved tokeniser does NOT make the same of these words"
     return None if near(found, expected, 0.0, 1.0) else off(np.abs(found - expected).max())
 
 
+def _loaded(bench: Bench, folder: Path) -> tuple[nn.Module, Any]:
+    """Model and tokeniser as plain transformers loads them."""
+    import transformers
+
+    family = getattr(transformers, f"AutoModelFor{bench.kind.architecture}")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    return family.from_pretrained(folder).to(bench.device).eval(), tokenizer
+
+
 @torch.no_grad()
 def _asked(bench: Bench, folder: Path, *texts: list[str]) -> Tensor:
     """The logits of plain transformers."""
-    import transformers
-
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    family = getattr(transformers, f"AutoModelFor{bench.kind.architecture}")
-    plain = family.from_pretrained(folder).to(bench.device).eval()
+    plain, tokenizer = _loaded(bench, folder)
     found: Tensor = plain(**tokenizer(*texts, truncation=True, padding=True, return_tensors="pt").to(bench.device)).logits
     return found

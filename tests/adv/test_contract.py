@@ -3,8 +3,20 @@
 import pytest
 import torch
 from helpers.outside_methods import OUTSIDE
-from helpers.tiny_models import FAMILIES, batch_for, build, grads_of
-from helpers.watched_steps import ATTACKS, KNOWN, UNMOVED, gradients, has, kinds, one_of_each_kind, state_of, still, watch
+from helpers.tiny_models import FAMILIES, batch_for, build
+from helpers.watched_steps import (
+    ATTACKS,
+    KNOWN,
+    UNMOVED,
+    clean,
+    gradients,
+    has,
+    kinds,
+    one_of_each_kind,
+    state_of,
+    still,
+    watch,
+)
 
 from adv.steps.embedding import EmbeddingMethod
 from adv.steps.weights import WeightMethod
@@ -28,15 +40,6 @@ def settings_of(name, family="bert"):
 
 class Stop(BaseException):
     """Not an Exception, as when a person presses Ctrl-C."""
-
-
-def clean(model, batch, seed=3):
-    model.zero_grad()
-    torch.manual_seed(seed)
-    loss = model(**batch).loss
-    after = torch.get_rng_state()
-    loss.backward()
-    return grads_of(model), loss.detach(), after
 
 
 @every_pair

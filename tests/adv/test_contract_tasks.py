@@ -1,12 +1,9 @@
 """What every method promises on every kind of task: one label, numbers, several labels, a label for each token."""
 
-from contextlib import contextmanager
-
 import pytest
 import torch
 from helpers.tiny_models import batch_for, build
-from helpers.watched_steps import KNOWN, REGULARISED, gradients, named_tensors, one_of_each_kind
-from torch.nn import functional as F
+from helpers.watched_steps import KNOWN, REGULARISED, clean, gradients, named_tensors, one_of_each_kind, shifts_of
 
 from adv.core.divergence import detached_pair, divergence, scored, symmetric
 
@@ -51,15 +48,6 @@ def given(family, task, side="right"):
     return model, batch | {"labels": labels}
 
 
-def clean(model, batch):
-    model.zero_grad()
-    torch.manual_seed(3)
-    loss = model(**batch).loss
-    after = torch.get_rng_state()
-    loss.backward()
-    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}, loss.detach(), after
-
-
 def assert_alike(found, expected, times=1):
     assert found.keys() == expected.keys()
     for name, gradient in expected.items():
@@ -78,35 +66,16 @@ def test_a_step_leaves_all_as_it_was_and_padding_alone(family, task, name):
         torch.testing.assert_close(objective, times * loss)
         assert_alike(found, expected, times)
     padding = batch["attention_mask"] == 0
-    with shifts(model) as seen:
+    with shifts_of(model.get_input_embeddings()) as seen:
         found, objective = gradients(KNOWN[name](), model, batch)
     assert torch.isfinite(objective)
     assert torch.equal(torch.get_rng_state(), after)
     now = dict(named_tensors(model))
     assert all(torch.equal(now[key], value) for key, value in before)
-    assert not any(shift[padding].any() for shift in seen)
+    assert not any(shift[padding].any() for _, shift in seen)
     if (family, task) == ("bert", "tokens"):
         other = batch["input_ids"].masked_fill(padding, 7)
         assert_alike(gradients(KNOWN[name](), model, batch | {"input_ids": other})[0], found)
-
-
-@contextmanager
-def shifts(model):
-    """What is added to the embeddings' output in each pass."""
-    embedding, seen = model.get_input_embeddings(), []
-
-    def begin(module, args):
-        def read(module, args, output):
-            handle.remove()
-            seen.append(output.detach() - F.embedding(args[0], module.weight.detach()))
-
-        handle = module.register_forward_hook(read)
-
-    outer = embedding.register_forward_pre_hook(begin)
-    try:
-        yield seen
-    finally:
-        outer.remove()
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -1,12 +1,10 @@
 """Encoder-decoders: the encoder's look-up is perturbed, the decoder's is not, and shared matrices move as one."""
 
-from contextlib import contextmanager
-
 import pytest
 import torch
 import transformers
 from helpers.made_once import made_once
-from helpers.watched_steps import ON_EMBEDDINGS, gradients, having, state_of
+from helpers.watched_steps import ON_EMBEDDINGS, gradients, having, shifts_of, state_of
 from torch.nn import functional as F
 
 from adv import AWP, METHODS, AttackError
@@ -70,26 +68,7 @@ def parts(model):
     return model.get_encoder().embed_tokens, model.get_decoder().embed_tokens
 
 
-@contextmanager
-def shifts_of(module):
-    """What was added to the module's output, in each of its calls: hooks run in the order in which they were added."""
-    seen = []
-
-    def begin(module, args):
-        def end(module, args, output):
-            handle.remove()
-            seen.append((args[0], output.detach() - clean(module, args[0])))
-
-        handle = module.register_forward_hook(end)
-
-    outer = module.register_forward_pre_hook(begin)
-    try:
-        yield seen
-    finally:
-        outer.remove()
-
-
-def clean(module, ids):
+def looked_up(module, ids):
     """A look-up, scaled where BART's is."""
     return F.embedding(ids, module.weight.detach()) * getattr(module, "embed_scale", 1.0)
 
@@ -110,7 +89,7 @@ def test_only_real_tokens_of_the_encoder_are_perturbed(family, name):
     assert encoder is not decoder
     assert family == "marian" or model.get_input_embeddings() not in (encoder, decoder)  # and never called
     before = state_of(model)
-    with shifts_of(encoder) as read, shifts_of(decoder) as written:
+    with shifts_of(encoder, looked_up) as read, shifts_of(decoder, looked_up) as written:
         method = method_of(name)
         method.backward(model, batch)
     assert all(torch.equal(ids, batch["input_ids"]) for ids, _ in read)
@@ -141,11 +120,11 @@ def test_fgm_adds_the_direction_of_the_gradient_at_the_encoders_embeddings(famil
     batch = batch_of(model, family)
     real = batch["attention_mask"][..., None]
     encoder, _ = parts(model)
-    embedded = clean(encoder, batch["input_ids"]).requires_grad_()
+    embedded = looked_up(encoder, batch["input_ids"]).requires_grad_()
     handle = encoder.register_forward_hook(lambda module, args, output: embedded)
     (slope,) = torch.autograd.grad(model(**batch).loss, embedded)
     handle.remove()
-    with shifts_of(encoder) as read:
+    with shifts_of(encoder, looked_up) as read:
         METHODS["fgm"](epsilon=0.5, norm="example").backward(model, batch)
     slope = slope * real
     wanted = 0.5 * slope / slope.flatten(1).norm(dim=1)[:, None, None]
@@ -209,9 +188,9 @@ def test_sift_scales_by_the_input_of_the_norm_that_follows_the_embeddings_and_no
         if family == "bart":
             norm = model.model.encoder.layernorm_embedding
             norm.register_forward_pre_hook(lambda module, args, into=into: into.append(args[0].detach()))
-        with shifts_of(encoder) as read:
+        with shifts_of(encoder, looked_up) as read:
             METHODS["sift"](sigma=0.01, alpha=0.0).backward(model, batch)
-        base = into[0] if into else clean(encoder, batch["input_ids"])
+        base = into[0] if into else looked_up(encoder, batch["input_ids"])
         z = read[-1][1] / base.std(-1, keepdim=True, correction=0)
         real = batch["attention_mask"].bool()
         assert z[real].abs().max() <= 0.02 * 1.001  # noise of deviation sigma, cut at two of them

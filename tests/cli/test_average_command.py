@@ -8,13 +8,11 @@ import pytest
 import yaml
 from helpers.exported_scripts import run_script
 from helpers.refusals import assert_said, files, refused, rows
+from helpers.trained_again import trained_again
 from optuna.trial import TrialState, create_trial
-from safetensors.torch import load_file
 
 import search
 from finetune.config import Recipe
-from finetune.data.load import load_task
-from finetune.training.bench import Bench
 from spaces.recipe import around
 from studies.results.export import read_best
 from studies.results.importance import matters
@@ -36,16 +34,7 @@ def trials(name: str) -> list[optuna.trial.FrozenTrial]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_best_is_reproduced_and_what_is_saved_is_the_average(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert search.run(["--method", "fgm", "--trials", "2", "--pruner", "none", *SMALL, *KINDS[kind]]) == 0
-    capsys.readouterr()
-    best = read_best("runs/rows-fgm/best.yaml")
-    assert best.recipe.average == kind
-    assert search.run(["train", "runs/rows-fgm/best.yaml"]) == 0
-    assert ": the same" in capsys.readouterr().out
-    bench = Bench(load_task(best.data, "log_loss"), best.recipe)
-    model = bench.models.build(0).to(bench.device)
-    model.load_state_dict(load_file("runs/model/model.safetensors"), strict=False)
-    scores = bench.score(model, bench.validation, bench.task.validation, best.recipe)
-    assert scores["log_loss"] == best.recorded.value
+    assert trained_again("runs/rows-fgm/best.yaml", capsys).recipe.average == kind
 
 
 @pytest.mark.parametrize(

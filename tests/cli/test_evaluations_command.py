@@ -7,7 +7,7 @@ import optuna
 import pytest
 from helpers.exported_scripts import run_script
 from helpers.refusals import assert_said, files, refused, rows
-from safetensors.torch import load_file
+from helpers.trained_again import trained_again
 
 import search
 from finetune.config import Data, Recipe
@@ -138,13 +138,7 @@ def test_the_value_is_that_of_the_chosen_weights_everywhere(score: str, capsys: 
     right = [row["label"] == row["predicted"] for row in table]
     metrics = study().get_trials()[best.recorded.trial or 0].user_attrs["metrics"]
     assert sum(right) / len(right) == pytest.approx(metrics["accuracy"])
-    assert search.run(["train", "runs/rows-fgm/best.yaml"]) == 0
-    assert ": the same" in capsys.readouterr().out
-    bench = Bench(load_task(best.data, "log_loss"), best.recipe)
-    model = bench.models.build(0).to(bench.device)
-    model.load_state_dict(load_file("runs/model/model.safetensors"), strict=False)
-    scores = bench.score(model, bench.validation, bench.task.validation, best.recipe)
-    assert scores["log_loss"] == best.recorded.value
+    trained_again("runs/rows-fgm/best.yaml", capsys)
     assert search.run(["export", "--format", "python"]) == 0
     lines = run_script(capsys.readouterr().out, capsys)
     assert lines[-1].startswith("evaluations ")

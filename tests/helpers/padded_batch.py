@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from adv import FGM, FreeLB, NEFTune
 from helpers.tiny_models import batch_for, build
+from helpers.watched_steps import shifts_of
 
 BATCH = batch_for(build("bert"))
 
@@ -19,31 +20,13 @@ REAL = MASK.bool()
 ADDED = torch.zeros(4, 9).masked_fill(~REAL, torch.finfo(torch.float32).min)
 
 
-def shifts_of(embedding, run):
-    """What ``run`` adds to the embedding's first output of each pass, with the token ids."""
-    seen = []
-
-    def begin(module, args):
-        def end(module, args, output):
-            handle.remove()
-            seen.append((args[0], output.detach() - F.embedding(args[0], module.weight.detach())))
-
-        handle = module.register_forward_hook(end)
-
-    outer = embedding.register_forward_pre_hook(begin)
-    try:
-        run()
-    finally:
-        outer.remove()
-    return seen
-
-
 def check(model, batch, real, forward=None, embedding=None, **settings):
     """Real tokens are perturbed, padding is not: for a clean-pass method, and for one that starts from noise."""
     embedding = embedding or model.get_input_embeddings()
     options = {} if forward is None else {"forward": forward}
     for method in (FGM(norm="token", **settings), FreeLB(**settings), NEFTune(**settings)):
-        seen = shifts_of(embedding, lambda method=method: method.backward(model, batch, **options))
+        with shifts_of(embedding) as seen:
+            method.backward(model, batch, **options)
         _, last = seen[-1]
         assert last[real].abs().sum(-1).min() > 0
         assert not any(shift[~real].any() for _, shift in seen)

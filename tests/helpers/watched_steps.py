@@ -104,6 +104,29 @@ def watch(model):
             handle.remove()
 
 
+@contextmanager
+def shifts_of(module, embed=None):
+    """The token ids of each call of an embedding, and what was added to its output: hooks run in the order of adding them.
+
+    ``embed(module, ids)`` is its output without an addition; by default the look-up.
+    """
+    seen = []
+
+    def begin(module, args):
+        def end(module, args, output):
+            handle.remove()
+            plain = F.embedding(args[0], module.weight.detach()) if embed is None else embed(module, args[0])
+            seen.append((args[0], output.detach() - plain))
+
+        handle = module.register_forward_hook(end)
+
+    outer = module.register_forward_pre_hook(begin)
+    try:
+        yield seen
+    finally:
+        outer.remove()
+
+
 def state_of(model):
     """Everything of a model that a step must leave alone, in a form that ``==`` compares bit for bit."""
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -168,6 +191,16 @@ def made(name, model, **settings):
     if has(name, "layer_name") and hasattr(model, "slopes"):
         settings |= {"layer_name": "^dropout$"}
     return METHODS[name](**settings)
+
+
+def clean(model, batch, seed=3):
+    """The gradients of a clean step, its loss, and where the generator stands after its forward pass."""
+    model.zero_grad()
+    torch.manual_seed(seed)
+    loss = model(**batch).loss
+    after = torch.get_rng_state()
+    loss.backward()
+    return grads_of(model), loss.detach(), after
 
 
 def gradients(method, model, batch, seed=3, **options):

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from helpers.padded_batch import BATCH, IDS, LABELS, MASK, REAL, Attention, check, outside, shifts_of
+from helpers.padded_batch import BATCH, IDS, LABELS, MASK, REAL, Attention, check, outside
 from helpers.tiny_models import build
-from helpers.watched_steps import ON_EMBEDDINGS, state_of
+from helpers.watched_steps import ON_EMBEDDINGS, shifts_of, state_of
 
 from adv import FGM, METHODS, AttackError
 
@@ -53,10 +53,8 @@ def test_without_padding_no_mask_is_needed(name):
     model = build("bert")
     ids = IDS.masked_fill(~REAL, 7)
     settings = {"init_mag": 0.1} if name == "freeat" else {}
-    seen = shifts_of(
-        model.get_input_embeddings(),
-        lambda: METHODS[name](**settings).backward(model, {"input_ids": ids, "labels": LABELS}),
-    )
+    with shifts_of(model.get_input_embeddings()) as seen:
+        METHODS[name](**settings).backward(model, {"input_ids": ids, "labels": LABELS})
     assert seen[-1][1].abs().sum(-1).min() > 0
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from helpers.tiny_models import FAMILIES, batch_for, build, grads_of
-from helpers.watched_steps import KNOWN, UNMOVED, gradients, has, state_of, watch
+from helpers.watched_steps import KNOWN, UNMOVED, clean, gradients, has, state_of, watch
 
 from adv import AWP, FGM, AttackError
 from finetune.models.layers import depths
@@ -22,15 +22,6 @@ def pooled(family, pooling):
     for name, depth in depths(base).items():
         base.get_parameter(name).requires_grad_(depth <= base.config.num_hidden_layers)  # as Models does with a pooler
     return model
-
-
-def clean(model, batch):
-    model.zero_grad()
-    torch.manual_seed(3)
-    loss = model(**batch).loss
-    after = torch.get_rng_state()
-    loss.backward()
-    return grads_of(model), loss.detach(), after
 
 
 def small(name):

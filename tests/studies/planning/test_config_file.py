@@ -139,8 +139,7 @@ def test_names_of_the_trainer_and_of_competitions_are_read_and_said(write):
 
 def test_every_other_name_is_that_of_an_argument_or_a_setting():
     settings = {name for space in SPACES.values() for name in space} | {"start_epoch"}
-    later = {"head_learning_rate", "layer_decay", "label_smoothing"}
-    assert set(ALIASES.values()) <= {name for name, _ in fields()} | settings | later
+    assert set(ALIASES.values()) <= {name for name, _ in fields()} | settings
     assert not set(ALIASES) & ({name for name, _ in fields()} | settings)
 
 
