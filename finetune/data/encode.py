@@ -16,6 +16,8 @@ from finetune.tasks.task import Rows
 NO_LABEL = -100
 # This many batches are sorted by length together: enough to save padding, few enough to keep the order random.
 POOL = 32
+# This many rows are scored together: a file that is read in such blocks meets the same batches as a split in memory.
+BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,10 @@ def train_batches(data: Encoded, size: int, seed: int, epoch: int) -> list[NDArr
 
 
 def score_batches(data: Encoded, size: int) -> Iterator[NDArray[np.int64]]:
-    """All rows by length, longest first."""
-    order = np.argsort(-data.lengths, kind="stable")
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
+    """All rows, in blocks of ``BLOCK`` rows or sentences; in a block by length, longest first."""
+    rows = np.arange(len(data)) if data.places is None else data.places.sentences[: len(data)]
+    for block in np.unique(rows // BLOCK):
+        inside = np.flatnonzero(rows // BLOCK == block)
+        order = inside[np.argsort(-data.lengths[inside], kind="stable")]
+        for start in range(0, len(order), size):
+            yield order[start : start + size]

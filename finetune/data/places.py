@@ -30,9 +30,28 @@ class Places:
             cut: The tokens of these windows that were read.
             logits: (windows, tokens, tags).
         """
-        words = self.words[index][:, cut]
-        window, token = np.nonzero(words >= 0)
-        here = logits[window, token]
+        sentences, words, here = self._spoken(index, cut, logits)
         best = here.argmax(-1).astype(np.float32)
         best[~np.isfinite(here).all(-1)] = np.nan
-        output[self.sentences[index[window]], words[window, token]] = best
+        output[sentences, words] = best
+
+    def put_raw(
+        self, output: NDArray[np.float32], index: NDArray[np.int64], cut: slice, logits: NDArray[np.float32]
+    ) -> None:
+        """The same for logits (sentences, words, tags); those that are not all finite become infinite."""
+        sentences, words, here = self._spoken(index, cut, logits)
+        output[sentences, words] = np.where(np.isfinite(here).all(-1, keepdims=True), here, np.inf)
+
+    def unread_raw(self, tags: int) -> NDArray[np.float32]:
+        """Logits (sentences, words, tags) before a model is asked: NaN after the last word, 1 for what is usual, else 0."""
+        found: NDArray[np.float32] = (self.unread[..., None] == np.arange(tags)).astype(np.float32)
+        found[self.unread < 0] = np.nan
+        return found
+
+    def _spoken(
+        self, index: NDArray[np.int64], cut: slice, logits: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        """Sentence, word and logits of each token that speaks for a word."""
+        words = self.words[index][:, cut]
+        window, token = np.nonzero(words >= 0)
+        return self.sentences[index[window]], words[window, token], logits[window, token]

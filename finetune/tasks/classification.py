@@ -10,7 +10,7 @@ from finetune.config import Data, KindName
 from finetune.errors import UserError
 from finetune.tasks import scores
 from finetune.tasks.cells import is_number, label_columns, missing, number
-from finetune.tasks.kind import Array, Kind, Labels, Measure, refuse_several
+from finetune.tasks.kind import Array, Kind, Labels, Measure, RawAs, refuse_several
 from finetune.tasks.label_cells import hint
 from finetune.tasks.table import Table
 from finetune.tasks.task import Rows, Task
@@ -31,6 +31,7 @@ class Classification(Kind):
     problem = "single_label_classification"
     several = False
     named = True
+    raw_as: ClassVar[RawAs] = "softmax"
     # The metric beside macro_f1 that the most frequent class alone does not raise.
     agreement = "mcc"
     measures: ClassVar[Mapping[str, Measure]] = {

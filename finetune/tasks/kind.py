@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from finetune.tasks.table import Table
 from finetune.tasks.task import Rows, Task
 
 Array = NDArray[Any]
+RawAs: TypeAlias = Literal["softmax", "sigmoid", "values"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ class Kind(ABC):
     by_name: ClassVar[bool] = False
     # Whether something is chosen on the validation rows and holds for all rows: thresholds.
     settles: ClassVar[bool] = False
+    # What raw outputs are: logits of one class ("softmax") or of each label ("sigmoid"), or numbers ("values").
+    raw_as: ClassVar[RawAs]
     # Options of the data that only this kind understands.
     options: ClassVar[tuple[str, ...]] = ()
     # Those of them that say that the labels are of this kind.
@@ -176,6 +179,10 @@ class Kind(ABC):
             scale: The scale of the model's output; None if it is in the labels' units.
         """
         return np.stack(logits)
+
+    def decided(self, raw: Array) -> Array:
+        """What ``predictions`` returns, from raw outputs, which can be averaged; most predictions are raw outputs."""
+        return raw
 
     def plain(self, labels: Array, output: Array) -> tuple[Array, Array]:
         """Labels and predictions as a person expects them, for a metric of the user's own."""

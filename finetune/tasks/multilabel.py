@@ -44,6 +44,7 @@ class Multilabel(Kind):
     problem = "multi_label_classification"
     several = True
     named = True
+    raw_as = "sigmoid"
     options = ("label_separator", "thresholds")
     implied = ("label_separator",)
     measures: ClassVar = {

@@ -132,6 +132,7 @@ class Cumulative(Ordinal):
     """One output for each step between two classes: is the label above it? Predictions are logits (rows, classes - 1)."""
 
     problem = "multi_label_classification"
+    raw_as = "sigmoid"
     mark = "p "
 
     def __init__(self) -> None:
@@ -203,6 +204,7 @@ class Numbers(Ordinal):
     """
 
     problem = "regression"
+    raw_as = "values"
 
     def __init__(self, top: int) -> None:
         self.top, self.measures = top, self.scores()  # type: ignore[misc]

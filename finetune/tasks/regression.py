@@ -25,6 +25,7 @@ class Regression(Kind):
     problem = "regression"
     several = True
     named = False
+    raw_as = "values"
     measures: ClassVar = {
         "qwk": Measure(kappa_of_numbers, "maximize", agreement=True),
         "rmse": Measure(rmse, "minimize"),

@@ -38,6 +38,7 @@ class Tokens(Kind):
     several = False
     named = True
     by_word = True
+    raw_as = "softmax"
     options = ("tag_scheme",)
     measures: ClassVar = {name: Measure(score, "maximize") for name, score in scores(ANY_NAMES).items()} | {
         "token_accuracy": Measure(accuracy, "maximize")
@@ -71,6 +72,14 @@ class Tokens(Kind):
     def texts(self, table: Table, column: str, split: str) -> list[str]:
         """The words of each sentence with blanks between them."""
         return [BETWEEN.join(words) for words in table[column]]
+
+    def decided(self, raw: Array) -> Array:
+        """The tag with the highest logit, -1 after the last word, NaN where logits are not finite."""
+        there = np.isfinite(raw)
+        tags: Array = np.where(there, raw, -np.inf).argmax(-1).astype(np.float32)
+        tags[~there.all(-1)] = np.nan
+        tags[np.isnan(raw).all(-1)] = NO_WORD
+        return tags
 
     def strata(self, labels: Array) -> Array:
         """The rarest tag of each sentence, so that each part gets what it can of every type of entity."""

@@ -5,16 +5,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from adv import AttackError, Precision
+from adv import AttackError
 from adv.core.passes import Forward, call_model
 from finetune.arguments import Line, arg
 from finetune.config import Recipe
-from finetune.data.encode import Encoded, encode, score_batches
+from finetune.data.encode import Encoded, encode
 from finetune.data.noise import noisy
 from finetune.data.told import reading
 from finetune.data.windows import encode_words
@@ -27,6 +26,7 @@ from finetune.tasks import kind_for
 from finetune.tasks.metrics import evaluate
 from finetune.tasks.task import Rows, Task
 from finetune.tasks.tokens import usual_tag
+from finetune.training.asking import ROWS, Asker
 from finetune.training.groups import adamw, by_depth
 from finetune.training.losses import forward_of, of_shares, refuse_misfit, weights_told
 from finetune.training.views import Answer, attacked, plainly
@@ -46,6 +46,7 @@ class Bench:
         UserError: The model does not fit the task, or has no embeddings to attack in the robust view.
 
     Example:
+        >>> import numpy as np
         >>> rows = Rows(["a fine film", "a dull film"] * 8, None, np.array([1, 0] * 8))
         >>> task = Task("films", "classification", ("bad", "good"), rows, rows, rows)
         >>> bench = Bench(task, Recipe())
@@ -63,6 +64,7 @@ class Bench:
         self.models = Models(recipe, task)
         self.scale = self.models.scale
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._asker = Asker(self.kind, self.scale, self.device)
         self.max_length = recipe.max_length
         if self.models.vectors is None:
             self.max_length = Fit(
@@ -152,7 +154,7 @@ class Bench:
         self,
         model: nn.Module,
         data: Encoded,
-        size: int = 64,
+        size: int = ROWS,
         dtype: torch.dtype | None = None,
         answer: Answer = plainly,
     ) -> NDArray[Any]:
@@ -167,7 +169,7 @@ class Bench:
         return found if chosen is None else self.kind.settled(found, chosen)
 
     def chosen(
-        self, model: nn.Module, size: int = 64, dtype: torch.dtype | None = None, known: NDArray[Any] | None = None
+        self, model: nn.Module, size: int = ROWS, dtype: torch.dtype | None = None, known: NDArray[Any] | None = None
     ) -> NDArray[Any] | None:
         """What the kind chooses on the validation rows, such as thresholds; None if it chooses nothing.
 
@@ -186,7 +188,7 @@ class Bench:
         self,
         model: nn.Module,
         data: Encoded,
-        size: int = 64,
+        size: int = ROWS,
         dtype: torch.dtype | None = None,
         answer: Answer = plainly,
     ) -> NDArray[Any]:
@@ -201,21 +203,17 @@ class Bench:
             dtype: Type for autocast; None for no autocast.
             answer: How the model is asked: plainly, or under an attack.
         """
-        logits: list[NDArray[Any]] = [np.empty(0)] * len(data)
-        targets = list(logits)
-        tags = None if data.places is None else data.places.unread.copy()
-        precision = Precision(dtype=dtype)
-        model.eval()
-        with torch.no_grad():
-            for index in score_batches(data, size):
-                batch = data.batch(index, self.device)
-                answers, labels = answer(model, batch, precision), batch["labels"]
-                if data.places is not None and tags is not None:
-                    data.places.put(tags, index, data.cut(index), answers.float().cpu().numpy())
-                    continue
-                for place, given, target in zip(index, answers.float().cpu().numpy(), labels.cpu().numpy(), strict=True):
-                    logits[place], targets[place] = given, target
-        return self.kind.predictions(logits, targets, self.scale) if tags is None else tags
+        return self._asker.outputs(model, data, size, dtype, answer)
+
+    def raw(
+        self, model: nn.Module, data: Encoded, size: int = ROWS, dtype: torch.dtype | None = None, answer: Answer = plainly
+    ) -> NDArray[Any]:
+        """What can be averaged over models: logits (rows, outputs), or numbers (rows, targets) in the units of the data.
+
+        Where words have labels: logits (sentences, words, tags), NaN after the last word. ``kind.decided`` makes of them
+        what ``outputs`` returns. Arguments as for ``outputs``.
+        """
+        return self._asker.raw(model, data, size, dtype, answer)
 
     def score(self, model: nn.Module, data: Encoded, rows: Rows, recipe: Recipe) -> dict[str, float]:
         """Every metric of the task on one split, also in the further views.
@@ -226,7 +224,7 @@ class Bench:
         """
         if not rows.labelled:
             raise UserError("rows without labels can be predicted, not scored in any view")
-        size, dtype = max(64, recipe.batch_size), AUTOCAST[recipe.precision]
+        size, dtype = max(ROWS, recipe.batch_size), AUTOCAST[recipe.precision]
         values = evaluate(self.task, rows.labels, self.predict(model, data, size, dtype))
         if "robust" in self.views:
             # As many rows at a time as in training, for their backward passes need as much memory.

@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from finetune.data.windows import NO_LABEL, encode_words, overlap, scored, told_of_words
 from finetune.errors import UserError
 from finetune.tasks.task import Rows
+from finetune.tasks.tokens import KIND
 
 LETTERS = "abcdefghij"
 
@@ -101,6 +102,17 @@ def test_logits_that_are_not_finite_stay_visible():
     logits[0, 2, 1] = np.inf
     encoded.places.put(output, np.array([0]), slice(4), logits)
     assert np.isnan(output).tolist() == [[False, True]]
+
+
+def test_raw_outputs_of_words_that_are_not_read_not_finite_or_not_there():
+    encoded = encode_words(rows_of(["a", "-", "b"], ["c"]), tokenizer(), 8, 1)
+    raw, logits = encoded.places.unread_raw(3), np.full((1, 4, 3), 0.5, np.float32)
+    logits[0, 2, 1] = np.nan
+    encoded.places.put_raw(raw, np.array([0]), slice(4), logits)
+    assert raw[0].tolist() == [[0.5] * 3, [0, 1, 0], [np.inf] * 3]
+    assert np.isnan(raw[1, 1:]).all()
+    assert np.isnan(KIND.decided(raw)).tolist() == [[False, False, True], [False, False, False]]
+    assert KIND.decided(raw)[:, 1].tolist() == [1, -1]
 
 
 def test_words_without_tokens_alone_are_refused():
