@@ -1,6 +1,6 @@
 """The mean of what several models say of the same rows: of their probabilities, of their logits, or of ranks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -16,8 +16,8 @@ HOWS: tuple[How, ...] = get_args(How)
 def mean_of(kind: Kind, raws: Sequence[Array], weights: Sequence[float] | None = None, how: How = "probabilities") -> Array:
     """The mean of raw outputs, in the form of raw outputs: logits whose probabilities are the mean, or numbers.
 
-    Probabilities are averaged by their logarithms in float64, so that none becomes 0 or 1. One model stays as it is, bit
-    for bit. Numbers in the data's units are averaged as they are.
+    Probabilities are averaged in float64, beside those of the contrary, so that none becomes 0 or 1. One model stays as
+    it is, bit for bit. Numbers in the data's units are averaged as they are.
 
     Args:
         kind: The kind of task.
@@ -40,13 +40,40 @@ def mean_of(kind: Kind, raws: Sequence[Array], weights: Sequence[float] | None =
     if len(raws) == 1:
         return raws[0]
     shares = np.ones(len(raws)) if weights is None else np.asarray(weights, np.float64)
-    shares = shares / shares.sum()
-    stacked = np.stack([raw.astype(np.float64) for raw in raws])
+    parts = (share * to_mean(kind, raw, how) for share, raw in zip(shares / shares.sum(), raws, strict=True))
+    return from_mean(kind, np.asarray(sum(parts)), how)
+
+
+def to_mean(kind: Kind, raw: Array, how: How = "probabilities") -> Array:
+    """Raw outputs on the scale on which they are averaged; of a label the probabilities that it is there, and is not.
+
+    What is not there (NaN) stays so, what is not finite is infinite.
+
+    Raises:
+        UserError: These outputs have no logits.
+    """
+    refuse_mean(kind, how)
+    wide = raw.astype(np.float64)
+    if how == "logits" or kind.raw_as == "values":
+        found = wide
+    elif kind.raw_as == "softmax":
+        found = np.exp(_log_softmax(wide))
+    else:
+        from scipy.special import expit
+
+        found = np.stack([expit(wide), expit(-wide)], -1)
+    broken = ~np.isfinite(wide).all(-1) & ~np.isnan(wide).all(-1) if kind.by_word else ~np.isfinite(wide).all(-1)
+    found[broken] = np.inf
+    return np.asarray(found)
+
+
+def from_mean(kind: Kind, mean: Array, how: How = "probabilities") -> Array:
+    """Raw outputs again, from a mean of what ``to_mean`` returned."""
+    if how == "logits" or kind.raw_as == "values":
+        return mean
+    logs: Array = np.log(np.maximum(mean, np.finfo(np.float64).tiny))
     with np.errstate(invalid="ignore"):
-        found: Array = (MEANS[kind.raw_as] if how == "probabilities" else _plain)(stacked, shares)
-    # What is not there is NaN for all models; what is not finite in one of them is infinite.
-    found[~np.isfinite(found) & ~np.isnan(stacked).all(0)] = np.inf
-    return found
+        return logs if kind.raw_as == "softmax" else np.asarray(logs[..., 0] - logs[..., 1])
 
 
 def refuse_mean(kind: Kind, how: How) -> None:
@@ -93,27 +120,6 @@ def _scores(kind: Kind, raw: Array) -> Array:
 
 
 def _log_softmax(logits: Array) -> Array:
-    high = logits - logits.max(-1, keepdims=True)
-    return np.asarray(high - np.log(np.exp(high).sum(-1, keepdims=True)))
-
-
-def _plain(stacked: Array, shares: Array) -> Array:
-    return np.asarray(np.tensordot(shares, stacked, 1))
-
-
-def _of_classes(stacked: Array, shares: Array) -> Array:
-    return _log_mean(_log_softmax(stacked), shares)
-
-
-def _of_labels(stacked: Array, shares: Array) -> Array:
-    there, not_there = (-np.logaddexp(0, sign * stacked) for sign in (-1, 1))
-    return _log_mean(there, shares) - _log_mean(not_there, shares)
-
-
-def _log_mean(logs: Array, shares: Array) -> Array:
-    """The logarithm of the mean of what these are the logarithms of, over the first axis."""
-    high = logs.max(0)
-    return np.asarray(high + np.log(np.tensordot(shares, np.exp(logs - high), 1)))
-
-
-MEANS: Mapping[str, Callable[[Array, Array], Array]] = {"softmax": _of_classes, "sigmoid": _of_labels, "values": _plain}
+    with np.errstate(invalid="ignore"):
+        high = logits - logits.max(-1, keepdims=True)
+        return np.asarray(high - np.log(np.exp(high).sum(-1, keepdims=True)))
