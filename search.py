@@ -47,7 +47,7 @@ app.add_typer(studies_app, name="studies")
 
 
 @app.callback(invoke_without_command=True)
-@options.takes("aim", "data", "recipe", "running", "output")
+@options.takes("aim", "data", "folds", "recipe", "running", "output")
 def main_command(ctx: typer.Context, **given: Any) -> None:
     """Search adversarial-training settings for a text encoder. The same command again goes on where it stopped."""
     if ctx.invoked_subcommand is None:

@@ -63,7 +63,7 @@ def search_all(
     storage = open_storage(url) if file is None or file.exists() else None
     try:
         jobs, lines = taken_up(jobs, storage)
-        task = task or load_task(request.data, request.aim.metric)
+        task = task or load_task(request.data, request.aim.metric, request.folds)
         metric, threads = metrics_for(task, request.aim.metric)[0], jobs[0].plan.recipe.threads
         views = views_of(metric, request.aim.record, request.aim.second)
         bench = Bench(task, request.recipe.model_copy(update={"threads": threads}), views)

@@ -12,11 +12,14 @@ from finetune.arguments import Line, arg
 from finetune.config import Data
 from finetune.data import tagged
 from finetune.data.files import read_tables
+from finetune.data.folding import fold_numbers
 from finetune.data.labels import clean, keep_for_prediction, kind_of
-from finetune.data.parts import put_aside, subset
+from finetune.data.marks import Marks, check_marks, further, marks_of, pooled
+from finetune.data.parts import chosen, put_aside, subset
 from finetune.data.reviews import LABELS, reviews
 from finetune.data.word_rows import gathered
 from finetune.errors import UserError, near
+from finetune.folds import Folds
 from finetune.own_name import short_name
 from finetune.tasks.cells import text
 from finetune.tasks.kind import Kind, Labels, refuse_several
@@ -30,14 +33,16 @@ TASKS = ("reviews",)
 FEWEST = 10
 REVIEWS = {"train": 600, "validation": 600, "test": 1000, "unlabelled": 6000}
 generated = cache(reviews)
+EMPTY = (Rows([], None, np.empty(0)),) * 3
 
 
-def load_task(data: Data, metric: str | None = None) -> Task:
+def load_task(data: Data, metric: str | None = None, folds: Folds | None = None) -> Task:
     """Read, check and split the data.
 
     Args:
         data: Where the rows come from, and how to read them.
         metric: Decides between kinds of task if the labels leave it open; one or two, also the user's own.
+        folds: How the rows are divided. With folds, train and validation are the same rows, all that are not test rows.
 
     Raises:
         UserError: The data cannot be used; the message says which file, column or value is wrong.
@@ -53,23 +58,25 @@ def load_task(data: Data, metric: str | None = None) -> Task:
         6 of the 40 train rows are put aside for validation and as many for test; validation_file and test_file take your own
     """
     own = own_of(metric)
-    task = _load(data, None if metric is None else short_name(metric.split(",")[0]))
+    task = _load(data, None if metric is None else short_name(metric.split(",")[0]), folds or Folds())
     return replace(task, own=own, notes=(*task.notes, *notes_of(own))) if own else task
 
 
-def _load(data: Data, metric: str | None) -> Task:
+def _load(data: Data, metric: str | None, folds: Folds) -> Task:
     if sum(source is not None for source in (data.task, data.data, data.train_file)) != 1:
         raise UserError(f"give exactly one of {arg('task')}, {arg('data')} and {arg('train_file')}")
     if data.task is not None:
         if data.task not in TASKS:
             raise UserError(f"unknown task {data.task!r}{near(data.task, TASKS)}; for your own data use {arg('data')}")
-        return built_in(data)
+        return built_in(data, folds)
     told: list[str] = []
     data = tagged.asked(data, metric)
-    tables, data = gathered(read_tables(data, told), data, told)
+    tables, data = gathered(read_tables(data, told), data, told, [column for _, column in further(folds)])
     data = tagged.found(tables, data, told)
     without = keep_for_prediction(tables, data.label_column, None, told)
     check_columns(tables, data, without)
+    check_marks(tables, data, folds)
+    tables = pooled(tables, data, folds, told) if folds.folded else tables
     rows = tables["train"].rows
     if rows < FEWEST:
         raise UserError(f"the train data has {counted(rows, 'row')}; at least {FEWEST} are needed")
@@ -77,11 +84,34 @@ def _load(data: Data, metric: str | None) -> Task:
     labels = kind.read(tables, data, without)
     told += labels.notes
     parts = {name: rows_of(table, data, kind, labels, name, name not in without) for name, table in tables.items()}
-    put_aside(parts, kind.name, told)
-    train = subset(parts["train"], kind.name, data.max_train_rows)
-    validation = subset(parts["validation"], kind.name, data.max_validation_rows)
-    notes, form = tuple(map(Line, told)), kind.form(data)
-    return Task(task_name(data), kind.name, labels.names, train, validation, parts["test"], notes=notes, form=form)
+    task = Task(task_name(data), kind.name, labels.names, *EMPTY, form=kind.form(data))
+    return parted(task, parts, marks_of(tables["train"], data, folds, told), data, folds, told)
+
+
+def parted(task: Task, parts: dict[str, Rows], marks: Marks, data: Data, folds: Folds, told: list[str]) -> Task:
+    """The task with its splits or folds.
+
+    Args:
+        task: Without rows.
+        parts: The splits that the data has.
+        marks: Groups and folds of the train rows.
+        data: How many rows are wanted.
+        folds: How the rows are divided.
+        told: Lines to print; lines are added.
+
+    Raises:
+        UserError: There are too few rows or groups.
+    """
+    left = put_aside(parts, task.kind, told, marks.groups, ("test",) if folds.folded else ("test", "validation"))
+    marks = marks.take(left)
+    train = chosen(parts["train"], task.kind, data.max_train_rows, marks.groups)
+    marks, rows, fold_of = marks.take(train), parts["train"].take(train), None
+    if folds.folded:
+        validation, fold_of = rows, fold_numbers(rows, task.kind, task.names, folds, marks, told)
+    else:
+        validation = subset(parts["validation"], task.kind, data.max_validation_rows)
+    notes = tuple(map(Line, told))
+    return replace(task, train=rows, validation=validation, test=parts["test"], notes=notes, fold_of=fold_of)
 
 
 def labels_of(tables: dict[str, Table], data: Data, metric: str | None, without: set[str], told: list[str]) -> Kind:
@@ -145,19 +175,23 @@ def headless(table: Table) -> str:
     return ""
 
 
-def built_in(data: Data) -> Task:
+def built_in(data: Data, folds: Folds) -> Task:
     """The task ``reviews``."""
     texts, words = generated(sum(REVIEWS.values()) - REVIEWS["unlabelled"], seed=1)
     labels = np.array([LABELS.index(word) for word in words])
-    parts, start = [], 0
+    parts, start, told = dict[str, Rows](), 0, list[str]()
     for name in ("train", "validation", "test"):
         end = start + REVIEWS[name]
-        parts.append(Rows(texts[start:end], None, labels[start:end]))
+        parts[name] = Rows(texts[start:end], None, labels[start:end])
         start = end
     more = tuple(generated(REVIEWS["unlabelled"], seed=2)[0])
-    train = subset(parts[0], "classification", data.max_train_rows)
-    validation = subset(parts[1], "classification", data.max_validation_rows)
-    return Task("reviews", "classification", LABELS, train, validation, parts[2], more)
+    if folds.folded:
+        end = REVIEWS["train"] + REVIEWS["validation"]
+        del parts["validation"]
+        parts["train"] = Rows(texts[:end], None, labels[:end])
+        told.append(f"folds are made of the {REVIEWS['train']} train and {REVIEWS['validation']} validation rows together")
+    task = Task("reviews", "classification", LABELS, *EMPTY, unlabelled=more)
+    return parted(task, parts, Marks(), data, folds, told)
 
 
 def task_name(data: Data) -> str:

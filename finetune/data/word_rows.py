@@ -23,7 +23,9 @@ SINGLE = 0.95
 SHORT = 0.9
 
 
-def gathered(tables: dict[str, Table], data: Data, told: list[str]) -> tuple[dict[str, Table], Data]:
+def gathered(
+    tables: dict[str, Table], data: Data, told: list[str], more: Sequence[str] = ()
+) -> tuple[dict[str, Table], Data]:
     """Sentences of tables that have a word and its tag in each row, and a column that numbers the sentences.
 
     A number may stand in each row of a sentence, or in its first row alone. Other tables are returned as they are.
@@ -32,6 +34,7 @@ def gathered(tables: dict[str, Table], data: Data, told: list[str]) -> tuple[dic
         tables: The splits.
         data: What is known. Without a kind, tags such as O and B-person show that rows are words.
         told: Lines to print; a line is added.
+        more: Columns with one value for a sentence.
 
     Raises:
         UserError: Rows are words, and nothing says where a sentence ends; or labels are spans of characters.
@@ -53,7 +56,7 @@ def gathered(tables: dict[str, Table], data: Data, told: list[str]) -> tuple[dic
             f"a column sentence_id does, or an empty line after each sentence; {arg('kind', 'classification')} takes words"
         )
         raise UserError(f"{arg('text_column', word)}: {what}: {ways}")
-    found = {split: _gather(table, split, str(number), word, tag) for split, table in tables.items()}
+    found = {split: _gather(table, split, str(number), word, tag, more) for split, table in tables.items()}
     what = f"columns {word} and {tag} are read as words with tags, one a row, and {number} as the number of the sentence"
     sizes = f"{counted(found['train'].rows, 'train sentence')} of {counted(train.rows, 'word')}"
     told.append(f"{what}: {sizes}; {arg('kind', 'classification')} takes each word as a text")
@@ -91,7 +94,7 @@ def _runs(cells: Sequence[Any]) -> list[int]:
     return starts
 
 
-def _gather(table: Table, split: str, number: str, word: str, tag: str) -> Table:
+def _gather(table: Table, split: str, number: str, word: str, tag: str, more: Sequence[str]) -> Table:
     for name in (number, word):
         if name not in table:
             raise UserError(f"the {split} data has no column {name!r}, the train data has; its rows are single words")
@@ -102,7 +105,21 @@ def _gather(table: Table, split: str, number: str, word: str, tag: str) -> Table
         for name in (word, tag)
         if name in table
     }
+    columns |= {
+        name: [_single(table, name, split, start, end) for start, end in zip(starts, ends, strict=True)]
+        for name in more
+        if name in table and name not in (word, tag)
+    }
     lines = [table.lines[start] for start in starts] if table.lines else ()
     found = Table(columns, table.file, lines)
     found.sentences = True
     return found
+
+
+def _single(table: Table, name: str, split: str, start: int, end: int) -> Any:
+    """The value of a column for a whole sentence; it may stand in the first row alone."""
+    found = [cell for cell in table[name][start:end] if not missing(cell)]
+    if any(cell != found[0] for cell in found):
+        what = f"has {found[0]!r} and other values in one sentence{table.place(start)}"
+        raise UserError(f"column {name!r} of the {split} data {what}; a sentence needs one value")
+    return found[0] if found else None

@@ -94,6 +94,10 @@ class Models:
         self._looked_at = (form, model, torch.get_rng_state())
         return model
 
+    def forget(self) -> None:
+        """Let go of a model that was looked at and will not be trained."""
+        self._looked_at = None
+
     def _small(self, recipe: Recipe) -> tuple[nn.Module, list[str]]:
         """The built-in model, and lines about its head."""
         from finetune.models.tiny import tiny_model

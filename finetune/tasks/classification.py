@@ -76,6 +76,10 @@ class Classification(Kind):
         """Rows of one class are spread evenly over splits."""
         return labels
 
+    def tally(self, labels: Array, names: tuple[str, ...]) -> Array:
+        """Rows of each class."""
+        return np.bincount(labels, minlength=len(names))
+
     def cells(self, names: tuple[str, ...], labels: Array, output: Array) -> dict[str, list[Any]]:
         """The class, the predicted class, and the probability of each."""
         from scipy.special import softmax  # a refused option need not wait for it

@@ -12,6 +12,7 @@ from finetune.arguments import arg
 from finetune.config import Data, KindName
 from finetune.errors import UserError
 from finetune.tasks.cells import text
+from finetune.tasks.spread import Spread, by_number
 from finetune.tasks.table import Table
 from finetune.tasks.task import Rows, Task
 
@@ -149,6 +150,15 @@ class Kind(ABC):
 
     def aside(self, labels: Array, count: int, seed: int) -> Array | None:
         """The numbers of ``count`` rows in which every label is as frequent as in the others; None to go by ``strata``."""
+        return None
+
+    def spread(self, labels: Array, folds: int) -> Spread | None:
+        """What each of ``folds`` folds gets its share of; None if rows are spread at random."""
+        strata = self.strata(labels)
+        return None if strata is None else by_number(strata, "label")
+
+    def tally(self, labels: Array, names: tuple[str, ...]) -> Array | None:
+        """How many rows have each class, label or tag (names,); None where there is nothing to count."""
         return None
 
     def outputs(self, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from finetune.tasks.classification import SHOWN, alike
 from finetune.tasks.kind import Array, Kind, Labels, Measure
 from finetune.tasks.label_cells import all_lists, as_flags, readable
 from finetune.tasks.label_tables import from_columns, from_flags, from_names
+from finetune.tasks.spread import Spread, by_labels
 from finetune.tasks.table import Table
 from finetune.tasks.task import Rows, Task
 from finetune.words import counted, share, some
@@ -115,6 +116,14 @@ class Multilabel(Kind):
             if gap(other, truth, aim) >= gap(chosen, truth, aim) - 1e-9:
                 return np.flatnonzero(chosen)
             chosen = other
+
+    def spread(self, labels: Array, folds: int) -> Spread:
+        """Every label, by iterative stratification."""
+        return by_labels(labels > 0)
+
+    def tally(self, labels: Array, names: tuple[str, ...]) -> Array:
+        """Rows with each label."""
+        return np.asarray((labels > 0).sum(0))
 
     def cells(self, names: tuple[str, ...], labels: Array, output: Array) -> dict[str, list[Any]]:
         """The labels, the predicted labels, and the probability of each."""

@@ -13,6 +13,7 @@ from finetune.tasks.kind import Array, Kind, Labels, Measure, Scale, refuse_seve
 from finetune.tasks.label_scores import probabilities
 from finetune.tasks.order import numerals, order_of
 from finetune.tasks.scores import f1_of_classes, kappa
+from finetune.tasks.spread import Spread, by_number
 from finetune.tasks.table import Table
 from finetune.tasks.task import Rows, Task
 
@@ -73,6 +74,10 @@ class Ordinal(Classification):
             if len(others):
                 found[labels == rank] = found[labels == others[np.abs(others - rank).argmin()]][0]
         return found
+
+    def spread(self, labels: Array, folds: int) -> Spread:
+        """Classes."""
+        return by_number(labels, "label")
 
     def ranks(self, output: Array) -> Array:
         """The predicted class numbers (rows,)."""

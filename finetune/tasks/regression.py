@@ -11,6 +11,7 @@ from finetune.errors import UserError
 from finetune.tasks.cells import LARGEST, answers, is_number, label_columns, missing, number
 from finetune.tasks.kind import Array, Kind, Labels, Measure, Scale, refuse_several
 from finetune.tasks.scores import correlation, kappa_of_numbers, mae, mcrmse, rmse
+from finetune.tasks.spread import Spread, by_targets
 from finetune.tasks.table import Table
 from finetune.tasks.task import Rows, Task
 
@@ -61,6 +62,10 @@ class Regression(Kind):
                 what = f"every target in the train data is {target[0]:g}; there is nothing to learn"
                 raise UserError(f"{label_columns([column])}: {what}")
         return Labels(columns, found)
+
+    def spread(self, labels: Array, folds: int) -> Spread | None:
+        """Bins of the targets."""
+        return by_targets(labels, folds)
 
     def scale(self, labels: Array) -> Scale:
         """Mean and standard deviation of the train targets."""

@@ -1,7 +1,7 @@
 """A task: three splits of rows, as the data has them."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +50,8 @@ class Task:
         notes: Lines about what was guessed, and how to change it.
         form: The form of the kind, if it has several: "cumulative", "tuned".
         own: The user's own metrics.
+        fold_of: The number of the fold, from 0, that validates each row (rows,); ``train`` and ``validation`` are then the
+            same rows, all that are not test rows. None without folds.
     """
 
     name: str
@@ -62,6 +64,23 @@ class Task:
     notes: tuple[str, ...] = ()
     form: str = ""
     own: "tuple[Own, ...]" = ()
+    fold_of: NDArray[np.int64] | None = None
+
+    @property
+    def folds(self) -> int:
+        """How many folds there are; 1 without folds."""
+        return 1 if self.fold_of is None else int(self.fold_of.max()) + 1
+
+    def fold(self, number: int) -> "Task":
+        """The task of one fold: it validates the rows of the fold and trains on all others.
+
+        Args:
+            number: Of the fold, from 0.
+        """
+        if self.fold_of is None:
+            return self
+        train, validation = (np.flatnonzero(self.fold_of != number), np.flatnonzero(self.fold_of == number))
+        return replace(self, train=self.train.take(train), validation=self.train.take(validation), fold_of=None)
 
     @property
     def fingerprint(self) -> str:
@@ -71,4 +90,6 @@ class Task:
         for rows in (self.train, self.validation, self.test):
             digest.update(repr((rows.texts, rows.pairs)).encode())
             digest.update(np.ascontiguousarray(rows.labels).tobytes())
+        if self.fold_of is not None:
+            digest.update(np.ascontiguousarray(self.fold_of, np.int64).tobytes())
         return digest.hexdigest()[:16]

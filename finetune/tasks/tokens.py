@@ -13,6 +13,7 @@ from finetune.tasks.cells import label_columns
 from finetune.tasks.entities import NO_WORD, accuracy, by_type, scores, spans
 from finetune.tasks.kind import Array, Kind, Labels, Measure
 from finetune.tasks.schemes import OUTSIDE, in_order, parted, told_of
+from finetune.tasks.spread import Spread, by_number
 from finetune.tasks.table import Table
 from finetune.tasks.task import Rows, Task
 from finetune.words import counted, some
@@ -99,6 +100,14 @@ class Tokens(Kind):
         if len(values) > 1 and tally[0] < FEWEST:
             strata[strata == -1] = values[tally.argmax()]
         return np.asarray(strata)
+
+    def spread(self, labels: Array, folds: int) -> Spread:
+        """The rarest tag of each sentence."""
+        return by_number(self.strata(labels), "the rarest tag of a sentence")
+
+    def tally(self, labels: Array, names: tuple[str, ...]) -> Array:
+        """Sentences with each tag."""
+        return np.array([int((labels == tag).any(1).sum()) for tag in range(len(names))])
 
     def guess(self, task: Task) -> Array:
         """Every word gets O, or the most frequent tag where there is no O."""

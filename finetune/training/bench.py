@@ -75,7 +75,8 @@ class Bench:
             self.models.notes.append(COMPILED)
         if changed(recipe) or recipe.gradient_checkpointing or by_depth(recipe):
             self.try_out(recipe)
-        self.train, self.validation = self.encode(task.train), self.encode(task.validation)
+        self.train = self.encode(task.train)
+        self.validation = self.train if task.validation is task.train else self.encode(task.validation)
         self.models.notes += weights_told(recipe, self.kind, self.train.labels, [*self.models.names.values()])
         # The attack of the view is that of the model's own loss, whatever loss a trial trains: all meet the same one.
         # Only where the output is log-odds would the model's own loss, of plain numbers, attack in the wrong direction.

@@ -22,7 +22,8 @@ Fraction: TypeAlias = float | None
 
 FIRST, LAST = "To begin with", "Help"
 PANELS = {
-    "aim": "What to search", "data": "Data", "recipe": "Model and recipe", "running": "Search", "output": "Output",
+    "aim": "What to search", "data": "Data", "folds": "Folds and seeds",
+    "recipe": "Model and recipe", "running": "Search", "output": "Output",
 }  # fmt: skip
 # Options that a beginner needs.
 BEGIN = ("method", "trials", "data", "label_column", "model")

@@ -9,6 +9,7 @@ import yaml
 from finetune.arguments import Line, arg
 from finetune.config import Data, Recipe
 from finetune.errors import UserError, first_line, near
+from finetune.folds import Folds
 from finetune.words import listed
 from studies.planning.idle import idle_beside
 from studies.planning.plain_yaml import Loader
@@ -31,7 +32,8 @@ ALIASES = {
     "lr": "learning_rate", "encoder_lr": "learning_rate", "decoder_lr": "head_learning_rate",
     "lr_scheduler_type": "schedule", "scheduler": "schedule", "warmup_ratio": "warmup",
     "label_smoothing_factor": "label_smoothing", "llrd": "layer_decay",
-    "n_trials": "trials", "study_name": "study", "output_dir": "out",
+    "n_fold": "folds", "n_folds": "folds", "num_folds": "folds", "n_splits": "folds", "fold_col": "fold_column",
+    "group_col": "group_column", "n_trials": "trials", "study_name": "study", "output_dir": "out",
     "awp_lr": "adv_lr", "awp_eps": "adv_eps", "awp_start_epoch": "start_epoch", "nth_awp_start_epoch": "start_epoch",
 }  # fmt: skip
 
@@ -152,7 +154,7 @@ def chosen(content: dict[str, Any], recorded: bool) -> dict[str, Any]:
     What is usual for the built-in encoder alone counts as chosen. In a best.yaml, what does nothing beside others was drawn
     for a trial in which it did nothing.
     """
-    usual = {name: field.default for kind in (Data, Recipe) for name, field in kind.model_fields.items()}
+    usual = {name: field.default for kind in (Data, Folds, Recipe) for name, field in kind.model_fields.items()}
     usual = {name: value for name, value in usual.items() if name not in BY_MODEL}
     idle = idle_beside({n: v for n, v in content.items() if n in Recipe.model_fields}) if recorded else set()
     left = {name: value for name, value in content.items() if name not in idle}

@@ -40,4 +40,4 @@ def read_early(request: Request) -> Task | None:
     data = request.data
     if data.train_file is None and not (data.data is not None and Path(data.data).expanduser().exists()):
         return None
-    return load_task(data, request.aim.metric)
+    return load_task(data, request.aim.metric, request.folds)

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finetune.arguments import arg
-from finetune.config import Recipe
+from finetune.config import Data, Recipe
 from finetune.errors import UserError
+from finetune.folds import Folds
 from finetune.words import listed
 
 # A setting, and the values of another with which it has an effect; None is what the task usually has.
@@ -70,3 +71,22 @@ def idle_beside(values: Mapping[str, Any]) -> set[str]:
     found = {name for name, (other, useful) in NEEDS.items() if whole[other] not in useful}
     found |= {"multi_sample"} if whole["head_dropout"] == 0 else set()
     return found | ({"freeze_embeddings"} if whole["freeze_layers"] else set())
+
+
+def refuse_idle_folds(folds: Folds, data: Data) -> None:
+    """Refuse what does nothing beside the other arguments of folds, or beside these data.
+
+    Raises:
+        UserError: An argument would do nothing.
+    """
+    for name in ("fold_column", "group_column"):
+        if getattr(folds, name) is not None and data.task is not None:
+            what = f"the built-in task {data.task} has no further columns; {arg('data')} and {arg('train_file')} take yours"
+            raise UserError(f"{arg(name, getattr(folds, name))}: {what}")
+    if folds.folded and data.max_validation_rows is not None:
+        what = f"every row is validated in one fold; {arg('max_train_rows')} takes fewer rows"
+        raise UserError(f"{arg('max_validation_rows', data.max_validation_rows)} does nothing with folds: {what}")
+    if "fold_score" in folds.model_fields_set and not folds.folded:
+        raise UserError(
+            f"{arg('fold_score', folds.fold_score)} only has an effect with {arg('folds')} or {arg('fold_column')}"
+        )

@@ -5,7 +5,7 @@ Imports nothing slow.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +16,10 @@ from pydantic.fields import FieldInfo
 from finetune.arguments import Line, arg
 from finetune.config import TINY, Data, Recipe, Strict, View, checked
 from finetune.errors import UserError, near
+from finetune.folds import Folds
 from finetune.machine import cores
 from finetune.own_name import short_name
+from studies.planning.idle import refuse_idle_folds
 
 STORAGE = "sqlite:///studies.db"
 PATHS = ("data", "train_file", "validation_file", "test_file")
@@ -93,6 +95,7 @@ class Request:
     recipe: Recipe
     running: Running
     output: Output
+    folds: Folds = field(default_factory=Folds)
     given: frozenset[str] = frozenset()
     typed: dict[str, Any] | None = None
     notes: tuple[Line, ...] = ()
@@ -117,7 +120,9 @@ class Request:
         return f"{self.output.study}-{method}" if several else None
 
 
-GROUPS: dict[str, type[Strict]] = {"aim": Aim, "data": Data, "recipe": Recipe, "running": Running, "output": Output}
+GROUPS: dict[str, type[Strict]] = {
+    "aim": Aim, "data": Data, "folds": Folds, "recipe": Recipe, "running": Running, "output": Output,
+}  # fmt: skip
 # Arguments that take several values; a single value is accepted too.
 SEVERAL = ("method", "label_column", "label_order", "tune", "space", "start", "record")
 
@@ -158,10 +163,12 @@ def request_of(arguments: dict[str, Any], groups: tuple[str, ...] = tuple(GROUPS
         recipe=recipe_of(parts["recipe"]),
         running=checked(Running, parts["running"]),
         output=checked(Output, parts["output"]),
+        folds=checked(Folds, parts["folds"]),
         given=frozenset(given),
         typed=typed,
         notes=tuple(notes),
     )
+    refuse_idle_folds(request.folds, request.data)
     refuse_missing(request.data, request.recipe.model)
     return request
 

@@ -65,7 +65,8 @@ def test_the_help_of_the_help_stands_last(command, panels, capsys):
 def test_the_help_is_in_groups_and_begins_with_what_a_beginner_needs(capsys):
     text = shown(capsys)
     assert panels_of(text) == [
-        "To begin with", "What to search", "Data", "Model and recipe", "Search", "Output", "Help", "Commands"
+        "To begin with", "What to search", "Data", "Folds and seeds",
+        "Model and recipe", "Search", "Output", "Help", "Commands"
     ]  # fmt: skip
     first = text.split("To begin with")[1].split("╰")[0]
     assert re.findall(r"--([a-z-]+)", first)[:5] == ["method", "trials", "data", "label-column", "model"]

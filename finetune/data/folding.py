@@ -1,0 +1,134 @@
+"""Which fold validates each row."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finetune.arguments import arg
+from finetune.config import KindName
+from finetune.data.grouped import group_folds, numbered
+from finetune.data.marks import Marks
+from finetune.data.parts import SPLIT_SEED
+from finetune.errors import UserError
+from finetune.folds import Folds
+from finetune.tasks import KINDS
+from finetune.tasks.task import Rows
+from finetune.words import counted, share, some
+
+# So many names are listed.
+SHOWN = 8
+Numbers = NDArray[np.int64]
+
+
+def fold_numbers(rows: Rows, kind: KindName, names: tuple[str, ...], folds: Folds, marks: Marks, told: list[str]) -> Numbers:
+    """The number of the fold that validates each row (rows,).
+
+    Args:
+        rows: All rows that are not test rows.
+        kind: The kind of task; it says what is spread evenly.
+        names: Names of classes, labels or tags.
+        folds: How the rows are divided.
+        marks: Groups and folds of the user's.
+        told: Lines to print; lines are added.
+
+    Raises:
+        UserError: There are fewer rows or groups than folds.
+    """
+    if marks.folds is not None:
+        found, how = marks.folds, f"by column {folds.fold_column} ({some(marks.fold_names, SHOWN)})"
+    else:
+        assert folds.folds is not None
+        refuse_many(len(rows), folds, marks)
+        found, how = divided(rows, kind, folds.folds, marks)
+    sizes = np.bincount(found)
+    told.append(f"{len(sizes)} folds, {how}: {sized(sizes)}")
+    if marks.groups is not None:
+        told.append(of_groups(folds, marks, found))
+    told += lacking(rows, kind, names, found)
+    return found
+
+
+def refuse_many(rows: int, folds: Folds, marks: Marks) -> None:
+    """Refuse more folds than there are rows or groups.
+
+    Raises:
+        UserError: A fold would be empty.
+    """
+    where, many = arg("folds", folds.folds), folds.folds or 0
+    if many > rows:
+        raise UserError(f"{where}: there are only {counted(rows, 'row')} to divide")
+    if marks.groups is not None and many > (groups := len(np.unique(marks.groups))):
+        of = arg("group_column", folds.group_column)
+        raise UserError(f"{where}: {of} has {counted(groups, 'group')} in these rows, and each fold needs one of its own")
+
+
+def divided(rows: Rows, kind: KindName, folds: int, marks: Marks) -> tuple[Numbers, str]:
+    """The fold of each row, by scikit-learn's splitters or iterative stratification, and how that was done."""
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    spread = KINDS[kind].spread(rows.labels, folds)
+    if marks.groups is not None:
+        found, even = group_folds(None if spread is None else spread.grouped, marks.groups, folds, SPLIT_SEED)
+        return found, f"in whole groups, stratified by {spread.by}" if even and spread else "in whole groups, not stratified"
+    why = "the target cannot be divided into bins"
+    if spread is not None:
+        if spread.strata.ndim == 2:
+            from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
+
+            several = MultilabelStratifiedKFold(folds, shuffle=True, random_state=SPLIT_SEED)
+            found = numbered(several.split(spread.strata, spread.strata), len(rows))
+            if len(np.unique(found)) == folds:
+                return found, f"stratified by {spread.by}"
+            why = f"by {spread.by} a fold would be empty"
+        elif np.unique(spread.strata, return_counts=True)[1].max() >= folds:
+            import warnings
+
+            with warnings.catch_warnings(action="ignore", category=UserWarning):  # about rare classes: our line says which
+                one = StratifiedKFold(folds, shuffle=True, random_state=SPLIT_SEED)
+                return numbered(one.split(spread.strata, spread.strata), len(rows)), f"stratified by {spread.by}"
+        else:
+            why = f"no {spread.by} has as many rows as there are folds"
+    plain = KFold(folds, shuffle=True, random_state=SPLIT_SEED)
+    return numbered(plain.split(rows.labels), len(rows)), f"at random ({why})"
+
+
+def sized(sizes: NDArray[Any]) -> str:
+    """How many rows each fold trains on and validates."""
+    least, most, total = int(sizes.min()), int(sizes.max()), int(sizes.sum())
+    if least == most:
+        return f"{total - least} train and {counted(least, 'validation row')} each"
+    return f"{total - most} to {total - least} train and {least} to {most} validation rows"
+
+
+def of_groups(folds: Folds, marks: Marks, found: Numbers) -> str:
+    """A line about the groups; a warning where the user's folds tear them apart."""
+    assert marks.groups is not None
+    values, sizes = np.unique(marks.groups, return_counts=True)
+    biggest = share(sizes.max(), len(found))
+    line = f"column {folds.group_column}: {counted(len(values), 'group')}, the biggest has {biggest} of the rows"
+    torn = sum(len(np.unique(found[marks.groups == value])) > 1 for value in values) if marks.folds is not None else 0
+    if torn:
+        return f"warning: {line}; {counted(torn, 'group')} of them have rows in several folds of column {folds.fold_column}"
+    return f"{line}; no group is in two folds"
+
+
+def lacking(rows: Rows, kind: KindName, names: Sequence[str], found: Numbers) -> list[str]:
+    """Lines about classes that a fold does not train on, or does not validate."""
+    whole, folds = KINDS[kind].tally(rows.labels, tuple(names)), range(int(found.max()) + 1)
+    if whole is None:
+        return []
+    held = np.array([KINDS[kind].tally(rows.labels[found == fold], tuple(names)) for fold in folds])
+    untrained = np.argwhere((held == whole) & (whole > 0)).tolist()
+    lines = []
+    for fold, name in untrained[:SHOWN]:
+        which = "its only row is" if whole[name] == 1 else f"all its {whole[name]} rows are"
+        lines.append(f"warning: fold {fold} trains without {names[name]!r}: {which} validated there")
+    if more := len(untrained) - len(lines):
+        lines.append(f"warning: the same holds for {counted(more, 'further class', 'further classes')}")
+    missing = [repr(names[name]) for name in np.flatnonzero((held == 0).any(0) & (whole > 0)).tolist()]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        lines.append(f"rare: {some(missing, SHOWN)} {verb} not among the validation rows of every fold")
+    return lines

@@ -1,0 +1,62 @@
+"""Rows in groups that stay together: folds of whole groups, and whole groups put aside."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Into at most this many parts are groups divided where some of them are put aside: a share is then met within 1/20.
+PARTS = 20
+
+
+def group_folds(strata: NDArray[Any] | None, groups: NDArray[Any], folds: int, seed: int) -> tuple[NDArray[np.int64], bool]:
+    """The fold of each row (rows,), with every group in one fold; and whether strata are spread evenly over folds.
+
+    Args:
+        strata: A number for each row; None if there are none.
+        groups: The group of each row.
+        folds: At most as many as there are groups.
+        seed: Of scikit-learn's ``StratifiedGroupKFold``.
+    """
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    if strata is not None and np.unique(strata, return_counts=True)[1].max() >= folds:
+        stratified = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # about classes with fewer rows than folds
+            found = numbered(stratified.split(strata, strata, groups), len(groups))
+        if len(np.unique(found)) == folds:
+            return found, True
+    return numbered(GroupKFold(folds).split(groups, None, groups), len(groups)), False
+
+
+def numbered(splits: Any, rows: int) -> NDArray[np.int64]:
+    """The number of the split that validates each row.
+
+    Args:
+        splits: Pairs of train and validation indices, as the splitters of scikit-learn yield them.
+        rows: How many rows there are.
+    """
+    found = np.full(rows, -1)
+    for number, (_, validated) in enumerate(splits):
+        found[validated] = number
+    return found
+
+
+def whole_groups(strata: NDArray[Any] | None, groups: NDArray[Any], count: int, seed: int) -> NDArray[np.int64]:
+    """The numbers of about ``count`` rows, in order, that are whole groups; some groups are always left.
+
+    Args:
+        strata: A number for each row; None if there are none.
+        groups: The group of each row; at least two groups.
+        count: How many rows are wanted.
+        seed: Of the division into parts.
+    """
+    parts = min(PARTS, len(np.unique(groups)))
+    found = group_folds(strata, groups, parts, seed)[0]
+    sizes = np.bincount(found, minlength=parts)
+    taken, total = list[int](), 0
+    for part, size in enumerate(sizes):
+        if abs(total + size - count) < abs(total - count) and len(taken) < parts - 1:
+            taken, total = [*taken, part], total + size
+    return np.flatnonzero(np.isin(found, taken or [int(sizes.argmin())]))
