@@ -102,7 +102,9 @@ def confirm(
 def export(
     study: StudyOption = None,
     storage: StorageOption = STORAGE,
-    format_: Annotated[str, opt("yaml, json or python (a script with a training loop)", "--format")] = "yaml",
+    format_: Annotated[
+        str, opt("yaml, json, python, trainer, loop or cfg; docs/hand-on.md tells them apart", "--format")
+    ] = "yaml",
     output: Annotated[Text, opt("file to write to (standard output)")] = None,
     trial: Annotated[Whole, opt("another trial, such as one of the front (the best)")] = None,
 ) -> None:

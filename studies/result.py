@@ -158,7 +158,8 @@ class Result:
 
         Args:
             path: A file to write it to as well.
-            format: "yaml", "json" or "python".
+            format: "yaml" or "json"; "python", a script that reproduces the value; "trainer" or "loop", scripts with
+                transformers' Trainer or a plain loop; "cfg", the settings under the names of competition code.
             trial: The number of another trial, for example of the front.
 
         Raises:

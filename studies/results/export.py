@@ -19,6 +19,8 @@ from studies.results.best import FORMAT, Best, Front, LoopBest, LoopRecorded, Re
 from studies.results.choice import choice_of
 from studies.results.confirm_record import record_of
 from studies.results.recorded import asked_of
+from studies.results.scripts.cfg import as_cfg
+from studies.results.scripts.script import as_loop, as_trainer
 from studies.results.snippet import as_python
 from studies.results.summary import Summary
 
@@ -95,7 +97,14 @@ def as_json(best: Best | LoopBest) -> str:
     return best.model_dump_json(indent=2, exclude=unknown(best)) + "\n"
 
 
-WRITERS = {"yaml": as_yaml, "json": as_json, "python": as_python}
+WRITERS = {
+    "yaml": as_yaml,
+    "json": as_json,
+    "python": as_python,
+    "trainer": as_trainer,
+    "loop": as_loop,
+    "cfg": as_cfg,
+}
 
 
 def writer_of(format: str) -> Callable[[Best | LoopBest], str]:

@@ -141,7 +141,7 @@ def test_the_value_is_that_of_the_chosen_weights_everywhere(score: str, capsys: 
     trained_again("runs/rows-fgm/best.yaml", capsys)
     assert search.run(["export", "--format", "python"]) == 0
     lines = run_script(capsys.readouterr().out, capsys)
-    assert lines[-1].startswith("evaluations ")
+    assert lines[-1].startswith({"best": "the best evaluation, ", "soup": "evaluations "}[score])
     assert lines[-1].endswith(f": log_loss {best.recorded.value:.6f}")
 
 
