@@ -31,7 +31,7 @@ def left_out(recipe: Recipe, trainer: bool) -> list[str]:
 
 
 def arguments_of(recipe: Recipe, metric: str, maximize: bool) -> dict[str, object]:
-    """The arguments of ``TrainingArguments``."""
+    """The arguments of ``TrainingArguments``, without the precision, which depends on the machine."""
     best = recipe.score != "last"
     when = "epoch" if recipe.evals_per_epoch == 1 else "steps"
     found: dict[str, object] = {
@@ -56,7 +56,5 @@ def arguments_of(recipe: Recipe, metric: str, maximize: bool) -> dict[str, objec
     if best:
         chosen = {"load_best_model_at_end": True, "metric_for_best_model": metric, "greater_is_better": maximize}
         found |= chosen | {"save_total_limit": 1}
-    if recipe.precision != "fp32":
-        found[recipe.precision] = True
-    found |= {"gradient_checkpointing": True} if recipe.gradient_checkpointing else {}
+    found |= {"activation_checkpointing": True} if recipe.gradient_checkpointing else {}
     return found | ({"torch_compile": True} if recipe.compile else {})

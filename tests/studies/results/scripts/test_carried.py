@@ -19,9 +19,9 @@ from studies.results.scripts.templates import pages
         ),
         (
             {"batch_size": 128, "gradient_checkpointing": True},
-            {"per_device_eval_batch_size": 128, "gradient_checkpointing": True},
+            {"per_device_eval_batch_size": 128, "activation_checkpointing": True},
         ),
-        ({"precision": "bf16", "seed": 5}, {"bf16": True, "seed": 5}),
+        ({"max_grad_norm": 1000.0, "seed": 5}, {"max_grad_norm": 1000.0, "seed": 5}),
     ],
 )
 def test_the_trainer_takes_the_arguments(recipe, expected, tmp_path):

@@ -76,7 +76,8 @@ RECIPES = {
     "best": {"score": "best", "evals_per_epoch": 2, "epochs": 2, "batch_size": 4, "gradient_checkpointing": True},
     "soup": {"score": "soup", "evals_per_epoch": 3, "epochs": 2, "batch_size": 4},
     "ema": {"average": "ema", "half_life": 0.3},
-    "swa": {"average": "swa"},
+    "swa": {"average": "swa", "precision": "fp16"},
+    "bf16": {"precision": "bf16"},
     "pooled": {"pooling": "mean", "multi_sample": 3, "layer_decay": 0.8},
     "tiny": {"model": "tiny", "learning_rate": 4e-3},
 }
