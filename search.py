@@ -171,6 +171,20 @@ def dashboard(
     serve(storage, port, Console(), out)
 
 
+@app.command()
+def clean(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[STUDY] ...", help="all studies, if none is named")] = None,
+    everything: Annotated[bool, opt("also what unfinished trials go on from, and what was kept", "--all")] = False,
+    yes: Annotated[bool, opt("free it without asking", "--yes")] = False,
+    storage: StorageOption = STORAGE,
+    out: OutOption = "runs",
+) -> None:
+    """Show what studies could do without on disk, and free it; asks first. Nothing that a process uses is touched."""
+    from studies.commands.clean import print_cleaning
+
+    print_cleaning(storage, names or [], out, everything, yes, Console())
+
+
 @studies_app.callback(invoke_without_command=True)
 def studies_command(ctx: typer.Context, storage: StorageOption = STORAGE, out: OutOption = "runs") -> None:
     """List the studies of a database: method, trials, best, clean, disk; `studies delete NAME` deletes one."""

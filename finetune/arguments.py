@@ -11,8 +11,8 @@ from typing import Any
 
 # A character that occurs in no name or value: a mark begins and ends with it.
 MARK = "\x1f"
-# Options with another name than their argument: "from" is a keyword of Python.
-OPTIONS = {"from_study": "from"}
+# Options with another name than their argument: "from" is a keyword of Python, "all" a function.
+OPTIONS = {"from_study": "from", "everything": "all"}
 MARKED = re.compile(f"{MARK}(.*?){MARK}", re.DOTALL)
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from studies.door import check, compare, confirm, load, search
+    from studies.door import check, clean, compare, confirm, load, search
     from studies.own_loop import tune
     from studies.result import Result
     from studies.running.looped import Run
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 WHERE = {
     "search": "studies.door",
     "check": "studies.door",
+    "clean": "studies.door",
     "compare": "studies.door",
     "confirm": "studies.door",
     "load": "studies.door",
@@ -22,7 +23,7 @@ WHERE = {
     "Run": "studies.running.looped",
     "Result": "studies.result",
 }
-__all__ = ["Result", "Run", "check", "compare", "confirm", "load", "search", "tune"]
+__all__ = ["Result", "Run", "check", "clean", "compare", "confirm", "load", "search", "tune"]
 
 
 def __getattr__(name: str) -> Any:

@@ -39,6 +39,7 @@ from studies.running.folder import study_folder
 from studies.running.leftovers import clear_torn
 from studies.running.loop import terminable
 from studies.running.looped import Run
+from studies.running.presence import present
 from studies.running.race import race, runs_of
 from studies.running.stage_runs import LoopRuns, Runs, method_of
 from studies.running.stages import AFTER, RACE, VERDICT, Arm, Stage, begin_stage, find_stage, run_until, write_once
@@ -265,7 +266,7 @@ def confirm_study(
     confirmation = Confirmation(request, summary, storage, folder, train, screen)
     if summary.second is not None:
         screen.say(f"the confirmation is about {summary.metric}, the first metric; {summary.second.metric} is left out")
-    with storage_errors(url), terminable(), writing(arg("out", out)):
+    with storage_errors(url), terminable(), writing(arg("out", out)), present(folder):
         confirmation.run()
         clear_torn(folder)
         result = Result(study, url, folder)

@@ -13,6 +13,7 @@ from studies.report.screen import Screen
 
 if TYPE_CHECKING:
     from studies.checking.look import Checked
+    from studies.cleaning import Cleaning
     from studies.comparison import Comparison
     from studies.result import Result, Results
     from studies.running.looped import Run
@@ -134,6 +135,35 @@ def compare(*studies: str, storage: str = STORAGE, out: str = "runs") -> "Compar
     from studies.comparison import read_comparison
 
     return read_comparison(storage, studies, out)
+
+
+def clean(
+    *studies: str, everything: bool = False, yes: bool = False, storage: str = STORAGE, out: str = "runs"
+) -> "Cleaning":
+    """What studies could do without on disk; with ``yes`` it is deleted.
+
+    That is what nothing needs any more: states of finished trials, clean epochs that finished studies shared, files that a
+    killed process left half-written, and what was kept of trials that are not among the best any more. With
+    ``everything`` also states of unfinished trials (a search that goes on trains these again), clean epochs that unfinished
+    studies share, kept models and out-of-fold predictions. Nothing that a process uses is touched, nor what is not a
+    search's own.
+
+    Args:
+        *studies: Their names; without names, all studies of the database.
+        everything: Whether what is still good for something may go too.
+        yes: Whether to delete it.
+        storage: Optuna storage URL.
+        out: Folder for results.
+
+    Returns:
+        ``to_frame()``, ``bytes`` that could go, and ``freed`` bytes.
+
+    Raises:
+        UserError: There is no such study, or another program made it.
+    """
+    from studies.cleaning import cleaned
+
+    return cleaned(storage, studies, out, everything, yes)
 
 
 def confirm(

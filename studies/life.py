@@ -31,6 +31,7 @@ from studies.running.folder import unrecognised
 from studies.running.footprint import snapshots
 from studies.running.leftovers import clear_torn, stopped_lines
 from studies.running.loop import Options, finished, prepare, run_trials, terminable
+from studies.running.presence import present
 from studies.running.storage import close_with, public, storage_errors
 from studies.running.takeover import Taking, take_over, without
 
@@ -89,8 +90,10 @@ class Life:
             UserError: The search cannot be run.
             KeyboardInterrupt: The search was stopped.
         """
+        shared = getattr(self.objective, "prefix", None)
+        used = [self.folder] if shared is None else [self.folder, shared]
         try:
-            with terminable():  # clean training too
+            with terminable(), present(*used):  # clean training too
                 return self.lived(there, lines, callbacks)
         except KeyboardInterrupt:
             self.say_left()

@@ -45,11 +45,10 @@ def print_result(result: "Result", console: Console, said: Collection[str], last
         last: Whether to end with the next step.
     """
     from studies.report.terminal import print_paths, print_summary, say
-    from studies.running.leftovers import shared_line
+    from studies.running.leftovers import disk_line
 
     print_summary(console, result.summary, said)
     print_paths(console, result.files, result.storage)
-    if line := shared_line(result.study, result.folder, result.storage):
-        say(console, line)
+    say(console, disk_line(result.study, result.folder, result.storage))
     if last and (line := result.following(python=False)):
         say(console, line)

@@ -109,9 +109,9 @@ def print_deletion(url: str, name: str, out: str, yes: bool, console: Console, a
     return True
 
 
-def agreed(ask: Callable[[str], str]) -> bool:
+def agreed(ask: Callable[[str], str], question: str = "delete this? [y/N] ") -> bool:
     """Whether the answer is yes; end of input counts as no."""
     try:
-        return ask("delete this? [y/N] ").strip().lower() in ("y", "yes")
+        return ask(question).strip().lower() in ("y", "yes")
     except EOFError:
         return False

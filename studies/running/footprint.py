@@ -7,25 +7,42 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # What a search writes into the folder of its study.
-WRITTEN = re.compile(r"report\.html|trials\.csv|best\.yaml|predictions-\d+\.csv|\.writable|\.writing-.*")
+WRITTEN = re.compile(
+    r"report\.html|trials\.csv|best\.yaml|predictions-\d+\.csv|oof-\d+\.safetensors|\.writable|\.writing-.*|\.used-by-.*"
+)
 # What it keeps there for trials, and for clean training, that are not finished.
-UNFINISHED = re.compile(r"(trial|race|verdict|parts|against_[a-z]+)-\d+(\.safetensors)?|seed-\d+-\d+\.safetensors|clean")
+UNFINISHED = re.compile(
+    r"(trial|race|verdict|parts|against_[a-z]+)-\d+((-run-\d+(-state)?)?\.safetensors|-run-\d+\.lock)?"
+    r"|seed-\d+(-fold-\d+)?-\d+\.safetensors|clean"
+)
 # What a killed process leaves of a file that it was writing.
 TORN = re.compile(r"\.writing-.*")
 FIGURES = "figures"
 FIGURE = re.compile(r".*\.(png|svg)|\.writing-.*")
-CLEAN = re.compile(r"clean-\d+\.safetensors|clean\.json|clean-output\.json|clean-luck\.json|\.writing-.*")
+CLEAN = re.compile(
+    r"clean-\d+\.safetensors|clean\.json|clean-output\.json|clean-luck\.json"
+    r"|clean-run-\d+((-\d+|-state)?\.safetensors|-luck\.json|\.lock)|\.writing-.*|\.used-by-.*"
+)
+# Out-of-fold predictions of its best trials, and in a folder of their own the models that `--keep` keeps.
+OOF = re.compile(r"oof-\d+\.safetensors")
+MODELS = "models"
+MODEL = re.compile(r"trial-\d+(-unfinished)?|\.writing-.*")
 
 
 def own_files(folder: Path) -> list[Path]:
     """What a search wrote into the folder of a study; folders of a trial count as one."""
     figures = folder / FIGURES
-    return [*named(folder, WRITTEN), *snapshots(folder), *(named(figures, FIGURE) if is_folder(figures) else [])]
+    return [*named(folder, WRITTEN), *snapshots(folder), *named(figures, FIGURE), *models(folder)]
 
 
 def snapshots(folder: Path) -> list[Path]:
     """States of trials that are not finished."""
     return named(folder, UNFINISHED)
+
+
+def models(folder: Path) -> list[Path]:
+    """Folders of the models that a study keeps."""
+    return named(folder / MODELS, MODEL) if is_folder(folder) else []
 
 
 def clean_files(folder: Path) -> list[Path]:

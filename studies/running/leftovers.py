@@ -8,11 +8,11 @@ from pathlib import Path
 import optuna
 
 from finetune.arguments import arg
-from finetune.words import listed
+from finetune.words import counted, listed
 from studies.planning.identity import ACCEPTED, known_identity
 from studies.planning.request import STORAGE
 from studies.planning.words import size
-from studies.running.footprint import TORN, bytes_of, clean_files, is_folder, named, snapshots
+from studies.running.footprint import TORN, bytes_of, clean_files, is_folder, models, named, own_files, snapshots
 from studies.running.prefix import SHARED, prefix_keys
 from studies.running.storage import public
 
@@ -43,30 +43,34 @@ def stopped_lines(folder: Path, prefix: Path | None, study: str | None, storage:
     parts += [f"{size(bytes_of(*clean))} of clean epochs in {prefix}"] if clean else []
     if not parts:
         return []
-    way = "delete the folder to free it" if study is None else f"{deletion(study, folder, storage)} frees it"
+    way = "delete the folder to free it"
+    if study is not None:
+        all_, one = (command(what, study, folder, storage) for what in ("studies delete", "clean --all"))
+        way = f"{one} frees it, {all_} also what was found"
     return [f"left on disk: {listed(parts)}; the same search goes on from there, {way}"]
 
 
-def deletion(study: str, folder: Path, storage: str) -> str:
-    """The command that deletes a study."""
+def command(what: str, study: str, folder: Path, storage: str) -> str:
+    """A command about a study and its files."""
     place = "" if storage == STORAGE else f" {arg('storage', public(storage))}"
     out = "" if str(folder.parent) == "runs" else f" {arg('out', str(folder.parent))}"
-    return f"`search.py studies delete {shlex.quote(study)}{place}{out}`"
+    return f"`search.py {what} {shlex.quote(study)}{place}{out}`"
 
 
-def shared_line(study: optuna.Study, folder: Path, storage: str) -> str | None:
-    """A line about the clean epochs that a finished search keeps for other searches; None if there are none.
+def disk_line(study: optuna.Study, folder: Path, storage: str) -> str:
+    """A line about what a finished search uses on disk, and how to free what nothing needs.
 
     Args:
         study: The study.
         folder: Folder of its files.
         storage: URL of its database.
     """
+    kept = models(folder)
+    more = f" ({size(bytes_of(*kept))} in {counted(len(kept), 'model')})" if kept else ""
+    parts = [f"{size(bytes_of(*own_files(folder)))} in {folder}{more}"]
     keys = sorted(prefix_keys(known_identity(study) or {}, study.user_attrs.get(ACCEPTED, [])))
-    places = [folder.parent / SHARED / key for key in keys]
-    places = [place for place in places if is_folder(place) and clean_files(place)]
-    if not places:
-        return None
-    many = size(bytes_of(*(file for place in places for file in clean_files(place))))
-    way = deletion(study.study_name, folder, storage)
-    return f"clean epochs for other searches like this one: {many} in {listed(list(map(str, places)))}; {way} frees them"
+    places = [place for key in keys if is_folder(place := folder.parent / SHARED / key)]
+    if shared := bytes_of(*(file for place in places for file in clean_files(place))):
+        parts.append(f"{size(shared)} of clean epochs for other searches like this one in {listed(list(map(str, places)))}")
+    way = command("clean", study.study_name, folder, storage)
+    return f"disk: {listed(parts)}; {way} frees what nothing needs any more"

@@ -18,7 +18,7 @@ from studies.planning.words import size
 from studies.running.artifacts import artifact_files, artifact_folder
 from studies.running.claims import Claims
 from studies.running.folder import folder_of
-from studies.running.footprint import FIGURES, bytes_of, clean_files, is_folder, own_files
+from studies.running.footprint import FIGURES, MODELS, bytes_of, clean_files, is_folder, own_files
 from studies.running.prefix import complete, prefix_keys, shared_folder
 from studies.running.stages import RESTING, STAGES, stage_name
 from studies.running.storage import LINK, holds_none, public, stage_of
@@ -165,7 +165,7 @@ def remove(removal: Removal, storage: RDBStorage) -> list[str]:
         failures += [line for path in clean_files(folder) if (line := delete(path))]
     shared = {path.parent for path in [*removal.clean, *removal.artifacts]}
     own = dict.fromkeys([removal.folder, *map(folder_with, removal.files)])
-    inside = [folder / FIGURES for folder in own]
+    inside = [folder / name for folder in own for name in (FIGURES, MODELS)]
     for folder in (*inside, *own, *removal.clean, *shared):
         if is_folder(folder):
             with suppress(OSError):  # not empty: what is left is not ours
@@ -175,7 +175,7 @@ def remove(removal: Removal, storage: RDBStorage) -> list[str]:
 
 def folder_with(path: Path) -> Path:
     """The folder of a study with this file."""
-    return path.parent.parent if path.parent.name == FIGURES else path.parent
+    return path.parent.parent if path.parent.name in (FIGURES, MODELS) else path.parent
 
 
 def under_way(name: str, busy: list[tuple[int, str]]) -> str:

@@ -46,7 +46,7 @@ def test_stopped_in_a_trial_and_gone_on(how, monkeypatch, capsys):
         left,
         "kB in runs/reviews-fgm (where unfinished trials go on)",
         "of clean epochs in runs/prefix/",
-        "the same search goes on from there, `search.py studies delete reviews-fgm` frees it",
+        "the same search goes on from there, `search.py clean --all reviews-fgm` frees it, `search.py studies delete",
     )
     assert "nothing is lost" in said.err
     assert Path("runs/reviews-fgm/trial-1.safetensors").exists()
@@ -57,7 +57,9 @@ def test_stopped_in_a_trial_and_gone_on(how, monkeypatch, capsys):
     assert not list(Path("runs/reviews-fgm").glob("trial-*"))
     kept = [line for line in lines if "clean epochs for other searches" in line]
     assert len(kept) == 1
-    assert_said(kept[0], "kB in runs/prefix/", "`search.py studies delete reviews-fgm` frees them")
+    assert_said(
+        kept[0], "disk: ", " in runs/reviews-fgm and ", " in runs/prefix/", "`search.py clean reviews-fgm` frees what"
+    )
     assert search.run(["studies", "delete", "reviews-fgm", "--yes"]) == 0
     assert [path for path in Path("runs").rglob("*") if path.is_file()] == []
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from helpers.made_up_studies import made, stored
 from helpers.refusals import assert_said, files, refused, studies
+from rich.console import Console
 
 import search
+from studies.commands.clean import print_cleaning
 from studies.running.storage import close_storage, open_storage
 
 URL = "sqlite:///studies.db"
@@ -106,3 +108,29 @@ def test_another_out_folder_and_database(capsys):
     assert search.run(["studies", "delete", "two", "--yes", "--out", "elsewhere"]) == 0
     assert not Path("elsewhere/two").exists()
     assert Path("runs/two/report.html").exists()
+
+
+def test_clean_shows_and_frees(monkeypatch, capsys):
+    """Without a terminal it shows what could go; it asks at a terminal; and ``--all`` takes what was kept."""
+    for name in ("one/trial-0.safetensors", "two/models/trial-0/model.safetensors"):
+        Path("runs", name).parent.mkdir(parents=True, exist_ok=True)
+        Path("runs", name).write_text("x" * 3000)
+    monkeypatch.setattr(sys, "stdin", StringIO("y\n"))
+    assert search.run(["clean"]) == 0
+    said = capsys.readouterr().out
+    assert_said(said, "one: states of trials that are finished (1 file or folder, 3.0 kB)\n", "two: kept models")
+    assert_said(said, "stays without --all", "3.0 kB can go; 3.0 kB more with --all", "nothing was freed", "--yes frees it")
+    monkeypatch.setattr(sys, "stdin", Keys("n\ny\n"))
+    print_cleaning(URL, ["one"], "runs", False, False, Console())
+    assert_said(capsys.readouterr().out, "free 3.0 kB? [y/N]", "nothing was freed")
+    assert search.run(["clean", "one"]) == 0
+    assert "freed: 3.0 kB" in capsys.readouterr().out
+    assert not Path("runs/one/trial-0.safetensors").exists()
+    assert search.run(["clean"]) == 0
+    assert "nothing to free; 3.0 kB more with --all" in capsys.readouterr().out
+    assert search.run(["studies"]) == 0
+    assert "4.0 kB" in capsys.readouterr().out
+    assert search.run(["clean", "two", "--all", "--yes"]) == 0
+    assert "freed: 3.0 kB" in capsys.readouterr().out
+    assert sorted(files()) == ["runs/one/report.html", "runs/two/report.html", "studies.db"]
+    assert_said(refused(capsys, "clean", "tow", "--yes"), "there is no study 'tow'", "did you mean 'two'?")

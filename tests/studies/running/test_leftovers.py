@@ -9,7 +9,7 @@ from helpers.made_up_studies import made
 from finetune.arguments import as_options
 from finetune.config import Recipe
 from studies.planning.identity import KEY
-from studies.running.leftovers import clear_torn, shared_line, stopped_lines
+from studies.running.leftovers import clear_torn, disk_line, stopped_lines
 from studies.running.prefix import key_of
 
 URL = "sqlite:///studies.db"
@@ -30,7 +30,7 @@ def write(path, size):
             [("runs/made/trial-3.safetensors", 2_600_000)],
             "made",
             "left on disk: 2.6 MB in runs/made (where unfinished trials go on); the same search goes on from there, "
-            "`search.py studies delete made` frees it",
+            "`search.py clean --all made` frees it, `search.py studies delete made` also what was found",
         ),
         (
             [
@@ -40,7 +40,8 @@ def write(path, size):
             ],
             "my study",
             "left on disk: 4.1 kB in runs/made (where unfinished trials go on) and 20 B of clean epochs in prefix; "
-            "the same search goes on from there, `search.py studies delete 'my study'` frees it",
+            "the same search goes on from there, `search.py clean --all 'my study'` frees it, "
+            "`search.py studies delete 'my study'` also what was found",
         ),
         (
             [("prefix/clean-1.safetensors", 20), ("prefix/.writing-1", 30), ("prefix/mine.txt", 50)],
@@ -64,15 +65,21 @@ def test_another_database_and_folder_are_named(tmp_path):
     assert f"delete made --storage 'postgresql://me:***@host/db' --out {tmp_path}`" in as_options(line)
 
 
-def test_a_finished_search_says_where_its_clean_epochs_are(tmp_path):
-    study = made("CC")
+def test_a_finished_search_says_what_it_uses(tmp_path):
+    study, folder = made("CC", name="my study"), tmp_path / "made"
     study.set_user_attr(KEY, study.user_attrs[KEY] | {"device": "cpu"})
-    assert shared_line(study, tmp_path / "made", URL) is None
+    write(folder / "report.html", 2000)
+    write(folder / "notes.txt", 10**6)
+    way = f"`search.py clean 'my study' --out {tmp_path}` frees what nothing needs any more"
+    assert as_options(disk_line(study, folder, URL)) == f"disk: 2.0 kB in {folder}; {way}"
     key = key_of("0123456789abcdef", "fedcba9876543210", Recipe(epochs=4, seed=7), {"torch": "2.0"}, "cpu")
     write(tmp_path / "prefix" / key / "clean-2.safetensors", 1_000_000)
     write(tmp_path / "prefix" / ("0" * 16) / "clean-2.safetensors", 5)
-    said = shared_line(study, tmp_path / "made", URL)
-    assert said.startswith(f"clean epochs for other searches like this one: 1.0 MB in {tmp_path / 'prefix' / key};")
+    write(folder / "models" / "trial-1" / "model.safetensors", 3_000_000)
+    assert as_options(disk_line(study, folder, URL)) == (
+        f"disk: 3.0 MB in {folder} (3.0 MB in 1 model) and 1.0 MB of clean epochs for other searches like this one in "
+        f"{tmp_path / 'prefix' / key}; {way}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,8 @@ def test_rows_files_and_snapshots_go_and_another_study_stays(base, tmp_path):
     before = None
     for name in ("report.html", "trials.csv", "best.yaml", "trial-3.safetensors", "trial-12/weights.bin", ".writing-abc"):
         write(tmp_path / "made" / name)
+    for name in ("oof-3.safetensors", "trial-4-run-2.safetensors", "models/trial-3/fold-0/model.safetensors"):
+        write(tmp_path / "made" / name)
     write(tmp_path / "made" / "figures" / "history.png")
     write(tmp_path / "other" / "report.html")
     with Claims(optuna.load_study(study_name="other", storage=base), base).held():
