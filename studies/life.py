@@ -29,6 +29,7 @@ from studies.running.command import command_of
 from studies.running.estimate import estimate
 from studies.running.folder import unrecognised
 from studies.running.footprint import snapshots
+from studies.running.foreign import RUNS
 from studies.running.leftovers import clear_torn, stopped_lines
 from studies.running.loop import Options, finished, prepare, run_trials, terminable
 from studies.running.presence import present
@@ -58,6 +59,7 @@ class Life:
         device: What it runs on.
         taking: Trials that it takes over from another study.
         command: What goes on with it, if that is not a search.
+        runs: Runs of a trial.
         begun: Whether the study is in the database.
     """
 
@@ -71,6 +73,7 @@ class Life:
     device: str
     taking: Taking
     command: str | None = None
+    runs: int = 1
     begun: bool = False
 
     @property
@@ -120,7 +123,8 @@ class Life:
         accept = job.request.running.accept_versions
         known = {} if there is None else there.user_attrs
         split = {} if VALIDATION in known else self.objective.validation(self.watch.clean)
-        more = {CONSTANT: self.guess, VALIDATION: split, MACHINE: described()}
+        runs: list[Any] = [] if RUNS in known else getattr(self.objective, "clean_table", list)()
+        more = {CONSTANT: self.guess, VALIDATION: split, MACHINE: described(), RUNS: runs}
         measured = {BASELINE: clean} | {key: value for key, value in more.items() if value}
         with storage_errors(url):
             study = begin(self.storage, job.name, self.mine, measured, accept)
@@ -155,7 +159,7 @@ class Life:
         """Run the remaining trials."""
         running, plan, search = self.job.request.running, self.job.plan, self.mine["search"]
         explore, how = search["explore"], (running.sampler, search["pruner"], running.timeout, running.confirm)
-        options = Options(self.job.trials, explore, plan.seed, *how)
+        options = Options(self.job.trials, explore, plan.seed, *how, self.runs)
         prepare(study, options, plan.space, first, plan.fixed.get("start_epoch", 0), evaluations_in(self.mine))
         watch = self.watch
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from finetune.arguments import arg
 from finetune.errors import UserError, near
+from finetune.folds import Folds
 from studies.described import describe
 from studies.planning.request import Request, fields, request_of
 from studies.report.screen import Screen
@@ -120,6 +121,9 @@ def refuse_others(arguments: dict[str, Any], direction: str, metric: Any) -> dic
             f"{arg('record')} is for search: with your own loop, measure other views there and report their value"
         )
     for name in arguments:
+        if name in Folds.model_fields:
+            what = "train each fold and seed there, and report what they are worth together"
+            raise UserError(f"{arg(name, arguments[name])} is for search: with your own loop, {what}")
         if name not in TAKEN:
             raise UserError(f"there is no argument {name!r}{near(name, [*TAKEN, 'direction', 'metric', 'recipe', 'data'])}")
     return arguments

@@ -11,6 +11,7 @@ from adv import METHODS
 from finetune.arguments import arg
 from finetune.config import Data, Recipe, Strict, checked
 from finetune.errors import UserError
+from finetune.folds import Folds
 from finetune.tasks.metrics import direction_of, views_of
 from finetune.tasks.own_metric import SOURCE, changed, record_of
 from finetune.training.bench import Bench
@@ -30,8 +31,9 @@ VALIDATION = "validation"
 # The machine that began the study, in words.
 MACHINE = "machine"
 ACCEPTED = "accepted versions"
-# Of a study that measures no other views, and searches one metric.
-PLAIN: dict[str, Any] = {"record": [], SECOND: None, SOURCE: None}
+# Of a study that measures no other views, searches one metric, and has neither folds nor several seeds.
+FOLDS = "folds"
+PLAIN: dict[str, Any] = {"record": [], SECOND: None, SOURCE: None, FOLDS: {}}
 # In place of a metric that is not known yet.
 ANY = "accuracy"
 
@@ -80,6 +82,15 @@ def data_of(about: dict[str, Any]) -> Data:
         about: Its identity.
     """
     return checked(Data, tuples(about["data"]))
+
+
+def folds_of(about: dict[str, Any]) -> Folds:
+    """The folds and seeds that a study was begun with; of an older study none.
+
+    Args:
+        about: Its identity.
+    """
+    return checked(Folds, about.get(FOLDS, {}))
 
 
 def tuples(stored: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from adv.core.settings import check, rule_of
 from finetune.arguments import arg
 from finetune.config import Data, Recipe, checked
 from finetune.errors import UserError, first_line, near
+from finetune.folds import Folds
 from finetune.words import short
 from spaces import RECIPE, Space, space_of
 from studies.planning.idle import refuse_idle
@@ -44,6 +45,7 @@ class Plan:
         recipe: How to train; searched recipe parameters override it.
         space: The settings of the method and recipe parameters to search.
         fixed: Settings of the method that are not searched.
+        folds: Folds of the rows, and seeds.
     """
 
     method: str
@@ -51,6 +53,7 @@ class Plan:
     recipe: Recipe
     space: Space
     fixed: dict[str, Any]
+    folds: Folds = dataclasses.field(default_factory=Folds)
 
     def build(self, params: dict[str, Any]) -> tuple[Method, Recipe]:
         """The method and the recipe of one trial.
@@ -79,8 +82,9 @@ class Plan:
         return int(recipe.epochs)
 
     def inputs(self) -> dict[str, Any]:
-        """Data and recipe as JSON values, to store and compare."""
-        return {"data": self.data.model_dump(mode="json"), "recipe": self.recipe.model_dump(mode="json")}
+        """Data and recipe as JSON values, to store and compare; also folds and seeds, where there are any."""
+        found = {"data": self.data.model_dump(mode="json"), "recipe": self.recipe.model_dump(mode="json")}
+        return found | ({"folds": self.folds.model_dump(mode="json")} if self.folds.used else {})
 
     @property
     def tuned(self) -> bool:
@@ -107,6 +111,7 @@ def make_plan(
     fixes: Mapping[str, Any] | None = None,
     spaces: Sequence[str | Mapping[str, Any]] = (),
     tune: Sequence[str] = (),
+    folds: Folds | None = None,
 ) -> Plan:
     """Apply ``tune``, ``spaces`` and ``fixes``, in this order, to the method's declared space.
 
@@ -117,6 +122,7 @@ def make_plan(
         fixes: Values of settings.
         spaces: YAML files, or mappings of settings to (LOW, HIGH), (LOW, HIGH, "log") or text such as LOW:HIGH:log.
         tune: Recipe parameters to search as well.
+        folds: Folds of the rows, and seeds; by default none.
 
     Raises:
         UserError: A name is unknown, a value is outside its domain, or a range is empty.
@@ -144,7 +150,7 @@ def make_plan(
     if last >= recipe.epochs:
         what = f"start_epoch {short(last)} leaves no epoch to attack"
         raise UserError(f"{what}: {arg('epochs')} is {recipe.epochs}, counted from 0")
-    return Plan(method, data, recipe, space, fixed)
+    return Plan(method, data, recipe, space, fixed, folds or Folds())
 
 
 def changes_of(part: str | Mapping[str, Any]) -> list[Change]:

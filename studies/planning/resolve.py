@@ -85,7 +85,8 @@ def resolve(request: Request) -> list[Job[Plan]]:
     aim, recipe = request.aim, lasting(request.recipe)
     if aim.from_study is not None and len(aim.method) > 1:
         raise UserError(f"{arg('from_study', aim.from_study)}: a study has one method, so give one {arg('method')}")
-    plans = [make_plan(method, request.data, recipe, aim.set, aim.space, aim.tune) for method in aim.method]
+    data, folds = request.data, request.folds
+    plans = [make_plan(method, data, recipe, aim.set, aim.space, aim.tune, folds) for method in aim.method]
     starts = starts_of(plans, read_starts(aim.start, settings_of(request)))
     task = request.data.task or task_name(request.data)
     jobs = [Job(request, plan, starts[plan.method], request.study_name(task, plan.method)) for plan in plans]

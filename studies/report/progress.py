@@ -1,8 +1,10 @@
 """How a search shows progress: a bar on a terminal, plain lines elsewhere."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -13,6 +15,9 @@ from studies.report.screen import Screen
 from studies.results.digits import PLACES, shown
 from studies.results.sentences import settings_line
 from studies.running.foreign import measured
+
+if TYPE_CHECKING:
+    from finetune.training.series import Part
 
 
 class Watch:
@@ -71,6 +76,24 @@ class Watch:
             self.screen.say(f"clean baseline, {here}: {self.metric} {shown(value, self.places)}")
         elif self._bar is not None:
             here = f"trial {trial.number} {words(epoch.number, self.per)}: {shown(value, self.places)}"
+            self._bar.update(f"{self._state()} | {here}")
+
+    def on_run(self, trial: Trial | None, part: "Part", many: int, epoch: Epoch) -> None:
+        """As ``on_epoch`` for a run of several; a line for each run of the baseline, not for each of its evaluations.
+
+        Args:
+            trial: Its trial; None for the baseline.
+            part: The run.
+            many: How many runs there are.
+            epoch: The evaluation.
+        """
+        run = f"run {part.number + 1} of {many}"
+        value = epoch.metrics.get(self.metric, math.nan)
+        if trial is None and self.epochs is not None and epoch.number + 1 == self.epochs * self.per:
+            value = value_of([epoch], self.metric)
+            self.screen.say(f"clean baseline, {run}: {self.metric} {shown(value, self.places)}")
+        elif trial is not None and self._bar is not None:
+            here = f"trial {trial.number} {run}, {words(epoch.number, self.per)}: {shown(value, self.places)}"
             self._bar.update(f"{self._state()} | {here}")
 
     def on_finished(self, trial: FrozenTrial) -> None:

@@ -9,7 +9,7 @@ from adv import METHODS, SettingError
 from finetune.config import Recipe, checked
 from finetune.errors import UserError
 from spaces import Space
-from studies.planning.identity import data_of
+from studies.planning.identity import data_of, folds_of
 from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan
 from studies.results.summary import Summary, parted, runs_again
@@ -26,7 +26,7 @@ def plan_of(about: dict[str, Any]) -> Plan | LoopPlan:
     if "loop" in about["data"]:
         own = {name: value for name, value in recipe.items() if name not in ("epochs", "seed")}
         return LoopPlan(about["method"], about["data"], recipe["epochs"], recipe["seed"], own, space, about["fixed"])
-    return Plan(about["method"], data_of(about), checked(Recipe, recipe), space, about["fixed"])
+    return Plan(about["method"], data_of(about), checked(Recipe, recipe), space, about["fixed"], folds_of(about))
 
 
 def contenders(summary: Summary, count: int) -> tuple[list[Arm], list[str]]:

@@ -33,7 +33,7 @@ def optimistic(summary: Summary) -> str | None:
         None if luck is None else f"about {summary.shown(luck)}" if luck > 0.5 * 10**-summary.places else "hardly anything"
     )
     by = "" if size is None else f", by {size} for clean training (over draws of the validation rows)"
-    where = f" after {words(chosen[0], summary.per)}" if score == "best" else ""
+    where = f" after {words(chosen[0], summary.per)}" if score == "best" and len(chosen) == 1 else ""
     clean = (
         f"clean training has {summary.shown(summary.clean)}{where}, {summary.shown(last.metrics[summary.metric])} at the end"
     )

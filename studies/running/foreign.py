@@ -25,6 +25,8 @@ FIXED = "fixed_params"
 TAKEN = "taken over from"
 # The user attribute of a trial with all metrics after each epoch.
 CURVES = "metrics by epoch"
+# The user attribute of a trial, and of the study for clean training, with a table of each run, where there are several.
+RUNS = "runs"
 # The numbers of the evaluations whose weights are scored, where the recipe chooses them.
 CHOSEN = "scored evaluations"
 

@@ -46,6 +46,7 @@ class Options:
         pruner: One of ``pruning.PRUNERS``.
         timeout: Seconds after which no new trial is begun.
         whole: Whether to wait until all trials are finished, also those that other processes run.
+        runs: Runs of a trial: with several, its steps are its runs.
     """
 
     trials: int
@@ -55,6 +56,7 @@ class Options:
     pruner: str = "median"
     timeout: float | None = None
     whole: bool = False
+    runs: int = 1
 
 
 def finished(study: optuna.Study) -> list[FrozenTrial]:
@@ -68,7 +70,7 @@ def prepare(
     """Give the study its sampler and pruner; ``per``: evaluations in an epoch."""
     declare(study, space)
     study.sampler = PhasedSampler(space, starts, options.explore, options.seed, options.sampler)
-    study.pruner = make_pruner(options.pruner, options.explore, start_epoch, per)
+    study.pruner = make_pruner(options.pruner, options.explore, start_epoch, per, options.runs)
 
 
 def declare(study: optuna.Study, space: Space) -> None:
@@ -107,7 +109,7 @@ def run_trials(
     """
     end = float("inf") if options.timeout is None else time.monotonic() + options.timeout
     with storage_errors(str(storage.url)), terminable(), Claims(study, storage, say).held() as claims:
-        for trial in trials_of(claims, options.trials, end, options.whole):
+        for trial in trials_of(claims, options.trials, end, options.whole, help_of(objective, study, say)):
             for words in strangeness(trial, getattr(study.sampler, "space", {})):
                 say(f"trial {trial.number} was enqueued: {words}")
             try:
@@ -154,7 +156,15 @@ def strangeness(trial: Trial, space: Space) -> list[str]:
     return [*strange(given, space), *left_out(frozen, space)] if enqueued(frozen) else []
 
 
-def trials_of(claims: Claims, total: int, end: float, whole: bool = False) -> Iterator[Trial]:
+def help_of(objective: Callable[[Trial], Value], study: optuna.Study, say: Callable[[str], None]) -> Callable[[], bool]:
+    """What a process does that finds no trial to begin; returns False if there is nothing."""
+    found = getattr(objective, "help", None)
+    return (lambda: False) if found is None else lambda: bool(found(study, say))
+
+
+def trials_of(
+    claims: Claims, total: int, end: float, whole: bool = False, other: Callable[[], bool] = lambda: False
+) -> Iterator[Trial]:
     """Yield trials to run until there are enough. Waits for trials of processes elsewhere that give no sign of life.
 
     Args:
@@ -162,6 +172,7 @@ def trials_of(claims: Claims, total: int, end: float, whole: bool = False) -> It
         total: The study's total of trials.
         end: Begin no trial after this time.
         whole: Whether to wait for all trials of other processes.
+        other: Called if no trial is left to begin: does a part of what other processes do, or returns False.
     """
     waiting = False
     while time.monotonic() < end:
@@ -169,6 +180,8 @@ def trials_of(claims: Claims, total: int, end: float, whole: bool = False) -> It
         if trial is not None:
             yield trial
             waiting = False
+            continue
+        if other():
             continue
         left = max(0, total - len(finished(claims.study))) if whole else 0
         if not left and claims.settled():

@@ -43,8 +43,8 @@ class Luck:
                 size = max(64, training.recipe.batch_size)
                 self.outputs.append(training.bench.predict(training.model, rows, size, training.precision.dtype))
 
-    def write(self, folder: Path) -> None:
-        """Keep how much of the value is luck, if every evaluation was seen.
+    def write(self, folder: Path, name: str = LUCK) -> None:
+        """Keep how much of the value is luck in a file, if every evaluation was seen.
 
         Raises:
             OSError: The file cannot be written.
@@ -53,7 +53,7 @@ class Luck:
         if self.outputs and len(self.outputs) == len(training.history):
             found = luck(training.bench.task, training.metric, self.outputs, KEPT[training.recipe.score])
             if math.isfinite(found):
-                write_whole(folder / LUCK, json.dumps(found))
+                write_whole(folder / name, json.dumps(found))
 
 
 def luck(task: Task, metric: str, outputs: Sequence[NDArray[Any]], many: int) -> float:
@@ -85,9 +85,9 @@ def luck(task: Task, metric: str, outputs: Sequence[NDArray[Any]], many: int) ->
     return float(np.mean(gained)) if len(gained) > 1 else math.nan
 
 
-def luck_in(folder: Path, metric: str) -> dict[str, Any]:
+def luck_in(folder: Path, metric: str, name: str = LUCK) -> dict[str, Any]:
     """What ``Luck`` kept, as a part of what is known about the validation rows; empty if it kept nothing."""
     try:
-        return {"luck": {metric: float(json.loads((folder / LUCK).read_text(encoding="utf-8")))}}
+        return {"luck": {metric: float(json.loads((folder / name).read_text(encoding="utf-8")))}}
     except (OSError, ValueError, TypeError):
         return {}

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
 
+from finetune.tasks.kind import Kind
+from finetune.tasks.task import Task
 from finetune.training.bench import AUTOCAST
 from finetune.training.loop import Training
 from studies.running.footprint import named
@@ -43,13 +46,29 @@ def write_predictions(training: Training, path: Path) -> None:
         OSError: The file cannot be written.
     """
     bench, recipe = training.bench, training.recipe
-    rows = bench.task.validation
     with training.scored():
         output = bench.predict(training.model, bench.validation, max(64, recipe.batch_size), AUTOCAST[recipe.precision])
-    count = min(len(rows), MOST)
-    cells: dict[str, list[Any]] = {"row": list(range(1, count + 1)), "text": [text[:LONGEST] for text in rows.texts[:count]]}
+    write_table(bench.kind, bench.task, output, path)
+
+
+def write_table(kind: Kind, task: Task, output: NDArray[Any], path: Path) -> None:
+    """Write what is predicted for the validation rows; with folds also the number of each row's fold, from 0.
+
+    Args:
+        kind: The task's kind, in its form.
+        task: The task.
+        output: Predictions as ``Bench.predict`` returns them.
+        path: The file.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    rows, count = task.validation, min(len(task.validation), MOST)
+    cells: dict[str, list[Any]] = {"row": list(range(1, count + 1))}
+    cells |= {} if task.fold_of is None else {"fold": task.fold_of[:count].tolist()}
+    cells |= {"text": [text[:LONGEST] for text in rows.texts[:count]]}
     cells |= {} if rows.pairs is None else {"second text": [text[:LONGEST] for text in rows.pairs[:count]]}
-    columns = [*cells.items(), *bench.kind.cells(bench.task.names, rows.labels[:count], output[:count]).items()]
+    columns = [*cells.items(), *kind.cells(task.names, rows.labels[:count], output[:count]).items()]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([name for name, _ in columns])

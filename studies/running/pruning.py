@@ -31,10 +31,12 @@ class ForecastPruner(BasePruner):
         explore: Trials before this number are never stopped: they are the sample that importances are read from.
         start_epoch: Where the method starts if that is not searched.
         per: Evaluations in an epoch; a trial's steps are its evaluations.
+        runs: Runs of a trial. With several, its steps are its runs and its values those of all its runs so far, so that
+            trials are compared on the same folds and seeds; each run has its whole attack.
     """
 
-    def __init__(self, explore: int, start_epoch: float = 0, per: int = 1) -> None:
-        self.explore, self.start_epoch, self.per = explore, start_epoch, per
+    def __init__(self, explore: int, start_epoch: float = 0, per: int = 1, runs: int = 1) -> None:
+        self.explore, self.start_epoch, self.per, self.runs = explore, start_epoch, per, runs
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         step = trial.last_step
@@ -55,21 +57,25 @@ class ForecastPruner(BasePruner):
         return bool(forecast + spread < np.median([sign * t.value for t in done if t.value is not None]))
 
     def _attacked(self, trial: FrozenTrial, step: int) -> float:
-        """Attacked epochs at an evaluation."""
+        """Attacked epochs at an evaluation; 1 after any run, if there are several."""
+        if self.runs > 1:
+            return 1.0
         start = trial.params.get("start_epoch", self.start_epoch)
         begun = float(start) if is_number(start) else float(self.start_epoch)
         return without_fraction(gone(step, self.per) - begun)
 
     def _features(self, trial: FrozenTrial, step: int) -> np.ndarray:
+        if self.runs > 1:
+            return np.array([1.0, trial.intermediate_values[step]])
         # An attacked epoch less, so that whole epochs are whole numbers from 0.
         return np.array([1.0, trial.intermediate_values[step], self._attacked(trial, step) - 1, *self._gone(trial, step)])
 
     def _gone(self, trial: FrozenTrial, step: int) -> list[float]:
         """The share of the run that is gone, where epochs are searched: there the same epoch is early or the last."""
-        epochs = trial.params.get("epochs")
+        epochs = trial.params.get("epochs") if self.runs == 1 else None
         return [gone(step, self.per) / float(epochs)] if epochs is not None and is_number(epochs) else []
 
 
-def make_pruner(name: str, explore: int, start_epoch: float = 0, per: int = 1) -> BasePruner:
+def make_pruner(name: str, explore: int, start_epoch: float = 0, per: int = 1, runs: int = 1) -> BasePruner:
     """The pruner of that name, one of PRUNERS."""
-    return NopPruner() if name == "none" else ForecastPruner(explore, start_epoch, per)
+    return NopPruner() if name == "none" else ForecastPruner(explore, start_epoch, per, runs)

@@ -3,6 +3,7 @@
 import json
 import math
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from finetune.tasks import measures_for
 from finetune.tasks.metrics import viewed
 from finetune.tasks.task import Task
 from finetune.training.loop import Training
+from finetune.training.series import Ended, Series, lenient, rows_of
 from studies.running.whole import write_whole
 
 OUTPUT = "clean-output.json"
@@ -63,13 +65,54 @@ def is_share(task: Task, metric: str) -> bool:
 
 def bootstrapped(task: Task, metric: str, output: NDArray[Any]) -> float:
     """The standard deviation of a metric over draws of rows; nan if it is defined for fewer than two of them."""
-    score, labels, rng = measures_for(task)[metric].score, task.validation.labels, np.random.default_rng(0)
-    found = list[float]()
+    score, labels = measures_for(task)[metric].score, task.validation.labels
+    rows = np.arange(len(output))
+    return deviation(lambda pick: score(labels[pick], output[pick]), [rows])
+
+
+def pooled_error(series: Series, ended: Sequence[Ended]) -> float:
+    """The standard error of what several runs are worth together, over draws of rows; nan if it is not defined.
+
+    Each draw takes rows with replacement, the same for all seeds; where the runs are judged by the mean over folds, as many
+    of each fold as it has. What is chosen on the rows, such as thresholds, stays as it is.
+
+    Args:
+        series: The runs.
+        ended: All of them.
+    """
+    view, metric = viewed(series.metric)
+    if view:  # the predictions of another view are not kept
+        return math.nan
+    task, score, raw = lenient(series.task), measures_for(lenient(series.task))[metric].score, series.raw(ended)
+    labels, folds = task.validation.labels, [rows_of(task, fold) for fold in range(task.folds)]
+    judged = [np.arange(len(labels))] if series.pooled else folds
+    outputs = [[series.output(of_seed[rows], labels[rows]) for rows in judged] for of_seed in raw]
+    place = np.empty(len(labels), np.int64)
+    for rows in judged:
+        place[rows] = np.arange(len(rows))
+
+    def value(pick: NDArray[np.int64]) -> float:
+        of = [pick] if series.pooled else np.split(pick, np.cumsum([len(rows) for rows in folds])[:-1])
+        found = [score(labels[p], output[place[p]]) for parts in outputs for p, output in zip(of, parts, strict=True)]
+        return float(np.mean(found))
+
+    return deviation(value, judged)
+
+
+def deviation(value: Callable[[NDArray[np.int64]], float], strata: Sequence[NDArray[np.int64]]) -> float:
+    """The standard deviation of a value over draws of rows; nan if it is defined for fewer than two of them.
+
+    Args:
+        value: Computes the value of the rows with these numbers.
+        strata: Numbers of rows; of each array as many are drawn as it has, with replacement.
+    """
+    rng, found = np.random.default_rng(0), list[float]()
+    draws = [rng.integers(len(rows), size=(DRAWS, len(rows))) for rows in strata]
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # a draw may lack a class, or be constant
-        for pick in rng.integers(len(output), size=(DRAWS, len(output))):
+        for each in zip(*draws, strict=True):
             try:
-                found.append(score(labels[pick], output[pick]))
+                found.append(value(np.concatenate([rows[pick] for rows, pick in zip(strata, each, strict=True)])))
             except ValueError:
                 continue
     finite = [value for value in found if math.isfinite(value)]
