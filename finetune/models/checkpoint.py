@@ -13,6 +13,8 @@ from finetune.words import counted, some
 
 # A pooling head, which this project saves beside its encoder.
 HEAD = "head.safetensors"
+# What this project says about a model that it saved: no part of it.
+ABOUT = "advsearch.json"
 # In the order in which transformers looks for them.
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 # Files that tokenisers are read from, besides those that a tokeniser's class declares.
@@ -106,7 +108,7 @@ def digest(folder: Path, source: str, tokenizer: Any) -> str:
     """16 hex digits over the names and contents of all files that model and tokeniser are read from."""
     declared = set(getattr(tokenizer, "vocab_files_names", {}).values()) | {"vocab.txt", "merges.txt"}
     read = {path for path in folder.iterdir() if path.suffix in TOKENISER or path.name in declared | {HEAD}}
-    read = {path for path in read if path.is_file() and path.name not in WEIGHTS}
+    read = {path for path in read if path.is_file() and path.name not in (*WEIGHTS, ABOUT)}
     total = hashlib.sha256()
     for path in sorted(read | set(weight_files(folder, source))):
         total.update(f"{path.name}\n".encode())

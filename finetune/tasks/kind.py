@@ -132,6 +132,10 @@ class Kind(ABC):
             UserError: A label is missing or does not fit; the message names the column, the row and the value.
         """
 
+    def blank(self, names: tuple[str, ...], texts: Sequence[str]) -> Array:
+        """A placeholder for the labels of rows without labels."""
+        return np.full(len(texts), -1)
+
     def texts(self, table: Table, column: str, split: str) -> list[str]:
         """The texts of one column.
 

@@ -99,8 +99,12 @@ class Multilabel(Kind):
             raise UserError(
                 f"{label_columns(columns)}: every row of the train data has the same labels; there is nothing to learn"
             )
-        rows = {name: np.full((tables[name].rows, len(found.names)), -1, np.float32) for name in unlabelled}
+        rows = {name: self.blank(found.names, tables[name][data.text_column]) for name in unlabelled}
         return Labels(found.names, found.splits | rows, found.notes)
+
+    def blank(self, names: tuple[str, ...], texts: Sequence[str]) -> Array:
+        """A -1 for each label."""
+        return np.full((len(texts), len(names)), -1, np.float32)
 
     def aside(self, labels: Array, count: int, seed: int) -> Array:
         """Iterative stratification (Sechidis et al. 2011); then rows are exchanged one by one as long as that helps."""

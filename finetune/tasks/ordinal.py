@@ -63,7 +63,9 @@ class Ordinal(Classification):
         way = "" if data.ordinal_as else f"; {arg('ordinal_as')} takes classes or number"
         steps = " < ".join([*names[:3], "...", names[-1]] if len(names) > SHOWN else names)
         notes.append(f"{label_columns([column])}: {steps}, trained as {WHY[self.form(data)]}{way}")
-        return Labels(names, found | {name: np.full(tables[name].rows, -1) for name in unlabelled}, tuple(notes))
+        return Labels(
+            names, found | {name: self.blank(names, tables[name][data.text_column]) for name in unlabelled}, tuple(notes)
+        )
 
     def strata(self, labels: Array) -> Array:
         """Classes; one with a single row joins the nearest other, for a split needs two rows of each."""

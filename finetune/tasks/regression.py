@@ -53,7 +53,7 @@ class Regression(Kind):
         columns, found = data.label_column, {}
         for name, table in tables.items():
             if name in unlabelled:
-                found[name] = np.full((table.rows, len(columns)), np.nan, np.float32)
+                found[name] = self.blank(columns, table[data.text_column])
             else:
                 targets = [_targets(table, column, name, len(columns) > 1) for column in columns]
                 found[name] = np.array(targets, dtype=np.float32).T.copy()
@@ -66,6 +66,10 @@ class Regression(Kind):
     def spread(self, labels: Array, folds: int) -> Spread | None:
         """Bins of the targets."""
         return by_targets(labels, folds)
+
+    def blank(self, names: tuple[str, ...], texts: Sequence[str]) -> Array:
+        """NaN for each target."""
+        return np.full((len(texts), len(names)), np.nan, np.float32)
 
     def scale(self, labels: Array) -> Scale:
         """Mean and standard deviation of the train targets."""

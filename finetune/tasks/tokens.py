@@ -70,6 +70,10 @@ class Tokens(Kind):
             found[name] = _padded(sentences or [[0] * len(words) for words in table[data.text_column]])
         return Labels(names, found)
 
+    def blank(self, names: tuple[str, ...], texts: Sequence[str]) -> Array:
+        """Tag 0 for each word."""
+        return _padded([[0] * len(text.split(BETWEEN)) for text in texts])
+
     def texts(self, table: Table, column: str, split: str) -> list[str]:
         """The words of each sentence with blanks between them."""
         return [BETWEEN.join(words) for words in table[column]]

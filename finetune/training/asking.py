@@ -1,6 +1,8 @@
 """What a model says of rows, batch by batch: raw outputs, which can be averaged, or what they decide."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,25 +11,53 @@ from numpy.typing import NDArray
 from torch import nn
 
 from adv import Precision
-from finetune.data.encode import Encoded, score_batches
+from finetune.data.encode import Encoded, encode, score_batches
+from finetune.data.windows import encode_words
+from finetune.models.fit import filled
 from finetune.tasks.kind import Kind, Scale
+from finetune.tasks.task import Rows
 from finetune.training.views import Answer, plainly
 
 # Rows at a time, unless the recipe trains with more.
 ROWS = 64
 
 
+@dataclass(frozen=True)
 class Asker:
-    """How a model is asked, and its answers read.
+    """How texts become inputs of a model, and its answers predictions.
 
     Args:
         kind: The kind of task.
+        names: Names of classes, labels or targets.
         scale: How the model's output becomes a target; None if it does not.
+        tokenizer: The model's tokeniser.
+        max_length: The longest text in tokens.
+        usual: The number of the tag of words without a token; only where words have labels.
         device: Where the model is.
     """
 
-    def __init__(self, kind: Kind, scale: Scale | None, device: torch.device) -> None:
-        self.kind, self.scale, self.device = kind, scale, device
+    kind: Kind
+    names: tuple[str, ...]
+    scale: Scale | None
+    tokenizer: Any
+    max_length: int
+    usual: int
+    device: torch.device
+
+    def encode(self, rows: Rows) -> tuple[Encoded, str]:
+        """Rows as tensors with standardised targets, and the token that stands for texts without one; empty if all have one.
+
+        Raises:
+            UserError: No word has a token.
+        """
+        if self.kind.by_word:
+            return encode_words(rows, self.tokenizer, self.max_length, self.usual), ""
+        targets, token = partial(self.kind.targets, rows.labels, self.names, self.scale), ""
+        encoded = encode(rows, self.tokenizer, self.max_length, targets)
+        if not encoded.lengths.all():
+            rows, token = filled(rows, encoded.lengths == 0, self.tokenizer)
+            encoded = encode(rows, self.tokenizer, self.max_length, targets)
+        return encoded, token
 
     def outputs(
         self,

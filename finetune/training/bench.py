@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -13,13 +12,12 @@ from adv import AttackError
 from adv.core.passes import Forward, call_model
 from finetune.arguments import Line, arg
 from finetune.config import Recipe
-from finetune.data.encode import Encoded, encode
+from finetune.data.encode import Encoded
 from finetune.data.noise import noisy
 from finetune.data.told import reading
-from finetune.data.windows import encode_words
 from finetune.errors import UserError
 from finetune.models.computing import COMPILED, prepared, refuse_uncompilable
-from finetune.models.fit import Fit, filled
+from finetune.models.fit import Fit
 from finetune.models.pooled import changed
 from finetune.models.pretrained import Models
 from finetune.tasks import kind_for
@@ -32,6 +30,11 @@ from finetune.training.losses import forward_of, of_shares, refuse_misfit, weigh
 from finetune.training.views import Answer, attacked, plainly
 
 AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def scoring(recipe: Recipe) -> tuple[int, torch.dtype | None]:
+    """How many rows at a time are scored, and the type for autocast."""
+    return max(ROWS, recipe.batch_size), AUTOCAST[recipe.precision]
 
 
 class Bench:
@@ -64,12 +67,13 @@ class Bench:
         self.models = Models(recipe, task)
         self.scale = self.models.scale
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._asker = Asker(self.kind, self.scale, self.device)
         self.max_length = recipe.max_length
         if self.models.vectors is None:
             self.max_length = Fit(
                 self.models, recipe.seed, (task.train, task.validation, task.test), recipe.max_length
             ).max_length
+        usual = usual_tag(task) if self.kind.by_word else 0
+        self.asker = Asker(self.kind, task.names, self.scale, self.models.tokenizer, self.max_length, usual, self.device)
         if recipe.compile:
             refuse_uncompilable(self.device)
             self.models.notes.append(COMPILED)
@@ -98,16 +102,11 @@ class Bench:
 
     def encode(self, rows: Rows) -> Encoded:
         """Rows as tensors; targets are standardised by the train split."""
-        if self.kind.by_word:
-            return encode_words(rows, self.models.tokenizer, self.max_length, usual_tag(self.task))
-        tokenizer, targets = self.models.tokenizer, partial(self.kind.targets, rows.labels, self.task.names, self.scale)
-        encoded = encode(rows, tokenizer, self.max_length, targets)
-        if encoded.lengths.all():
-            return encoded
-        rows, token = filled(rows, encoded.lengths == 0, tokenizer)
-        line = Line(f"model {self.models.source}: texts without a token are read as {token}")
-        self.models.notes += [line] * (line not in self.models.notes)
-        return encode(rows, tokenizer, self.max_length, targets)
+        encoded, token = self.asker.encode(rows)
+        if token:
+            line = Line(f"model {self.models.source}: texts without a token are read as {token}")
+            self.models.notes += [line] * (line not in self.models.notes)
+        return encoded
 
     def model_for(self, recipe: Recipe) -> nn.Module:
         """The model that a run with this recipe trains, on its device.
@@ -204,7 +203,7 @@ class Bench:
             dtype: Type for autocast; None for no autocast.
             answer: How the model is asked: plainly, or under an attack.
         """
-        return self._asker.outputs(model, data, size, dtype, answer)
+        return self.asker.outputs(model, data, size, dtype, answer)
 
     def raw(
         self, model: nn.Module, data: Encoded, size: int = ROWS, dtype: torch.dtype | None = None, answer: Answer = plainly
@@ -214,7 +213,7 @@ class Bench:
         Where words have labels: logits (sentences, words, tags), NaN after the last word. ``kind.decided`` makes of them
         what ``outputs`` returns. Arguments as for ``outputs``.
         """
-        return self._asker.raw(model, data, size, dtype, answer)
+        return self.asker.raw(model, data, size, dtype, answer)
 
     def score(self, model: nn.Module, data: Encoded, rows: Rows, recipe: Recipe) -> dict[str, float]:
         """Every metric of the task on one split, also in the further views.
@@ -225,7 +224,7 @@ class Bench:
         """
         if not rows.labelled:
             raise UserError("rows without labels can be predicted, not scored in any view")
-        size, dtype = max(ROWS, recipe.batch_size), AUTOCAST[recipe.precision]
+        size, dtype = scoring(recipe)
         values = evaluate(self.task, rows.labels, self.predict(model, data, size, dtype))
         if "robust" in self.views:
             # As many rows at a time as in training, for their backward passes need as much memory.

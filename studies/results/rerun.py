@@ -13,11 +13,13 @@ from finetune.config import Recipe, checked
 from finetune.data.load import load_task
 from finetune.errors import writing
 from finetune.tasks.metrics import constant_guess, find_metric, views_of
+from finetune.training.about import About
 from finetune.training.bench import Bench
 from finetune.training.epoch import Epoch, value_of
 from finetune.training.keep import keep, put
 from finetune.training.loop import Training
 from studies.planning.resolve import too_many_threads
+from studies.planning.versions import versions
 from studies.results.best import Best
 from studies.results.digits import gained, judged, nothing_learned, places_of, shown
 from studies.results.recorded import compared, differs, seed_of
@@ -64,7 +66,7 @@ def rerun(
     with writing(arg("out", out)), TemporaryDirectory(dir=out, prefix=".writing-") as whole:
         try:
             with training.scored():
-                notes = keep(bench, training.model, Path(whole))
+                notes = keep(bench, training.model, Path(whole), about_run(best, recipe, training))
         except SafetensorError as error:
             raise OSError(str(error)) from None
         put(Path(whole), out)
@@ -74,6 +76,22 @@ def rerun(
     lines = [compared(best, value, different, recipe.seed, maximize), *([weights] if weights else [])]
     lines += beside(best, bench, recipe, value, maximize, different, on_epoch)
     return Rerun(value, value == best.recorded.value, lines, [*bench.notes, *notes])
+
+
+def about_run(best: Best, recipe: Recipe, training: Training) -> About:
+    """What the saved model knows of its run."""
+    return About(
+        recipe=recipe,
+        data=best.data,
+        method=best.method,
+        settings=best.settings,
+        metric=best.measured,
+        value=value_of(training.history, best.measured),
+        clean=best.recorded.clean if recipe.seed == seed_of(best) else None,
+        study=best.recorded.study,
+        trial=best.recorded.trial,
+        versions=versions(),
+    )
 
 
 def beside(

@@ -20,8 +20,9 @@ from helpers.small_tasks import digest_of_a_run, numbers_task, reviews_task, tra
 from adv import Clean
 from finetune.config import Recipe
 from finetune.tasks.task import Rows
+from finetune.training.agreement import difference
 from finetune.training.bench import Bench
-from finetune.training.keep import difference, keep
+from finetune.training.keep import keep
 
 # Nothing of this project is imported there, until all of that is done.
 FRESH = """

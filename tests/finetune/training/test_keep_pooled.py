@@ -15,8 +15,9 @@ from adv import Clean
 from finetune.config import Recipe
 from finetune.errors import UserError
 from finetune.tasks.task import Rows, Task
+from finetune.training.agreement import difference
 from finetune.training.bench import Bench
-from finetune.training.keep import difference, keep, put
+from finetune.training.keep import keep, put
 
 
 def code_of(folder):
