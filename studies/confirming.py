@@ -16,9 +16,10 @@ from finetune.errors import UserError, writing
 from finetune.tasks.metrics import viewed, views_of
 from finetune.tasks.own_metric import read_again
 from finetune.training.bench import Bench
+from finetune.training.benches import Benches
 from finetune.words import counted, listed
 from studies.planning.confirm_request import ConfirmRequest
-from studies.planning.identity import data_of
+from studies.planning.identity import data_of, folds_of
 from studies.planning.loop_plan import LoopPlan
 from studies.planning.versions import changes, made_under, told, versions
 from studies.report.outputs import write_outputs
@@ -69,6 +70,7 @@ class Confirmation:
     train: Train | None
     screen: Screen
     bench: Bench | None = None
+    benches: Benches | None = None
 
     def run(self) -> None:
         """Run what is left of it.
@@ -114,12 +116,13 @@ class Confirmation:
             return
         read_again(about, f"study {name!r}")
         with explained(f"study {name!r}: its data cannot be read"):
-            task = load_task(data_of(about), self.summary.metric)
+            task = load_task(data_of(about), self.summary.metric, folds_of(about))
         if task.fingerprint != about["data fingerprint"]:
             raise UserError(
                 f"study {name!r}: its data has changed since the search, so its settings cannot be confirmed on it"
             )
-        self.bench = Bench(task, Recipe(**about["recipe"]), views_of(self.summary.metric))
+        self.benches = Benches(task, Recipe(**about["recipe"]), views_of(self.summary.metric))
+        self.bench = self.benches.whole
         stored = about["model fingerprint"]
         if self.bench.models.fingerprint_like(stored) != stored:
             raise UserError(f"study {name!r}: its pretrained model has changed since the search")

@@ -83,8 +83,6 @@ def searched(
     from studies.planning.early import read_early, refuse_names
 
     request = refuse_names(request)
-    if request.folds.used:
-        raise UserError("searches do not train folds and seeds yet")
     from studies.onward import go_on_with_all, refuse_nothing
 
     refuse_nothing(request)

@@ -217,8 +217,9 @@ class Rivals:
             way = "maximize" if summary.maximize else "minimize"
             loop = Job(request, plan, [], name)
             return search_one_loop(loop, of.train, summary.metric, way, self.storage, of.screen, (), command).study
-        assert of.bench is not None
-        return search_one(Job(request, plan, [], name), summary.metric, of.bench, self.storage, of.screen, (), command).study
+        assert of.benches is not None
+        job = Job(request, plan, [], name)
+        return search_one(job, summary.metric, of.benches, self.storage, of.screen, (), command).study
 
     def _command(self) -> str:
         """What goes on with the search of clean training's recipe, for its note in the dashboard."""

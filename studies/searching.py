@@ -10,9 +10,9 @@ from finetune.data.load import load_task, task_name
 from finetune.errors import writing
 from finetune.tasks.metrics import constant_guess, direction_of, metrics_for, views_of
 from finetune.tasks.task import Task
-from finetune.training.bench import Bench
+from finetune.training.benches import Benches
+from finetune.training.series import Series, smallest
 from finetune.training.views import told
-from finetune.words import counted
 from studies.life import Callback, Life, finished_of
 from studies.planning.choices import choices, unpruned
 from studies.planning.identity import asked, identity_of
@@ -24,8 +24,10 @@ from studies.report.screen import Screen
 from studies.result import Result, Results
 from studies.results.digits import places_of
 from studies.results.facts import DIRECTIONS
+from studies.results.folded import rows_told, runs_told
 from studies.running.begin import find_study
 from studies.running.few_steps import refuse_untrainable
+from studies.running.folded import Folded
 from studies.running.folder import folder_of, study_folder
 from studies.running.named import named_before
 from studies.running.objective import Objective
@@ -66,18 +68,18 @@ def search_all(
         task = task or load_task(request.data, request.aim.metric, request.folds)
         metric, threads = metrics_for(task, request.aim.metric)[0], jobs[0].plan.recipe.threads
         views = views_of(metric, request.aim.record, request.aim.second)
-        bench = Bench(task, request.recipe.model_copy(update={"threads": threads}), views)
-        refuse_untrainable([job.plan for job in jobs], bench)
+        benches = Benches(task, request.recipe.model_copy(update={"threads": threads}), views)
+        whole, least = benches.whole, benches.fold(smallest(task))
+        refuse_untrainable([job.plan for job in jobs], least)
         storage = storage or open_storage(url)
-        costs = [told(views, len(bench.train), len(bench.validation))] if views else []
-        for line in filter(None, [*lines, too_many_threads(threads), *bench.read, *bench.notes, *costs]):
+        costs = [told(views, len(least.train), len(least.validation))] if views else []
+        chosen = dict.fromkeys(line for job in jobs for line in choices(job))
+        for line in filter(None, [*lines, too_many_threads(threads), *whole.read, *whole.notes, *costs, *chosen]):
             screen.say(line)
         found = {}
-        for line in dict.fromkeys(line for job in jobs for line in choices(job)):
-            screen.say(line)
         for job in jobs:
             with writing(arg("out", request.output.out)):
-                found[job.plan.method] = search_one(job, metric, bench, storage, screen, callbacks)
+                found[job.plan.method] = search_one(job, metric, benches, storage, screen, callbacks)
                 on_result(found[job.plan.method])
         return together(request, found)
     finally:
@@ -132,7 +134,7 @@ def taken_up(jobs: list[Job[Plan]], storage: RDBStorage | None) -> tuple[list[Jo
 def search_one(
     job: Job[Plan],
     metric: str,
-    bench: Bench,
+    benches: Benches,
     storage: RDBStorage,
     screen: Screen,
     callbacks: Sequence[Callback],
@@ -143,13 +145,13 @@ def search_one(
     Args:
         job: What to search.
         metric: The metric of its trials.
-        bench: Data and models.
+        benches: Data and models.
         storage: Its database.
         screen: Where progress is printed.
         callbacks: Optuna callbacks.
         command: What goes on with it, if that is not a search.
     """
-    request, plan = job.request, job.plan
+    request, plan, bench = job.request, job.plan, benches.whole
     with storage_errors(request.output.storage):
         there = find_study(storage, job.name)
         mine, lines = asked(job, metric, there, bench)
@@ -159,11 +161,22 @@ def search_one(
     watch = Watch(screen, metric, maximize, job.trials, [*finished_of(there), *taking.trials], places, second)
     watch.per, watch.epochs = plan.recipe.evals_per_epoch, plan.recipe.epochs
     folder, prefixes = study_folder(request.output.out, job.name), Path(request.output.out) / "prefix"
-    objective = Objective(plan, metric, bench, folder, prefixes, watch.on_epoch, request.running.prefix_reuse, second)
-    rows = f"{len(bench.task.train)} train and {counted(len(bench.task.validation), 'validation row')}"
-    what = f"{bench.task.name}: {rows}, model {plan.recipe.model}, metric {metric} ({DIRECTIONS[maximize]})"
+    series = Series(benches, plan.folds, plan.recipe, metric)
+    objective = trains(series, plan, folder, prefixes, watch, request.running.prefix_reuse, second)
+    what = f"{bench.task.name}: {rows_told(bench.task)}, model {plan.recipe.model}"
+    what += f", metric {metric} ({DIRECTIONS[maximize]})"
     if second is not None:
         what += f" and {second} ({DIRECTIONS[direction_of(second) == 'maximize']})"
         lines = [*lines, unpruned(metric, second)]
-    life = Life(job, mine, folder, storage, objective, watch, guess, bench.device.type, taking, command)
-    return life.run(there, [what, *lines], callbacks)
+    watched, runs = (watch, guess, bench.device.type), len(series.parts)
+    life = Life(job, mine, folder, storage, objective, *watched, taking, command, runs)
+    return life.run(there, [what, *runs_told(bench.task, plan.folds, metric), *lines], callbacks)
+
+
+def trains(
+    series: Series, plan: Plan, folder: Path, prefixes: Path, watch: Watch, reuse: bool, second: str | None
+) -> Objective | Folded:
+    """What trains the trials of a study: one run each, or several that are judged together."""
+    if len(series.parts) > 1:
+        return Folded(plan, series, folder, prefixes, watch.on_run, reuse, second)
+    return Objective(plan, series.metric, series.benches.whole, folder, prefixes, watch.on_epoch, reuse, second)

@@ -216,6 +216,11 @@ def rows_of(task: Task, fold: int) -> NDArray[np.int64]:
     return np.flatnonzero(task.fold_of == fold)
 
 
+def smallest(task: Task) -> int:
+    """The fold with the fewest train rows; 0 without folds."""
+    return 0 if task.fold_of is None else int(np.bincount(task.fold_of).argmax())
+
+
 def stacked(arrays: Sequence[Array]) -> Array:
     """Arrays one after the other; the further axes are filled up with NaN, for some rows have more words than others."""
     if len(arrays) == 1:

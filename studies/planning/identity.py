@@ -33,7 +33,7 @@ MACHINE = "machine"
 ACCEPTED = "accepted versions"
 # Of a study that measures no other views, searches one metric, and has neither folds nor several seeds.
 FOLDS = "folds"
-PLAIN: dict[str, Any] = {"record": [], SECOND: None, SOURCE: None, FOLDS: {}}
+PLAIN: dict[str, Any] = {"record": [], SECOND: None, SOURCE: None, FOLDS: Folds().model_dump(mode="json")}
 # In place of a metric that is not known yet.
 ANY = "accuracy"
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from finetune.config import Data, Recipe, Strict
+from finetune.folds import Folds
 from finetune.own_name import short_name
 
 FORMAT = 1
@@ -16,6 +17,7 @@ class Searched(Strict):
     data: dict[str, Any]
     recipe: Recipe
     metric: str
+    folds: Folds | None = None
 
 
 class Measured(Strict):
@@ -58,13 +60,15 @@ class Front(Strict):
 class Best(Strict):
     """A complete, re-runnable configuration.
 
-    A metric of the user's own is named with its file's path; ``metric_source`` is the fingerprint of that file.
+    A metric of the user's own is named with its file's path; ``metric_source`` is the fingerprint of that file. ``folds`` is
+    there where the value is that of several runs.
     """
 
     format: int
     method: str
     settings: dict[str, Any]
     data: Data
+    folds: Folds | None = None
     recipe: Recipe
     metric: str
     metric_source: str | None = None

@@ -11,10 +11,11 @@ from adv import METHODS, SettingError
 from finetune.arguments import arg, as_options
 from finetune.config import Data, Recipe, checked
 from finetune.errors import UserError, first_line, near
+from finetune.folds import Folds
 from finetune.own_name import is_own
 from finetune.tasks.metrics import METRICS, viewed
 from finetune.tasks.own_metric import SOURCE, read_own
-from studies.planning.identity import tuples
+from studies.planning.identity import folds_of, tuples
 from studies.results.best import FORMAT, Best, Front, LoopBest, LoopRecorded, Recorded
 from studies.results.choice import choice_of
 from studies.results.confirm_record import record_of
@@ -64,6 +65,7 @@ def best_of(summary: Summary, number: int | None = None) -> Best | LoopBest:
     found = Best(
         **common,
         data=checked(Data, tuples(about["data"])),
+        folds=folds_of(about) if folds_of(about).used else None,
         metric_source=about.get(SOURCE, {}).get(about["metric"]),
         recipe=Recipe(**recipe),
         recorded=Recorded(**measured, **prints),
@@ -87,9 +89,11 @@ def as_yaml(best: Best | LoopBest) -> str:
     return head + yaml.safe_dump(best.model_dump(mode="json", exclude=unknown(best)), sort_keys=False, allow_unicode=True)
 
 
-def unknown(best: Best | LoopBest) -> set[str]:
-    """What a file leaves out: the confirmation, the front and the source of the metric, if there is none."""
-    return {name for name in ("confirmed", "front", "metric_source") if getattr(best, name, None) is None}
+def unknown(best: Best | LoopBest) -> dict[str, Any]:
+    """What a file leaves out: the confirmation, the front, folds and the source of the metric, if there are none."""
+    names = ("confirmed", "front", "metric_source", "folds")
+    found: dict[str, Any] = {name: True for name in names if getattr(best, name, None) is None}
+    return found | ({"recorded": {"searched": {"folds"}}} if "folds" in found and isinstance(best, Best) else {})
 
 
 def as_json(best: Best | LoopBest) -> str:
@@ -149,6 +153,8 @@ def read_best(path: str) -> Best:
         name = loop.get("loop") if isinstance(loop, dict) else loop
         raise UserError(f"{path} is for your own loop, {name}: run that with these settings")
     content = upgraded(content)
+    if isinstance(content.get("folds"), dict):
+        content["folds"] = checked(Folds, content["folds"], f"{path}: folds")
     for name, kind in (("data", Data), ("recipe", Recipe), ("recorded", Recorded)):
         if not isinstance(content.get(name), dict):
             raise UserError(f"{path}: {name} is missing")

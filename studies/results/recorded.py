@@ -16,7 +16,8 @@ PLACES = 6
 def asked_of(best: Best) -> Searched:
     """The configuration in a file, to be stored with what was measured."""
     data = best.data.model_dump(mode="json")
-    return Searched(method=best.method, settings=best.settings, data=data, recipe=best.recipe, metric=best.metric)
+    what = {"method": best.method, "settings": best.settings, "metric": best.metric, "folds": best.folds}
+    return Searched(**what, data=data, recipe=best.recipe)
 
 
 def edited(there: Any, here: Any, name: str = "") -> list[str]:
