@@ -30,7 +30,7 @@ from studies.planning.request import STORAGE
 STOPPED = 130
 # What `check` takes of a search's options, and what does nothing in a single step.
 CHECKED = ("config", "method", "set", "metric")
-IDLE = ("schedule", "compile", "average", "half_life", "swa_start", "swa_lr")
+IDLE = ("schedule", "compile", "average", "half_life", "swa_start", "swa_lr", "fold_score", "seeds")
 # The exit code of a check that found something wrong.
 IN_VAIN = 1
 
@@ -127,7 +127,7 @@ def train(
 
 
 @app.command("check", cls=GroupedCommand)
-@options.takes("data", "recipe", own=CHECKED, without=IDLE)
+@options.takes("data", "folds", "recipe", own=CHECKED, without=IDLE)
 def check_command(ctx: typer.Context, **given: Any) -> None:
     """Run one attacked step on your model and data: what matched, how far it moved, what it costs; exits 1 if it fails."""
     arguments = options.arguments_of(ctx.params)

@@ -1,6 +1,7 @@
 """Rows from local files, a folder, or a hub id."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -228,7 +229,9 @@ def _table(way: Reading, path: Path, data: Data) -> Table:
     if twice:
         raise UserError(f"{path} has {way.header.count(twice[0])} columns named {twice[0]!r}; rename all but one")
     columns = zip(*way.records, strict=True) if way.records else [()] * len(way.header)
-    return Table({name: list(cells) for name, cells in zip(way.header, columns, strict=True)}, lines=way.lines)
+    found = Table({name: list(cells) for name, cells in zip(way.header, columns, strict=True)}, lines=way.lines)
+    found.twice = frozenset(name for name, count in Counter(way.header).items() if count > 1)
+    return found
 
 
 def _difference(one: Reading, other: Reading) -> str:

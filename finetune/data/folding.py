@@ -37,6 +37,7 @@ def fold_numbers(rows: Rows, kind: KindName, names: tuple[str, ...], folds: Fold
         UserError: There are fewer rows or groups than folds.
     """
     if marks.folds is not None:
+        refuse_lost(folds, marks)
         found, how = marks.folds, f"by column {folds.fold_column} ({some(marks.fold_names, SHOWN)})"
     else:
         assert folds.folds is not None
@@ -50,6 +51,20 @@ def fold_numbers(rows: Rows, kind: KindName, names: tuple[str, ...], folds: Fold
     return found
 
 
+def refuse_lost(folds: Folds, marks: Marks) -> None:
+    """Refuse folds of the user's that have no rows left.
+
+    Raises:
+        UserError: A fold is empty.
+    """
+    assert marks.folds is not None
+    sizes = np.bincount(marks.folds, minlength=len(marks.fold_names))
+    if not sizes.all():
+        lost = some([repr(marks.fold_names[number]) for number in np.flatnonzero(sizes == 0).tolist()], SHOWN)
+        what = f"no rows are left in fold {lost}, after rows were put aside or left out"
+        raise UserError(f"{arg('fold_column', folds.fold_column)}: {what}; {arg('test_file')} takes test rows of your own")
+
+
 def refuse_many(rows: int, folds: Folds, marks: Marks) -> None:
     """Refuse more folds than there are rows or groups.
 
@@ -61,7 +76,9 @@ def refuse_many(rows: int, folds: Folds, marks: Marks) -> None:
         raise UserError(f"{where}: there are only {counted(rows, 'row')} to divide")
     if marks.groups is not None and many > (groups := len(np.unique(marks.groups))):
         of = arg("group_column", folds.group_column)
-        raise UserError(f"{where}: {of} has {counted(groups, 'group')} in these rows, and each fold needs one of its own")
+        raise UserError(
+            f"{where}: {of} has {counted(groups, 'group')} in these {rows} rows, and each fold needs one of its own"
+        )
 
 
 def divided(rows: Rows, kind: KindName, folds: int, marks: Marks) -> tuple[Numbers, str]:
@@ -110,7 +127,8 @@ def of_groups(folds: Folds, marks: Marks, found: Numbers) -> str:
     line = f"column {folds.group_column}: {counted(len(values), 'group')}, the biggest has {biggest} of the rows"
     torn = sum(len(np.unique(found[marks.groups == value])) > 1 for value in values) if marks.folds is not None else 0
     if torn:
-        return f"warning: {line}; {counted(torn, 'group')} of them have rows in several folds of column {folds.fold_column}"
+        have = "has" if torn == 1 else "have"
+        return f"warning: {line}; {torn} of them {have} rows in several folds of column {folds.fold_column}"
     return f"{line}; no group is in two folds"
 
 
@@ -127,8 +145,7 @@ def lacking(rows: Rows, kind: KindName, names: Sequence[str], found: Numbers) ->
         lines.append(f"warning: fold {fold} trains without {names[name]!r}: {which} validated there")
     if more := len(untrained) - len(lines):
         lines.append(f"warning: the same holds for {counted(more, 'further class', 'further classes')}")
-    missing = [repr(names[name]) for name in np.flatnonzero((held == 0).any(0) & (whole > 0)).tolist()]
-    if missing:
-        verb = "is" if len(missing) == 1 else "are"
-        lines.append(f"rare: {some(missing, SHOWN)} {verb} not among the validation rows of every fold")
+    few = [f"{names[name]!r} {whole[name]}" for name in np.flatnonzero((whole < len(held)) & (whole > 0)).tolist()]
+    if few:
+        lines.append(f"fewer rows than folds, so not validated in every fold: {some(few, SHOWN)}")
     return lines

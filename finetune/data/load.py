@@ -11,10 +11,11 @@ import numpy as np
 from finetune.arguments import Line, arg
 from finetune.config import Data
 from finetune.data import tagged
+from finetune.data.doubles import in_folds
 from finetune.data.files import read_tables
 from finetune.data.folding import fold_numbers
 from finetune.data.labels import clean, keep_for_prediction, kind_of
-from finetune.data.marks import Marks, check_marks, further, marks_of, pooled
+from finetune.data.marks import Marks, check_marks, further, marks_of, met_again, pooled, refuse_few_groups
 from finetune.data.parts import chosen, put_aside, subset
 from finetune.data.reviews import LABELS, reviews
 from finetune.data.word_rows import gathered
@@ -85,7 +86,9 @@ def _load(data: Data, metric: str | None, folds: Folds) -> Task:
     told += labels.notes
     parts = {name: rows_of(table, data, kind, labels, name, name not in without) for name, table in tables.items()}
     task = Task(task_name(data), kind.name, labels.names, *EMPTY, form=kind.form(data))
-    return parted(task, parts, marks_of(tables["train"], data, folds, told), data, folds, told)
+    marks = marks_of(tables["train"], data, folds, told)
+    told += met_again(tables, data, folds)
+    return parted(task, parts, marks, data, folds, told)
 
 
 def parted(task: Task, parts: dict[str, Rows], marks: Marks, data: Data, folds: Folds, told: list[str]) -> Task:
@@ -102,12 +105,21 @@ def parted(task: Task, parts: dict[str, Rows], marks: Marks, data: Data, folds: 
     Raises:
         UserError: There are too few rows or groups.
     """
-    left = put_aside(parts, task.kind, told, marks.groups, ("test",) if folds.folded else ("test", "validation"))
+    wanted = ("test",) if folds.folded else ("test", "validation")
+    refuse_few_groups(marks, folds, data, [name for name in wanted if name not in parts])
+    left = put_aside(parts, task.kind, told, marks.groups, wanted)
     marks = marks.take(left)
     train = chosen(parts["train"], task.kind, data.max_train_rows, marks.groups)
+    if (
+        marks.groups is not None
+        and data.max_train_rows is not None
+        and len(train) != data.max_train_rows < len(marks.groups)
+    ):
+        told.append(f"{arg('max_train_rows', data.max_train_rows)}: {len(train)} rows, of whole groups")
     marks, rows, fold_of = marks.take(train), parts["train"].take(train), None
     if folds.folded:
         validation, fold_of = rows, fold_numbers(rows, task.kind, task.names, folds, marks, told)
+        told += in_folds(rows, fold_of, data, folds)
     else:
         validation = subset(parts["validation"], task.kind, data.max_validation_rows)
     notes = tuple(map(Line, told))

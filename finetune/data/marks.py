@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from finetune.arguments import arg
 from finetune.config import Data
+from finetune.data.doubles import plain_text
 from finetune.errors import UserError, near
 from finetune.folds import Folds
 from finetune.tasks.cells import is_number, missing, whole
 from finetune.tasks.kind import refuse_several
 from finetune.tasks.table import Table, joined
-from finetune.words import counted, some
+from finetune.words import counted, listed, some
 
 SHOWN = 8
 # Marks of scikit-learn's PredefinedSplit for rows that are never validated.
@@ -60,7 +61,11 @@ def check_marks(tables: Mapping[str, Table], data: Data, folds: Folds) -> None:
         if name == "fold_column" and column in (data.text_column, data.pair_column):
             raise UserError(f"{where} is a column of texts; name one that has a number for each row's fold")
         for split, table in tables.items():
-            if column in table or split == "test" or (split == "validation" and not folds.folded):
+            if split == "test" or (split == "validation" and not folds.folded):
+                continue
+            if column in table.twice:
+                raise UserError(f"{where}: {table.file} has several columns of that name; rename all but one")
+            if column in table:
                 continue
             way = near(column, map(str, table))
             if split == "validation" and column in tables["train"]:
@@ -98,21 +103,64 @@ def marks_of(table: Table, data: Data, folds: Folds, told: list[str]) -> Marks:
     return Marks(groups, numbers, names)
 
 
+def refuse_few_groups(marks: Marks, folds: Folds, data: Data, aside: Sequence[str]) -> None:
+    """Refuse groups that do nothing, or are too few.
+
+    Args:
+        marks: Groups of the train rows.
+        folds: How rows are divided.
+        data: How many rows are wanted.
+        aside: The splits that are cut from the train rows.
+
+    Raises:
+        UserError: Groups are not used, or there are fewer than splits and folds.
+    """
+    if marks.groups is None:
+        return
+    where, count = arg("group_column", folds.group_column), len(np.unique(marks.groups))
+    if not folds.folded and not aside and data.max_train_rows is None:
+        what = f"the data has validation and test rows of its own; {arg('folds', 5)} makes folds of whole groups"
+        raise UserError(f"{where} does nothing: {what}")
+    need = len(aside) + (folds.folds or 1)
+    if count < need:
+        parts = [f"{folds.folds} folds"] if folds.folds else ["train"]
+        what = f"{need} are needed, at least one each for {listed([*parts, *reversed(aside)])}"
+        way = f"; {arg('test_file')} takes test rows of your own" if "test" in aside else ""
+        raise UserError(f"{where} has {counted(count, 'group')} in the train data: {what}{way}")
+
+
 def groups_of(table: Table, column: str, data: Data, told: list[str]) -> NDArray[np.int64]:
     """The number of each row's group. Texts are groups by what they say: case and blanks make no difference."""
     where = arg("group_column", column)
-    refuse_several(table, where, column, "train")
+    texts = column in (data.text_column, data.pair_column)
+    if not texts:
+        refuse_several(table, where, column, "train")
     empty = [row for row, value in enumerate(table[column]) if missing(value)]
     if len(empty) == table.rows:
         raise UserError(f"{where} is empty in every row of the train data")
     if empty:
         own = "is a group of its own" if len(empty) == 1 else "are groups of their own"
         told.append(f"{where}: {counted(len(empty), 'row')} without a group {own}")
-    texts = column in (data.text_column, data.pair_column)
     keys = [written(value, texts) for value in table[column]]
-    alone = set(empty)
-    numbers: dict[Any, int] = {}
-    return np.array([numbers.setdefault(row if row in alone else key, len(numbers)) for row, key in enumerate(keys)])
+    alone = dict.fromkeys(empty)
+    # In the order in which scikit-learn's splitters see the values, for they go by it.
+    order = in_order({key for row, key in enumerate(keys) if row not in alone})
+    numbers: dict[Any, int] = {key: number for number, key in enumerate([*order, *empty])}
+    return np.array([numbers[row if row in alone else key] for row, key in enumerate(keys)])
+
+
+def met_again(tables: Mapping[str, Table], data: Data, folds: Folds) -> list[str]:
+    """A line if groups of the test rows are also in the train rows: then the test is easier than folds of whole groups."""
+    column = folds.group_column
+    if column is None or column == data.text_column or not folds.folded or column not in tables.get("test", {}):
+        return []  # equal texts are told anyway
+    train, test = ({written(value) for value in tables[split][column] if not missing(value)} for split in ("train", "test"))
+    if not (known := len(train & test)):
+        return []
+    what = (
+        f"{known} of {counted(len(test), 'group')} of the test rows {'is' if known == 1 else 'are'} also in the train rows"
+    )
+    return [f"column {column}: {what}: they are easier to predict than the rows of a fold, whose groups are new"]
 
 
 def folds_of(table: Table, column: str, asked: int | None) -> tuple[NDArray[np.int64], tuple[str, ...]]:
@@ -140,9 +188,10 @@ def folds_of(table: Table, column: str, asked: int | None) -> tuple[NDArray[np.i
 
 
 def written(value: Any, is_text: bool = False) -> str:
-    """A cell as its group or fold is called: 1.0 is 1."""
-    plain = str(whole(value.strip() if isinstance(value, str) else value))
-    return " ".join(plain.casefold().split()) if is_text else plain
+    """A cell as its group or fold is called: 1.0 is 1, and case and blanks of a text make no difference."""
+    if is_text:
+        return plain_text(" ".join(map(str, value)) if isinstance(value, list) else str(value))
+    return str(whole(value.strip() if isinstance(value, str) else value))
 
 
 def in_order(names: set[str]) -> Sequence[str]:

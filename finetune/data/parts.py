@@ -76,7 +76,8 @@ def picked(rows: Rows, kind: KindName, aside: int, groups: NDArray[Any] | None =
     from sklearn.model_selection import train_test_split  # takes a second to import; a refusal need not wait
 
     if groups is not None:
-        out = whole_groups(KINDS[kind].strata(rows.labels), groups, aside, SPLIT_SEED)
+        spread = KINDS[kind].spread(rows.labels, 2)
+        out = whole_groups(None if spread is None else spread.grouped, groups, aside, SPLIT_SEED)
         return np.setdiff1d(np.arange(len(rows)), out), out
     chosen = KINDS[kind].aside(rows.labels, aside, SPLIT_SEED)
     if chosen is not None:

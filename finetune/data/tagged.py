@@ -217,4 +217,4 @@ def _without_words(table: Table, column: str, split: str, told: list[str]) -> No
     )
     for name, cells in table.items():
         table[name] = [cells[row] for row in full]
-    table.lines = [table.lines[row] for row in full] if table.lines else ()
+    table.lines, table.parts = [table.lines[row] for row in full] if table.lines else (), ()

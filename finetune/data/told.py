@@ -1,12 +1,12 @@
 """What a run has read, in a few lines, with a warning about whatever will distort the result."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from finetune.arguments import Line, arg
+from finetune.data.doubles import KNOWN, keys_of
 from finetune.data.windows import told_of_words
 from finetune.tasks import KINDS, kind_for
 from finetune.tasks.task import Rows, Task
@@ -19,8 +19,6 @@ SAMPLE = 2000
 CUT = 0.2
 # A pretrained tokeniser leaves well under 1 % unknown; if a fifth is unknown, the words that matter are among them.
 UNKNOWN = 0.2
-# A share of known texts moves the score by up to the same share: at 2 %, by more than methods differ.
-KNOWN = 0.02
 # Rows whose text also has another label limit the accuracy: at 5 %, it is 2 to 3 points lower.
 CONTRADICTED = 0.05
 # A text with at most this many letters or digits says nothing, except in scripts where a character is a word.
@@ -42,13 +40,10 @@ def reading(task: Task, tokenizer: Any, max_length: int) -> list[str]:
     return [Line(line) for line in lines]
 
 
-def splits(task: Task) -> dict[str, Rows]:
-    """The splits by name."""
-    return {"train": task.train, "validation": task.validation, "test": task.test}
-
-
 def _rows(task: Task) -> str:
-    counts = [f"{len(rows)} {name}{'' if rows.labelled else ' (no labels)'}" for name, rows in splits(task).items()]
+    inside = "" if task.fold_of is None else f" in {task.folds} folds"
+    ends = {name: inside * (name == "train") + " (no labels)" * (not rows.labelled) for name, rows in task.parts.items()}
+    counts = [f"{len(rows)} {name}{ends[name]}" for name, rows in task.parts.items()]
     return f"rows: {', '.join(counts)}"
 
 
@@ -61,10 +56,8 @@ def _tokens(task: Task, tokenizer: Any, max_length: int) -> list[str]:
         f"tokens of a train {'sentence' if by_word else 'text'}: median {int(np.median(lengths))}, longest {lengths.max()}"
     )
     off = "longer than" if by_word else "cut off by"
-    lines = [
-        f"{parts}; {share(cut, 1)} {off} {arg('max_length', max_length)};"
-        f" unknown tokens: {share(unknown, 1)} in train, {share(strange, 1)} in validation"
-    ]
+    seen = f"{share(unknown, 1)} in train, {share(strange, 1)} in validation" if task.fold_of is None else share(unknown, 1)
+    lines = [f"{parts}; {share(cut, 1)} {off} {arg('max_length', max_length)}; unknown tokens: {seen}"]
     if by_word:
         lines += told_of_words(task, tokenizer, max_length)
     elif cut > CUT:
@@ -95,11 +88,11 @@ def _measured(rows: Rows, tokenizer: Any, by_word: bool) -> tuple[np.ndarray[Any
 
 def _doubles(task: Task) -> list[str]:
     seen: dict[tuple[str, str], set[Any]] = defaultdict(set)
-    for key, label in zip(_keys(task.train), task.train.labels.tolist(), strict=True):
+    for key, label in zip(keys_of(task.train), task.train.labels.tolist(), strict=True):
         seen[key].add(tuple(label) if isinstance(label, list) else label)
     lines, few, count = [], [], 0
-    for name, rows in [(name, rows) for name, rows in splits(task).items() if name != "train" and rows.labelled]:
-        known = sum(key in seen for key in _keys(rows))
+    for name, rows in [(name, rows) for name, rows in task.parts.items() if name != "train" and rows.labelled]:
+        known = sum(key in seen for key in keys_of(rows))
         what = f"{known} of {counted(len(rows), f'{name} text')} ({share(known, len(rows))})"
         if known > KNOWN * len(rows):
             way = f"the score on {name} will be too good; remove {'it' if known == 1 else 'them'} from one of the two"
@@ -109,7 +102,7 @@ def _doubles(task: Task) -> list[str]:
             count += known
     if few:
         lines.insert(0, f"{listed(few)} {_also(count)}")
-    torn = sum(len(seen[key]) > 1 for key in _keys(task.train))
+    torn = sum(len(seen[key]) > 1 for key in keys_of(task.train))
     if torn and KINDS[task.kind].named:
         share_of = share(torn, len(task.train))
         what = f"{torn} train rows ({share_of}) have a text that has another label elsewhere in train"
@@ -121,15 +114,9 @@ def _also(count: int) -> str:
     return "is also a train text" if count == 1 else "are also train texts"
 
 
-def _keys(rows: Rows) -> Iterable[tuple[str, str]]:
-    """Texts without differences that do not matter: case and blanks."""
-    pairs: Sequence[str] = rows.pairs or [""] * len(rows)
-    return [(" ".join(a.casefold().split()), " ".join(b.casefold().split())) for a, b in zip(rows.texts, pairs, strict=True)]
-
-
 def _near_empty(task: Task) -> list[str]:
     lines = []
-    for name, rows in splits(task).items():
+    for name, rows in task.parts.items():
         bare = sum(sum(letter.isalnum() for letter in text) <= LETTERS for text in rows.texts)
         if bare:
             some = f"{counted(bare, f'{name} text')} ({share(bare, len(rows))})"

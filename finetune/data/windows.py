@@ -75,9 +75,8 @@ def encode_words(rows: Rows, tokenizer: Any, max_length: int, usual: int) -> Enc
 
 def told_of_words(task: Task, tokenizer: Any, max_length: int) -> list[str]:
     """Lines about sentences that are read in several windows, and about words without a token, in all splits."""
-    parts = {"train": task.train, "validation": task.validation, "test": task.test}
     lines, cut, more, empty = [], list[str](), 0, list[str]()
-    for name, rows in parts.items():
+    for name, rows in task.parts.items():
         encoded = encode_words(rows, tokenizer, max_length, 0)
         assert encoded.places is not None
         tally = np.bincount(encoded.places.sentences)

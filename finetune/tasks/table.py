@@ -1,6 +1,7 @@
 """One table: its columns, and where its rows stand in a file."""
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 
@@ -18,6 +19,10 @@ class Table(dict[str, list[Any]]):
     """
 
     sentences = False
+    # Names that several columns of the file have; only the last of them is here.
+    twice: frozenset[str] = frozenset()
+    # The first row of each table that was joined, and that table.
+    parts: "tuple[tuple[int, Table], ...]" = ()
 
     def __init__(
         self,
@@ -36,6 +41,9 @@ class Table(dict[str, list[Any]]):
 
     def place(self, row: int) -> str:
         """Where a row is in its file, to follow its number in a message: " (line 7 of train.csv)"."""
+        for start, table in reversed(self.parts):
+            if row >= start:
+                return table.place(row - start)
         if not self.lines:
             return f" ({self.file})" if self.file else ""
         return f" (line {self.lines[row]} of {self.file})"
@@ -48,4 +56,6 @@ def joined(tables: Sequence[Table]) -> Table:
     columns = {name: [value for table in tables for value in table[name]] for name in tables[0]}
     whole = Table(columns, f"{tables[0].file} and the files next to it", (), tables[0].classes)
     whole.sentences = tables[0].sentences
+    starts = accumulate((table.rows for table in tables[:-1]), initial=0)
+    whole.parts = tuple(zip(starts, tables, strict=True))
     return whole

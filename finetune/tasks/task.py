@@ -71,6 +71,12 @@ class Task:
         """How many folds there are; 1 without folds."""
         return 1 if self.fold_of is None else int(self.fold_of.max()) + 1
 
+    @property
+    def parts(self) -> dict[str, Rows]:
+        """The splits by name; with folds the validation rows are the train rows, and are left out."""
+        found = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: rows for name, rows in found.items() if self.fold_of is None or name != "validation"}
+
     def fold(self, number: int) -> "Task":
         """The task of one fold: it validates the rows of the fold and trains on all others.
 

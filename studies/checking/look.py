@@ -87,7 +87,7 @@ def check_step(request: Request, task: Task | None, say: Callable[[str], None]) 
     name, metric = request.aim.method[0], request.aim.metric
     plan = make_plan(name, request.data, request.recipe.model_copy(update={"epochs": FOREVER}), request.aim.set)
     method = METHODS[name](**plan.fixed)  # refused before data and model are read
-    task = task or load_task(request.data, metric)
+    task = (task or load_task(request.data, metric, request.folds)).fold(0)
     metrics_for(task, request.aim.metric)
     if many := too_many_threads(request.recipe.threads):
         say(many)

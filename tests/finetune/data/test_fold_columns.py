@@ -1,0 +1,367 @@
+"""Columns of groups and of folds, as files have them: what is read, what is said, and what is refused."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from helpers.small_tasks import write_lines
+
+from finetune.config import Data
+from finetune.data.load import load_task
+from finetune.errors import UserError
+from finetune.folds import Folds
+
+
+def rows(count=24, **columns):
+    """Rows with two labels in turn, and columns that are lists or functions of the row's number."""
+    found = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(count)]
+    for name, value in columns.items():
+        for n, row in enumerate(found):
+            row[name] = value(n) if callable(value) else value[n]
+    return found
+
+
+def as_csv(path, table, delimiter=","):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter=delimiter)
+        writer.writerow(table[0])
+        writer.writerows(row.values() for row in table)
+    return str(path)
+
+
+def as_parquet(path, table):
+    from pyarrow import Table, parquet
+
+    parquet.write_table(Table.from_pylist(table), path)
+    return str(path)
+
+
+WRITERS = {"t.csv": as_csv, "t.tsv": lambda p, t: as_csv(p, t, "\t"), "t.jsonl": write_lines, "t.parquet": as_parquet}
+
+
+@pytest.fixture
+def test(tmp_path):
+    return write_lines(tmp_path / "test.jsonl", [{"text": f"test {n}"} for n in range(3)])
+
+
+def folded(task):
+    return [np.flatnonzero(task.fold_of == fold).tolist() for fold in range(task.folds)]
+
+
+# What a column may hold, and the fold of each of five rows.
+FOLDS = {
+    "numbers": ([0, 1, 2, 1, 0], [0, 1, 2, 1, 0]),
+    "from one": ([1, 2, 3, 2, 1], [0, 1, 2, 1, 0]),
+    "fractions": ([0.0, 1.0, 2.0, 1.0, 0.0], [0, 1, 2, 1, 0]),
+    "ten comes after nine": ([10, 9, 10, 9, 8], [2, 1, 2, 1, 0]),
+    "texts": (["fold_b", "fold_a", " fold_b", "fold_c ", "fold_a"], [1, 0, 1, 2, 0]),
+    "numbers as texts": (["10", "9", "10", "+11", "9.0"], [1, 0, 1, 2, 0]),
+    "yes and no": ([True, False, False, True, True], [1, 0, 0, 1, 1]),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize(("values", "expected"), FOLDS.values(), ids=FOLDS)
+def test_values_of_a_fold_column_are_the_folds_in_their_order(tmp_path, test, name, values, expected):
+    file = WRITERS[name](tmp_path / name, rows(25, part=values * 5))
+    task = load_task(Data(train_file=file, test_file=test), None, Folds(fold_column="part"))
+    assert task.fold_of.tolist() == expected * 5
+    assert load_task(Data(train_file=file, test_file=test), None, Folds(fold_column="part", folds=task.folds)).folds
+
+
+def test_folds_by_column_are_told_with_their_names(tmp_path, test):
+    file = write_lines(tmp_path / "t.jsonl", rows(24, part=lambda n: ["north", "south", "south", "west"][n % 4]))
+    task = load_task(Data(train_file=file, test_file=test), None, Folds(fold_column="part"))
+    assert "3 folds, by column part (north, south, west): 12 to 18 train and 6 to 12 validation rows" in task.notes
+
+
+GROUPS = {
+    "numbers": lambda n: n % 6,
+    "numbers with gaps": lambda n: 1000 * (n % 6),
+    "fractions": lambda n: float(n % 6),
+    "blanks around": lambda n: [" ann", "ann ", "bob", "cy", "dee", "eve"][n % 6],
+    "not ascii": lambda n: ["é", "ü", "漢", "И", "a", "b"][n % 6],
+    "marks": lambda n: ["a,b", '"q"', "c;d", "e", "f", "g"][n % 6],
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("value", GROUPS.values(), ids=GROUPS)
+def test_no_group_is_in_two_folds_nor_in_folds_and_test(tmp_path, name, value):
+    table = rows(30, who=value)
+    task = load_task(Data(train_file=WRITERS[name](tmp_path / name, table)), None, Folds(folds=3, group_column="who"))
+    of = {row["text"]: str(row["who"]).strip() for row in table}
+    parts = [{of[text] for text in task.fold(fold).validation.texts} for fold in range(3)]
+    parts.append({of[text] for text in task.test.texts})
+    assert all(parts)
+    assert sum(map(len, parts)) == len(set(of.values()))
+    assert any("rows are put aside for test, whole groups of" in note for note in task.notes)
+
+
+def test_groups_without_folds_keep_validation_and_test_rows_apart(tmp_path):
+    table = rows(40, who=lambda n: n // 4)
+    task = load_task(Data(train_file=write_lines(tmp_path / "t.jsonl", table)), None, Folds(group_column="who"))
+    of = {row["text"]: row["who"] for row in table}
+    parts = [{of[text] for text in part.texts} for part in (task.train, task.validation, task.test)]
+    assert all(parts)
+    assert sum(map(len, parts)) == 10
+    assert task.fold_of is None
+    assert len(task.validation) in range(4, 9)
+
+
+def test_fewer_rows_are_whole_groups(tmp_path, test):
+    table = rows(50, who=lambda n: n // 5)
+    file = write_lines(tmp_path / "t.jsonl", table)
+    folds = Folds(folds=2, group_column="who")
+    task = load_task(Data(train_file=file, test_file=test, max_train_rows=22), None, folds)
+    taken = {row["who"] for row in table if row["text"] in task.train.texts}
+    assert sorted(task.train.texts) == sorted(row["text"] for row in table if row["who"] in taken)
+    assert len(task.train) == 20
+    assert "max_train_rows=22: 20 rows, of whole groups" in task.notes
+
+
+def test_a_row_without_a_group_is_a_group_of_its_own(tmp_path, test):
+    table = rows(24, who=lambda n: [None, "", "nan", "ann", "ann", "bob"][n % 6])
+    task = load_task(
+        Data(train_file=as_csv(tmp_path / "t.csv", table), test_file=test), None, Folds(folds=2, group_column="who")
+    )
+    assert "group_column='who': 12 rows without a group are groups of their own" in task.notes
+    assert any(note.startswith("column who: 14 groups, the biggest has 33.3 % of the rows;") for note in task.notes)
+
+
+def test_equal_texts_in_several_folds_are_told_and_the_hint_keeps_them_together(tmp_path, test):
+    table = rows(24) + [{"text": f"  TEXT {n} ", "label": "ab"[n % 2]} for n in range(24)]
+    file = write_lines(tmp_path / "t.jsonl", table)
+    task = load_task(Data(train_file=file, test_file=test), None, Folds(folds=4))
+    told = [note for note in task.notes if "also in other folds" in note]
+    assert len(told) == 1
+    assert told[0].startswith("warning: ")
+    assert told[0].endswith("the score will be too good; group_column='text' keeps equal texts together")
+    task = load_task(Data(train_file=file, test_file=test), None, Folds(folds=4, group_column="text"))
+    assert not any("in other folds" in note for note in task.notes)
+    assert any(note.startswith("column text: 24 groups") for note in task.notes)
+
+
+def test_one_equal_text_among_many_is_told_without_a_warning(tmp_path, test):
+    table = rows(200)
+    part = [n % 2 for n in range(200)]
+    table[1]["text"] = table[0]["text"]
+    file = write_lines(tmp_path / "t.jsonl", [row | {"part": part[n]} for n, row in enumerate(table)])
+    task = load_task(Data(train_file=file, test_file=test), None, Folds(fold_column="part"))
+    assert "2 of 200 texts (1 %) are also in other folds; leave all but one out" in task.notes
+
+
+def test_pairs_that_share_a_text_are_told_with_the_column(tmp_path):
+    table = rows(24, anchor=lambda n: f"anchor {n % 3}")
+    test = write_lines(tmp_path / "test.jsonl", [{"text": "x", "anchor": "y"}] * 3)
+    data = Data(train_file=write_lines(tmp_path / "t.jsonl", table), test_file=test, pair_column="anchor")
+    told = "100 % of the pairs share their anchor with pairs of other folds; if it is new in new data,"
+    assert any(note.startswith(told) for note in load_task(data, None, Folds(folds=3)).notes)
+    grouped = load_task(data, None, Folds(folds=3, group_column="anchor"))
+    assert not any("share their" in note for note in grouped.notes)
+    assert [len(part) for part in folded(grouped)] == [8, 8, 8]
+
+
+def test_sentences_are_grouped_by_their_document_and_by_their_words(tmp_path, test):
+    table = [
+        {"tokens": ["a", f"w{n % 9}"], "ner_tags": ["O", "B-x"] if n % 2 else ["O", "O"], "doc": n // 3} for n in range(27)
+    ]
+    data = Data(train_file=write_lines(tmp_path / "t.jsonl", table))
+    task = load_task(data, None, Folds(folds=2, group_column="doc"))
+    assert any("whole groups" in note for note in task.notes)
+    task = load_task(data, None, Folds(folds=2, group_column="tokens"))
+    assert not set(task.fold(0).train.texts) & set(task.fold(0).validation.texts)
+
+
+def test_a_sentence_of_rows_of_words_has_the_group_of_its_first_row(tmp_path):
+    header = "sentence_id,word,tag,doc"
+    lines = [
+        f"{n},{word},{tag},{n // 4 if word == 'in' else ''}"
+        for n in range(24)
+        for word, tag in (("in", "O"), ("Rome", "B-x"))
+    ]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join([header, *lines]) + "\n")
+    data = Data(train_file=str(path))
+    task = load_task(data, None, Folds(folds=3, group_column="doc"))
+    assert len(task.train) == 20
+    assert task.folds == 3
+    path.write_text("\n".join([header, *lines, "24,in,O,1", "24,Rome,B-x,2"]) + "\n")
+    with pytest.raises(
+        UserError, match=r"'doc' of the train data has '1' and other values in one sentence \(line 50 of t.csv\)"
+    ):
+        load_task(data, None, Folds(folds=3, group_column="doc"))
+
+
+def folder_of(tmp_path, **files):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name, table in files.items():
+        write_lines(folder / f"{name}.jsonl", table)
+    return str(folder)
+
+
+def test_the_validation_rows_of_a_folder_are_divided_too(tmp_path):
+    train, dev = rows(20, who=lambda n: n // 4), [{"text": f"dev {n}", "label": "abc"[n % 3], "who": n} for n in range(10)]
+    for row in train:
+        row["more"] = 1  # the files need not have the same columns
+    folder = folder_of(tmp_path, train=train, dev=dev, test=[{"text": "test"}])
+    task = load_task(Data(data=folder), None, Folds(folds=3, group_column="who"))
+    assert task.train.texts == [f"text {n}" for n in range(20)] + [f"dev {n}" for n in range(10)]
+    assert task.names == ("a", "b", "c")
+    assert "folds are made of the 20 train and 10 validation rows together" in task.notes
+    assert sorted(row for fold in folded(task) for row in fold) == list(range(30))
+    of = [row["who"] for row in (*train, *dev)]
+    assert all(len({int(task.fold_of[n]) for n in range(30) if of[n] == who}) == 1 for who in set(of))
+
+
+def test_a_place_in_the_validation_file_is_told_as_such(tmp_path):
+    dev = rows(4, part=[0, 1, None, 0])
+    folder = folder_of(tmp_path, train=rows(20, part=lambda n: n % 2), dev=dev, test=[{"text": "test"}])
+    with pytest.raises(UserError, match=r"row 23 of the train data is empty \(line 3 of dev.jsonl\); each row needs a fold"):
+        load_task(Data(data=folder), None, Folds(fold_column="part"))
+
+
+def test_a_saved_data_set_has_named_groups(tmp_path, monkeypatch):
+    import datasets
+
+    table = rows(24, who=lambda n: n % 4)
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.Value("string"), "who": datasets.ClassLabel(names=list("wxyz"))}
+    )
+    columns = {name: [row[name] for row in table] for name in features}
+    saved = datasets.DatasetDict({"train": datasets.Dataset.from_dict(columns, features)})
+    datasets.disable_progress_bars()
+    saved.save_to_disk(str(tmp_path / "saved"))
+    task = load_task(Data(data=str(tmp_path / "saved")), None, Folds(folds=3, group_column="who"))
+    assert task.folds == 3
+    assert any(note.startswith("column who: 3 groups") for note in task.notes)
+
+
+def test_groups_of_the_test_rows_that_are_known_are_told(tmp_path):
+    test = [{"text": f"test {n}", "who": who} for n, who in enumerate([0, 1, "x", "x", None])]
+    files = {"train_file": as_csv(tmp_path / "t.csv", rows(24, who=lambda n: n % 4))}
+    files["test_file"] = as_csv(tmp_path / "u.csv", test)
+    notes = load_task(Data(**files), None, Folds(folds=3, group_column="who")).notes
+    assert any(note.startswith("column who: 2 of 3 groups of the test rows are also in the train rows:") for note in notes)
+
+
+OF = "of the train data"
+REFUSED = {
+    "misspelt group": (
+        {"group_column": "athor", "folds": 3},
+        "group_column='athor': no such column in the train data; did you mean 'author'?",
+    ),
+    "misspelt fold": (
+        {"fold_column": "prat"},
+        "fold_column='prat': no such column in the train data; did you mean 'part'?",
+    ),
+    "label as group": ({"group_column": "label", "folds": 3}, "group_column='label' is already the label_column"),
+    "label as fold": ({"fold_column": "label"}, "fold_column='label' is already the label_column"),
+    "text as fold": ({"fold_column": "text"}, "fold_column='text' is a column of texts"),
+    "the same column": (
+        {"fold_column": "part", "group_column": "part"},
+        "group_column='part' is already the fold_column",
+    ),
+    "other number of folds": (
+        {"fold_column": "part", "folds": 4},
+        "folds=4, but fold_column='part' has 3 folds: 0, 1, 2; leave one out",
+    ),
+    "ids as folds": (
+        {"fold_column": "id"},
+        "fold_column='id' has 24 values in 24 rows: these are ids, not folds; group_column='id'",
+    ),
+    "one fold": ({"fold_column": "same"}, "fold_column='same': every row is in fold '7'; two folds or more are needed"),
+    "rows without a fold": (
+        {"fold_column": "holes"},
+        f"fold_column='holes': row 4 {OF} is empty (line 4 of t.jsonl); each row needs a fold",
+    ),
+    "never validated": (
+        {"fold_column": "never"},
+        f"fold_column='never': row 3 {OF} has -1 (line 3 of t.jsonl); each row is validated",
+    ),
+    "lists as groups": (
+        {"group_column": "lists", "folds": 3},
+        f"group_column='lists': row 1 {OF} is [0], not a single value (line 1 of t.jsonl)",
+    ),
+    "objects as folds": (
+        {"fold_column": "objects"},
+        f"fold_column='objects': row 1 {OF} is {{'a': 1}}, not a single value",
+    ),
+    "no groups at all": (
+        {"group_column": "nothing", "folds": 3},
+        "group_column='nothing' is empty in every row of the train data",
+    ),
+    "more folds than rows": ({"folds": 25}, "folds=25: there are only 24 rows to divide"),
+    "more folds than groups": (
+        {"group_column": "author", "folds": 5},
+        "group_column='author' has 4 groups in the train data: 5 are needed, at least one each for 5 folds",
+    ),
+    "groups that do nothing": (
+        {"group_column": "author"},
+        "group_column='author' does nothing: the data has validation and test rows of its own; folds=5 makes",
+    ),
+}
+
+
+@pytest.mark.parametrize(("folds", "words"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_divided_is_refused_with_what_would_be_right(tmp_path, test, folds, words):
+    table = rows(
+        author=lambda n: "wxyz"[n % 4], part=lambda n: n % 3, id=lambda n: n + 100, same=lambda n: 7,
+        holes=lambda n: None if n == 3 else n % 2, never=lambda n: -1 if n == 2 else n % 2, lists=lambda n: [n],
+        objects=lambda n: {"a": 1}, nothing=lambda n: "",
+    )  # fmt: skip
+    files = {"train_file": write_lines(tmp_path / "t.jsonl", table), "test_file": test}
+    if "folds" not in folds and "group_column" in folds:
+        files["validation_file"] = write_lines(tmp_path / "v.jsonl", rows(6, part=lambda n: n))
+    with pytest.raises(UserError) as caught:
+        load_task(Data(**files), None, Folds(**folds))
+    assert str(caught.value).startswith(words)
+    assert len(str(caught.value)) < 250
+
+
+def test_a_test_part_needs_a_group_of_its_own(tmp_path):
+    file = write_lines(tmp_path / "t.jsonl", rows(who=lambda n: n % 3))
+    with pytest.raises(
+        UserError, match="'who' has 3 groups in the train data: 4 are needed, at least one each for 3 folds and test"
+    ):
+        load_task(Data(train_file=file), None, Folds(folds=3, group_column="who"))
+    with pytest.raises(
+        UserError, match="2 groups in the train data: 3 are needed, at least one each for train, validation and test"
+    ):
+        load_task(
+            Data(train_file=write_lines(tmp_path / "u.jsonl", rows(who=lambda n: n % 2))), None, Folds(group_column="who")
+        )
+
+
+def test_a_validation_file_needs_the_columns_too(tmp_path, test):
+    files = {"train_file": write_lines(tmp_path / "t.jsonl", rows(part=lambda n: n % 2)), "test_file": test}
+    files["validation_file"] = write_lines(tmp_path / "v.jsonl", rows(4))
+    with pytest.raises(
+        UserError, match="'part': no such column in the validation data; with folds its rows are divided too"
+    ):
+        load_task(Data(**files), None, Folds(fold_column="part"))
+
+
+def test_a_fold_that_loses_all_its_rows_is_refused(tmp_path, test):
+    file = write_lines(tmp_path / "t.jsonl", rows(part=lambda n: int(n == 3)))
+    with pytest.raises(UserError, match="no rows are left in fold '1', after rows were put aside or left out"):
+        load_task(Data(train_file=file, test_file=test, max_train_rows=4), None, Folds(fold_column="part"))
+
+
+def test_a_column_that_a_file_has_twice_is_refused(tmp_path, test):
+    path = tmp_path / "t.csv"
+    path.write_text("text,who,label,who\n" + "".join(f"text {n},{n % 5},{'ab'[n % 2]},{n}\n" for n in range(20)))
+    assert load_task(Data(train_file=str(path), test_file=test), None, Folds(folds=2)).folds == 2
+    with pytest.raises(UserError, match=r"group_column='who': t\.csv has several columns of that name; rename all but one"):
+        load_task(Data(train_file=str(path), test_file=test), None, Folds(folds=2, group_column="who"))
+
+
+def test_columns_in_json_may_be_absent_in_some_rows(tmp_path, test):
+    table = rows(24, who=lambda n: n % 4)
+    del table[5]["who"]
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps(table))
+    task = load_task(Data(train_file=str(path), test_file=test), None, Folds(folds=3, group_column="who"))
+    assert "group_column='who': 1 row without a group is a group of its own" in task.notes
