@@ -36,12 +36,14 @@ from studies.results.summary import Summary, summarise
 from studies.rivals import Rivals
 from studies.running.artifacts import artifact_folder
 from studies.running.estimate import duration, seconds_of_run
+from studies.running.folded_runs import runs_for
 from studies.running.folder import study_folder
 from studies.running.leftovers import clear_torn
 from studies.running.loop import terminable
 from studies.running.looped import Run
 from studies.running.presence import present
 from studies.running.race import race, runs_of
+from studies.running.split_error import is_share
 from studies.running.stage_runs import LoopRuns, Runs, method_of
 from studies.running.stages import AFTER, RACE, VERDICT, Arm, Stage, begin_stage, find_stage, run_until, write_once
 from studies.running.storage import opened, storage_errors
@@ -145,9 +147,9 @@ class Confirmation:
             assert self.train is not None
             device = "cuda" if torch.cuda.is_available() else "cpu"
             return LoopRuns(stage, plan, self.train, summary.metric, self.folder, made_under(summary.about, device))
-        assert self.bench is not None
-        made = made_under(summary.about, self.bench.device.type)
-        return Runs(stage, self.bench, plan.recipe, summary.metric, self.folder, keeps, made)
+        assert self.benches is not None
+        made, folds = made_under(summary.about, self.benches.whole.device.type), folds_of(summary.about)
+        return runs_for(stage, self.benches, folds, plan.recipe, summary.metric, self.folder, keeps, made)
 
     def _winner(self, rivals: Rivals) -> Arm:
         """The winner of the race, or the best trial if there is none."""
@@ -225,7 +227,9 @@ class Confirmation:
         arms: Arms = {name: (stage, arm) for name, arm in zip(names, range(len(stage.arms)), strict=False)}
         view, metric = viewed(metric)
         # The predictions are those of the rows as they are, and say nothing about the value in another view.
-        rows = {} if view else over_rows(arms, seeds, "validation", task, metric, self.summary.maximize)
+        # Where values are means over folds, neither do they, unless the metric is a share of rows.
+        apart = view or (folds_of(self.summary.about).fold_score == "mean" and not is_share(task, metric))
+        rows = {} if apart else over_rows(arms, seeds, "validation", task, metric, self.summary.maximize)
         stage.study.set_user_attr(ROWS, rows | {"seeds": seeds})
         if TEST not in stage.study.user_attrs:
             now = datetime.now().strftime("%Y-%m-%d %H:%M")

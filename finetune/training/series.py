@@ -51,11 +51,13 @@ class Ended:
         part: Which run.
         history: Its evaluations.
         raw: What the model says about the rows of its fold, as ``Bench.raw`` returns it.
+        test: What it says about the test rows; None if it was not asked.
     """
 
     part: Part
     history: list[Epoch]
     raw: Array
+    test: Array | None = None
 
     def save(self, path: Path) -> None:
         """Write the run to a file that appears complete or not at all.
@@ -63,7 +65,8 @@ class Ended:
         Raises:
             OSError: It cannot be written.
         """
-        tensors = {"raw": torch.from_numpy(np.array(self.raw))}
+        arrays = {"raw": self.raw} | ({} if self.test is None else {"test": self.test})
+        tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
         write_snapshot(path, tensors, {"history": [stored(epoch) for epoch in self.history]})
 
     @classmethod
@@ -72,8 +75,8 @@ class Ended:
         found = read_snapshot(path)
         if found is None or "raw" not in found[0]:
             return None
-        tensors, facts = found
-        return cls(part, [read(epoch) for epoch in facts["history"]], tensors["raw"].numpy())
+        arrays, history = {name: tensor.numpy() for name, tensor in found[0].items()}, found[1]["history"]
+        return cls(part, [read(epoch) for epoch in history], arrays["raw"], arrays.get("test"))
 
 
 class Series:
@@ -139,13 +142,20 @@ class Series:
             bench.task = lenient(bench.task)
         return Training(bench, self.recipe_of(part), method, self.metric)
 
-    def ended(self, part: Part, training: Training) -> Ended:
-        """What is kept of a finished run."""
+    def ended(self, part: Part, training: Training, test: bool = False) -> Ended:
+        """What is kept of a finished run.
+
+        Args:
+            part: Which run.
+            training: It, finished.
+            test: Whether its model is also asked about the test rows; their labels are not read.
+        """
         bench, recipe = training.bench, training.recipe
         size, dtype = max(64, recipe.batch_size), AUTOCAST[recipe.precision]
         with training.scored():
             raw = bench.raw(training.model, bench.validation, size, dtype)
-        return Ended(part, list(training.history), raw)
+            further = bench.raw(training.model, bench.encode(bench.task.test), size, dtype) if test else None
+        return Ended(part, list(training.history), raw, further)
 
     def combined(self, ended: Sequence[Ended]) -> list[Epoch]:
         """The evaluations of all these runs as those of one run; the last has what they are judged by together.

@@ -27,6 +27,7 @@ class InTurn:
         files: Where their files are.
         begin: Called with a run that begins: it may load shared evaluations.
         on_epoch: Called after every evaluation; it may raise ``Given``.
+        test: Whether models are also asked about the test rows.
     """
 
     def __init__(
@@ -36,8 +37,9 @@ class InTurn:
         files: RunFiles,
         begin: Callable[[Part, Training], None],
         on_epoch: OnEpoch,
+        test: bool = False,
     ) -> None:
-        self.series, self.method, self.files = series, method, files
+        self.series, self.method, self.files, self.test = series, method, files, test
         self.begin, self.on_epoch = begin, on_epoch
         # The evaluations of a run that has begun here and not ended, and which it is.
         self.unfinished = list[Epoch]()
@@ -77,7 +79,7 @@ class InTurn:
                 self.on_epoch(part, training, epoch)
                 if epoch.number + 1 < last:
                     training.save(state)
-        ended = self.series.ended(part, training)
+        ended = self.series.ended(part, training, self.test)
         ended.save(self.files.ended(part.number))
         state.unlink(missing_ok=True)
         self.unfinished, self.under_way = [], None

@@ -75,10 +75,10 @@ class Runs:
         with failing():
             method = method_of(arm)
             recipe = checked(Recipe, self.recipe.model_dump() | arm.recipe | {"seed": seed})
-            return self._train(trial, Training(self.bench, recipe, method, self.metric), share=not arm.recipe)
+            return self._train(trial, method, recipe, share=not arm.recipe)
 
-    def _train(self, trial: Trial, training: Training, share: bool) -> float:
-        recipe = training.recipe
+    def _train(self, trial: Trial, method: Method, recipe: Recipe, share: bool) -> float:
+        training = Training(self.bench, recipe, method, self.metric)
         snapshot, known = self._snapshot(trial.number), set(trial.storage.get_trial(trial._trial_id).intermediate_values)
         if not training.load(snapshot) and share:
             self._begin(training)
@@ -105,8 +105,7 @@ class Runs:
 
     def _clean(self, training: Training) -> int:
         """How many evaluations of a run are those of clean training."""
-        start = math.inf if isinstance(training.method, Clean) else training.method.start_epoch
-        return clean_until(start, training.recipe)
+        return clean_in(training)
 
     def _share(self, training: Training, seed: int, count: int) -> None:
         """Keep clean evaluations for the other runs of this seed."""
@@ -139,6 +138,12 @@ class Runs:
 
     def _shared(self, seed: int, count: int) -> Path:
         return self.folder / f"seed-{seed}-{count}.safetensors"
+
+
+def clean_in(training: Training) -> int:
+    """How many evaluations of a run are those of clean training, without the last."""
+    start = math.inf if isinstance(training.method, Clean) else training.method.start_epoch
+    return clean_until(start, training.recipe)
 
 
 class LoopRuns:
