@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Arguments of ``search`` that mean nothing for your own loop, which has its own recipe.
 OTHERS = ("config", "method", "metric", "prefix_reuse")
-TAKEN = [name for name, _ in fields("aim", "running", "output") if name not in OTHERS] + ["seed"]
+TAKEN = [name for name, _ in fields("aim", "running", "output") if name not in (*OTHERS, "keep")] + ["seed"]
 DIRECTIONS = {"maximize": "higher is better", "minimize": "lower is better"}
 
 
@@ -120,6 +120,9 @@ def refuse_others(arguments: dict[str, Any], direction: str, metric: Any) -> dic
         raise UserError(
             f"{arg('record')} is for search: with your own loop, measure other views there and report their value"
         )
+    if "keep" in arguments:
+        what = "your own loop saves its models itself: write them to a folder of yours when a run ends"
+        raise UserError(f"{arg('keep', arguments['keep'])} is for search; {what}")
     for name in arguments:
         if name in Folds.model_fields:
             what = "train each fold and seed there, and report what they are worth together"

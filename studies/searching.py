@@ -13,6 +13,7 @@ from finetune.tasks.task import Task
 from finetune.training.benches import Benches
 from finetune.training.series import Series, smallest
 from finetune.training.views import told
+from studies.keeping import keeping, settle_models
 from studies.life import Callback, Life, finished_of
 from studies.planning.choices import choices, unpruned
 from studies.planning.identity import asked, identity_of
@@ -168,9 +169,12 @@ def search_one(
     if second is not None:
         what += f" and {second} ({DIRECTIONS[direction_of(second) == 'maximize']})"
         lines = [*lines, unpruned(metric, second)]
+    keeping(objective, job, metric, folder, screen)
     watched, runs = (watch, guess, bench.device.type), len(series.parts)
     life = Life(job, mine, folder, storage, objective, *watched, taking, command, runs)
-    return life.run(there, [what, *runs_told(bench.task, plan.folds, metric), *lines], callbacks)
+    result = life.run(there, [what, *runs_told(bench.task, plan.folds, metric), *lines], callbacks)
+    settle_models(result, request.output.keep, screen)
+    return result
 
 
 def trains(

@@ -81,6 +81,9 @@ class Output(Strict):
     storage: str = Field(STORAGE, description=f"Optuna storage URL ({STORAGE})")
     study: str | None = Field(None, description="study name (<task>-<method>); with several methods NAME.<method>")
     out: str = Field("runs", description="folder for results (runs)")
+    keep: Literal["none", "best", "top3"] = Field(
+        "none", description="keep the models of the best trial, or of the best three (none)"
+    )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from studies.running.clean_runs import CleanRuns
 from studies.running.foreign import RUNS
 from studies.running.helping import help_with
 from studies.running.in_turn import InTurn
-from studies.running.objective import Failed, failing, record, suggest
+from studies.running.keeper import Keeper
+from studies.running.objective import Failed, begins_again, failing, record, suggest
 from studies.running.predictions import leads, predictions_file
 from studies.running.prefix import prefix_key, shared_counts
 from studies.running.run_files import RunFiles
@@ -43,6 +44,8 @@ class Folded:
     Attributes:
         made_under: Versions and device that each trial records, where they differ from the study's.
         prefix: Folder of the shared clean epochs.
+        keeper: Keeps the models of the best trials; None if none is kept.
+        say: Called with a line about a trial that begins again.
     """
 
     def __init__(
@@ -61,6 +64,8 @@ class Folded:
         shared = shared_counts(plan) if reuse and not plan.tuned else []
         self.clean = CleanRuns(series, self.prefix, shared, reuse, lambda *seen: self.saw(None, *seen))
         self.made_under: dict[str, Any] = {}
+        self.keeper: Keeper | None = None
+        self.say: Callable[[str], None] = lambda line: None
         # Runs of trials of other processes that failed here: their process will see why.
         self.given_up = set[tuple[int, int]]()
 
@@ -75,6 +80,8 @@ class Folded:
         """
         runs = self.runs_of(suggest(trial, self.plan.space), trial.number, lambda *seen: self.saw(trial, *seen))
         known = set(trial.storage.get_trial(trial._trial_id).intermediate_values)
+        if any(not runs.files.ended(number).exists() for number in known):
+            self.say(begins_again(trial.number))
         ended, history, values = list[Ended](), list[Epoch](), list[float]()
         try:
             with in_run(runs):
@@ -105,6 +112,8 @@ class Folded:
             write_pooled(series, ended, predictions_file(self.folder, trial.number))
         if math.isfinite(value):
             keep_best(series, ended, trial, value, self.folder)
+        if self.keeper is not None:
+            self.keeper.keep_runs(trial, value, series, ended)
 
     def runs_of(self, params: dict[str, Any], number: int, on_epoch: Callable[[Part, Training, Epoch], None]) -> InTurn:
         """The runs of a trial.
@@ -122,7 +131,10 @@ class Folded:
         series, begin = self.series, self.clean.begin if self.reuse else nothing_shared
         if recipe != self.plan.recipe:
             series, begin = series.like(recipe), nothing_shared
-        return InTurn(series, lambda: self.plan.build(params)[0], self.files(number), begin, on_epoch)
+        runs, keeper = InTurn(series, lambda: self.plan.build(params)[0], self.files(number), begin, on_epoch), self.keeper
+        if keeper is not None:
+            runs.on_ended = lambda part, training: keeper.keep_run(number, params, part, training, series)
+        return runs
 
     def saw(self, trial: Trial | None, part: Part, training: Training, epoch: Epoch) -> None:
         """Tell who watches about an evaluation."""
@@ -135,6 +147,8 @@ class Folded:
     def clean_up(self, trial: Trial | FrozenTrial) -> None:
         """Delete the files of a finished trial's runs."""
         self.files(trial.number).clear(len(self.series.parts))
+        if self.keeper is not None:
+            self.keeper.forget(trial.number)
 
     def help(self, study: optuna.Study, say: Callable[[str], None]) -> bool:
         """Train a run of a trial that another process has begun; returns False if there is none that nobody trains."""

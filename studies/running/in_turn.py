@@ -28,6 +28,9 @@ class InTurn:
         begin: Called with a run that begins: it may load shared evaluations.
         on_epoch: Called after every evaluation; it may raise ``Given``.
         test: Whether models are also asked about the test rows.
+
+    Attributes:
+        on_ended: Called with every run that was trained here, before it counts as ended.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class InTurn:
     ) -> None:
         self.series, self.method, self.files, self.test = series, method, files, test
         self.begin, self.on_epoch = begin, on_epoch
+        self.on_ended: Callable[[Part, Training], None] = lambda part, training: None
         # The evaluations of a run that has begun here and not ended, and which it is.
         self.unfinished = list[Epoch]()
         self.under_way: Part | None = None
@@ -80,6 +84,7 @@ class InTurn:
                 if epoch.number + 1 < last:
                     training.save(state)
         ended = self.series.ended(part, training, self.test)
+        self.on_ended(part, training)
         ended.save(self.files.ended(part.number))
         state.unlink(missing_ok=True)
         self.unfinished, self.under_way = [], None

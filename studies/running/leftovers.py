@@ -1,6 +1,7 @@
 """What a search leaves on disk besides its results, reported when it ends or stops; and half-written files after a kill."""
 
 import shlex
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from finetune.words import counted, listed
 from studies.planning.identity import ACCEPTED, known_identity
 from studies.planning.request import STORAGE
 from studies.planning.words import size
-from studies.running.footprint import TORN, bytes_of, clean_files, is_folder, models, named, own_files, snapshots
+from studies.running.footprint import MODELS, TORN, bytes_of, clean_files, is_folder, models, named, own_files, snapshots
 from studies.running.prefix import SHARED, prefix_keys
 from studies.running.storage import public
 
@@ -21,11 +22,15 @@ STALE = 600.0
 
 
 def clear_torn(folder: Path) -> None:
-    """Delete files whose process was killed while writing them."""
-    for path in named(folder, TORN):
+    """Delete files, and models, whose process was killed while writing them."""
+    for path in [*named(folder, TORN), *(named(folder / MODELS, TORN) if is_folder(folder) else [])]:
         with suppress(OSError):
-            if path.is_file() and time.time() - path.stat().st_mtime > STALE:
+            if time.time() - path.stat().st_mtime <= STALE:
+                continue
+            if path.is_file():
                 path.unlink()
+            elif path.parent.name == MODELS:
+                shutil.rmtree(path)
 
 
 def stopped_lines(folder: Path, prefix: Path | None, study: str | None, storage: str) -> list[str]:

@@ -22,6 +22,7 @@ from spaces import Space
 from studies.planning.plan import Plan
 from studies.planning.words import quoted, wide
 from studies.running.foreign import CHOSEN, CURVES, enqueued, is_table, taken_as_given, usable
+from studies.running.keeper import Keeper
 from studies.running.luck import Luck, luck_in
 from studies.running.predictions import leads, predictions_file, write_predictions
 from studies.running.prefix import prefix_key, shared_counts
@@ -86,6 +87,8 @@ class Objective:
 
     Attributes:
         made_under: Versions and device that each trial records, where they differ from the study's.
+        keeper: Keeps the models of the best trials; None if none is kept.
+        say: Called with a line about a trial that begins again.
     """
 
     def __init__(
@@ -103,6 +106,8 @@ class Objective:
         self.folder, self.on_epoch, self.reuse = folder, on_epoch, reuse
         self.prefix = prefixes / prefix_key(bench, plan.recipe, metric)
         self.made_under: dict[str, Any] = {}
+        self.keeper: Keeper | None = None
+        self.say: Callable[[str], None] = lambda line: None
 
     def __call__(self, trial: Trial) -> Value:
         """Train one trial; its value is that of the run in the metric, and in the second metric if there is one.
@@ -111,13 +116,17 @@ class Objective:
             TrialPruned: The pruner stopped it.
             Failed: The trial diverged, ran out of memory, or its settings have no effect on the model.
         """
-        method, recipe = self.plan.build(suggest(trial, self.plan.space))
+        params = suggest(trial, self.plan.space)
+        method, recipe = self.plan.build(params)
         training = Training(self.bench, recipe, method, self.metric)
         snapshot = self.folder / f"trial-{trial.number}.safetensors"
-        if not training.load(snapshot) and self.reuse and recipe == self.plan.recipe:
+        there = training.load(snapshot)
+        if not there and self.reuse and recipe == self.plan.recipe:
             self._begin(training)
         loaded, last = len(training.history), recipe.epochs * recipe.evals_per_epoch
         known = set(trial.storage.get_trial(trial._trial_id).intermediate_values)
+        if not there and loaded < len(known):
+            self.say(begins_again(trial.number))
         try:
             with failing():
                 for epoch in training.epochs():
@@ -133,6 +142,8 @@ class Objective:
                 value = value_of(training.history, self.metric)
                 if leads(trial, value):
                     write_predictions(training, predictions_file(self.folder, trial.number))
+                if self.keeper is not None:
+                    self.keeper.keep(trial, params, value, training)
         finally:
             record(trial, training.history, self.made_under)
         return value if self.second is None else (value, reached(training.history, self.second))
@@ -182,6 +193,11 @@ class Objective:
     def validation(self, clean: float) -> dict[str, Any]:
         """The number of validation rows, and the standard error that it gives the value of clean training."""
         return validation(self.bench.task, self.metric, clean, self.prefix) | luck_in(self.prefix, self.metric)
+
+
+def begins_again(number: int) -> str:
+    """The line about a trial that was begun before, and whose state is gone."""
+    return f"trial {number} is trained again: where it stood is no longer on disk; its values will be the same"
 
 
 @contextmanager

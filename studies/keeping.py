@@ -1,0 +1,57 @@
+"""Models that a search keeps: of its best trial, or of its best three."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from finetune.arguments import arg
+from finetune.words import listed
+from studies.planning.request import STORAGE
+from studies.planning.resolve import Job
+from studies.report.screen import Screen
+from studies.result import Result
+from studies.running.footprint import MODELS
+from studies.running.keeper import KEEP, Keeper, keep_only
+from studies.running.storage import public
+
+
+def keeping(objective: Any, job: Job[Any], metric: str, folder: Path, screen: Screen) -> None:
+    """Give an objective what keeps models, if the search is to keep some, and somebody to tell about trials.
+
+    Args:
+        objective: What trains the trials.
+        job: What is searched.
+        metric: The metric of the trials.
+        folder: Folder of the study's files.
+        screen: Where lines are printed.
+    """
+    objective.say = screen.say
+    if most := KEEP[job.request.output.keep]:
+        objective.keeper = Keeper(job.plan, metric, job.name, folder, most, screen.say)
+
+
+def settle_models(result: Result, keep: str, screen: Screen) -> None:
+    """When a search has ended, keep exactly the models of its best trials; say which of them are not there.
+
+    Args:
+        result: What the search found.
+        keep: "none", "best" or "top3".
+        screen: Where lines are printed.
+    """
+    if not (most := KEEP[keep]):
+        return
+    best = result.summary.best
+    missing = keep_only(result.study, result.folder, most, None if best is None else best.number)
+    there = result.folder / MODELS
+    if there.is_dir():
+        result.files.append(there)
+    if missing:
+        one = len(missing) == 1
+        place = "" if result.storage == STORAGE else f" {arg('storage', public(result.storage))}"
+        trials = (
+            f"the model of trial {missing[0]} is" if one else f"the models of trials {listed(list(map(str, missing)))} are"
+        )
+        why = f"not there: a search without {arg('keep', keep)} trained {'it' if one else 'them'}, or it was deleted"
+        export = f"`search.py export --study {shlex.quote(result.name)} --trial {missing[0]}{place} > trial.yaml`"
+        train = f"`search.py train trial.yaml --out {shlex.quote(str(there / f'trial-{missing[0]}'))}`"
+        screen.say(f"{trials} {why}; {export} and {train} make {'it' if one else 'one'} again")
