@@ -240,6 +240,10 @@ def usage(error: Any) -> str:
         from studies.commands.misspelt import no_such_command
 
         return no_such_command(error, text)
+    if text.startswith("No such option"):
+        from studies.commands.misspelt import no_such_option
+
+        return no_such_option(error, text)
     parsed = getattr(error.__cause__, "errors", None)
     if parsed is not None and error.param is not None:
         first = parsed()[0]

@@ -1,9 +1,11 @@
-"""The message for an unknown command."""
+"""The messages for an unknown command and an unknown option."""
 
 import difflib
 from typing import Any
 
+from finetune.arguments import flag
 from spaces import SPACES
+from studies.planning.config_file import ALIASES
 
 
 def no_such_command(error: Any, text: str) -> str:
@@ -22,6 +24,20 @@ def no_such_command(error: Any, text: str) -> str:
         return text
     commands = ", ".join(error.ctx.command.list_commands(error.ctx))
     return f"{text} Choose from {commands}" + (", or give no command to search" if first else "")
+
+
+def no_such_option(error: Any, text: str) -> str:
+    """The parser's message, with the option that has this name elsewhere.
+
+    Args:
+        error: The parser's error.
+        text: Its message.
+    """
+    name = ALIASES.get(error.option_name.lstrip("-").replace("-", "_").lower())
+    taken = {option for known in error.ctx.command.params for option in known.opts} if error.ctx is not None else set()
+    if name is None or flag(name) not in taken:
+        return text
+    return f"no such option: {error.option_name}; did you mean {flag(name)}?"
 
 
 def method_like(word: str) -> str | None:
