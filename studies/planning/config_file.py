@@ -32,8 +32,9 @@ ALIASES = {
     "lr": "learning_rate", "encoder_lr": "learning_rate", "decoder_lr": "head_learning_rate",
     "lr_scheduler_type": "schedule", "scheduler": "schedule", "warmup_ratio": "warmup",
     "label_smoothing_factor": "label_smoothing", "llrd": "layer_decay",
-    "n_fold": "folds", "n_folds": "folds", "num_folds": "folds", "n_splits": "folds", "kfold": "folds",
-    "cv": "folds", "fold_col": "fold_column", "group_col": "group_column", "n_trials": "trials", "study_name": "study", "output_dir": "out",
+    "n_fold": "folds", "n_folds": "folds", "num_folds": "folds", "n_splits": "folds", "kfold": "folds", "cv": "folds",
+    "fold_col": "fold_column", "group_col": "group_column",
+    "n_trials": "trials", "study_name": "study", "output_dir": "out",
     "awp_lr": "adv_lr", "awp_eps": "adv_eps", "awp_start_epoch": "start_epoch", "nth_awp_start_epoch": "start_epoch",
 }  # fmt: skip
 
