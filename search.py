@@ -117,13 +117,21 @@ def export(
 @app.command()
 def train(
     config: Annotated[str, typer.Argument(help="best.yaml")],
-    seed: Annotated[Whole, opt("another seed than the recorded one; clean training with it is shown too")] = None,
-    out: Annotated[str, opt("folder for the model (runs/model)")] = "runs/model",
+    folds: Annotated[Whole, opt("a model for each of this many folds (the file's own folds)")] = None,
+    seeds: Annotated[Whole, opt("train with this many seeds (the file's)")] = None,
+    fold_column: Annotated[Text, opt("column that says in which fold a row is validated")] = None,
+    group_column: Annotated[Text, opt("column of groups: rows of one group stay together")] = None,
+    fold_score: Annotated[Text, opt("pooled or mean: how folds are judged together (pooled)")] = None,
+    seed: Annotated[Whole, opt("another (first) seed; of a single run, clean training with it is shown too")] = None,
+    license_: Annotated[Text, opt("for the model card: mit, apache-2.0, ... (unknown)", "--license")] = None,
+    out: Annotated[str, opt("folder for the model, or for one of each fold and seed (runs/model)")] = "runs/model",
 ) -> None:
-    """Train an exported configuration once, say whether it reproduces, and save the model."""
+    """Train an exported configuration, also on every fold, say whether it reproduces, and save models with cards."""
+    asked = {"folds": folds, "seeds": seeds, "fold_column": fold_column, "group_column": group_column}
+    asked |= {"fold_score": fold_score, "seed": seed, "license": license_}
     from studies.commands.train import print_training
 
-    print_training(config, seed, Path(out), Console())
+    print_training(config, asked, Path(out), Console())
 
 
 @app.command("check", cls=GroupedCommand)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from studies.own_loop import tune
     from studies.result import Result
     from studies.running.looped import Run
+    from studies.training import train
 
 WHERE = {
     "search": "studies.door",
@@ -19,11 +20,12 @@ WHERE = {
     "compare": "studies.door",
     "confirm": "studies.door",
     "load": "studies.door",
+    "train": "studies.training",
     "tune": "studies.own_loop",
     "Run": "studies.running.looped",
     "Result": "studies.result",
 }
-__all__ = ["Result", "Run", "check", "clean", "compare", "confirm", "load", "search", "tune"]
+__all__ = ["Result", "Run", "check", "clean", "compare", "confirm", "load", "search", "train", "tune"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,33 +1,38 @@
 """The train command."""
 
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from finetune.errors import UserError
-from finetune.training.epoch import Epoch, words
+from finetune.arguments import as_options
+from finetune.words import counted
+from studies.report.screen import Screen
 from studies.report.terminal import say
-from studies.results.export import read_best
-from studies.results.rerun import rerun
+from studies.training import trained
+
+# How many folders of models are named.
+SHOWN = 3
 
 
-def print_training(config: str, seed: int | None, out: Path, console: Console) -> None:
+def print_training(config: str, asked: dict[str, Any], out: Path, console: Console) -> None:
     """Train an exported configuration, and compare its value with the recorded one.
+
+    Args:
+        config: The file.
+        asked: Arguments of ``studies.train``.
+        out: A folder.
+        console: Where lines are printed.
 
     Raises:
         UserError: The configuration, its data or its model cannot be used.
     """
-    best = read_best(config)
-    metric = best.measured
-
-    def line(who: str, epoch: Epoch) -> None:
-        here = words(epoch.number, best.recipe.evals_per_epoch, best.recipe.epochs)
-        say(console, f"{who}, {here}: {metric} {epoch.metrics[metric]:.4f}, loss {epoch.loss or 0.0:.4f}")
-
-    try:
-        result = rerun(best, seed, out, line, lambda text: say(console, text))
-    except UserError as error:
-        raise UserError(f"{config}: {error.text}") from None
-    for sentence in [*result.sentences, *result.notes]:
+    found = trained(config, asked, out, Screen(console, as_options))
+    for sentence in [*found.sentences, *found.notes]:
         say(console, sentence)
-    say(console, f"model: {out}")
+    if "" in found.runs:
+        say(console, f"model: {out}")
+        return
+    names = [*found.runs]
+    some = f"{', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''}"
+    say(console, f"{counted(len(names), 'model')} in {out}: {some}; search.py predict {out} FILE asks all of them")

@@ -1,5 +1,6 @@
 """Train an exported configuration once, compare with what was recorded, and save the model."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from finetune.data.load import load_task
 from finetune.errors import writing
 from finetune.tasks.metrics import constant_guess, find_metric, views_of
 from finetune.training.about import About
-from finetune.training.bench import Bench
+from finetune.training.bench import Bench, scoring
 from finetune.training.epoch import Epoch, value_of
 from finetune.training.keep import keep, put
 from finetune.training.loop import Training
@@ -22,22 +23,39 @@ from studies.planning.resolve import too_many_threads
 from studies.planning.versions import versions
 from studies.results.best import Best
 from studies.results.digits import gained, judged, nothing_learned, places_of, shown
+from studies.results.handed.card import UNKNOWN
+from studies.results.handed.folders import refuse_several
+from studies.results.handed.writing import score_of, tested, write_card
 from studies.results.recorded import compared, differs, seed_of
 from studies.results.scored import kept_weights
 
 
 @dataclass(frozen=True)
 class Rerun:
-    """How the new value compares with the recorded one, in sentences; ``notes`` are lines about the saved model."""
+    """How the new value compares with the recorded one, in sentences.
+
+    Args:
+        value: The new value.
+        same: Whether it is the recorded one.
+        sentences: What is said of it.
+        notes: Lines about the saved model.
+        error: The standard error over draws of the validation rows; nan if it is not known.
+    """
 
     value: float
     same: bool
     sentences: list[str]
     notes: list[str]
+    error: float = math.nan
 
 
 def rerun(
-    best: Best, seed: int | None, out: Path, on_epoch: Callable[[str, Epoch], None], tell: Callable[[str], None]
+    best: Best,
+    seed: int | None,
+    out: Path,
+    on_epoch: Callable[[str, Epoch], None],
+    tell: Callable[[str], None],
+    licence: str = UNKNOWN,
 ) -> Rerun:
     """Train, compare, and save model (averaged, if the recipe says so) and tokeniser to ``out`` in the hub's layout.
 
@@ -47,18 +65,20 @@ def rerun(
         out: A folder.
         on_epoch: Called after every evaluation with the method's name.
         tell: Called before training with a line about what differs from the record.
+        licence: For the model's card, an identifier of the hub.
 
     Raises:
         UserError: The folder cannot be written, or data or model cannot be read.
         Diverged: The configuration does not train any more.
     """
     recipe = best.recipe if seed is None else checked(Recipe, best.recipe.model_dump() | {"seed": seed})
-    bench = Bench(load_task(best.data, best.metric), recipe, views_of(best.measured))
+    bench = Bench(load_task(best.data, best.metric, best.folds), recipe, views_of(best.measured))
     different = differs(best, bench, recipe)
     changed = f"not as recorded: {'; '.join(different)}" if different else None
     for line in filter(None, (*bench.read, too_many_threads(recipe.threads), changed)):
         tell(line)
     with writing(arg("out", out)):
+        refuse_several(out)
         out.mkdir(parents=True, exist_ok=True)
     training = Training(bench, recipe, METHODS[best.method](**best.settings), best.measured)
     for epoch in training.epochs():
@@ -67,6 +87,7 @@ def rerun(
         try:
             with training.scored():
                 notes = keep(bench, training.model, Path(whole), about_run(best, recipe, training))
+                off, said = carded(best, bench, training, Path(whole), out, licence, different)
         except SafetensorError as error:
             raise OSError(str(error)) from None
         put(Path(whole), out)
@@ -75,7 +96,7 @@ def rerun(
     maximize = find_metric(best.measured).direction == "maximize"
     lines = [compared(best, value, different, recipe.seed, maximize), *([weights] if weights else [])]
     lines += beside(best, bench, recipe, value, maximize, different, on_epoch)
-    return Rerun(value, value == best.recorded.value, lines, [*bench.notes, *notes])
+    return Rerun(value, value == best.recorded.value, lines, [*bench.notes, *notes, *said], off)
 
 
 def about_run(best: Best, recipe: Recipe, training: Training) -> About:
@@ -92,6 +113,19 @@ def about_run(best: Best, recipe: Recipe, training: Training) -> About:
         trial=best.recorded.trial,
         versions=versions(),
     )
+
+
+def carded(
+    best: Best, bench: Bench, training: Training, whole: Path, out: Path, licence: str, different: list[str]
+) -> tuple[float, list[str]]:
+    """Write the model's card; the error of its value over rows, and lines about it. Inside ``training.scored()``."""
+    size, dtype = scoring(training.recipe)
+    output = bench.predict(training.model, bench.validation, size, dtype)
+    value = value_of(training.history, best.measured)
+    score = score_of(bench.task, best.measured, value, output, "validation", None if different else best.recorded.clean)
+    mine = best.model_copy(update={"recipe": training.recipe})
+    said = write_card(whole, out, bench, training.model, mine, licence, [score, *tested(best)], [])
+    return score.error, [*said]
 
 
 def beside(

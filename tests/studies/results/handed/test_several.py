@@ -1,0 +1,235 @@
+"""A configuration trained on every fold and with every seed: folders, predictions, cards; taken up, and refused."""
+
+import csv
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.scripts_to_run import best_of_file, data_of
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import StratifiedKFold
+
+from finetune.data.load import load_task
+from finetune.errors import UserError
+from finetune.folds import Folds
+from finetune.tasks.task import Rows
+from finetune.training.benches import Benches
+from finetune.training.oof import Oof
+from finetune.training.saved import load_saved
+from finetune.training.series import Part, Series
+from studies.results.handed.folders import claim, name_of, record_of
+from studies.results.handed.several import clock, train_several
+from studies.results.handed.writing import sections
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def trained(best, out="models", said=None, **folds):
+    lines = [] if said is None else said
+    return train_several(best, Folds(**folds), Path(out), lines.append, lambda who, epoch: None)
+
+
+def written(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+
+
+def asked(folders):
+    """The logits that the codes of these folders' cards leave, each with its folder as working folder; a fresh process."""
+    codes = {name: (Path(name) / "README.md").read_text().split("```python\n")[1].split("```")[0] for name in folders}
+    lines = [
+        "import json, os, sys",
+        "found = []",
+        "for name, code in json.loads(sys.stdin.read()).items():",
+        "    os.chdir(name)",
+        "    here = {}",
+        "    exec(code, here)",
+        "    found.append([one.tolist() for one in here['logits']])",
+        "print(json.dumps(found))",
+    ]
+    given = json.dumps({str(Path(name).resolve()): code for name, code in codes.items()})
+    command = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_every_fold_and_seed_has_its_folder_and_the_predictions_are_out_of_fold():
+    best = best_of_file(data_of("classification", 60), "accuracy", model="tiny")
+    said = []
+    found = trained(best, said=said, folds=3, seeds=2)
+    names = ["fold-0", "fold-1", "fold-2", "fold-0-seed-1", "fold-1-seed-1", "fold-2-seed-1"]
+    assert list(found.runs) == names
+    task = load_task(best.data, "accuracy", Folds(folds=3))
+    oof = Oof.load(Path("models/oof.safetensors"))
+    # Each row is predicted by the model that has not seen its fold, which is scikit-learn's own.
+    splitter = StratifiedKFold(3, shuffle=True, random_state=0)
+    for fold, (_, rows) in enumerate(splitter.split(task.train.texts, task.train.labels)):
+        assert set(np.flatnonzero(oof.fold_of == fold)) == set(rows)
+        for seed in range(2):
+            saved = load_saved(Path("models") / names[fold + 3 * seed])
+            np.testing.assert_array_equal(saved.predict(task.train.take(rows)), oof.raw[seed][rows])
+    values = [accuracy_score(task.train.labels, raw.argmax(1)) for raw in oof.raw]
+    assert found.value == pytest.approx(np.mean(values))
+    assert oof.value == found.value
+    table = list(csv.DictReader(Path("models/oof.csv").read_text().splitlines()))
+    assert [row["text"] for row in table] == task.train.texts
+    assert [int(row["fold"]) for row in table] == oof.fold_of.tolist()
+    mean = torch.tensor(oof.raw).double().softmax(-1).mean(0).numpy()
+    assert [float(row["p 1"]) for row in table] == pytest.approx(mean[:, 1], abs=1e-4)
+    start = f"accuracy {found.value:.4f} out of fold (pooled over 3 folds and mean over 2 seeds)"
+    assert found.sentences[0].startswith(start)
+    runs = np.array(list(found.runs.values())).reshape(2, 3)
+    sds = f"sd {runs.mean(0).std(ddof=1):.4f} over folds and {runs.mean(1).std(ddof=1):.4f} over seeds"
+    assert sds in found.sentences[0]
+    # Of a share, the error follows from value and rows; two seeds err together.
+    assert math.isclose(found.error, math.sqrt(found.value * (1 - found.value) / len(oof.fold_of)), rel_tol=0.4)
+    assert sum(" of 6, " in line for line in said) == 6
+    assert any("6 models of" in line and "free" in line for line in said)
+    assert "out of fold" in Path("models/README.md").read_text()
+    assert str(Path.cwd()) not in "".join(path.read_text() for path in Path("models").rglob("*.md"))
+    assert str(Path.cwd()) not in Path("models/train.json").read_text()
+    again, before = [], written("models")
+    assert trained(best, said=again, folds=3, seeds=2).value == found.value
+    assert not any(" of 6, " in line for line in again)
+    assert any("6 runs of 6 in models are finished" in line for line in again)
+    assert written("models") == before
+
+
+class Stopped(Exception):
+    """As a kill: nothing after it is done."""
+
+
+def test_stopped_in_the_third_run_and_taken_up_all_is_as_undisturbed():
+    best = best_of_file(data_of("multilabel"), "macro_f1", model="tiny")
+    best = best.model_copy(update={"data": best.data.model_copy(update={"thresholds": "tuned"})})
+    trained(best, "whole", folds=3)
+
+    def stop(who, epoch):
+        if who == "fold-2":
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train_several(best, Folds(folds=3), Path("models"), print, stop)
+    assert sorted(path.name for path in Path("models").iterdir()) == [".runs", "fold-0", "fold-1", "train.json"]
+    (Path("models") / "fold-1" / "advsearch.json").unlink()  # a folder that is not whole is trained again
+    trained(best, folds=3)
+    whole, taken_up = written("whole"), written("models")
+    assert whole.keys() == taken_up.keys()
+    for name in whole:
+        if not name.startswith(".runs"):  # they hold how long each epoch took
+            assert whole[name] == taken_up[name], name
+    assert len(json.loads(Path("models/mean.json").read_text())["chosen"]) == 3
+    # More seeds later: what is there stays.
+    said = []
+    trained(best, said=said, folds=3, seeds=2)
+    assert any("3 runs of 6 in models are finished" in line for line in said)
+
+
+def record(best, **given):
+    folds = Folds(**given)
+    benches = Benches(load_task(best.data, best.metric, folds), best.recipe)
+    return record_of(best, Series(benches, folds, best.recipe, best.measured))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"settings": {"epsilon": 0.7}}, "epsilon 0.5 then, 0.7 now"),
+        ({"seed": 4}, "seed 0 then, 4 now"),
+        ({"folds": 4}, "folds 3 then, 4 now"),
+        ({"fold_score": "mean"}, "fold_score pooled then, mean now"),
+        ({"rows": 38}, "data"),
+    ],
+)
+def test_a_folder_of_another_configuration_is_refused(change, words):
+    best = best_of_file(data_of("classification"), "accuracy", model="tiny")
+    assert not claim(Path("models"), record(best, folds=3))
+    assert claim(Path("models"), record(best, folds=3))
+    folds = {"folds": 3} | {name: change[name] for name in change if name.startswith("fold")}
+    if "settings" in change:
+        best = best.model_copy(update={"settings": change["settings"]})
+    if "seed" in change:
+        best = best.model_copy(update={"recipe": best.recipe.model_copy(update={"seed": 4})})
+    if "rows" in change:
+        data_of("classification", change["rows"])
+    before = written("models")
+    with pytest.raises(UserError, match="has runs of another configuration") as caught:
+        trained(best, **folds)
+    assert words in str(caught.value)
+    assert written("models") == before
+
+
+@pytest.mark.parametrize("there", ["fold-1", "model", "damaged", "foreign", "file"])
+def test_what_is_not_ours_is_never_touched(there):
+    best = best_of_file(data_of("classification"), "accuracy", model="tiny")
+    Path("models").mkdir()
+    if there == "fold-1":
+        Path("models/fold-1").mkdir()
+        Path("models/fold-1/mine.txt").write_text("mine")
+    elif there == "file":
+        Path("models").rmdir()
+        Path("models").write_text("mine")
+    else:
+        name = "config.json" if there == "model" else "train.json"
+        Path(f"models/{name}").write_text('{"format": ' if there == "damaged" else '{"steps": 3}')
+    before = written(".")
+    with pytest.raises(UserError, match="out='models'"):
+        trained(best, folds=3)
+    assert written(".") == before
+
+
+def test_other_files_and_readmes_of_the_user_stay():
+    best = best_of_file(data_of("regression"), "rmse", model="tiny")
+    Path("models").mkdir()
+    Path("models/README.md").write_text("# Mine\n")
+    Path("models/notes.txt").write_text("mine")
+    found = trained(best, folds=2)
+    assert Path("models/README.md").read_text() == "# Mine\n"
+    assert Path("models/notes.txt").read_text() == "mine"
+    assert "out of fold" in Path("models/MODEL_CARD.md").read_text()
+    assert any("README.md was not written by this program" in line for line in found.notes)
+
+
+def test_seeds_alone_are_scored_on_the_validation_rows():
+    best = best_of_file(data_of("number"), "qwk", model="tiny")
+    found = trained(best, seeds=3)
+    assert list(found.runs) == ["fold-0", "fold-0-seed-1", "fold-0-seed-2"]
+    assert found.value == pytest.approx(np.mean(list(found.runs.values())))
+    assert "on the validation rows (mean over 3 seeds)" in found.sentences[0]
+    assert Path("models/validation.csv").is_file()
+    assert not Path("models/oof.safetensors").exists()
+    seeds = [json.loads(Path(f"models/{name}/advsearch.json").read_text())["recipe"]["seed"] for name in found.runs]
+    assert seeds == [0, 1, 2]
+
+
+def test_no_room_is_refused_before_anything_is_trained(monkeypatch):
+    best = best_of_file(data_of("classification"), "accuracy", model="tiny")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
+    with pytest.raises(UserError, match=r"3 models of .* has 1.0 kB free; free some space, or train fewer folds"):
+        trained(best, folds=3)
+
+
+def test_the_code_of_a_card_gives_the_same_numbers_in_a_fresh_process():
+    rows, expected = Rows(["a text", "another"], ["its second text", "the other's"], np.zeros(2, int)), []
+    for pooling in ("stock", "mean"):
+        best = best_of_file(data_of("pairs"), "accuracy", pooling=pooling, max_length=40)
+        names = trained(best, pooling, folds=2).runs
+        models = [load_saved(Path(pooling) / name).predict(rows) for name in names]
+        expected += [models, models[1]]
+    for found, numbers in zip(asked(["stock", "stock/fold-1", "mean", "mean/fold-1"]), expected, strict=True):
+        np.testing.assert_allclose(found, numbers, atol=1e-5)
+
+
+def test_words():
+    assert [name_of(Part(0, fold, seed)) for fold, seed in ((0, 0), (3, 0), (0, 2))] == ["fold-0", "fold-3", "fold-0-seed-2"]
+    assert [clock(seconds) for seconds in (0.31, 59.4, 61, 3700)] == ["0.31 s", "59 s", "1 min", "1 h 2 min"]
+    kept = "# An encoder\n\nText.\nThis needs torch:\n\n```python\n# code\n```\n\nOutputs: a.\n# Thresholds\n"
+    assert sections(kept) == "## An encoder\n\nText.\n\nOutputs: a.\n## Thresholds"
