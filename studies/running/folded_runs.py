@@ -56,7 +56,7 @@ class FoldedRuns(Runs):
         self.benches, self.folds, self.asked = benches, folds.model_copy(update={"seeds": 1}), keeps
         self.series = Series(benches, self.folds, recipe, metric)
 
-    def _train(self, trial: Trial, method: Method, recipe: Recipe, share: bool) -> float:
+    def _made(self, trial: Trial, method: Method, recipe: Recipe, share: bool) -> float:
         series = self.series.like(recipe)
         arm = self.stage.arms[run_of(trial)[0]]
         known = set(trial.storage.get_trial(trial._trial_id).intermediate_values)

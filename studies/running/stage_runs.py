@@ -75,10 +75,13 @@ class Runs:
         with failing():
             method = method_of(arm)
             recipe = checked(Recipe, self.recipe.model_dump() | arm.recipe | {"seed": seed})
-            return self._train(trial, method, recipe, share=not arm.recipe)
+            return self._made(trial, method, recipe, share=not arm.recipe)
 
-    def _train(self, trial: Trial, method: Method, recipe: Recipe, share: bool) -> float:
-        training = Training(self.bench, recipe, method, self.metric)
+    def _made(self, trial: Trial, method: Method, recipe: Recipe, share: bool) -> float:
+        return self._train(trial, Training(self.bench, recipe, method, self.metric), share)
+
+    def _train(self, trial: Trial, training: Training, share: bool) -> float:
+        recipe = training.recipe
         snapshot, known = self._snapshot(trial.number), set(trial.storage.get_trial(trial._trial_id).intermediate_values)
         if not training.load(snapshot) and share:
             self._begin(training)
