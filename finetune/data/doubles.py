@@ -39,22 +39,24 @@ def torn(keys: Sequence[Any], fold_of: NDArray[Any]) -> int:
 
 def in_folds(rows: Rows, fold_of: NDArray[Any], data: Data, folds: Folds) -> list[str]:
     """Lines about texts that stand in several folds: there the score is too good."""
-    keys = keys_of(rows)
+    keys, lines = keys_of(rows), list[str]()
     free = folds.fold_column is None and folds.group_column is None
     if same := torn(keys, fold_of):
         what = "text" if rows.pairs is None else "pair"
         also = "is also in another fold" if same == 1 else "are also in other folds"
         line = f"{same} of {counted(len(rows), what)} ({share(same, len(rows))}) {also}"
         keep = f"{arg('group_column', data.text_column)} keeps equal texts together" if free else "leave all but one out"
-        return [f"warning: {line}: the score will be too good; {keep}" if same > KNOWN * len(rows) else f"{line}; {keep}"]
+        lines.append(
+            f"warning: {line}: the score will be too good; {keep}" if same > KNOWN * len(rows) else f"{line}; {keep}"
+        )
     if rows.pairs is None or not free:
-        return []
+        return lines
     counts = {
         data.text_column: torn([key[0] for key in keys], fold_of),
         data.pair_column: torn([k[1] for k in keys], fold_of),
     }
     column, most = max(counts.items(), key=lambda pair: pair[1])
-    if most <= SHARED * len(rows):
-        return []
-    what = f"{share(most, len(rows))} of the pairs share their {column} with pairs of other folds"
-    return [f"{what}; if it is new in new data, {arg('group_column', column)} gives the score for that"]
+    if most > SHARED * len(rows):
+        what = f"{share(most, len(rows))} of the pairs share their {column} with pairs of other folds"
+        lines.append(f"{what}; if it is new in new data, {arg('group_column', column)} gives the score for that")
+    return lines

@@ -19,6 +19,8 @@ from finetune.words import counted, share, some
 
 # So many names are listed.
 SHOWN = 8
+# A fold that is so many times as large as another is told.
+UNEVEN = 3
 Numbers = NDArray[np.int64]
 
 
@@ -47,6 +49,9 @@ def fold_numbers(rows: Rows, kind: KindName, names: tuple[str, ...], folds: Fold
     told.append(f"{len(sizes)} folds, {how}: {sized(sizes)}")
     if marks.groups is not None:
         told.append(of_groups(folds, marks, found))
+    if sizes.max() > UNEVEN * sizes.min():
+        way = f"; groups are few or large, and fewer {arg('folds')} are more even" if marks.folds is None else ""
+        told.append(f"warning: the smallest fold validates {sizes.min()} rows, the largest {sizes.max()}{way}")
     told += lacking(rows, kind, names, found)
     return found
 
@@ -125,7 +130,10 @@ def of_groups(folds: Folds, marks: Marks, found: Numbers) -> str:
     values, sizes = np.unique(marks.groups, return_counts=True)
     biggest = share(sizes.max(), len(found))
     line = f"column {folds.group_column}: {counted(len(values), 'group')}, the biggest has {biggest} of the rows"
-    torn = sum(len(np.unique(found[marks.groups == value])) > 1 for value in values) if marks.folds is not None else 0
+    torn = 0
+    if marks.folds is not None:
+        both = np.unique(np.stack([marks.groups, found], 1), axis=0)[:, 0]  # each group once for each of its folds
+        torn = int((np.unique(both, return_counts=True)[1] > 1).sum())
     if torn:
         have = "has" if torn == 1 else "have"
         return f"warning: {line}; {torn} of them {have} rows in several folds of column {folds.fold_column}"

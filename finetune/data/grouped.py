@@ -56,7 +56,12 @@ def whole_groups(strata: NDArray[Any] | None, groups: NDArray[Any], count: int, 
     found = group_folds(strata, groups, parts, seed)[0]
     sizes = np.bincount(found, minlength=parts)
     taken, total = list[int](), 0
-    for part, size in enumerate(sizes):
-        if abs(total + size - count) < abs(total - count) and len(taken) < parts - 1:
-            taken, total = [*taken, part], total + size
-    return np.flatnonzero(np.isin(found, taken or [int(sizes.argmin())]))
+    for part in range(parts):
+        if total + sizes[part] <= count and len(taken) < parts - 1:
+            taken, total = [*taken, part], total + int(sizes[part])
+    # One more group, or the only one, where that comes nearer.
+    left = [part for part in range(parts) if part not in taken]
+    nearest = min(left, key=lambda part: abs(total + int(sizes[part]) - count))
+    if not taken or (len(left) > 1 and abs(total + int(sizes[nearest]) - count) < count - total):
+        taken.append(nearest)
+    return np.flatnonzero(np.isin(found, taken))

@@ -103,6 +103,30 @@ def test_a_row_without_a_group_is_a_group_of_its_own(tmp_path, test):
     assert any(note.startswith("column who: 14 groups, the biggest has 33.3 % of the rows;") for note in task.notes)
 
 
+def test_a_large_group_among_rows_without_groups_is_put_aside_only_if_that_comes_nearest(tmp_path):
+    table = rows(60, who=lambda n: "big" if n < 30 else None)
+    file = write_lines(tmp_path / "t.jsonl", table)
+    task = load_task(Data(train_file=file), None, Folds(folds=2, group_column="who"))
+    assert len(task.test) == 9  # 15 % of 60 rows
+    assert not any(text == f"text {n}" for n in range(30) for text in task.test.texts)
+    table = rows(60, who=lambda n: n // 20)
+    task = load_task(Data(train_file=write_lines(tmp_path / "u.jsonl", table)), None, Folds(folds=2, group_column="who"))
+    assert len(task.test) == 20
+
+
+def test_uneven_folds_are_told(tmp_path, test):
+    file = write_lines(tmp_path / "t.jsonl", rows(40, who=lambda n: max(n - 30, 0), part=lambda n: int(n > 35)))
+    data = Data(train_file=file, test_file=test)
+    notes = load_task(data, None, Folds(folds=3, group_column="who")).notes
+    told = [note for note in notes if note.startswith("warning: the smallest fold validates ")]
+    assert len(told) == 1
+    assert told[0].endswith(" 3 rows, the largest 33; groups are few or large, and fewer folds are more even")
+    notes = load_task(data, None, Folds(fold_column="part")).notes
+    assert "warning: the smallest fold validates 4 rows, the largest 36" in notes
+    notes = load_task(data, None, Folds(folds=3)).notes
+    assert not any("the smallest fold" in note for note in notes)
+
+
 def test_equal_texts_in_several_folds_are_told_and_the_hint_keeps_them_together(tmp_path, test):
     table = rows(24) + [{"text": f"  TEXT {n} ", "label": "ab"[n % 2]} for n in range(24)]
     file = write_lines(tmp_path / "t.jsonl", table)
@@ -134,6 +158,15 @@ def test_pairs_that_share_a_text_are_told_with_the_column(tmp_path):
     grouped = load_task(data, None, Folds(folds=3, group_column="anchor"))
     assert not any("share their" in note for note in grouped.notes)
     assert [len(part) for part in folded(grouped)] == [8, 8, 8]
+
+
+def test_folds_beside_groups_are_told_how_many_groups_they_tear(tmp_path, test):
+    table = rows(24, who=lambda n: "xyz"[n % 3], part=lambda n: 0 if n % 3 == 0 else n % 2)
+    file = write_lines(tmp_path / "t.jsonl", table)
+    folds = Folds(fold_column="part", group_column="who")
+    notes = load_task(Data(train_file=file, test_file=test), None, folds).notes
+    told = "column who: 3 groups, the biggest has 33.3 % of the rows"
+    assert f"warning: {told}; 2 of them have rows in several folds of column part" in notes
 
 
 def test_sentences_are_grouped_by_their_document_and_by_their_words(tmp_path, test):
