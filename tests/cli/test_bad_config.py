@@ -61,7 +61,7 @@ def test_an_entry_is_missing(entry, best, capsys):
     [
         ("format", 2, ["has format 2", "this version reads 1", "export it again"]),
         ("format", "1", ["has format '1'", "this version reads 1"]),
-        ("extra", 1, ["extra is not a setting", "choose from confirmed, data, format"]),
+        ("extra", 1, ["extra is not a setting", "choose from confirmed, data, folds, format"]),
         ("recipe", 3, ["recipe is missing"]),
         ("recipe.epoch", 3, ["recipe: epoch is not a setting", "did you mean 'epochs'?"]),
         ("recipe.epochs", "many", ["recipe: epochs is 'many'", "integer"]),

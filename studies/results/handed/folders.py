@@ -49,6 +49,7 @@ def record_of(best: Best, series: Series) -> dict[str, Any]:
         "metric": best.measured,
         "recipe": recipe,
         "folds": folds,
+        "metric_source": [own.source for own in series.task.own],
         "data": series.task.fingerprint,
         "model": series.benches.whole.models.fingerprint,
     }

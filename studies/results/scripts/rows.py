@@ -14,6 +14,7 @@ from finetune.data.files import SUFFIXES, columns_of, decoded
 from finetune.data.parts import put_aside, subset
 from finetune.data.splits import FORMATS, choose, files_of, format_of
 from finetune.errors import UserError
+from finetune.folds import Folds
 from finetune.tasks.entities import NO_WORD
 from finetune.tasks.task import Rows, Task
 from studies.results.scripts.templates import pages
@@ -46,8 +47,16 @@ class Reader:
     why: str = ""
 
 
-def reader_for(data: Data, task: Task) -> Reader | str:
-    """The code that reads the rows with pandas, or why pandas does not give the rows of the search."""
+def reader_for(data: Data, task: Task, folds: Folds | None = None) -> Reader | str:
+    """The code that reads the rows with pandas, or why pandas does not give the rows of the search.
+
+    Args:
+        data: The data.
+        task: Its rows, of the first fold.
+        folds: The folds, if there are any.
+    """
+    if folds is not None and (task.kind not in BY_CLASS or folds != Folds(folds=folds.folds, seeds=folds.seeds)):
+        return "it divides the rows into the folds of the search"
     try:
         files = files_for(data)
         tables = {split: table_code(path, data) for split, path in files.items()}
@@ -59,9 +68,12 @@ def reader_for(data: Data, task: Task) -> Reader | str:
     separators = [data.label_separator] if data.label_separator else list(SEPARATORS)
     for separator in separators if task.kind == "multilabel" and len(data.label_column) == 1 else [None]:
         values: dict[str, Any] = {"data": data, "task": task, "tables": tables, "separator": separator}
-        values |= {"words": any(code.startswith("read_words") for code in tables.values())}
+        values |= {
+            "folds": None if folds is None else folds.folds,
+            "words": any(code.startswith("read_words") for code in tables.values()),
+        }
         try:
-            code = page.render(**values, cut=cuts(page.render(**values, cut=None), data, task, tables))
+            code = page.render(**values, cut=cuts(page.render(**values, cut=None), data, task, tables, folds is not None))
             if same(namespace(code, task.names), task):
                 return Reader(code, True)
         except (ValueError, LookupError, TypeError, AttributeError, OSError):  # the project's own reader does not fail here
@@ -119,18 +131,18 @@ def namespace(code: str, names: Sequence[str]) -> dict[str, Any]:
     from typing import NamedTuple
 
     import pandas as pd
-    from sklearn.model_selection import train_test_split
+    from sklearn.model_selection import StratifiedKFold, train_test_split
 
     here: dict[str, Any] = {"np": np, "pd": pd, "csv": csv, "NamedTuple": NamedTuple, "train_test_split": train_test_split}
-    here |= {"NAMES": list(names), "__name__": "rows"}
+    here |= {"NAMES": list(names), "StratifiedKFold": StratifiedKFold, "__name__": "rows"}
     with warnings.catch_warnings(action="ignore"):
         exec(compile(code, "rows", "exec"), here)
     return here
 
 
-def cuts(code: str, data: Data, task: Task, tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Which rows are put aside: that scikit-learn splits them, or their numbers."""
-    missing = [name for name in ("test", "validation") if name not in tables]
+def cuts(code: str, data: Data, task: Task, tables: Mapping[str, Any], folded: bool) -> dict[str, Any]:
+    """Which rows are put aside: that scikit-learn splits them, or their numbers; with folds, none for validation."""
+    missing = [name for name in ("test", "validation") if name not in tables and (name == "test" or not folded)]
     found: dict[str, Any] = {"missing": missing, "train": data.max_train_rows, "validation": data.max_validation_rows}
     found |= {"rows": None}
     if task.kind in BY_CLASS:
@@ -170,7 +182,7 @@ def alike(read: Any, rows: Rows, task: Task) -> bool:
     return read.texts == rows.texts and read.pairs == rows.pairs and np.array_equal(read.labels, rows.labels)
 
 
-def own_reader(data: Data, task: Task, metric: str, why: str) -> Reader:
+def own_reader(data: Data, task: Task, metric: str, why: str, folds: Folds | None = None) -> Reader:
     """The code that reads the rows with this project."""
     page = pages().get_template("own_rows.py.jinja")
-    return Reader(page.render(data=data, metric=metric, words=task.kind == "tokens", none=NO_WORD), False, why)
+    return Reader(page.render(data=data, metric=metric, folds=folds, words=task.kind == "tokens", none=NO_WORD), False, why)

@@ -46,8 +46,11 @@ def written(best: Best | LoopBest, format: str) -> str:
         what = f"study {best.recorded.study!r} is of your own loop, {best.recorded.loop.get('loop')}"
         ways = f"{arg('format', 'python')} and {arg('format', 'cfg')} give the settings for it"
         raise UserError(f"{arg('format', format)}: {what}; {ways}")
-    task, recipe = load_task(best.data, best.metric), best.recipe
+    task, recipe = load_task(best.data, best.metric, best.folds), best.recipe
     left = left_out(recipe, format == "trainer")
+    if task.folds > 1:
+        left.append(f"the other folds: it trains and scores the first of {task.folds}, and the search's value is of all")
+    task = task.fold(0) if task.fold_of is not None else task
     values: dict[str, Any] = {"outputs": outputs_of(task, recipe, best.measured, left)}
     reader, whole = rows_and_model(best, task)
     if whole:
@@ -73,9 +76,9 @@ def rows_and_model(best: Best, task: Task) -> tuple[Reader, bool]:
     elif saved_head(recipe):
         why = f"the head in {HEAD} is this project's"
     if why:
-        return own_reader(best.data, task, best.metric, why), True
-    found = reader_for(best.data, task)
-    return (own_reader(best.data, task, best.metric, found) if isinstance(found, str) else found), False
+        return own_reader(best.data, task, best.metric, why, best.folds), True
+    found = reader_for(best.data, task, best.folds)
+    return (own_reader(best.data, task, best.metric, found, best.folds) if isinstance(found, str) else found), False
 
 
 def saved_head(recipe: Recipe) -> bool:

@@ -16,6 +16,7 @@ from adv import FGM
 from finetune.config import Data, Recipe
 from finetune.data.load import load_task
 from finetune.errors import UserError
+from finetune.folds import Folds
 from finetune.tasks import kind_for
 from finetune.tasks.metrics import evaluate
 from finetune.training.bench import Bench
@@ -23,6 +24,7 @@ from finetune.training.groups import layer_rates
 from studies.results.scripts.outputs import OF_KIND, outputs_of
 from studies.results.scripts.rows import reader_for
 from studies.results.scripts.script import as_loop, as_trainer
+from studies.results.snippet import as_python
 
 KINDS = {
     "classification": "accuracy",
@@ -204,6 +206,38 @@ def test_rows_from_odd_files(kind):
     text = as_loop(best)
     assert "finetune" not in text.split("# The model.")[0].split('"""', 2)[2]
     compile(text, "script", "exec")
+
+
+@pytest.mark.parametrize(
+    ("kind", "folds", "plain"),
+    [
+        ("classification", Folds(folds=4, seeds=2), True),
+        ("pairs", Folds(folds=2), True),
+        ("regression", Folds(folds=3), False),
+        ("multilabel", Folds(folds=3), False),
+        ("classification", Folds(fold_column="part"), False),
+        ("classification", Folds(group_column="text"), False),
+    ],
+)
+def test_a_folded_search_s_script_trains_its_first_fold(kind, folds, plain):
+    data = data_of(kind)
+    if folds.fold_column:
+        columns = {"text": texts(40), "label": [n % 2 for n in range(40)], "part": [n // 14 for n in range(40)]}
+        write_csv("rows.csv", columns)
+    best = best_of_file(data, KINDS[kind]).model_copy(update={"folds": folds})
+    text = as_trainer(best)
+    assert ("folder `finetune`" not in text) == plain
+    assert ("the other folds" in text) == folds.folded
+    _, names = ran(text)
+    task = load_task(best.data, best.metric, folds)
+    task = task.fold(0) if folds.folded else task
+    assert names["train"].texts == task.train.texts
+    assert names["validation"].texts == task.validation.texts
+    np.testing.assert_array_equal(names["validation"].labels, task.validation.labels)
+    # The exact script trains the same fold, to the value of that fold.
+    bench = Bench(task, best.recipe)
+    expected = train(bench, best.recipe, FGM(epsilon=0.5)).history[-1].metrics[best.metric]
+    assert ran(as_python(best))[0][-1] == f"epoch 0: {best.metric} {expected:.6f}"
 
 
 def test_rows_that_pandas_reads_otherwise_are_read_by_this_project():
