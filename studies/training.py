@@ -13,7 +13,8 @@ from studies.report.screen import Screen
 from studies.results.best import Best
 from studies.results.export import read_best
 from studies.results.handed.card import UNKNOWN, refuse_licence
-from studies.results.handed.several import Trained, train_several
+from studies.results.handed.judged import Trained
+from studies.results.handed.several import train_several
 from studies.results.rerun import rerun
 
 

@@ -3,9 +3,12 @@
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from finetune.arguments import arg
 from finetune.errors import UserError
@@ -21,6 +24,8 @@ FORMAT = "advsearch train 1"
 RECORD = "train.json"
 # Finished runs: their evaluations and predictions.
 RUNS = ".runs"
+# A model that is being written.
+WRITING = ".writing-"
 RUN = re.compile(r"fold-\d+(-seed-\d+)?")
 # What a difference of the record is called; versions are said, and refuse nothing.
 SHOWN = 3
@@ -55,25 +60,52 @@ def record_of(best: Best, series: Series) -> dict[str, Any]:
     }
 
 
-def claim(out: Path, record: dict[str, Any]) -> bool:
-    """Take a folder for these runs; whether it already was theirs.
+def refuse_foreign(out: Path, record: dict[str, Any]) -> None:
+    """Refuse a folder that is not for these runs.
 
     Raises:
         UserError: It has runs of another configuration, or folders of this name that this command did not write.
-        OSError: It cannot be written.
     """
     where = arg("out", out)
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{where} is a file; name a folder")
     if (out / RECORD).is_file():
         refuse_other(out, record, where)
-        return True
+        return
     strange = sorted(path.name for path in out.glob("fold-*") if RUN.fullmatch(path.name)) if out.is_dir() else []
     if strange:
         raise UserError(f"{where} has {strange[0]}, which was not trained by this command; choose another folder")
     if (out / "config.json").is_file():
         raise UserError(f"{where} holds a single model; folds and seeds need a folder of their own")
-    out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / RECORD, json.dumps(record, indent=2) + "\n")
-    return False
+
+
+def further(out: Path, series: Series) -> list[str]:
+    """Folders of runs with more seeds, of an earlier call."""
+    mine = {name_of(part) for part in series.parts}
+    return sorted(path.name for path in out.glob("fold-*") if RUN.fullmatch(path.name) and path.name not in mine)
+
+
+@contextmanager
+def claimed(out: Path, record: dict[str, Any]) -> Iterator[None]:
+    """Take a folder for these runs, and let no other process train into it meanwhile.
+
+    Raises:
+        UserError: Another process does.
+        OSError: The folder cannot be written.
+    """
+    (out / RUNS).mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / RUNS / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"{arg('out', out)}: another process is training there; wait, or choose another folder") from None
+    try:
+        write_whole(out / RECORD, json.dumps(record, indent=2) + "\n")
+        for torn in out.glob(f"{WRITING}*"):  # of a process that was killed
+            shutil.rmtree(torn, ignore_errors=True)
+        yield
+    finally:
+        lock.release()
 
 
 def refuse_several(out: Path) -> None:

@@ -1,22 +1,18 @@
 """Train a configuration on every fold and with every seed; each model gets a folder, all of them one card."""
 
-import json
-import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 from safetensors import SafetensorError
 
 from adv import METHODS
-from finetune.arguments import Line, arg
+from finetune.arguments import arg
 from finetune.data.load import load_task
 from finetune.errors import writing
 from finetune.folds import Folds
-from finetune.tasks.means import mean_of
 from finetune.tasks.metrics import direction_of, views_of
 from finetune.training.about import About
 from finetune.training.benches import Benches
@@ -28,41 +24,24 @@ from studies.planning.resolve import too_many_threads
 from studies.planning.versions import versions
 from studies.results.best import Best
 from studies.results.digits import places_of, shown
-from studies.results.handed.card import UNKNOWN, Facts, Score
-from studies.results.handed.folders import claim, finished, name_of, record_of, room_told, run_file
-from studies.results.handed.writing import loading_of_several, score_of, tested, write_card, write_group_card
-from studies.results.recorded import compared, differs
-from studies.running.best_oof import oof_of
-from studies.running.predictions import write_table
-from studies.running.split_error import pooled_error
-from studies.running.whole import write_whole
+from studies.results.handed.card import UNKNOWN
+from studies.results.handed.folders import (
+    WRITING,
+    claimed,
+    finished,
+    further,
+    name_of,
+    record_of,
+    refuse_foreign,
+    room_told,
+    run_file,
+)
+from studies.results.handed.judged import Trained, judged
+from studies.results.handed.writing import score_of, write_card
+from studies.results.recorded import differs
 
-MEAN = "mean.json"
 OnEpoch = Callable[[str, Epoch], None]
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a training left.
-
-    Attributes:
-        folder: Where the models are: the model itself, or a folder for each fold and seed.
-        value: The metric: of one model on its validation rows, of folds out of fold.
-        error: Its standard error over draws of the rows; nan if it is not known.
-        runs: The value of each run, by the name of its folder; of a single model by an empty name.
-        same: Whether the recorded value is reproduced.
-        sentences: What is said of the values.
-        notes: What is said of the saved models.
-    """
-
-    folder: Path
-    value: float
-    error: float
-    runs: dict[str, float]
-    same: bool
-    sentences: list[str]
-    notes: list[str] = field(default_factory=list)
 
 
 def train_several(best: Best, folds: Folds, out: Path, tell: Tell, on_epoch: OnEpoch, licence: str = UNKNOWN) -> Trained:
@@ -87,28 +66,49 @@ def train_several(best: Best, folds: Folds, out: Path, tell: Tell, on_epoch: OnE
     changed = f"not as recorded: {'; '.join(different)}" if different else None
     for line in filter(None, (*benches.whole.read, too_many_threads(best.recipe.threads), changed)):
         tell(line)
-    with writing(arg("out", out)):
-        claim(out, record_of(best, series))
+    record = record_of(best, series)
+    refuse_foreign(out, record)
     ended, notes = finished(out, series), list[str]()
     missing = [part for part in series.parts if part.number not in ended]
     if ended:
         tell(f"{counted(len(ended), 'run')} of {len(series.parts)} in {out} are finished and stay as they are")
     if missing:
         tell(room_told(out, series, missing))
-    began = time.monotonic()
+    with writing(arg("out", out)), claimed(out, record):
+        notes += train_missing(series, missing, ended, Job(best, out, licence, on_epoch), tell)
+        runs = [ended[part.number] for part in series.parts]
+        return judged(best, series, runs, out, licence, [*benches.whole.notes, *notes], different if own else None)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the runs of a training have in common, beside the series."""
+
+    best: Best
+    out: Path
+    licence: str
+    on_epoch: OnEpoch
+
+
+def train_missing(series: Series, missing: list[Part], ended: dict[int, Ended], job: Job, tell: Tell) -> list[str]:
+    """Train the runs that are missing and add them to those that have ended; lines about the saved models."""
+    notes, began = list[str](), time.monotonic()
     for count, part in enumerate(missing, 1):
-        ended[part.number], said = one_run(series, part, best, out, on_epoch, licence)
+        ended[part.number], said = one_run(series, part, job)
         notes += [line for line in said if line not in notes]
         tell(progress(series, ended[part.number], count, len(missing), time.monotonic() - began))
-    runs = [ended[part.number] for part in series.parts]
-    return judged(best, series, runs, out, licence, [*benches.whole.notes, *notes], different if own else None)
+    if more := further(job.out, series):
+        there = f"{listed(more)} {'is' if len(more) == 1 else 'are'} there too, of a call with more seeds"
+        notes.append(f"{there}: predict asks all models of the folder, and the value is of the others")
+    return notes
 
 
-def one_run(series: Series, part: Part, best: Best, out: Path, on_epoch: OnEpoch, licence: str) -> tuple[Ended, list[str]]:
+def one_run(series: Series, part: Part, job: Job) -> tuple[Ended, list[str]]:
     """Train one run and save it; its file says at the end that it is whole."""
+    best, out = job.best, job.out
     training, name = series.training(part, METHODS[best.method](**best.settings)), name_of(part)
     for epoch in training.epochs():
-        on_epoch(name, epoch)
+        job.on_epoch(name, epoch)
     ended, recipe = series.ended(part, training), series.recipe_of(part)
     value, task = value_of(ended.history, series.metric), training.bench.task
     about = About(
@@ -133,7 +133,7 @@ def one_run(series: Series, part: Part, best: Best, out: Path, on_epoch: OnEpoch
     note = (
         f"This is one of {len(series.parts)} models: {here}, seed {recipe.seed}. The card in the folder above is about all."
     )
-    with writing(arg("out", out)), TemporaryDirectory(dir=out, prefix=".writing-") as whole:
+    with TemporaryDirectory(dir=out, prefix=WRITING) as whole:
         try:
             with training.scored():
                 notes = keep(training.bench, training.model, Path(whole), about)
@@ -141,7 +141,7 @@ def one_run(series: Series, part: Part, best: Best, out: Path, on_epoch: OnEpoch
             raise OSError(str(error)) from None
         scores = [score_of(task, series.metric, value, output, where)]
         mine = best.model_copy(update={"recipe": recipe})
-        notes += write_card(Path(whole), out / name, training.bench, training.model, mine, licence, scores, [note])
+        notes += write_card(Path(whole), out / name, training.bench, training.model, mine, job.licence, scores, [note])
         (out / name).mkdir(exist_ok=True)
         put(Path(whole), out / name)
         run_file(out, name).parent.mkdir(exist_ok=True)
@@ -170,84 +170,3 @@ def clock(seconds: float) -> str:
         return f"{seconds:.2g} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def judged(
-    best: Best, series: Series, runs: list[Ended], out: Path, licence: str, notes: list[str], different: list[str] | None
-) -> Trained:
-    """What all runs are worth together; writes their predictions and their card.
-
-    Args:
-        best: The configuration.
-        series: The runs.
-        runs: All of them, ended.
-        out: Their folder.
-        licence: For the card.
-        notes: Lines about the models.
-        different: What is not as it was recorded; None if other folds or seeds were recorded.
-    """
-    value, error = value_of(series.combined(runs), series.metric), pooled_error(series, runs)
-    values = {name_of(run.part): value_of(run.history, series.metric) for run in runs}
-    sentences = [line_of(series, value, error, runs)]
-    if different is None:
-        sentences.append(f"best.yaml records {best.measured} {best.recorded.value:.6g} {measured_on(best)}: not comparable")
-        same = False
-    else:
-        maximize = direction_of(series.metric) == "maximize"
-        sentences.append(compared(best, value, different, best.recipe.seed, maximize))
-        same = value == best.recorded.value
-    with writing(arg("out", out)):
-        mean = mean_of(series.kind, list(series.raw(runs)))
-        labels = series.task.validation.labels
-        folded = series.task.folds > 1
-        table = out / ("oof.csv" if folded else "validation.csv")
-        write_table(series.kind, series.task, series.output(mean, labels), table, most=None)
-        if folded:
-            oof_of(series, runs, value).save(out / "oof.safetensors")
-        chosen = series.kind.settle(labels, series.kind.decided(mean)).tolist() if series.kind.settles else None
-        write_whole(out / MEAN, json.dumps({"format": "advsearch mean 1", "chosen": chosen}) + "\n")
-        names = list(values)
-        where = "out of fold" if folded else "validation"
-        score = Score(where, series.metric, value, len(labels), error)
-        loading = loading_of_several(series.task, out / names[0], names)
-        facts = Facts(best, best.recipe, series.task, [score, *tested(best)], loading, versions(), licence, [sentences[0]])
-        notes = [*notes, *write_group_card(out, facts)]
-    return Trained(out, value, error, values, same, sentences, list(map(Line, notes)))
-
-
-def line_of(series: Series, value: float, error: float, runs: Sequence[Ended]) -> str:
-    """The value with its error over rows, and its spread over folds and over seeds."""
-    folds, seeds = series.task.folds, series.folds.seeds
-    places = places_of(direction_of(series.metric) == "maximize", value)
-    how = "pooled over" if series.pooled else "mean over"
-    parts = [f"{how} {folds} folds"] if folds > 1 else []
-    parts += [f"mean over {seeds} seeds"] if seeds > 1 else []
-    where = "out of fold" if folds > 1 else "on the validation rows"
-    over = f"; standard error {shown(error, places)} over rows" if math.isfinite(error) else ""
-    values = {(run.part.fold, run.part.seed): value_of(run.history, series.metric) for run in runs}
-    sides = (("folds", 0, folds), ("seeds", 1, seeds))
-    spread = [f"{shown(deviation_over(values, side), places)} over {what}" for what, side, many in sides if many > 1]
-    ends = f"{shown(min(values.values()), places)} to {shown(max(values.values()), places)}"
-    return f"{series.metric} {shown(value, places)} {where} ({listed(parts)}){over}; runs {ends}, sd {listed(spread)}"
-
-
-def deviation_over(values: dict[tuple[int, int], float], side: int) -> float:
-    """The standard deviation over folds (side 0) or seeds (1) of the means over the other; metrics of a fold may be nan."""
-    known = {place: value for place, value in values.items() if math.isfinite(value)}
-    means = [np.mean([known[at] for at in known if at[side] == one]) for one in sorted({at[side] for at in known})]
-    return float(np.std(means, ddof=1)) if len(means) > 1 else math.nan
-
-
-def measured_on(best: Best) -> str:
-    """What the recorded value was measured on."""
-    if best.folds is None:
-        return f"of one model, with seed {best.recipe.seed}, on its validation rows"
-    asked = best.folds
-    folds = (
-        f"{asked.folds} folds"
-        if asked.folds
-        else f"the folds of column {asked.fold_column}"
-        if asked.folded
-        else "one split"
-    )
-    return f"of {folds} and {counted(asked.seeds, 'seed')}"

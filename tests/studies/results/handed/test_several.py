@@ -22,7 +22,8 @@ from finetune.training.benches import Benches
 from finetune.training.oof import Oof
 from finetune.training.saved import load_saved
 from finetune.training.series import Part, Series
-from studies.results.handed.folders import claim, name_of, record_of
+from studies.results.handed.folders import claimed, name_of, record_of, refuse_foreign
+from studies.results.handed.judged import deviation_over
 from studies.results.handed.several import clock, train_several
 from studies.results.handed.writing import sections
 
@@ -119,6 +120,7 @@ def test_stopped_in_the_third_run_and_taken_up_all_is_as_undisturbed():
     with pytest.raises(Stopped):
         train_several(best, Folds(folds=3), Path("models"), print, stop)
     assert sorted(path.name for path in Path("models").iterdir()) == [".runs", "fold-0", "fold-1", "train.json"]
+    Path("models/.writing-killed").mkdir()
     (Path("models") / "fold-1" / "advsearch.json").unlink()  # a folder that is not whole is trained again
     trained(best, folds=3)
     whole, taken_up = written("whole"), written("models")
@@ -131,6 +133,7 @@ def test_stopped_in_the_third_run_and_taken_up_all_is_as_undisturbed():
     said = []
     trained(best, said=said, folds=3, seeds=2)
     assert any("3 runs of 6 in models are finished" in line for line in said)
+    assert "fold-2-seed-1 are there too" in trained(best, folds=3).notes[-1]
 
 
 def record(best, **given):
@@ -151,8 +154,9 @@ def record(best, **given):
 )
 def test_a_folder_of_another_configuration_is_refused(change, words):
     best = best_of_file(data_of("classification"), "accuracy", model="tiny")
-    assert not claim(Path("models"), record(best, folds=3))
-    assert claim(Path("models"), record(best, folds=3))
+    with claimed(Path("models"), record(best, folds=3)):
+        pass
+    refuse_foreign(Path("models"), record(best, folds=3, seeds=4))
     folds = {"folds": 3} | {name: change[name] for name in change if name.startswith("fold")}
     if "settings" in change:
         best = best.model_copy(update={"settings": change["settings"]})
@@ -210,8 +214,19 @@ def test_seeds_alone_are_scored_on_the_validation_rows():
     assert seeds == [0, 1, 2]
 
 
+def test_two_processes_do_not_train_into_one_folder():
+    best = best_of_file(data_of("classification"), "accuracy", model="tiny")
+    with (
+        claimed(Path("models"), record(best, folds=2)),
+        pytest.raises(UserError, match="out='models': another process is training there"),
+    ):
+        trained(best, folds=2)
+    assert trained(best, folds=2).runs.keys() == {"fold-0", "fold-1"}
+
+
 def test_no_room_is_refused_before_anything_is_trained(monkeypatch):
     best = best_of_file(data_of("classification"), "accuracy", model="tiny")
+    assert not Path("models").exists()
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     with pytest.raises(UserError, match=r"3 models of .* has 1.0 kB free; free some space, or train fewer folds"):
         trained(best, folds=3)
@@ -226,6 +241,13 @@ def test_the_code_of_a_card_gives_the_same_numbers_in_a_fresh_process():
         expected += [models, models[1]]
     for found, numbers in zip(asked(["stock", "stock/fold-1", "mean", "mean/fold-1"]), expected, strict=True):
         np.testing.assert_allclose(found, numbers, atol=1e-5)
+
+
+def test_the_spread_over_folds_is_that_of_their_means_and_skips_what_is_not_defined():
+    values = {(0, 0): 0.1, (1, 0): 0.5, (0, 1): 0.3, (1, 1): math.nan}
+    assert deviation_over(values, 0) == pytest.approx(np.std([0.2, 0.5], ddof=1))
+    assert deviation_over(values, 1) == pytest.approx(np.std([0.3, 0.3], ddof=1))
+    assert math.isnan(deviation_over({(0, 0): 0.1}, 0))
 
 
 def test_words():
