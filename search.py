@@ -134,6 +134,24 @@ def train(
     print_training(config, asked, Path(out), Console())
 
 
+@app.command()
+def ensemble(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[STUDY] ...", help="searched with folds, on one data")
+    ] = None,
+    size: Annotated[int, opt("members at most, repeated ones counted (20)")] = 20,
+    train: Annotated[bool, opt("train the members on all folds (yes)", "--train/--no-train")] = True,
+    license_: Annotated[str, opt("for the model cards: mit, apache-2.0, ... (unknown)", "--license")] = "unknown",
+    storage: StorageOption = STORAGE,
+    runs: Annotated[str, opt("folder for results of the searches (runs)")] = "runs",
+    out: Annotated[str, opt("folder for the models (runs/ensemble)")] = "runs/ensemble",
+) -> None:
+    """Select an ensemble of the best trials by their out-of-fold predictions, say what it is worth, and train it."""
+    from studies.commands.ensemble import print_ensemble
+
+    print_ensemble(storage, names or [], size, train, license_, runs, Path(out), Console())
+
+
 @app.command("check", cls=GroupedCommand)
 @options.takes("data", "folds", "recipe", own=CHECKED, without=IDLE)
 def check_command(ctx: typer.Context, **given: Any) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from studies.door import check, clean, compare, confirm, load, search
+    from studies.ensembling import ensemble
     from studies.own_loop import tune
     from studies.result import Result
     from studies.running.looped import Run
@@ -19,13 +20,14 @@ WHERE = {
     "clean": "studies.door",
     "compare": "studies.door",
     "confirm": "studies.door",
+    "ensemble": "studies.ensembling",
     "load": "studies.door",
     "train": "studies.training",
     "tune": "studies.own_loop",
     "Run": "studies.running.looped",
     "Result": "studies.result",
 }
-__all__ = ["Result", "Run", "check", "clean", "compare", "confirm", "load", "search", "train", "tune"]
+__all__ = ["Result", "Run", "check", "clean", "compare", "confirm", "ensemble", "load", "search", "train", "tune"]
 
 
 def __getattr__(name: str) -> Any:

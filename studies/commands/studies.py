@@ -6,19 +6,17 @@ from collections.abc import Callable
 from optuna.trial import TrialState
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from finetune.arguments import arg
 from finetune.errors import UserError
 from studies.planning.words import size
-from studies.report.terminal import say
+from studies.report.terminal import print_wide, say
 from studies.results.listing import Listed, listing, shared_bytes
 from studies.running.removal import plan_removal, remove
 from studies.running.storage import close_storage, existing_storage, holds_none, storage_errors
 
-WIDEST = 10**4
 STATES = {
     TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed",
     TrialState.RUNNING: "running", TrialState.WAITING: "waiting",
@@ -44,10 +42,7 @@ def print_studies(url: str, out: str, console: Console) -> None:
     table = Table(*TITLES, box=SIMPLE_HEAD, pad_edge=False)
     for study in found:
         table.add_row(*map(Text, cells(study)))
-    if not console.is_terminal:  # lines are not wrapped in a file or a pipe
-        wanted = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
-        console = Console(file=console.file, width=max(wanted, console.width))
-    console.print(table)
+    print_wide(console, table)
     folder, shared = shared_bytes(out)
     if shared:
         say(console, f"clean epochs that studies share: {size(shared)} in {folder}")

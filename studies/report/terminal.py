@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from finetune.arguments import as_options
@@ -19,11 +20,20 @@ from studies.running.storage import public
 
 # Only this many targets are printed; trials.csv has all.
 MANY = 12
+WIDEST = 10**4
 
 
 def say(console: Console, text: str) -> None:
     """Print a line with arguments as options; names from data are never taken for markup, and long lines are not cut."""
     console.print(as_options(text), highlight=False, soft_wrap=True, markup=False)
+
+
+def print_wide(console: Console, table: Table) -> None:
+    """Print a table; its lines are not wrapped in a file or a pipe."""
+    if not console.is_terminal:
+        wanted = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
+        console = Console(file=console.file, width=max(wanted, console.width))
+    console.print(table)
 
 
 def print_summary(console: Console, summary: Summary, said: Collection[str] = ()) -> None:

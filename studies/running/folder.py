@@ -11,7 +11,7 @@ from finetune.errors import writing
 from studies.running.footprint import snapshots
 
 # What else lies in the folder for results, and what Windows keeps for devices, with any ending.
-TAKEN = re.compile(r"prefix|model|artifacts|(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+TAKEN = re.compile(r"prefix|model|ensemble|artifacts|(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 # File systems take 255 bytes; a longer name is cut far below that, so that a tag has room.
 LONGEST, CUT = 200, 100
 TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
