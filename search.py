@@ -25,6 +25,7 @@ from studies.commands.options import (
     opt,
 )
 from studies.planning.confirm_request import AGAINST
+from studies.planning.predict_request import PredictRequest
 from studies.planning.request import STORAGE
 
 STOPPED = 130
@@ -150,6 +151,20 @@ def ensemble(
     from studies.commands.ensemble import print_ensemble
 
     print_ensemble(storage, names or [], size, train, license_, runs, Path(out), Console())
+
+
+@app.command("predict")
+@options.asks(PredictRequest, "models", "file")
+def predict_command(
+    ctx: typer.Context,
+    paths: Annotated[list[str], typer.Argument(metavar="MODEL... FILE", help="saved models, and the file to predict")],
+    **given: Any,
+) -> None:
+    """Predict a file with a saved model, or with the mean of several: folds, seeds, ensembles; fills a sample submission."""
+    arguments = options.arguments_of({name: value for name, value in ctx.params.items() if name != "paths"})
+    from studies.commands.predict import print_prediction
+
+    print_prediction(paths, arguments)
 
 
 @app.command("check", cls=GroupedCommand)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from studies.door import check, clean, compare, confirm, load, search
     from studies.ensembling import ensemble
     from studies.own_loop import tune
+    from studies.predicting import predict
     from studies.result import Result
     from studies.running.looped import Run
     from studies.training import train
@@ -22,12 +23,13 @@ WHERE = {
     "confirm": "studies.door",
     "ensemble": "studies.ensembling",
     "load": "studies.door",
+    "predict": "studies.predicting",
     "train": "studies.training",
     "tune": "studies.own_loop",
     "Run": "studies.running.looped",
     "Result": "studies.result",
 }
-__all__ = ["Result", "Run", "check", "clean", "compare", "confirm", "ensemble", "load", "search", "train", "tune"]
+__all__ = ["Result", "Run", "check", "clean", "compare", "confirm", "ensemble", "load", "predict", "search", "train", "tune"]
 
 
 def __getattr__(name: str) -> Any:

@@ -27,6 +27,8 @@ COMMENT = re.compile(r"#\s|#(begin|end) document|#$")
 # Usual columns of tables.
 WORD, TAG = "text", "label"
 SHOWN = 60
+# More words than this are no single sentence.
+LONGEST = 1000
 PAIR, NUMBERED = 2, 3
 IS, ARE = " is read as ", " are read as "
 READ = "is read as words with tags"
@@ -110,7 +112,7 @@ def _marked(tags: Sequence[str]) -> bool:
     return bool(known & {"O", "o"}) and not written(known).plain
 
 
-def read_tagged(text: str, path: Path, data: Data, split: str, told: list[str]) -> Table:
+def read_tagged(text: str, path: Path, data: Data, split: str, told: list[str], alone: bool = False) -> Table:
     """The sentences of a file: a list of words and a list of tags for each, in the columns that the data names.
 
     Args:
@@ -119,6 +121,7 @@ def read_tagged(text: str, path: Path, data: Data, split: str, told: list[str]) 
         data: A number as the text or label column means a column of the file; otherwise the first and the last are read.
         split: What the file is for: only test files may have words without tags.
         told: Lines to print; lines are added.
+        alone: Whether the file may hold a single sentence.
 
     Raises:
         UserError: Lines have different numbers of columns, or no empty line ends a sentence.
@@ -127,27 +130,28 @@ def read_tagged(text: str, path: Path, data: Data, split: str, told: list[str]) 
     if not found.cells:
         raise UserError(f"{name} has no rows")
     width = Counter(map(len, found.cells)).most_common(1)[0][0]
-    _check(found, width, name, split)
+    _check(found, width, name, split, LONGEST if alone else 0)
     word, tag, universal = columns_of(found, width, name, data)
     left = 0
     if universal:
         left = sum(NO_WORD.fullmatch(cells[0]) is not None for cells in found.cells)
     headed = _header(found, tag) if tag is not None else None
     sentences = zip([0, *found.ends], found.ends, strict=False)
-    words, tags, lines = list[list[str]](), list[list[str]](), list[int]()
+    words, tags, lines, places = list[list[str]](), list[list[str]](), list[int](), list[list[int]]()
     for start, end in sentences:
         rows = [i for i in range(start, end) if i != headed and not (universal and NO_WORD.fullmatch(found.cells[i][0]))]
         if rows:
             words.append([found.cells[i][word - 1] for i in rows])
             tags.append([] if tag is None else [found.cells[i][tag - 1] for i in rows])
             lines.append(found.lines[rows[0]])
+            places.append([found.lines[i] for i in rows])
     table = Table({data.text_column: words} | ({} if tag is None else {data.label_column[0]: tags}), lines=lines)
-    table.sentences = True
+    table.sentences, table.word_lines = True, places
     told += _said(found, path.name, width, word, tag, headed, left)
     return table
 
 
-def _check(found: Lines, width: int, name: str, split: str) -> None:
+def _check(found: Lines, width: int, name: str, split: str, longest: int) -> None:
     """Refuse lines of another width, and files that are no sentences."""
     for cells, line in zip(found.cells, found.lines, strict=True):
         if len(cells) != width:
@@ -157,7 +161,7 @@ def _check(found: Lines, width: int, name: str, split: str) -> None:
     if width == 1 and split != "test":
         what = f"line {found.lines[0]} has one column ({found.cells[0][0][:SHOWN]!r}), not a word and its tag"
         raise UserError(f"{name}: {what}; columns end at tabs, or else at blanks; {arg('delimiter')} changes that")
-    if not [end for end in found.ends if 0 < end < len(found.cells)]:
+    if len(found.cells) > longest and not [end for end in found.ends if 0 < end < len(found.cells)]:
         raise UserError(f"{name}: no empty line ends a sentence, so all {len(found.cells)} words would be one")
 
 

@@ -1,9 +1,13 @@
 """From a file's bytes to its text: packed files, and encodings other than UTF-8."""
 
 import codecs
+import lzma
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import fsspec
 from charset_normalizer import from_bytes
@@ -48,10 +52,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         if packed == ".zip":
             with zipfile.ZipFile(path) as archive:
-                names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
-                if len(names) != 1:
-                    raise UserError(f"{path} holds {counted(len(names), 'file')}; unpack it and name one")
-                return archive.read(names[0])
+                return archive.read(_only(archive, path))
         with fsspec.open(str(path), "rb", compression="infer") as file:
             content: bytes = file.read()
             return content
@@ -59,6 +60,34 @@ def read_bytes(path: Path) -> bytes:
         raise
     except Exception as error:  # many unrelated types, which all mean: not readable
         raise UserError(f"{path} cannot be unpacked: {first_line(error)[:160]}") from None
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """The bytes of a file as a stream, unpacked on the way.
+
+    Raises:
+        UserError: The file cannot be unpacked, or is an archive of several files.
+    """
+    packed = path.suffix.lower()
+    try:
+        if packed == ".zip":
+            with zipfile.ZipFile(path) as archive, archive.open(_only(archive, path)) as file:
+                yield file
+        else:
+            with fsspec.open(str(path), "rb", compression="infer" if packed in PACKED else None) as file:
+                yield file
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, lzma.LZMAError, zlib.error) as error:
+        raise UserError(
+            f"{path} cannot be {'unpacked' if packed in PACKED else 'read'}: {first_line(error)[:160]}"
+        ) from None
+
+
+def _only(archive: zipfile.ZipFile, path: Path) -> str:
+    names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
+    if len(names) != 1:
+        raise UserError(f"{path} holds {counted(len(names), 'file')}; unpack it and name one")
+    return names[0]
 
 
 def encoding_of(raw: bytes, name: str, known: Sequence[str] = ()) -> str:

@@ -194,7 +194,8 @@ def parse(source: Text, delimiter: str, quoting: Quoting) -> Reading:
     try:
         for record in reader:
             here, line = line, source.skipped + reader.line_num + 1
-            if len(record) < 2 and not "".join(record).strip():
+            # In a table of one column, an empty cell stands between quotation marks.
+            if not record or (len(record) < 2 and len(header) != 1 and not record[0].strip()):
                 continue
             if header and len(record) != len(header):
                 raise Unfit(f"line {here} has {counted(len(record), 'cell')}, but the header has {len(header)}")

@@ -211,17 +211,27 @@ def read_delimited(texts: Mapping[Path, str], data: Data, told: list[str]) -> di
     tables = {}
     for path, ways in found.items():
         beside = [way for way in ways if way.quoting in clear]
-        way = beside[0] if len(beside) == 1 else ways[0]
-        if len(ways) > 1 and len(beside) != 1:
-            raise UserError(f"{path} can be read in two ways: {_difference(*ways[:2])}")
-        said = [f"cells that end at {way.delimiter!r} ({arg('delimiter')})"]
-        said = [] if data.delimiter or way.delimiter == SUFFIXES[format_of(path)] else said
-        if not data.quoting and way.quoting != usual(way.delimiter):
-            said.append(f"{WAYS[way.quoting]} ({arg('quoting')})")
-        if said:
-            told.append(f"{path.name} is read with {listed(said)}, by its content")
+        way = the_reading(path, beside if len(beside) == 1 else ways, data, told)
         tables[path] = _table(way, path, data)
     return tables
+
+
+def the_reading(path: Path, ways: Sequence[Reading], data: Data, told: list[str]) -> Reading:
+    """The only way to read a file; a line says what was detected.
+
+    Raises:
+        UserError: There are several.
+    """
+    way = ways[0]
+    if len(ways) > 1:
+        raise UserError(f"{path} can be read in two ways: {_difference(*ways[:2])}")
+    said = [f"cells that end at {way.delimiter!r} ({arg('delimiter')})"]
+    said = [] if data.delimiter or way.delimiter == SUFFIXES[format_of(path)] else said
+    if not data.quoting and way.quoting != usual(way.delimiter):
+        said.append(f"{WAYS[way.quoting]} ({arg('quoting')})")
+    if said:
+        told.append(f"{path.name} is read with {listed(said)}, by its content")
+    return way
 
 
 def _table(way: Reading, path: Path, data: Data) -> Table:

@@ -38,11 +38,11 @@ def read_json(text: str, name: str, named: Sequence[str]) -> Table:
             where = f"line {lines[row]}" if lines else f"item {row + 1}"
             raise UserError(f"{name}: {where} is {str(value)[:40]!r}, not an object with a value for each column")
     keys = dict.fromkeys(key for value in values for key in value)
-    return Table({key: [_cell(value.get(key)) for value in values] for key in keys}, lines=lines)
+    return Table({key: [cell_of(value.get(key)) for value in values] for key in keys}, lines=lines)
 
 
 def _values(text: str, name: str) -> tuple[list[Any], list[int]]:
-    decoder = json.JSONDecoder(object_pairs_hook=_once)
+    decoder = json.JSONDecoder(object_pairs_hook=once)
     values, lines, at, line, counted = list[Any](), list[int](), 0, 1, 0
     try:
         while True:
@@ -62,7 +62,12 @@ def _values(text: str, name: str) -> tuple[list[Any], list[int]]:
         raise UserError(f"{name}: line {line} is nested too deeply") from None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON.
+
+    Raises:
+        Twice: It names a key twice.
+    """
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -87,5 +92,6 @@ def _inside(value: dict[str, Any], named: Sequence[str]) -> list[Any] | None:
     return None
 
 
-def _cell(value: Any) -> Any:
+def cell_of(value: Any) -> Any:
+    """A value as a cell: NaN is an empty one."""
     return None if isinstance(value, float) and math.isnan(value) else value

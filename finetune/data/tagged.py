@@ -154,7 +154,7 @@ def _words(table: Table, column: str, split: str, told: list[str]) -> None:
     """Words as texts; in a cell that is one text, words stand between blanks."""
     where, blanks, texts, cells = arg("text_column", column), 0, 0, []
     for row, cell in enumerate(table[column]):
-        if isinstance(cell, str) and not _as_list(cell):
+        if isinstance(cell, str) and not as_list(cell):
             cell, texts = cell.split(), texts + 1
         words = [] if cell is None else cell
         if not isinstance(words, list) or any(isinstance(one, list | dict | bytes) for one in words):
@@ -173,7 +173,8 @@ def _words(table: Table, column: str, split: str, told: list[str]) -> None:
         told.append(f"{where}: {counted(empty, f'{split} word')} {what}")
 
 
-def _as_list(cell: str) -> bool:
+def as_list(cell: str) -> bool:
+    """Whether a text looks like a list."""
     return cell.strip()[:1] == "[" and cell.strip()[-1:] == "]"
 
 
@@ -190,7 +191,7 @@ def _tags(table: Table, word: str, column: str, split: str) -> None:
     where, cells = label_columns([column]), []
     for row, (words, cell) in enumerate(zip(table[word], table[column], strict=True)):
         here = f"row {row + 1} of the {split} data"
-        tags = cell.split() if isinstance(cell, str) and not _as_list(cell) else [] if cell is None else cell
+        tags = cell.split() if isinstance(cell, str) and not as_list(cell) else [] if cell is None else cell
         if not isinstance(tags, list):
             what = f"{here} is {str(cell)[:40]!r}, not a list of tags{table.place(row)}"
             raise UserError(f"{where}: {what}{AS_TEXT if isinstance(tags, str) else ''}")

@@ -46,7 +46,7 @@ def gathered(
     words = _named(train, data.text_column, data.text_column == TEXT, WORD_COLUMNS)
     tags = _named(train, data.label_column[0], data.label_column == LABEL, TAG_COLUMNS)
     tags = [name for name in tags if _marked(train[name])] or (tags if data.kind == KIND else [])
-    if not words or not tags or len(data.label_column) > 1 or not _words(train[words[0]]):
+    if not words or not tags or len(data.label_column) > 1 or not single_words(train[words[0]]):
         return tables, data
     word, tag = words[0], tags[0]
     number = next((name for name in train if NUMBERS.fullmatch(re.sub(r"[\W_]", "", name.lower()))), None)
@@ -77,8 +77,8 @@ def _marked(cells: Sequence[Any]) -> bool:
     return OUTSIDE in tags and not written(tags).plain
 
 
-def _words(cells: Sequence[Any]) -> bool:
-    """Whether cells are single words."""
+def single_words(cells: Sequence[Any]) -> bool:
+    """Whether cells are single words, all but a few."""
     if not cells or any(isinstance(cell, list | dict | bytes) for cell in cells):
         return False
     return sum(len(written_cell(cell).split()) < 2 for cell in cells) >= SINGLE * len(cells)

@@ -9,6 +9,7 @@ from finetune.arguments import arg
 from finetune.config import Data, KindName
 from finetune.errors import UserError
 from finetune.tasks import scores
+from finetune.tasks.answer import Answer
 from finetune.tasks.cells import is_number, label_columns, missing, number
 from finetune.tasks.kind import Array, Kind, Labels, Measure, RawAs, refuse_several
 from finetune.tasks.label_cells import hint
@@ -90,6 +91,14 @@ class Classification(Kind):
             "predicted": [names[best] for best in output.argmax(-1)],
         }
         return found | {f"p {name}": [f"{share:.4g}" for share in shares[:, i]] for i, name in enumerate(names)}
+
+    def answer(self, names: tuple[str, ...], output: Array) -> Answer:
+        """The predicted class, and the probability of each."""
+        from scipy.special import softmax
+
+        shares = softmax(output.astype(np.float64), axis=-1)
+        predicted = [names[best] for best in output.argmax(-1)]
+        return Answer(predicted, {name: shares[:, i] for i, name in enumerate(names)})
 
     def plain(self, labels: Array, output: Array) -> tuple[Array, Array]:
         """Class numbers (rows,), and the probability of each class (rows, classes)."""

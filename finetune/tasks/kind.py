@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from finetune.arguments import arg
 from finetune.config import Data, KindName
 from finetune.errors import UserError
+from finetune.tasks.answer import Answer
 from finetune.tasks.cells import text
 from finetune.tasks.spread import Spread, by_number
 from finetune.tasks.table import Table
@@ -226,6 +227,10 @@ class Kind(ABC):
     def cells(self, names: tuple[str, ...], labels: Array, output: Array) -> dict[str, list[Any]]:
         """Labels and predictions as people read them: columns with a cell for each row."""
         return {"label": labels.tolist(), "predicted": output.tolist()}
+
+    def answer(self, names: tuple[str, ...], output: Array) -> Answer:
+        """Predictions with all their digits, for users of a saved model."""
+        return Answer(output.tolist(), {})
 
     @abstractmethod
     def guess(self, task: Task) -> Array:

@@ -9,6 +9,7 @@ from finetune.arguments import arg
 from finetune.config import Data
 from finetune.errors import UserError
 from finetune.tasks import label_scores as scores
+from finetune.tasks.answer import Answer
 from finetune.tasks.cells import answers, label_columns, missing
 from finetune.tasks.classification import SHOWN, alike
 from finetune.tasks.kind import Array, Kind, Labels, Measure
@@ -134,6 +135,14 @@ class Multilabel(Kind):
         given, likely = scores.predicted(output), scores.probabilities(output)
         found: dict[str, list[Any]] = {"labels": _listed(names, labels > 0), "predicted": _listed(names, given)}
         return found | {f"p {name}": [f"{share:.4g}" for share in likely[:, i]] for i, name in enumerate(names)}
+
+    def answer(self, names: tuple[str, ...], output: Array) -> Answer:
+        """The predicted labels, and the probability of each."""
+        likely = scores.probabilities(output)
+        predicted = [
+            [name for name, there in zip(names, row, strict=True) if there] for row in scores.predicted(output).tolist()
+        ]
+        return Answer(predicted, {name: likely[:, i] for i, name in enumerate(names)})
 
     def plain(self, labels: Array, output: Array) -> tuple[Array, Array]:
         """Labels of 0 and 1 (rows, labels), and the probability of each (rows, labels)."""

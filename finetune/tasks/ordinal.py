@@ -7,6 +7,7 @@ import numpy as np
 
 from finetune.arguments import arg
 from finetune.config import Data, KindName
+from finetune.tasks.answer import Answer
 from finetune.tasks.cells import label_columns
 from finetune.tasks.classification import SHOWN, Classification, complete
 from finetune.tasks.kind import Array, Kind, Labels, Measure, Scale, refuse_several
@@ -107,6 +108,11 @@ class Ordinal(Classification):
         found = {"label": [names[label] for label in labels], "predicted": [names[rank] for rank in self.ranks(output)]}
         columns = ([f"{value:.4g}" for value in column] for column in self.likely(output).T)
         return found | dict(zip((f"{self.mark}{name}" for name in self.outputs(names)), columns, strict=True))
+
+    def answer(self, names: tuple[str, ...], output: Array) -> Answer:
+        """The predicted class, and a number for each output of the head."""
+        values = zip(self.outputs(names), self.likely(output).T, strict=True)
+        return Answer([names[rank] for rank in self.ranks(output)], dict(values), self.mark)
 
     def likely(self, output: Array) -> Array:
         """Outputs as people read them."""

@@ -8,6 +8,7 @@ import numpy as np
 from finetune.arguments import arg
 from finetune.config import Data
 from finetune.errors import UserError
+from finetune.tasks.answer import Answer
 from finetune.tasks.cells import LARGEST, answers, is_number, label_columns, missing, number
 from finetune.tasks.kind import Array, Kind, Labels, Measure, Scale, refuse_several
 from finetune.tasks.scores import correlation, kappa_of_numbers, mae, mcrmse, rmse
@@ -95,6 +96,10 @@ class Regression(Kind):
             found[name] = [f"{value:.6g}" for value in labels[:, i]]
             found[f"predicted {name}"] = [f"{value:.6g}" for value in output[:, i]]
         return found
+
+    def answer(self, names: tuple[str, ...], output: Array) -> Answer:
+        """The prediction of each target."""
+        return Answer(None, {name: output[:, i] for i, name in enumerate(names)}, "predicted ")
 
     def plain(self, labels: Array, output: Array) -> tuple[Array, Array]:
         """Targets and predictions (rows, targets) in the units of the data; (rows,) if there is one target."""

@@ -16,6 +16,7 @@ class Table(dict[str, list[Any]]):
 
     Attributes:
         sentences: Whether it comes from a file of words with their tags.
+        word_lines: Of such a file, the line of each word of each sentence.
     """
 
     sentences = False
@@ -23,6 +24,7 @@ class Table(dict[str, list[Any]]):
     twice: frozenset[str] = frozenset()
     # The first row of each table that was joined, and that table.
     parts: "tuple[tuple[int, Table], ...]" = ()
+    word_lines: Sequence[Sequence[int]] = ()
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ import numpy as np
 
 from finetune.config import Data
 from finetune.errors import UserError
+from finetune.tasks.answer import Answer
 from finetune.tasks.cells import label_columns
 from finetune.tasks.entities import NO_WORD, accuracy, by_type, scores, spans
 from finetune.tasks.kind import Array, Kind, Labels, Measure
@@ -125,6 +126,10 @@ class Tokens(Kind):
             head: [BETWEEN.join(names[int(tag)] for tag in row if tag != NO_WORD) for row in tags]
             for head, tags in both.items()
         }
+
+    def answer(self, names: tuple[str, ...], output: Array) -> Answer:
+        """The tags of the words of each sentence."""
+        return Answer([[names[int(tag)] for tag in row if tag != NO_WORD] for row in output], {})
 
     def details(self, names: tuple[str, ...], labels: Array, output: Array) -> dict[str, float]:
         """The F1 of each type of entity, such as "entity_f1 person", if there are several."""

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
 import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from typer.core import TyperCommand, TyperGroup
 
 from finetune.arguments import OPTIONS, as_options, flag
@@ -28,7 +30,7 @@ PANELS = {
 # Options that a beginner needs.
 BEGIN = ("method", "trials", "data", "label_column", "model")
 # Options that take names separated by commas, and options that may be given several times.
-COMMAS = ("method", "label_column", "label_order", "tune", "record")
+COMMAS = ("method", "label_column", "id_column", "label_order", "tune", "record")
 REPEATED = ("set", "start")
 FORMS = {"set": "NAME=VALUE", "range": "NAME=LOW:HIGH", "space": "FILE", "start": "FILE", "from_study": "STUDY"}
 RANGE = "search a setting in another range: --range adv_eps=1e-4:0.1:log"
@@ -84,6 +86,31 @@ def takes(*groups: str, own: tuple[str, ...] = (), without: tuple[str, ...] = ()
         return command
 
     return give
+
+
+def asks(model: type[BaseModel], *without: str) -> Callable[[Command], Command]:
+    """Give a command an option for each field of a request, instead of its ``**given``.
+
+    Args:
+        model: The request.
+        without: Fields that are no options.
+    """
+
+    def give(command: Command) -> Command:
+        first = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        found = [option(name, field) for name, field in model.model_fields.items() if name not in without]
+        command.__signature__ = inspect.Signature([*first, *found])  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in [*first, *found]}
+        return command
+
+    return give
+
+
+def option(name: str, field: FieldInfo) -> inspect.Parameter:
+    """The option of one field."""
+    kind: Any = plain_type(field.annotation)
+    how = opt(as_options(str(field.description)), flag(name))
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, how])
 
 
 def options_of(name: str) -> list[inspect.Parameter]:
