@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 # Into at most this many parts are groups divided where some of them are put aside: a share is then met within 1/20.
 PARTS = 20
+# Parts of so many groups drawn at random have nearly equal shares of every stratum; scikit-learn's search takes minutes.
+MANY = 2000
 
 
 def group_folds(strata: NDArray[Any] | None, groups: NDArray[Any], folds: int, seed: int) -> tuple[NDArray[np.int64], bool]:
@@ -52,8 +54,14 @@ def whole_groups(strata: NDArray[Any] | None, groups: NDArray[Any], count: int, 
         count: How many rows are wanted.
         seed: Of the division into parts.
     """
-    parts = min(PARTS, len(np.unique(groups)))
-    found = group_folds(strata, groups, parts, seed)[0]
+    from sklearn.model_selection import GroupKFold
+
+    known = len(np.unique(groups))
+    parts = min(PARTS, known)
+    if known > MANY:
+        found = numbered(GroupKFold(parts, shuffle=True, random_state=seed).split(groups, None, groups), len(groups))
+    else:
+        found = group_folds(strata, groups, parts, seed)[0]
     sizes = np.bincount(found, minlength=parts)
     taken, total = list[int](), 0
     for part in range(parts):

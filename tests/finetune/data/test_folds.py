@@ -12,6 +12,7 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, Str
 
 from finetune.config import Data
 from finetune.data.folding import fold_numbers
+from finetune.data.grouped import whole_groups
 from finetune.data.load import load_task
 from finetune.data.marks import Marks
 from finetune.folds import Folds
@@ -238,3 +239,11 @@ def test_a_task_without_folds_is_its_only_fold():
     task = load_task(Data(task="reviews", max_train_rows=40))
     assert task.fold(0) is task
     assert (task.folds, task.fold_of) == (1, None)
+
+
+def test_many_groups_are_put_aside_at_random_and_whole():
+    groups = np.arange(6000) // 2 % 2500
+    taken = whole_groups(np.arange(6000) % 2, groups, 900, 0)
+    assert abs(len(taken) - 900) < 60
+    assert not set(groups[taken]) & set(np.delete(groups, taken))
+    assert np.bincount(taken // 1000, minlength=6).min() > 90  # from everywhere
