@@ -71,7 +71,7 @@ class Classification(Kind):
             raise UserError(f"{label_columns([column])}: {what}")
         numbers = {label: number for number, label in enumerate(names)}
         found = {name: np.array([numbers[str(value)] for value in table[column]]) for name, table in labelled.items()}
-        return Labels(names, found | {name: self.blank(names, tables[name][data.text_column]) for name in unlabelled})
+        return Labels(names, found | {name: self.blank(names, [""] * tables[name].rows) for name in unlabelled})
 
     def strata(self, labels: Array) -> Array:
         """Rows of one class are spread evenly over splits."""

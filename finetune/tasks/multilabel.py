@@ -100,7 +100,7 @@ class Multilabel(Kind):
             raise UserError(
                 f"{label_columns(columns)}: every row of the train data has the same labels; there is nothing to learn"
             )
-        rows = {name: self.blank(found.names, tables[name][data.text_column]) for name in unlabelled}
+        rows = {name: self.blank(found.names, [""] * tables[name].rows) for name in unlabelled}
         return Labels(found.names, found.splits | rows, found.notes)
 
     def blank(self, names: tuple[str, ...], texts: Sequence[str]) -> Array:

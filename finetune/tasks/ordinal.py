@@ -65,7 +65,7 @@ class Ordinal(Classification):
         steps = " < ".join([*names[:3], "...", names[-1]] if len(names) > SHOWN else names)
         notes.append(f"{label_columns([column])}: {steps}, trained as {WHY[self.form(data)]}{way}")
         return Labels(
-            names, found | {name: self.blank(names, tables[name][data.text_column]) for name in unlabelled}, tuple(notes)
+            names, found | {name: self.blank(names, [""] * tables[name].rows) for name in unlabelled}, tuple(notes)
         )
 
     def strata(self, labels: Array) -> Array:

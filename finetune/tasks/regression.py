@@ -54,7 +54,7 @@ class Regression(Kind):
         columns, found = data.label_column, {}
         for name, table in tables.items():
             if name in unlabelled:
-                found[name] = self.blank(columns, table[data.text_column])
+                found[name] = self.blank(columns, [""] * table.rows)
             else:
                 targets = [_targets(table, column, name, len(columns) > 1) for column in columns]
                 found[name] = np.array(targets, dtype=np.float32).T.copy()

@@ -147,7 +147,7 @@ def _refuse_absent(folder: Path, known: Sequence[Known]) -> None:
         return
     there = {(one.fold, one.seed or 0) for one in known}
     absent = [
-        f"fold-{fold}" + (f"-seed-{seed}" if seeds > 1 else "")
+        f"fold-{fold}" + (f"-seed-{seed}" if seed else "")
         for fold in range(folds)
         for seed in range(seeds)
         if (fold, seed) not in there

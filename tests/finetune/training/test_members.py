@@ -26,7 +26,7 @@ def made(folder, **more):
 def folds(folder, count=2, seeds=1, **more):
     for fold in range(count):
         for seed in range(seeds):
-            name = f"fold-{fold}" + (f"-seed-{seed}" if seeds > 1 else "")
+            name = f"fold-{fold}" + (f"-seed-{seed}" if seed else "")
             made(folder / name, fold=fold, seed=seed, folds=count, seeds=seeds, **more)
     return folder
 
@@ -45,9 +45,9 @@ def weights_of(members):
 def test_a_model_the_mean_of_runs_and_weighted_members(tmp_path):
     assert weights_of(members_of(made(tmp_path / "one"))) == {"one": 1}
     assert weights_of(members_of(folds(tmp_path / "both", 2, 2))) == {
-        "fold-0-seed-0": 0.25,
+        "fold-0": 0.25,
         "fold-0-seed-1": 0.25,
-        "fold-1-seed-0": 0.25,
+        "fold-1": 0.25,
         "fold-1-seed-1": 0.25,
     }
     folds(tmp_path / "all" / "a")
@@ -92,7 +92,7 @@ WRONG = {
     "half saved": (lambda f: (folds(f), (f / "fold-1" / "advsearch.json").unlink()), "fold-1 has no advsearch.json"),
     "a fold too few": (lambda f: made(f / "fold-0", fold=0, folds=3), "fold-1, fold-2 of 3 runs are missing"),
     "a seed too few": (
-        lambda f: made(f / "fold-0-seed-0", fold=0, seed=0, folds=1, seeds=2),
+        lambda f: made(f / "fold-0", fold=0, seed=0, folds=1, seeds=2),
         "fold-0-seed-1 of 2 runs is missing",
     ),
     "other kinds": (
