@@ -5,12 +5,14 @@ from typing import Any
 from adv import METHODS
 from finetune.arguments import as_options
 from finetune.words import counted, listed
+from studies.planning.identity import folds_of
 from studies.planning.words import quoted
 from studies.report.scale import ends, heights
 from studies.results.answers import QUESTIONS, named, silence, within
 from studies.results.choice import choice_of
 from studies.results.digits import gained
 from studies.results.export import as_yaml, best_of
+from studies.results.folded import seeds_told
 from studies.results.front import both, front_of
 from studies.results.parts_words import in_short
 from studies.results.summary import Summary
@@ -44,7 +46,9 @@ def reached(summary: Summary) -> str:
         return f"No trial of {method} is complete; clean training reaches {metric} {clean}."
     value = f"{metric} {summary.shown(best.value)} (trial {best.number})"
     if gain > 0:
-        than = f"where clean training reaches {clean} on the same seed"
+        than = (
+            f"where clean training reaches {clean} on the same {'seed' if folds_of(summary.about).seeds == 1 else 'seeds'}"
+        )
         return f"{method} reaches {value} {than}: {summary.shown(gain)} better."
     word = "equals" if gain == 0 else "is worse than"
     many = f"none of {counted(tried, 'complete trial')} of {method} beats it"
@@ -106,7 +110,11 @@ def tiles(summary: Summary) -> list[dict[str, str]]:
     return [
         {"name": "best trial", "value": "–" if none else summary.shown(best.value), "kind": "best"},  # type: ignore[union-attr,arg-type]
         {"name": "clean training", "value": summary.shown(summary.clean), "kind": "clean"},
-        {"name": "better by, on one seed", "value": "–" if gain is None else f"{sign}{summary.shown(gain)}", "kind": "gain"},
+        {
+            "name": f"better by, on {seeds_told(summary)}",
+            "value": "–" if gain is None else f"{sign}{summary.shown(gain)}",
+            "kind": "gain",
+        },
     ]
 
 

@@ -15,7 +15,7 @@ from studies.results.export import as_yaml, best_of
 from studies.results.summary import Summary
 from studies.results.trials import numbered, to_csv
 from studies.running.artifacts import Artifact
-from studies.running.foreign import CURVES
+from studies.running.foreign import CURVES, RUNS
 from studies.running.predictions import predictions_file
 
 
@@ -73,7 +73,11 @@ def epochs_csv(summary: Summary, trials: Iterable[FrozenTrial]) -> str:
 
 
 def by_epoch(trial: FrozenTrial, metric: str) -> list[tuple[int, dict[str, Any]]]:
-    """The metrics of a trial after each evaluation; of an older study only what it reported."""
-    reported = {epoch: {metric: value} for epoch, value in sorted(trial.intermediate_values.items())}
+    """The metrics of a trial after each evaluation; of an older study only what it reported.
+
+    What a trial of several runs reported is about its runs, not its evaluations.
+    """
+    known = {} if RUNS in trial.user_attrs else trial.intermediate_values
+    reported = {epoch: {metric: value} for epoch, value in sorted(known.items())}
     kept = {epoch: metrics for epoch, metrics in enumerate(trial.user_attrs.get(CURVES, [])) if metrics}
     return list((reported | kept).items())

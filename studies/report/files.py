@@ -7,6 +7,7 @@ from collections.abc import Collection
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import plotly.graph_objects as go
@@ -48,8 +49,13 @@ def report_text(summary: Summary) -> str:
     parts: dict[str, list[dict[str, Any]]] = {part: [] for part in PARTS}
     for name, figure in figures(summary).items():
         panel = PANELS[name]
-        parts[panel.PART].append(embedded(name, figure, panel.CAPTION, panel.finding(summary)))
+        parts[panel.PART].append(embedded(name, figure, caption_of(panel, summary), panel.finding(summary)))
     return rendered("report.html.jinja", **page(summary, drawn_in=parts), figures=parts, **scripts())
+
+
+def caption_of(panel: ModuleType, summary: Summary) -> str:
+    """How to read a panel: its caption, or what it says of this study."""
+    return str(panel.caption(summary) if hasattr(panel, "caption") else panel.CAPTION)
 
 
 def scripts() -> dict[str, Markup]:

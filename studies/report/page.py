@@ -16,6 +16,7 @@ from studies.results.careful import careful
 from studies.results.digits import judged, places_of
 from studies.results.digits import shown as shown_value
 from studies.results.facts import metrics_of, task_of
+from studies.results.folded import facts_of_runs, seeds_told
 from studies.results.front import front_lines, front_rows
 from studies.results.importance import Finding
 from studies.results.sentences import counts, other_views
@@ -125,6 +126,7 @@ def facts(summary: Summary) -> dict[str, str]:
         "Model": recipe.get("model", "the loop's own"),
         "Metric": metrics_of(summary),
         "Seed": str(recipe["seed"]),
+        **{name: as_options(line) for name, line in facts_of_runs(summary).items()},
         "Trials": f"{len(summary.trials)}: {counts(summary)}",
         "Clean baseline": summary.shown(summary.clean),
     }
@@ -152,7 +154,8 @@ def gain(summary: Summary) -> str:
     if gained <= 0:
         return f"{judged(gained, summary.places)}: no trial beats clean training on this seed"
     luck = f"the best of {tried} trials is optimistic, a part is luck" if tried > 1 else "it may be luck"
-    return f"+{summary.shown(gained)} better than clean, on one seed: {luck}. See how much is left on other seeds: {AGAIN}"
+    better = f"+{summary.shown(gained)} better than clean, on {seeds_told(summary)}"
+    return f"{better}: {luck}. See how much is left on other seeds: {AGAIN}"
 
 
 def seconds(summary: Summary) -> str:

@@ -13,6 +13,7 @@ from studies.planning.request import STORAGE
 from studies.results.answers import QUESTIONS, TITLES, answers, silence, verdict
 from studies.results.costs import decided
 from studies.results.digits import places_of, shown
+from studies.results.folded import over_runs
 from studies.results.front import front_lines, front_rows, front_title
 from studies.results.sentences import against_clean, counts, other_views, settings_line, warnings
 from studies.results.summary import Summary, settings_of
@@ -54,7 +55,7 @@ def print_summary(console: Console, summary: Summary, said: Collection[str] = ()
     if summary.constant is not None:
         table.add_row("constant guess", summary.shown(summary.constant), "")
     console.print(table)
-    for line in filter(None, [against_clean(summary), *summary.unlearned]):
+    for line in filter(None, [against_clean(summary), over_runs(summary), *summary.unlearned]):
         if as_options(line) not in said:
             say(console, line)
     print_front(console, summary)

@@ -7,6 +7,7 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from adv import METHODS, SettingError
+from studies.results.folded import runs_of
 from studies.results.summary import Summary, parted
 from studies.results.trials import complete, phase_of, value_of
 from studies.running.estimate import passes_in
@@ -53,7 +54,9 @@ def passes_of(trial: FrozenTrial, summary: Summary) -> float:
     """The passes of a trial in clean epochs: 1 for each epoch before the attack, from then on the cost of the step."""
     settings, tuned = parted(trial, summary.about)
     epochs = int(tuned.get("epochs", training_length(summary)))
-    known = len(trial.intermediate_values) / summary.per
+    runs, known = runs_of(summary), len(trial.intermediate_values) / summary.per
+    if runs > 1:  # its steps are runs, and one clean training has as many
+        known = epochs * len(trial.intermediate_values) / runs
     done = epochs if trial.state is TrialState.COMPLETE else min(epochs, known)
     try:
         method = METHODS[summary.about["method"]](**settings)

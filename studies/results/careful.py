@@ -4,6 +4,7 @@ import math
 
 from finetune.arguments import arg
 from finetune.words import counted
+from studies.planning.identity import folds_of
 from studies.results.broken_space import too_wide
 from studies.results.budgets import best_among
 from studies.results.digits import gained
@@ -53,10 +54,14 @@ def small(summary: Summary) -> str | None:
     if rows is None or error is None or not gain or not 0 < gain < error:
         return None
     what = f"on {counted(rows, 'validation row')} {summary.metric} has a standard error of {summary.shown(error)}"
+    told = f"the gain of the best is {summary.shown(gain)}"
+    if folds_of(summary.about).folded:  # every row is scored already
+        what = what.replace("validation row", "row")
+        return f"the data are few: {what}, over all folds together, and {told}; fresh seeds show whether it stays"
     limited = (summary.about["data"] or {}).get("max_validation_rows")
     more = arg("max_validation_rows", 4 * rows) if limited else arg("validation_file")
     how = f"{more} gives more rows"
-    return f"the validation split is small: {what}, and the gain of the best is {summary.shown(gain)}; {how}"
+    return f"the validation split is small: {what}, and {told}; {how}"
 
 
 def enough(summary: Summary) -> str | None:

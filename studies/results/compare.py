@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from finetune.tasks.own_metric import SOURCE
-from studies.planning.identity import completed
+from studies.planning.identity import completed, folds_of
 from studies.planning.versions import changes
 from studies.results.several import Row, row_of
 from studies.results.summary import Summary
@@ -176,4 +176,5 @@ def meaning(about: dict[str, Any]) -> dict[str, Any]:
     data = {f"data.{name}": value for name, value in whole["data"].items()}
     if whole.get("data fingerprint") is not None:  # the same rows may lie in another file
         data = {"data fingerprint": whole["data fingerprint"]}
-    return found | data | {f"recipe.{name}": value for name, value in whole["recipe"].items()}
+    runs = {f"folds.{name}": value for name, value in folds_of(about).model_dump(mode="json").items()}
+    return found | data | runs | {f"recipe.{name}": value for name, value in whole["recipe"].items()}

@@ -11,6 +11,7 @@ from finetune.folds import Folds
 from finetune.tasks.metrics import viewed
 from finetune.tasks.task import Task
 from finetune.words import counted
+from studies.planning.identity import folds_of
 from studies.results.summary import Summary
 from studies.running.foreign import RUNS, is_number
 
@@ -51,6 +52,58 @@ def value_told(folds: Folds, many: int, metric: str) -> str:
     return f"the {metric} of the out-of-fold predictions of all rows together{seeds}{other}"
 
 
+def runs_of(summary: Summary) -> int:
+    """How many runs a trial has."""
+    return max(1, len(summary.study.user_attrs.get(RUNS, [])))
+
+
+def folds_in(summary: Summary) -> int:
+    """How many folds there are; 1 without folds."""
+    return max(1, len({run["fold"] for run in summary.study.user_attrs.get(RUNS, [])}))
+
+
+def seeds_told(summary: Summary) -> str:
+    """On how many seeds a trial is measured: "one seed", "3 seeds"."""
+    seeds = folds_of(summary.about).seeds
+    return "one seed" if seeds == 1 else f"{seeds} seeds"
+
+
+def facts_of_runs(summary: Summary) -> dict[str, str]:
+    """What a trial is, and how the best one spreads over the folds; empty if a trial is one run."""
+    if runs_of(summary) == 1:
+        return {}
+    folds, many = folds_of(summary.about), folds_in(summary)
+    runs = " x ".join([counted(many, "fold")] * (many > 1) + [counted(folds.seeds, "seed")] * (folds.seeds > 1))
+    value = value_told(folds, many, summary.metric)
+    rows = {"Folds and seeds": f"{runs}: a trial is {counted(runs_of(summary), 'run')}, and its value is {value}"}
+    spread = over_runs(summary)
+    return rows if spread is None else rows | {"Run by run": spread}
+
+
+def over_runs(summary: Summary) -> str | None:
+    """The best trial against clean training fold by fold, or without folds seed by seed; None if that is not known."""
+    spread = spread_of(summary)
+    if spread is None or summary.best is None:
+        return None
+    sign = 1 if summary.maximize else -1
+    names, pairs = ("fold", spread.differences) if folds_in(summary) > 1 else ("seed", spread.of_seeds)
+    gains = [sign * value for value in pairs.values()]
+    better, many = sum(gain > 0 for gain in gains), len(gains)
+    each = ", ".join(f"{gain + 0.0:+.{summary.places}f}" for gain in gains)
+    mean, error = float(np.mean(gains)), float(np.std(gains, ddof=1) / np.sqrt(many)) if many > 1 else 0.0
+    ends = [summary.shown(end) for end in (*span(spread.best), *span(spread.clean))]
+    told = f"mean {mean + 0.0:+.{summary.places}f}, standard error {summary.shown(error)}"
+    return (
+        f"the best against clean {names} by {names}: {each} ({better} of {many} better; {told}); runs of the best from "
+        f"{ends[0]} to {ends[1]}, of clean training from {ends[2]} to {ends[3]}"
+    )
+
+
+def span(values: dict[tuple[int, int], float]) -> tuple[float, float]:
+    """The smallest and the largest value."""
+    return min(values.values()), max(values.values())
+
+
 @dataclass(frozen=True)
 class Spread:
     """One metric over the runs of a trial and of clean training, run by run.
@@ -67,6 +120,12 @@ class Spread:
     def differences(self) -> dict[int, float]:
         """For each fold the best trial's value less that of clean training, on the same seeds."""
         return {fold: at(self.best, fold) - at(self.clean, fold) for fold in sorted({fold for fold, _ in self.best})}
+
+    @property
+    def of_seeds(self) -> dict[int, float]:
+        """The same for each seed, over the folds."""
+        turned = [{(seed, fold): value for (fold, seed), value in each.items()} for each in (self.best, self.clean)]
+        return Spread(*turned).differences
 
 
 def at(values: dict[tuple[int, int], float], fold: int) -> float:

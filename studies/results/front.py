@@ -9,6 +9,7 @@ from finetune.tasks.metrics import SECONDS
 from finetune.words import counted, listed
 from studies.results.choice import chosen
 from studies.results.digits import gained
+from studies.results.folded import seeds_told
 from studies.results.second import Second
 from studies.results.summary import Summary, settings_of
 from studies.results.trials import complete
@@ -106,7 +107,7 @@ def trusted(summary: Summary, second: Second) -> str:
     noise = summary.matters.noise
     known = f" (noise of one run in {summary.metric}: {summary.shown(noise)})" if noise else ""
     clock = f"; {SECONDS} are those of this machine, whatever else it did meanwhile" if second.metric == SECONDS else ""
-    return f"one seed: trials of the front that are close may change places on another{known}{clock}"
+    return f"{seeds_told(summary)}: trials of the front that are close may change places on another{known}{clock}"
 
 
 def guessing(summary: Summary, second: Second) -> list[str]:

@@ -10,6 +10,7 @@ from finetune.words import counted, short
 from studies.planning.directions import SECOND
 from studies.results.careful import careful
 from studies.results.digits import judged
+from studies.results.folded import seeds_told
 from studies.results.scored import before_attack
 from studies.results.summary import Summary
 from studies.results.trials import complete
@@ -32,7 +33,7 @@ def against_clean(summary: Summary) -> str | None:
     luck = f": the best of {tried} looks better than it is" if tried > 1 and summary.gain > 0 else ""
     if summary.best is not None and before_attack(summary.best, summary):
         luck = ": its value was reached before its attack began"
-    return f"best against clean {judged(summary.gain, summary.places)}, on one seed{luck}"
+    return f"best against clean {judged(summary.gain, summary.places)}, on {seeds_told(summary)}{luck}"
 
 
 def other_views(summary: Summary) -> list[str]:

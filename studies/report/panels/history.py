@@ -17,6 +17,7 @@ from studies.report.drawing import (
     styled,
     value_axis,
 )
+from studies.results.folded import runs_of
 from studies.results.summary import Summary
 from studies.results.trials import complete, value_of
 
@@ -68,7 +69,9 @@ def in_words(trial: FrozenTrial, kind: str, summary: Summary, *more: str) -> str
     if value is None:
         result = plain(str(trial.user_attrs.get("failure", "no finite value"))[:100])
     else:
-        when = f" after epoch {trial.last_step}" if kind == "pruned" else ""
+        runs = runs_of(summary)
+        last = f"epoch {trial.last_step}" if runs == 1 else f"run {(trial.last_step or 0) + 1} of {runs}"
+        when = f" after {last}" if kind == "pruned" else ""
         result = f"{plain(summary.metric)} {summary.shown(value)}{when}"
     settings = [f"{plain(name)} {plain(short(setting, 3))}" for name, setting in trial.params.items()]
     return "<br>".join([f"trial {trial.number}, {kind}", result, *more, *settings])
