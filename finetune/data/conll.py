@@ -1,6 +1,7 @@
 """Files of words with their tags: a word in each line, columns between tabs or blanks, an empty line after each sentence."""
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ NUMBER = re.compile(r"\d+")
 NO_WORD = re.compile(r"\d+[-.]\d+")
 # Comments of CoNLL-U and of CoNLL 2012; a word may begin with this mark, too.
 COMMENT = re.compile(r"#\s|#(begin|end) document|#$")
+# Comments with which CoNLL-U and CoNLL 2012 begin a document.
+NEW = re.compile(r"#\s*newdoc\b|#begin document")
 # Usual columns of tables.
 WORD, TAG = "text", "label"
 SHOWN = 60
@@ -44,6 +47,7 @@ class Lines:
         ends: After how many words a sentence ends.
         comments: How many lines are comments.
         documents: How many lines begin a document.
+        begins: After how many words a document begins.
     """
 
     cells: list[list[str]] = field(default_factory=list)
@@ -51,6 +55,7 @@ class Lines:
     ends: list[int] = field(default_factory=list)
     comments: int = 0
     documents: int = 0
+    begins: list[int] = field(default_factory=list)
 
 
 def split_lines(text: str, delimiter: str | None) -> Lines:
@@ -69,9 +74,11 @@ def split_lines(text: str, delimiter: str | None) -> Lines:
         cells = cells_of(row, delimiter)
         if row.strip(" \t").startswith(DOCUMENT):
             found.documents += 1
+            found.begins.append(len(found.cells))
             found.ends.append(len(found.cells))
         elif COMMENT.match(row) and (len(cells) != width or cells[:3:2] == ["#", "="]):
             found.comments += 1
+            found.begins += [len(found.cells)] * bool(NEW.match(row))
         else:
             found.cells.append(cells)
             found.lines.append(number)
@@ -138,6 +145,7 @@ def read_tagged(text: str, path: Path, data: Data, split: str, told: list[str], 
     headed = _header(found, tag) if tag is not None else None
     sentences = zip([0, *found.ends], found.ends, strict=False)
     words, tags, lines, places = list[list[str]](), list[list[str]](), list[int](), list[list[int]]()
+    documents = list[str]()
     for start, end in sentences:
         rows = [i for i in range(start, end) if i != headed and not (universal and NO_WORD.fullmatch(found.cells[i][0]))]
         if rows:
@@ -145,8 +153,9 @@ def read_tagged(text: str, path: Path, data: Data, split: str, told: list[str], 
             tags.append([] if tag is None else [found.cells[i][tag - 1] for i in rows])
             lines.append(found.lines[rows[0]])
             places.append([found.lines[i] for i in rows])
+            documents += [f"{path.name} {bisect_right(found.begins, start)}"] * bool(found.begins)
     table = Table({data.text_column: words} | ({} if tag is None else {data.label_column[0]: tags}), lines=lines)
-    table.sentences, table.word_lines = True, places
+    table.sentences, table.word_lines, table.documents = True, places, documents
     told += _said(found, path.name, width, word, tag, headed, left)
     return table
 

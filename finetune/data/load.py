@@ -15,7 +15,7 @@ from finetune.data.doubles import in_folds
 from finetune.data.files import read_tables
 from finetune.data.folding import fold_numbers
 from finetune.data.labels import clean, keep_for_prediction, kind_of
-from finetune.data.marks import Marks, check_marks, further, marks_of, met_again, pooled, refuse_few_groups
+from finetune.data.marks import Marks, check_marks, further, marks_of, met_again, pooled, refuse_few_groups, with_documents
 from finetune.data.parts import chosen, put_aside, subset
 from finetune.data.reviews import LABELS, reviews
 from finetune.data.word_rows import gathered
@@ -76,6 +76,7 @@ def _load(data: Data, metric: str | None, folds: Folds) -> Task:
     data = tagged.found(tables, data, told)
     without = keep_for_prediction(tables, data.label_column, None, told)
     check_columns(tables, data, without)
+    with_documents(tables, folds, told)
     check_marks(tables, data, folds)
     tables = pooled(tables, data, folds, told) if folds.folded else tables
     rows = tables["train"].rows

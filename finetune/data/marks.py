@@ -18,6 +18,8 @@ from finetune.tasks.table import Table, joined
 from finetune.words import counted, listed, some
 
 SHOWN = 8
+# The group column that files of words have, if marks say where documents begin.
+DOCUMENT = "document"
 # Marks of scikit-learn's PredefinedSplit for rows that are never validated.
 NEVER = "-1"
 
@@ -46,6 +48,25 @@ def further(folds: Folds) -> list[tuple[str, str]]:
     """The arguments that name further columns, with the columns."""
     pairs = [("group_column", folds.group_column), ("fold_column", folds.fold_column)]
     return [(name, column) for name, column in pairs if column is not None]
+
+
+def with_documents(tables: Mapping[str, Table], folds: Folds, told: list[str]) -> None:
+    """Make the documents of files of words a column, if it is asked for: changes the tables.
+
+    Args:
+        tables: The splits.
+        folds: The group column.
+        told: Lines to print; a line is added if documents might be groups.
+    """
+    if not tables["train"].documents or DOCUMENT in tables["train"]:
+        return
+    if folds.group_column == DOCUMENT:
+        for table in tables.values():
+            if table.documents:
+                table[DOCUMENT] = [*table.documents]
+    elif folds.folded and folds.group_column is None:
+        many = counted(len(set(tables["train"].documents)), "document")
+        told.append(f"the train data has {many}; {arg('group_column', DOCUMENT)} keeps the sentences of one together")
 
 
 def check_marks(tables: Mapping[str, Table], data: Data, folds: Folds) -> None:

@@ -25,6 +25,8 @@ class Table(dict[str, list[Any]]):
     # The first row of each table that was joined, and that table.
     parts: "tuple[tuple[int, Table], ...]" = ()
     word_lines: Sequence[Sequence[int]] = ()
+    # The document of each row; empty if the file does not say where documents begin.
+    documents: Sequence[str] = ()
 
     def __init__(
         self,
@@ -58,6 +60,8 @@ def joined(tables: Sequence[Table]) -> Table:
     columns = {name: [value for table in tables for value in table[name]] for name in tables[0]}
     whole = Table(columns, f"{tables[0].file} and the files next to it", (), tables[0].classes)
     whole.sentences = tables[0].sentences
+    if all(table.documents for table in tables):
+        whole.documents = [document for table in tables for document in table.documents]
     starts = accumulate((table.rows for table in tables[:-1]), initial=0)
     whole.parts = tuple(zip(starts, tables, strict=True))
     return whole

@@ -200,6 +200,33 @@ def test_a_sentence_of_rows_of_words_has_the_group_of_its_first_row(tmp_path):
         load_task(data, None, Folds(folds=3, group_column="doc"))
 
 
+MARKS = {
+    "-DOCSTART-": "-DOCSTART- -X- O\n\n",
+    "a comment of CoNLL-U": "# newdoc id = {n}\n",
+    "a comment of CoNLL 2012": "#begin document (news/{n}); part 000\n",
+}
+
+
+def documents(mark, count):
+    """A file's text: three sentences in each document."""
+    return "".join(mark.format(n=n) + 3 * "in x O\nRome x B-place\n\n" for n in range(count))
+
+
+@pytest.mark.parametrize("mark", MARKS.values(), ids=MARKS)
+def test_documents_of_files_of_words_are_groups(tmp_path, mark):
+    train, dev = tmp_path / "train.conll", tmp_path / "dev.conll"
+    train.write_text(documents(mark, 8))
+    dev.write_text(documents(mark, 2))
+    data = Data(train_file=str(train), validation_file=str(dev))
+    task = load_task(data, None, Folds(folds=3, group_column="document"))
+    assert any(note.startswith(f"column document: {len(task.train) // 3} groups, ") for note in task.notes)
+    assert np.bincount(task.fold_of).tolist() == [len(part) for part in folded(task)]
+    assert all(len(set(task.fold_of[start : start + 3].tolist())) == 1 for start in range(0, len(task.train), 3))
+    told = "the train data has 8 documents; group_column='document' keeps the sentences of one together"
+    assert told in load_task(data, None, Folds(folds=3)).notes
+    assert not any("documents;" in note for note in load_task(data).notes)
+
+
 def folder_of(tmp_path, **files):
     folder = tmp_path / "set"
     folder.mkdir()
