@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from finetune.arguments import arg
 from finetune.errors import UserError
 from finetune.models.checkpoint import ABOUT
+from finetune.training.run_folders import run_name
 from finetune.training.series import Ended, Part, Series
 from finetune.words import counted
 from studies.planning.words import size
@@ -31,16 +32,6 @@ RUN = re.compile(r"fold-\d+(-seed-\d+)?")
 SHOWN = 3
 # Beside the weights: tokeniser, configuration, card, and a copy of a head.
 BESIDE = 1.05
-
-
-def name_of(part: Part) -> str:
-    """The folder of a run.
-
-    Example:
-        >>> name_of(Part(3, 1, 0)), name_of(Part(3, 1, 2))
-        ('fold-1', 'fold-1-seed-2')
-    """
-    return f"fold-{part.fold}" if part.seed == 0 else f"fold-{part.fold}-seed-{part.seed}"
 
 
 def record_of(best: Best, series: Series) -> dict[str, Any]:
@@ -81,7 +72,7 @@ def refuse_foreign(out: Path, record: dict[str, Any]) -> None:
 
 def further(out: Path, series: Series) -> list[str]:
     """Folders of runs with more seeds, of an earlier call."""
-    mine = {name_of(part) for part in series.parts}
+    mine = {run_name(part) for part in series.parts}
     return sorted(path.name for path in out.glob("fold-*") if RUN.fullmatch(path.name) and path.name not in mine)
 
 
@@ -140,7 +131,7 @@ def finished(out: Path, series: Series) -> dict[int, Ended]:
     """The runs that are complete in a folder, by their number."""
     found = {}
     for part in series.parts:
-        name = name_of(part)
+        name = run_name(part)
         ended = Ended.load(run_file(out, name), part) if (out / name / ABOUT).is_file() else None
         if ended is not None:
             found[part.number] = ended

@@ -1,6 +1,5 @@
 """What the runs of a training are worth together, in sentences, in a table of predictions, and in their card."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,21 +11,20 @@ from finetune.arguments import Line
 from finetune.tasks.means import mean_of
 from finetune.tasks.metrics import direction_of
 from finetune.training.epoch import value_of
+from finetune.training.members import MEAN
+from finetune.training.run_folders import mean_text, run_name
 from finetune.training.series import Ended, Series
 from finetune.words import counted, listed
 from studies.planning.versions import versions
 from studies.results.best import Best
 from studies.results.digits import places_of, shown
 from studies.results.handed.card import Facts, Score
-from studies.results.handed.folders import name_of
 from studies.results.handed.writing import loading_of_several, tested, write_group_card
 from studies.results.recorded import compared
 from studies.running.best_oof import oof_of
 from studies.running.predictions import write_table
 from studies.running.split_error import pooled_error
 from studies.running.whole import write_whole
-
-MEAN = "mean.json"
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def judged(
         different: What is not as it was recorded; None if other folds or seeds were recorded.
     """
     value, error = value_of(series.combined(runs), series.metric), pooled_error(series, runs)
-    values = {name_of(run.part): value_of(run.history, series.metric) for run in runs}
+    values = {run_name(run.part): value_of(run.history, series.metric) for run in runs}
     sentences = [line_of(series, value, error, runs)]
     if different is None:
         sentences.append(f"best.yaml records {best.measured} {best.recorded.value:.6g} {measured_on(best)}: not comparable")
@@ -83,8 +81,7 @@ def judged(
     write_table(series.kind, series.task, series.output(mean, labels), table, most=None)
     if folded:
         oof_of(series, runs, value).save(out / "oof.safetensors")
-    chosen = series.kind.settle(labels, series.kind.decided(mean)).tolist() if series.kind.settles else None
-    write_whole(out / MEAN, json.dumps({"format": "advsearch mean 1", "chosen": chosen}) + "\n")
+    write_whole(out / MEAN, mean_text(series, runs))
     names = list(values)
     where = "out of fold" if folded else "validation"
     score = Score(where, series.metric, value, len(labels), error)

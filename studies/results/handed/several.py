@@ -18,6 +18,7 @@ from finetune.training.about import About
 from finetune.training.benches import Benches
 from finetune.training.epoch import Epoch, value_of
 from finetune.training.keep import keep, put
+from finetune.training.run_folders import run_name
 from finetune.training.series import Ended, Part, Series
 from finetune.words import counted, listed
 from studies.planning.resolve import too_many_threads
@@ -30,7 +31,6 @@ from studies.results.handed.folders import (
     claimed,
     finished,
     further,
-    name_of,
     record_of,
     refuse_foreign,
     room_told,
@@ -106,7 +106,7 @@ def train_missing(series: Series, missing: list[Part], ended: dict[int, Ended], 
 def one_run(series: Series, part: Part, job: Job) -> tuple[Ended, list[str]]:
     """Train one run and save it; its file says at the end that it is whole."""
     best, out = job.best, job.out
-    training, name = series.training(part, METHODS[best.method](**best.settings)), name_of(part)
+    training, name = series.training(part, METHODS[best.method](**best.settings)), run_name(part)
     for epoch in training.epochs():
         job.on_epoch(name, epoch)
     ended, recipe = series.ended(part, training), series.recipe_of(part)
@@ -154,9 +154,7 @@ def progress(series: Series, ended: Ended, count: int, of: int, spent: float) ->
     value = value_of(ended.history, series.metric)
     places = places_of(direction_of(series.metric) == "maximize", value)
     left = f", about {clock(spent / count * (of - count))} to go" if count < of else ""
-    return (
-        f"{name_of(ended.part)}: {series.metric} {shown(value, places)} ({count} of {of}, {clock(spent / count)} each{left})"
-    )
+    return f"{run_name(ended.part)}: {series.metric} {shown(value, places)}, {count} of {of}{left}"
 
 
 def clock(seconds: float) -> str:

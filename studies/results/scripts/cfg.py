@@ -93,7 +93,8 @@ def as_cfg(best: Best | LoopBest) -> str:
     kind = METHODS[best.method]
     method = kind(**best.settings)
     head = f"# {best.method} from study {best.recorded.study}: {best.measured} {best.recorded.value:.6g}".replace("\n", " ")
-    lines = [f"{head}, clean {best.recorded.clean:.6g}, one seed.", "class CFG:"]
+    over = "one seed" if isinstance(best, LoopBest) or best.folds is None else "over its folds and seeds"
+    lines = [f"{head}, clean {best.recorded.clean:.6g}, {over}.", "class CFG:"]
     lines += [f"    {name} = {value!r}" for name, value in (settings_of(method, best.method) | recipe_of(best)).items()]
     lines += ["", "", *[f"# {line}" for line in differences(method, best)]]
     return "\n".join(lines) + "\n\n" * bool(differences(method, best)) + "\n" * (not differences(method, best)) + use(best)
@@ -120,6 +121,8 @@ def recipe_of(best: Best | LoopBest) -> dict[str, Any]:
     found = {there: getattr(recipe, here) for here, there in NAMES.items()}
     found["decoder_lr"] = recipe.learning_rate if recipe.head_learning_rate is None else recipe.head_learning_rate
     found["apex"] = recipe.precision == "fp16"
+    if best.folds is not None and best.folds.folds is not None:
+        found |= {"n_fold": best.folds.folds, "trn_fold": list(range(best.folds.folds))}
     return found | {"warmup_ratio": recipe.warmup}
 
 

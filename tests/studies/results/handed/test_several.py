@@ -21,8 +21,8 @@ from finetune.tasks.task import Rows
 from finetune.training.benches import Benches
 from finetune.training.oof import Oof
 from finetune.training.saved import load_saved
-from finetune.training.series import Part, Series
-from studies.results.handed.folders import claimed, name_of, record_of, refuse_foreign
+from finetune.training.series import Series
+from studies.results.handed.folders import claimed, record_of, refuse_foreign
 from studies.results.handed.judged import deviation_over
 from studies.results.handed.several import clock, train_several
 from studies.results.handed.writing import sections
@@ -92,14 +92,15 @@ def test_every_fold_and_seed_has_its_folder_and_the_predictions_are_out_of_fold(
     assert sds in found.sentences[0]
     # Of a share, the error follows from value and rows; two seeds err together.
     assert math.isclose(found.error, math.sqrt(found.value * (1 - found.value) / len(oof.fold_of)), rel_tol=0.4)
-    assert sum(" of 6, " in line for line in said) == 6
+    assert sum(" of 6" in line and line.startswith("fold-") for line in said) == 6
+    assert "to go" in said[-2]
     assert any("6 models of" in line and "free" in line for line in said)
     assert "out of fold" in Path("models/README.md").read_text()
     assert str(Path.cwd()) not in "".join(path.read_text() for path in Path("models").rglob("*.md"))
     assert str(Path.cwd()) not in Path("models/train.json").read_text()
     again, before = [], written("models")
     assert trained(best, said=again, folds=3, seeds=2).value == found.value
-    assert not any(" of 6, " in line for line in again)
+    assert not any(line.startswith("fold-") for line in again)
     assert any("6 runs of 6 in models are finished" in line for line in again)
     assert written("models") == before
 
@@ -251,7 +252,6 @@ def test_the_spread_over_folds_is_that_of_their_means_and_skips_what_is_not_defi
 
 
 def test_words():
-    assert [name_of(Part(0, fold, seed)) for fold, seed in ((0, 0), (3, 0), (0, 2))] == ["fold-0", "fold-3", "fold-0-seed-2"]
     assert [clock(seconds) for seconds in (0.31, 59.4, 61, 3700)] == ["0.31 s", "59 s", "1 min", "1 h 2 min"]
     kept = "# An encoder\n\nText.\nThis needs torch:\n\n```python\n# code\n```\n\nOutputs: a.\n# Thresholds\n"
     assert sections(kept) == "## An encoder\n\nText.\n\nOutputs: a.\n## Thresholds"

@@ -5,6 +5,7 @@ from helpers.made_up_studies import made
 from helpers.scripts_to_run import best_of_file
 
 from finetune.config import Data
+from finetune.folds import Folds
 from studies.planning.identity import KEY
 from studies.results.export import best_of, writer_of
 from studies.results.scripts.cfg import as_cfg
@@ -81,6 +82,13 @@ def test_the_settings_of_a_loop_of_one_s_own():
     assert (found.epochs, found.rate) == (4, 0.5)
     with pytest.raises(Exception, match=r"format='trainer': study .* is of your own loop, here.train; format='python'"):
         writer_of("trainer")(best_of(summarise(study)))
+
+
+def test_folds_have_their_names_too():
+    text = as_cfg(best("fgm", {"epsilon": 1.0}).model_copy(update={"folds": Folds(folds=4, seeds=2)}))
+    found, said = read(text)
+    assert (found.n_fold, found.trn_fold) == (4, [0, 1, 2, 3])
+    assert "over its folds and seeds" in said[0]
 
 
 def test_names_of_studies_stay_comments():
