@@ -1,5 +1,6 @@
 """Select an ensemble of the best trials of one or several studies, and train its members."""
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from studies.results.export import best_of
 from studies.results.handed.card import UNKNOWN, refuse_licence
 from studies.results.handed.several import train_several
 from studies.results.summary import Summary
+from studies.running.estimate import duration
 from studies.running.storage import (
     chosen_name,
     close_storage,
@@ -38,6 +40,8 @@ from studies.training import liner
 
 Say = Callable[[str], None]
 SHOWN = 3
+# A selection that takes more seconds is announced.
+LONG = 20.0
 
 
 def ensemble(
@@ -109,7 +113,7 @@ def ensemble_of(storage: str, names: Sequence[str], size: int, runs: str, say: S
     candidates, lines = candidates_of(summaries, task, runs)
     for line in lines:
         say(line)
-    return selected(summaries, candidates, task, size)
+    return selected(summaries, candidates, task, size, say)
 
 
 def chosen(opened: RDBStorage, url: str, names: Sequence[str]) -> list[str]:
@@ -148,8 +152,8 @@ def task_of(summaries: Sequence[Summary]) -> Task:
     return task
 
 
-def selected(summaries: Sequence[Summary], candidates: list[Candidate], task: Task, size: int) -> Ensemble:
-    """Select, and find out what the selection is worth."""
+def selected(summaries: Sequence[Summary], candidates: list[Candidate], task: Task, size: int, say: Say) -> Ensemble:
+    """Select, and find out what the selection is worth; says how long that takes, if it takes long."""
     first, lines = summaries[0], list[str]()
     view, metric = viewed(first.metric)
     if view:
@@ -164,6 +168,11 @@ def selected(summaries: Sequence[Summary], candidates: list[Candidate], task: Ta
         )
     pool = Pool(task, metric, first.maximize, folded)
     parts = alike([pool.part(each.oof) for each in candidates])
+    began = time.perf_counter()
+    pool.judged(pool.output(parts[0], pool.rows), pool.rows)
+    seconds = (time.perf_counter() - began) * len(parts) * (size + 1) * (task.folds + 1)
+    if seconds > LONG:
+        say(f"selecting from {len(parts)} trials, once on all folds and once without each: about {duration(seconds)}")
     picked, nested = pool.pick(parts, size), pool.nested(parts, size)
     settled = pool.chosen(blend(parts, picked.weights), pool.rows)
     what = "targets" if pool.kind.raw_as == "values" else "probabilities"

@@ -16,7 +16,7 @@ from finetune.errors import UserError
 from finetune.folds import Folds
 from finetune.training.members import ENSEMBLE
 from finetune.training.oof import Oof
-from studies import ensemble
+from studies import ensemble, ensembling
 from studies.results.candidates import candidates_of, summaries_of
 from studies.results.ensemble import write_ensemble
 from studies.running.storage import LINK
@@ -80,6 +80,13 @@ def test_the_file_that_predict_reads():
         assert member["weight"] > 0
     assert sum(member["weight"] for member in facts["members"]) == pytest.approx(1)
     assert [path.name for path in Path("out").iterdir()] == [ENSEMBLE]
+
+
+def test_a_long_selection_is_announced(monkeypatch, capsys):
+    monkeypatch.setattr(ensembling, "LONG", 0.0)
+    folded_study(base(), "one", [0.9, 0.6, 0.5])
+    chosen(size=1)
+    assert "selecting from 3 trials, once on all folds and once without each: about " in capsys.readouterr().out
 
 
 def test_one_member_and_few_members():

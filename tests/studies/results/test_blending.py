@@ -1,12 +1,18 @@
 """The score of an ensemble, as trials are scored, and the nested estimate that the selection did not see."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from helpers.small_tasks import labels_task, numbers_task, reviews_task, steps_task
 
 from finetune.errors import Diverged
+from finetune.tasks import kind_for, measures_for
+from finetune.tasks.metrics import evaluate
 from finetune.tasks.own_metric import read_own
 from finetune.tasks.task import Rows, Task
 from finetune.training.oof import Oof
+from studies.results import blending
 from studies.results.blending import Pool, alike, blend
 
 COUNT = 90
@@ -160,3 +166,42 @@ def test_predictions_that_are_not_finite_are_refused():
     broken[0, 3] = np.inf
     with pytest.raises(Diverged):
         Pool(task("classification", CLASSES, ("bad", "good")), "accuracy", True).part(oof(broken))
+
+
+KINDS = {
+    "classes": reviews_task(),
+    "numbers": numbers_task(),
+    "labels": labels_task(),
+    "thresholds": labels_task("tuned"),
+    "steps": steps_task(),
+    "steps as classes": steps_task("classes"),
+    "steps as a number": steps_task("number"),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_and_metric(name, monkeypatch):
+    """A trial alone has the value that the search gives it, and no mixture of trials is worse than the best."""
+    monkeypatch.setattr(blending, "DRAWS", 2)
+    rows = KINDS[name].train.take(np.arange(36))
+    count = len(rows)
+    folded = replace(KINDS[name], train=rows, validation=rows, fold_of=np.arange(count) % 3)
+    kind, labels = kind_for(folded), folded.train.labels
+    width = len(kind.outputs(folded.names))
+    noise = np.random.default_rng(4).normal(size=(3, 1, count, width))
+    if kind.raw_as == "values":
+        noise = labels.reshape(count, width) + noise * (1, 2, 3)[:1]
+    raws = [oof(raw.astype("float32"), folded.fold_of) for raw in noise]
+    for metric, measure in measures_for(folded).items():
+        pool = Pool(folded, metric, measure.direction == "maximize")
+        parts = [pool.part(one) for one in raws]
+        picked, nested = pool.pick(parts, 3), pool.nested(parts, 3)
+        expected = []
+        for one in raws:
+            output = kind.decided(one.raw[0])
+            output = kind.settled(output, kind.settle(labels, output)) if kind.settles else output
+            expected.append(evaluate(folded, labels, output)[metric])
+        assert picked.alone == pytest.approx(expected, rel=1e-6, abs=1e-9), metric
+        best = max(picked.alone) if pool.maximize else min(picked.alone)
+        assert picked.score >= best if pool.maximize else picked.score <= best, metric
+        assert np.isfinite([nested.single, nested.ensemble]).all(), metric
