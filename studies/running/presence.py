@@ -35,6 +35,7 @@ def present(*folders: Path) -> Iterator[None]:
 
 @contextmanager
 def _marked(folder: Path) -> Iterator[None]:
+    users(folder)  # marks of processes that were killed go
     new = [path for path in (folder, folder.parent) if not path.exists()]
     mark = write_whole(folder / f".used-by-{uuid.uuid4()}", str(Place.here()))
     try:
