@@ -18,13 +18,13 @@ from finetune.tasks.means import refuse_mean
 from finetune.training.members import together
 from finetune.training.saved import chosen_of, kind_of
 from finetune.words import counted
-from studies.planning.predict_request import OUT, SUBMISSION, PredictRequest, data_of, refuse_idle
+from studies.planning.predict_request import OUT, SUBMISSION, PredictRequest, data_of, refuse_idle, refuse_swapped
 from studies.report.bar import moving
 from studies.report.screen import Screen
 from studies.results.asked_models import AskedModels, found
 from studies.results.outputs import Output, SubmissionOutput, TableOutput, WordsOutput
 from studies.results.predicted import kept_columns, separator_for
-from studies.results.sinks import STDOUT, format_for, packed, replacing
+from studies.results.sinks import STDOUT, format_for, on_stdout, packed, replacing
 from studies.results.submission import Submission
 from studies.results.survey import labels_in, scores_of, surveyed
 from studies.results.template import Matching, Template, read_template
@@ -105,6 +105,7 @@ class Prediction:
 
     def __init__(self, request: PredictRequest, screen: Screen, frame: bool = False) -> None:
         refuse_idle(request)
+        refuse_swapped(request)
         self.request, self.screen, self.to_frame = request, screen, frame
         self.members = together([Path(name).expanduser() for name in request.models])
         self.known = self.members.first
@@ -118,7 +119,8 @@ class Prediction:
         self.columns, self.data = columns_in(self.source, self.data, self.kind, self.notes)
         self._refuse_id_columns()
         self.between = " " if self.kind.by_word else separator_for(self.names, self.data.label_separator)
-        self.out = request.out or (SUBMISSION if request.template else OUT)
+        out = request.out or (SUBMISSION if request.template else OUT)
+        self.out = STDOUT if on_stdout(out) else out
         form = "submission" if request.template else request.format
         self.form = "frame" if frame else format_for(self.out, form)
         self._refuse_output()
@@ -137,9 +139,7 @@ class Prediction:
 
     def _source(self, path: Path) -> Source:
         if path.is_dir():
-            swapped = any(Path(name).expanduser().is_file() for name in self.request.models)
-            what = "the file to predict comes last, behind the models" if swapped else "name the file to predict"
-            raise UserError(f"{path} is a folder; {what}")
+            raise UserError(f"{path} is a folder; name the file to predict")
         sentences = sentences_of(path, self.data) if self.kind.by_word else None
         if sentences is None:
             source = source_of(path, self.data)

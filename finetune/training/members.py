@@ -69,6 +69,9 @@ def members_of(folder: Path) -> Members:
         return _ensemble(folder)
     runs = sorted(path for path in folder.iterdir() if path.is_dir() and RUN.fullmatch(path.name))
     if not runs:
+        inside = sorted(path.parent.name for path in folder.glob(f"*/{ABOUT}"))
+        if inside:
+            raise UserError(f"{folder} holds models under other names: name them one by one ({some(inside, SHOWN)})")
         read_known(folder)  # says what is missing
     unfinished = [path.name for path in runs if not (path / ABOUT).is_file()]
     if unfinished:

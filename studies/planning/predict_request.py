@@ -1,5 +1,6 @@
 """What the predict command is asked for."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -58,6 +59,17 @@ def refuse_idle(request: PredictRequest) -> None:
         )
     if request.values is not None and request.template is None:
         raise UserError(f"{arg('values', request.values)} is for a {arg('template')}; without one, all of them are written")
+
+
+def refuse_swapped(request: PredictRequest) -> None:
+    """Refuse a file among the models where the last path is a folder.
+
+    Raises:
+        UserError: The order is another one.
+    """
+    files = [name for name in request.models if Path(name).expanduser().is_file()]
+    if files and Path(request.file).expanduser().is_dir():
+        raise UserError(f"{files[0]} is a file and {request.file} a folder: the file to predict comes last")
 
 
 def data_of(request: PredictRequest, known: Data | None, pairs: bool) -> Data:

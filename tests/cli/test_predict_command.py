@@ -66,7 +66,7 @@ REFUSED = {
     "nothing": ([], "Missing argument 'MODEL... FILE'"),
     "no model": (["runs/x", "test.csv"], "runs/x: there is no such folder"),
     "a plain model": (["plain", "test.csv"], "plain has no advsearch.json"),
-    "the order": (["test.csv", "MODEL"], "there is no such folder"),
+    "the order": (["test.csv", "MODEL"], "the file to predict comes last"),
     "a mean": (["MODEL", "test.csv", "--mean", "median"], "--mean is 'median'"),
     "a column": (
         ["MODEL", "test.csv", "--text-column", "txt"],

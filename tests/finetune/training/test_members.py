@@ -83,6 +83,10 @@ ASKED = [{"folder": "a", "weight": 1}]
 WRONG = {
     "no folder": (lambda f: None, "there is no such folder; name a saved model, a folder of folds, or an ensemble"),
     "a model of the hub": (lambda f: write(f / "config.json", "{}"), "train it again with search.py train"),
+    "models of other names": (
+        lambda f: (made(f / "b"), made(f / "a")),
+        "holds models under other names: name them one by one (a, b)",
+    ),
     "a file": (lambda f: write(f, "model"), "there is no such folder"),
     "no JSON": (lambda f: write(f / "advsearch.json", "{'format': 1"), "advsearch.json cannot be read"),
     "a list": (lambda f: write(f / "advsearch.json", "[1]"), "its format is 'None', this version reads 1"),
