@@ -73,7 +73,7 @@ def with_config(given: dict[str, Any], groups: Iterable[str], known: Sequence[st
 
 
 def leave_out(there: dict[str, Any], given: Mapping[str, Any], where: str, lines: list[Line]) -> None:
-    """Remove what means nothing beside the given arguments: settings of another method, and other sources of rows.
+    """Remove what means nothing beside the given arguments: settings of another method, other sources of rows, other folds.
 
     Where the file's method is one of several, its settings are still tried first, but nothing is the same for all of them.
     """
@@ -88,6 +88,10 @@ def leave_out(there: dict[str, Any], given: Mapping[str, Any], where: str, lines
         for name in SOURCES:
             if name not in given:
                 there.pop(name, None)
+    for name, other in (("folds", "fold_column"), ("fold_column", "folds")):
+        if name in given and other not in given and (was := there.pop(other, None)) is not None:
+            there.pop(name, None)
+            lines.append(Line(f"{where}: {other} {was} left out, because {arg(name)} is {given[name]}"))
 
 
 def joined(there: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

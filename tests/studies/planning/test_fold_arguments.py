@@ -76,6 +76,18 @@ def test_a_file_has_them_by_name_or_as_a_block(tmp_path, text):
     assert any("folds 4 is now 5" in line for line in beside.notes)
 
 
+def test_folds_replace_those_of_the_file(tmp_path):
+    path = tmp_path / "asked.yaml"
+    path.write_text("train_file: null\nfolds: {fold_column: part, group_column: who, seeds: 2}\ndata: some/set\n")
+    asked = request_of({"config": str(path), "folds": 5})
+    assert asked.folds == Folds(folds=5, group_column="who", seeds=2)
+    assert f"config={str(path)!r}: fold_column part left out, because folds is 5" in asked.notes
+    path.write_text("folds: 4\ndata: some/set\n")
+    assert request_of({"config": str(path), "fold_column": "part"}).folds == Folds(fold_column="part")
+    path.write_text("folds: 4\nfold_column: part\ndata: some/set\n")
+    assert request_of({"config": str(path)}).folds == Folds(folds=4, fold_column="part")
+
+
 def test_usual_values_of_a_file_do_not_exclude_others(tmp_path):
     path = tmp_path / "best.yaml"
     path.write_text("folds: {folds: null, fold_column: null, group_column: null, fold_score: pooled, seeds: 3}\n")
