@@ -12,7 +12,7 @@ from studies.results.answers import QUESTIONS, named, silence, within
 from studies.results.choice import choice_of
 from studies.results.digits import gained
 from studies.results.export import as_yaml, best_of
-from studies.results.folded import seeds_told
+from studies.results.folded import runs_of, seeds_told
 from studies.results.front import both, front_of
 from studies.results.parts_words import in_short
 from studies.results.summary import Summary
@@ -74,7 +74,8 @@ def trusted(summary: Summary) -> str:
     luck = f"The best of {tried} trials looks better than it is" if tried > 1 else "One run may be luck"
     if noise:
         than = "smaller than" if gain < noise else f"{gain / noise:.1f} times"
-        luck += f", and this gain is {than} the noise of one run ({summary.shown(noise)})"
+        one = "run" if runs_of(summary) == 1 else "trial"
+        luck += f", and this gain is {than} the noise of one {one} ({summary.shown(noise)})"
     return f"{luck}: what is left of it on new seeds is measured by {confirm}."
 
 

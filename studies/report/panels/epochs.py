@@ -56,7 +56,11 @@ def draw(summary: Summary) -> go.Figure | None:
     figure.update_xaxes(title_text=title, dtick=max(1, (runs if runs > 1 else len(summary.clean_epochs)) // 10))
     low, high = value_range(summary)
     reached = [*values, low, high]
-    figure.update_yaxes(title_text=metric, range=[min(reached), high] if summary.maximize else [low, max(reached)])
+    ends = [min(reached), high] if summary.maximize else [low, max(reached)]
+    if runs > 1:  # the first folds may be harder or easier than all
+        seen = [*reached, *(summary.best.intermediate_values.values() if summary.best is not None else ())]
+        ends = [min(seen), max(seen)]
+    figure.update_yaxes(title_text=metric, range=ends)
     return styled(figure, f"Training curves ({metric})" if runs == 1 else f"Value over the runs ({metric})")
 
 
