@@ -123,8 +123,8 @@ def parted(task: Task, parts: dict[str, Rows], marks: Marks, data: Data, folds: 
         told += in_folds(rows, fold_of, data, folds)
     else:
         validation = subset(parts["validation"], task.kind, data.max_validation_rows)
-    notes = tuple(map(Line, told))
-    return replace(task, train=rows, validation=validation, test=parts["test"], notes=notes, fold_of=fold_of)
+    notes, grouped = tuple(map(Line, told)), marks.groups if folds.folded else None
+    return replace(task, train=rows, validation=validation, test=parts["test"], notes=notes, fold_of=fold_of, groups=grouped)
 
 
 def labels_of(tables: dict[str, Table], data: Data, metric: str | None, without: set[str], told: list[str]) -> Kind:

@@ -52,6 +52,7 @@ class Task:
         own: The user's own metrics.
         fold_of: The number of the fold, from 0, that validates each row (rows,); ``train`` and ``validation`` are then the
             same rows, all that are not test rows. None without folds.
+        groups: The number of each row's group (rows,), if rows in folds are in groups.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Task:
     form: str = ""
     own: "tuple[Own, ...]" = ()
     fold_of: NDArray[np.int64] | None = None
+    groups: NDArray[np.int64] | None = None
 
     @property
     def folds(self) -> int:
@@ -86,7 +88,7 @@ class Task:
         if self.fold_of is None:
             return self
         train, validation = (np.flatnonzero(self.fold_of != number), np.flatnonzero(self.fold_of == number))
-        return replace(self, train=self.train.take(train), validation=self.train.take(validation), fold_of=None)
+        return replace(self, train=self.train.take(train), validation=self.train.take(validation), fold_of=None, groups=None)
 
     @property
     def fingerprint(self) -> str:

@@ -67,14 +67,15 @@ def bootstrapped(task: Task, metric: str, output: NDArray[Any]) -> float:
     """The standard deviation of a metric over draws of rows; nan if it is defined for fewer than two of them."""
     score, labels = measures_for(task)[metric].score, task.validation.labels
     rows = np.arange(len(output))
-    return deviation(lambda pick: score(labels[pick], output[pick]), [rows])
+    return deviation(lambda picks: score(labels[picks[0]], output[picks[0]]), [rows])
 
 
 def pooled_error(series: Series, ended: Sequence[Ended]) -> float:
     """The standard error of what several runs are worth together, over draws of rows; nan if it is not defined.
 
-    Each draw takes rows with replacement, the same for all seeds; where the runs are judged by the mean over folds, as many
-    of each fold as it has. What is chosen on the rows, such as thresholds, stays as it is.
+    Each draw takes rows with replacement, or whole groups where rows are in groups, the same for all seeds; where the runs
+    are judged by the mean over folds, as many of each fold as it has. What is chosen on the rows, such as thresholds, stays
+    as it is.
 
     Args:
         series: The runs.
@@ -91,29 +92,45 @@ def pooled_error(series: Series, ended: Sequence[Ended]) -> float:
     for rows in judged:
         place[rows] = np.arange(len(rows))
 
-    def value(pick: NDArray[np.int64]) -> float:
-        of = [pick] if series.pooled else np.split(pick, np.cumsum([len(rows) for rows in folds])[:-1])
-        found = [score(labels[p], output[place[p]]) for parts in outputs for p, output in zip(of, parts, strict=True)]
+    def value(picks: Sequence[NDArray[np.int64]]) -> float:
+        found = [score(labels[p], output[place[p]]) for parts in outputs for p, output in zip(picks, parts, strict=True)]
         return float(np.mean(found))
 
-    return deviation(value, judged)
+    return deviation(value, judged, task.groups)
 
 
-def deviation(value: Callable[[NDArray[np.int64]], float], strata: Sequence[NDArray[np.int64]]) -> float:
+def deviation(
+    value: Callable[[Sequence[NDArray[np.int64]]], float],
+    strata: Sequence[NDArray[np.int64]],
+    groups: NDArray[np.int64] | None = None,
+) -> float:
     """The standard deviation of a value over draws of rows; nan if it is defined for fewer than two of them.
 
     Args:
-        value: Computes the value of the rows with these numbers.
+        value: Computes the value of the rows with these numbers, apart for each of the strata.
         strata: Numbers of rows; of each array as many are drawn as it has, with replacement.
+        groups: The group of each row; as many whole groups are then drawn as there are.
     """
     rng, found = np.random.default_rng(0), list[float]()
-    draws = [rng.integers(len(rows), size=(DRAWS, len(rows))) for rows in strata]
+    draws = [drawn(rng, rows, groups) for rows in strata]
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # a draw may lack a class, or be constant
         for each in zip(*draws, strict=True):
             try:
-                found.append(value(np.concatenate([rows[pick] for rows, pick in zip(strata, each, strict=True)])))
+                found.append(value(each))
             except ValueError:
                 continue
     finite = [value for value in found if math.isfinite(value)]
     return float(np.std(finite, ddof=1)) if len(finite) > 1 else math.nan
+
+
+def drawn(
+    rng: np.random.Generator, rows: NDArray[np.int64], groups: NDArray[np.int64] | None
+) -> Sequence[NDArray[np.int64]]:
+    """Draws of these rows with replacement, or of their groups, all rows of each: rows of one group are not independent."""
+    if groups is None:
+        return list(rows[rng.integers(len(rows), size=(DRAWS, len(rows)))])
+    _, inverse, sizes = np.unique(groups[rows], return_inverse=True, return_counts=True)
+    held = np.split(rows[np.argsort(inverse, kind="stable")], np.cumsum(sizes)[:-1])
+    picks = rng.integers(len(held), size=(DRAWS, len(held)))
+    return [np.concatenate([held[group] for group in pick]) for pick in picks]

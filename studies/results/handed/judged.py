@@ -99,7 +99,8 @@ def line_of(series: Series, value: float, error: float, runs: Sequence[Ended]) -
     parts = [f"{how} {folds} folds"] if folds > 1 else []
     parts += [f"mean over {seeds} seeds"] if seeds > 1 else []
     where = "out of fold" if folds > 1 else "on the validation rows"
-    over = f"; standard error {shown(error, places)} over rows" if math.isfinite(error) else ""
+    drawn = "rows" if series.task.groups is None else "groups"
+    over = f"; standard error {shown(error, places)} over {drawn}" if math.isfinite(error) else ""
     values = {(run.part.fold, run.part.seed): value_of(run.history, series.metric) for run in runs}
     sides = (("folds", 0, folds), ("seeds", 1, seeds))
     spread = [f"{shown(deviation_over(values, side), places)} over {what}" for what, side, many in sides if many > 1]

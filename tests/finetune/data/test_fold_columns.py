@@ -69,6 +69,9 @@ def test_no_group_is_in_two_folds_nor_in_folds_and_test(tmp_path, name, value):
     parts.append({of[text] for text in task.test.texts})
     assert all(parts)
     assert sum(map(len, parts)) == len(set(of.values()))
+    of_rows = [of[text] for text in task.train.texts]
+    assert len(set(zip(of_rows, task.groups.tolist(), strict=True))) == len(set(of_rows)) == len(set(task.groups.tolist()))
+    assert task.fold(0).groups is None
     assert any("rows are put aside for test, whole groups of" in note for note in task.notes)
 
 
