@@ -3,6 +3,7 @@
 from typing import Any
 
 from finetune.config import Data, Recipe
+from finetune.folds import Folds
 from finetune.training.bench import Bench
 from studies.planning.identity import defaults
 from studies.planning.versions import changes, told, versions
@@ -45,7 +46,10 @@ def differs(best: Best, bench: Bench, recipe: Recipe) -> list[str]:
     asked = asked_of(best)
     before = (then.searched or asked).model_dump(mode="json")  # older files do not repeat their configuration
     before["data"] = defaults(Data) | before["data"]
-    found += edited(before, asked.model_dump(mode="json") | {"recipe": recipe.model_dump(mode="json")})
+    here = asked.model_dump(mode="json") | {"recipe": recipe.model_dump(mode="json")}
+    for one in (before, here):  # what is not there is what a plain search has
+        one["folds"] = one.get("folds") or Folds().model_dump(mode="json")
+    found += edited(before, here)
     if bench.task.fingerprint != then.data_fingerprint:
         rows = f"{len(bench.task.train)} train and {len(bench.task.validation)} validation rows now"
         found.append(f"the data has changed ({rows})")

@@ -16,6 +16,7 @@ from finetune.models.checkpoint import ABOUT
 from finetune.training.run_folders import run_name
 from finetune.training.series import Ended, Part, Series
 from finetune.words import counted
+from studies.planning.versions import changes, told, versions
 from studies.planning.words import size
 from studies.results.best import Best
 from studies.results.recorded import edited
@@ -48,6 +49,8 @@ def record_of(best: Best, series: Series) -> dict[str, Any]:
         "metric_source": [own.source for own in series.task.own],
         "data": series.task.fingerprint,
         "model": series.benches.whole.models.fingerprint,
+        "device": series.benches.whole.device.type,
+        "versions": versions(),
     }
 
 
@@ -68,6 +71,15 @@ def refuse_foreign(out: Path, record: dict[str, Any]) -> None:
         raise UserError(f"{where} has {strange[0]}, which was not trained by this command; choose another folder")
     if (out / "config.json").is_file():
         raise UserError(f"{where} holds a single model; folds and seeds need a folder of their own")
+
+
+def versions_told(out: Path, record: dict[str, Any]) -> list[str]:
+    """A line if finished runs of a folder were trained under other versions; call ``refuse_foreign`` first."""
+    if not (out / RECORD).is_file():
+        return []
+    then = json.loads((out / RECORD).read_text(encoding="utf-8")).get("versions")
+    changed = changes(then if isinstance(then, dict) else {}, record["versions"])
+    return [f"{out} was begun under other versions, and finished runs stay: {told(changed)}"] if changed else []
 
 
 def further(out: Path, series: Series) -> list[str]:
@@ -91,7 +103,8 @@ def claimed(out: Path, record: dict[str, Any]) -> Iterator[None]:
     except Timeout:
         raise UserError(f"{arg('out', out)}: another process is training there; wait, or choose another folder") from None
     try:
-        write_whole(out / RECORD, json.dumps(record, indent=2) + "\n")
+        if not (out / RECORD).is_file():
+            write_whole(out / RECORD, json.dumps(record, indent=2) + "\n")
         for torn in out.glob(f"{WRITING}*"):  # of a process that was killed
             shutil.rmtree(torn, ignore_errors=True)
         yield
@@ -121,7 +134,8 @@ def refuse_other(out: Path, record: dict[str, Any], where: str) -> None:
         there = None
     if not isinstance(there, dict) or there.get("format") != FORMAT:
         raise UserError(f"{where}: {RECORD} there is damaged or of another program; choose another folder")
-    different = [line.strip() for line in edited(there, json.loads(json.dumps(record)))]
+    now = json.loads(json.dumps(record))
+    different = [line.strip() for line in edited(there | {"versions": now["versions"]}, now)]
     if different:
         what = "; ".join(different[:SHOWN]) + (f" (and {len(different) - SHOWN} more)" if len(different) > SHOWN else "")
         raise UserError(f"{where} has runs of another configuration: {what}; choose another folder")

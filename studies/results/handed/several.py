@@ -35,6 +35,7 @@ from studies.results.handed.folders import (
     refuse_foreign,
     room_told,
     run_file,
+    versions_told,
 )
 from studies.results.handed.judged import Trained, judged
 from studies.results.handed.writing import score_of, write_card
@@ -68,7 +69,7 @@ def train_several(best: Best, folds: Folds, out: Path, tell: Tell, on_epoch: OnE
         tell(line)
     record = record_of(best, series)
     refuse_foreign(out, record)
-    ended, notes = finished(out, series), list[str]()
+    ended, notes = finished(out, series), versions_told(out, record)
     missing = [part for part in series.parts if part.number not in ended]
     if ended:
         tell(f"{counted(len(ended), 'run')} of {len(series.parts)} in {out} are finished and stay as they are")

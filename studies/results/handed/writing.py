@@ -114,13 +114,14 @@ def loading_of_several(task: Task, folder: Path, names: list[str]) -> Loading:
         folder: A folder of one of them, with its card.
         names: The names of the folders.
     """
-    text = (folder / README).read_text(encoding="utf-8")
-    code = text.split("```python\n")[1].split("```")[0]
-    kind = kind_for(task)
-    what = "probabilities" if kind.raw_as != "values" else "predictions"
-    meaning = (
-        f"One entry of `logits` for each model: average their {what}. `search.py predict` takes this folder as one model."
+    what = "probabilities" if kind_for(task).raw_as != "values" else "predictions"
+    meaning = f"One of `logits` for each model: average their {what}. `search.py predict` takes this folder as one model."
+    texts = [path.read_text(encoding="utf-8") for path in (folder / ASIDE, folder / README) if path.is_file()]
+    code = next(
+        (text.split("```python\n")[1].split("```")[0] for text in texts if is_ours(text) and "```python" in text), ""
     )
+    if not code:  # somebody has written another card
+        return Loading(f"folders = {names!r}  # each is loaded as its card says\n", meaning)
     if "def logits_of(" in code:
         head, _, asked = code.rpartition("logits = ")
         call = asked.replace('logits_of(".", ', "logits_of(name, ").split("  #")[0].rstrip()

@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.scripts_to_run import best_of_file, data_of
+from helpers.scripts_to_run import best_of_file, data_of, texts, write_csv
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import StratifiedKFold
 
 from finetune.data.load import load_task
 from finetune.errors import UserError
 from finetune.folds import Folds
+from finetune.tasks.own_metric import read_own
 from finetune.tasks.task import Rows
 from finetune.training.benches import Benches
+from finetune.training.keep import LOG_ODDS
 from finetune.training.oof import Oof
 from finetune.training.saved import load_saved
 from finetune.training.series import Series
@@ -26,6 +28,7 @@ from studies.results.handed.folders import claimed, record_of, refuse_foreign
 from studies.results.handed.judged import deviation_over
 from studies.results.handed.several import clock, train_several
 from studies.results.handed.writing import sections
+from studies.results.rerun import rerun
 
 
 @pytest.fixture(autouse=True)
@@ -249,6 +252,75 @@ def test_the_spread_over_folds_is_that_of_their_means_and_skips_what_is_not_defi
     assert deviation_over(values, 0) == pytest.approx(np.std([0.2, 0.5], ddof=1))
     assert deviation_over(values, 1) == pytest.approx(np.std([0.3, 0.3], ddof=1))
     assert math.isnan(deviation_over({(0, 0): 0.1}, 0))
+
+
+CODES = {
+    "cumulative": {},
+    "regression": {},
+    "shares": {"loss": "bce"},
+    "multilabel": {},
+    "tokens": {},
+    "number": {"pooling": "attention"},
+}
+
+
+@pytest.mark.parametrize("kind", CODES)
+def test_the_code_of_every_card_runs_as_it_stands(kind, monkeypatch):
+    data = data_of("regression" if kind == "shares" else kind)
+    if kind == "shares":
+        columns = {"text": texts(40), "a": [n / 40 for n in range(40)], "b": [1 - n / 50 for n in range(40)]}
+        write_csv("numbers.csv", columns)
+    best = best_of_file(data, {"tokens": "entity_f1", "multilabel": "log_loss"}.get(kind, "mae"), **CODES[kind])
+    found = rerun(best, None, Path("model"), lambda who, epoch: None, lambda line: None)
+    assert found.notes == [LOG_ODDS] * (kind == "shares")
+    monkeypatch.chdir("model")
+    card, here = Path("README.md").read_text(), {}
+    exec(card.split("```python\n")[1].split("```")[0], here)
+    logits = here["logits"].detach().numpy()
+    if kind == "tokens":
+        assert logits.shape[0] == 2
+    else:
+        expected = load_saved(Path()).predict(Rows(["a text", "another"], None, np.zeros(2, int)))
+        logits = 1 / (1 + np.exp(-logits)) if kind == "shares" else logits
+        np.testing.assert_allclose(logits, expected, atol=1e-4)
+    assert ("log-odds" in card) == (kind == "shares")
+    assert ("## Classes with an order" in card) == (kind in ("cumulative", "number"))
+    assert card.count("```python") == 1
+
+
+def test_metrics_of_other_views_and_of_one_s_own_have_their_value():
+    Path("mine.py").write_text(
+        "def half(labels, predictions):\n    return 0.25 + (labels == predictions.argmax(1)).mean() / 2\n"
+    )
+    data = data_of("classification")
+    metric = f"{Path('mine.py').resolve()}:half"
+    read_own(metric)
+    best = best_of_file(data, metric, model="tiny")
+    found = trained(best, "own", folds=2)
+    assert "half" in found.sentences[0]
+    assert math.isfinite(found.error)
+    assert str(Path.cwd()) not in Path("own/README.md").read_text() + Path("own/train.json").read_text()
+    found = trained(best_of_file(data, "noisy_accuracy", model="tiny"), "noisy", folds=2)
+    assert math.isnan(found.error)
+    assert "standard error" not in found.sentences[0]
+    assert "| noisy\\_accuracy | " in Path("noisy/README.md").read_text()
+    assert "not known" in Path("noisy/README.md").read_text()
+
+
+def test_other_versions_are_said_and_a_card_of_the_user_in_a_fold_stays():
+    best = best_of_file(data_of("classification"), "accuracy", model="tiny")
+    trained(best, folds=2)
+    record = json.loads(Path("models/train.json").read_text())
+    Path("models/train.json").write_text(json.dumps(record | {"versions": record["versions"] | {"torch": "1.2.3"}}))
+    for name in ("fold-0", "fold-1"):
+        Path(f"models/{name}/README.md").write_text("# Mine\n")
+    found = trained(best, folds=2, seeds=2)
+    assert any("torch 1.2.3 then" in line for line in found.notes)
+    assert Path("models/fold-0/README.md").read_text() == "# Mine\n"
+    assert "each is loaded as its card says" in Path("models/README.md").read_text()
+    Path("models/train.json").write_text(json.dumps(record | {"device": "cuda"}))
+    with pytest.raises(UserError, match="device cuda then, cpu now"):
+        trained(best, folds=2)
 
 
 def test_words():
