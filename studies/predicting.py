@@ -24,7 +24,7 @@ from studies.report.screen import Screen
 from studies.results.asked_models import AskedModels, found
 from studies.results.outputs import Output, SubmissionOutput, TableOutput, WordsOutput
 from studies.results.predicted import kept_columns, separator_for
-from studies.results.sinks import STDOUT, format_for, on_stdout, packed, replacing
+from studies.results.sinks import DELIMITERS, STDOUT, format_for, on_stdout, packed, replacing
 from studies.results.submission import Submission
 from studies.results.survey import labels_in, scores_of, surveyed
 from studies.results.template import Matching, Template, read_template
@@ -168,6 +168,8 @@ class Prediction:
         if self.form == "conll" and not isinstance(self.source, Sentences):
             what = "lines with tags are written for a file that has a word in each line"
             raise UserError(f"{arg('format', 'conll')}: {what}; {arg('format', 'jsonl')} has lists of tags")
+        if self.form == "submission" and format_for(self.out, None) not in DELIMITERS:
+            raise UserError(f"{where}: a filled template is a table of cells, as the template is; name it .csv")
         if out.is_file() and self.out != STDOUT:
             self.notes.append(f"{out} is replaced")
 

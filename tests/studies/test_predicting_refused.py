@@ -40,6 +40,7 @@ REFUSED = {
     "one text": ({"models": "pairs"}, "pair_column='second': test.csv has no such column"),
     "ids": ({"id_column": "idd"}, "id_column='idd': test.csv has no such column; did you mean 'id'?"),
     "an option": ({"template": "test.csv", "format": "csv"}, "a template is filled as it is; leave one out"),
+    "a template elsewhere": ({"template": "test.csv", "out": "out.parquet"}, "a filled template is a table of cells"),
     "a delimiter": ({"delimiter": "::"}, "delimiter is '::': give one character, or tab"),
     "an argument": ({"text_colum": "id"}, "text_colum is not a setting; did you mean 'text_column'?"),
     "a place": ({"out": "test.csv/out.csv"}, "cannot be written"),
