@@ -182,8 +182,9 @@ def rows_of(data: Data, task: Task) -> list[str]:
     source = "the built-in task " + str(data.task) if data.task else ", ".join(files)
     if data.data is not None:
         source = data.data if from_hub(data) else ", ".join([Path(data.data).name, *files])
-    split = f"{len(task.train)} rows to train on, {len(task.validation)} to choose by, {len(task.test)} put aside"
-    split = split if task.fold_of is None else f"{len(task.train)} rows in {task.folds} folds, {len(task.test)} put aside"
+    kept = f"{counted(len(task.test), 'test row')} {'that took no part' if task.test.labelled else 'without labels'}"
+    split = f"{len(task.train)} rows to train on, {len(task.validation)} to choose by, {kept}"
+    split = split if task.fold_of is None else f"{len(task.train)} rows in {task.folds} folds, {kept}"
     columns = [("text", data.text_column), ("second text", data.pair_column), ("label", ", ".join(data.label_column))]
     told = ", ".join(f"{what} `{code(name)}`" for what, name in columns if name)
     lines = [f"Source: {plain(source)}.", f"{split[0].upper()}{split[1:]}."]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import yaml
 from helpers.scripts_to_run import best_of_file
@@ -62,6 +63,17 @@ def test_the_hub_reads_the_card(name, tmp_path):
     assert SECRET not in text
     assert "rows.csv" in text
     assert is_ours(text)
+
+
+@pytest.mark.parametrize(
+    ("labelled", "words"), [(True, "64 test rows that took no part."), (False, "64 test rows without labels.")]
+)
+def test_the_rows_are_counted(labelled, words):
+    task = reviews_task()
+    task = replace(task, test=replace(task.test, labelled=labelled))
+    assert f"64 rows to train on, 64 to choose by, {words}" in card(facts_of(task))
+    folded = replace(task, validation=task.train, fold_of=np.arange(64) % 4)
+    assert f"64 rows in 4 folds, {words}" in card(facts_of(folded))
 
 
 def test_names_from_data_are_no_markup():
