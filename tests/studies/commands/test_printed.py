@@ -74,7 +74,7 @@ def test_an_export_goes_to_standard_output_or_a_file(searched, capsys):
 
 
 def test_training_again_says_the_value_and_where_the_model_is(searched):
-    text = said(print_training, "runs/reviews-fgm/best.yaml", None, Path("model"))
+    text = said(print_training, "runs/reviews-fgm/best.yaml", {}, Path("model"))
     assert "fgm, epoch 1: accuracy" in text
     assert ": the same" in text
     assert text.endswith("model: model\n")
