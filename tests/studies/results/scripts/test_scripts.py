@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from helpers.saved_families import folder_of
 from helpers.scripts_to_run import RECIPE, best_of_file, data_of, ran, texts, write_csv
 from helpers.small_tasks import labels_task, numbers_task, steps_task, train
 from helpers.tagged_sentences import tokens_task
@@ -266,3 +267,15 @@ def test_the_trainer_s_script_reaches_about_what_the_search_reaches():
     said, _ = ran(as_trainer(best))
     assert ours > 0.65
     assert float(said[-1].split(";")[0].split()[1]) == pytest.approx(ours, abs=0.07)
+
+
+def test_micro_batches_of_a_loop_are_one_step_over_all_rows():
+    folder = folder_of(Path("still"), hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    more = {"model": str(folder.resolve()), "warmup": 0.0}
+    ends = []
+    for size, many in ((28, 1), (5, 6)):  # the last micro-batch has three rows
+        data = data_of("classification")
+        best = best_of_file(data, "accuracy", "none", {}, batch_size=size, gradient_accumulation=many, **more)
+        ends.append(ran(as_loop(best))[1]["model"].classifier.weight)
+    # The first step of AdamW is as long wherever the gradient is no rounding error.
+    torch.testing.assert_close(*ends, rtol=1e-3, atol=1e-5)
