@@ -63,8 +63,8 @@ class Cleaning:
         found = []
         for (study, what, needed), spares in groups.items():
             many = f"{counted(len(spares), 'file or folder', 'files or folders')}, {size(sum(s.size for s in spares))}"
-            stays = f"; stays without {arg('everything', True)}" if needed and not self.everything else ""
-            found.append(f"{study}: {what} ({many}){stays}{f' ({needed})' if needed else ''}")
+            stays = "" if self.everything else f", stay without {arg('everything', True)}"
+            found.append(f"{study}: {what} ({many}){f'{stays}: {needed}' if needed else ''}")
         return found + self.lines
 
 

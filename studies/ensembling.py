@@ -179,7 +179,8 @@ def selected(summaries: Sequence[Summary], candidates: list[Candidate], task: Ta
     names = f"{counted(len(candidates), 'trial')} of {listed([one.study.study_name for one in summaries])}"
     head = f"{names} with out-of-fold predictions of {counted(len(task.validation), 'row')} in {task.folds} folds"
     kept = None if settled is None else [float(value) for value in settled.ravel()]
-    return Ensemble(candidates, picked, nested, metric, first.maximize, first.places, kept, what, lines=[head, *lines])
+    drawn, how = "rows" if task.groups is None else "groups", (metric, first.maximize, first.places)
+    return Ensemble(candidates, picked, nested, *how, kept, what, drawn, lines=[head, *lines])
 
 
 def train_members(ensemble: Ensemble, out: Path, licence: str, screen: Screen) -> None:

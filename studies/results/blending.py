@@ -20,10 +20,9 @@ from finetune.tasks.means import How, from_mean, to_mean
 from finetune.tasks.task import Task
 from finetune.training.oof import Oof
 from studies.results.greedy import Picked, pick
+from studies.running.split_error import drawn
 
 Array = NDArray[Any]
-# Draws of rows with replacement, for the error of a difference.
-DRAWS = 200
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Nested:
     Args:
         single: The score of the trial that is best on the other folds.
         ensemble: The score of the ensemble that is selected on the other folds.
-        error: The standard error over rows of the difference of the two; None if it is not known.
+        error: The standard error of the difference of the two over rows, or over their groups; None if it is not known.
     """
 
     single: float
@@ -113,10 +112,9 @@ class Pool:
             picked = self.pick(parts, size, inside)
             single = np.eye(len(parts))[picked.best]
             found.append((outside, np.stack([self._held(parts, w, inside, outside) for w in (single, picked.weights)])))
-        rows = np.concatenate([rows for rows, _ in found])
-        one, many = np.concatenate([outputs for _, outputs in found], axis=1)
-        scores = self.judged(one, rows), self.judged(many, rows)
-        return Nested(*scores, self._error(one, many, rows))
+        order = np.argsort(np.concatenate([rows for rows, _ in found]))
+        one, many = np.concatenate([outputs for _, outputs in found], axis=1)[:, order]
+        return Nested(self.judged(one, self.rows), self.judged(many, self.rows), self._error(one, many))
 
     def _held(self, parts: Sequence[Array], weights: Sequence[float], inside: Array, outside: Array) -> Array:
         """Predictions for held-out rows, with what the kind chooses on the others."""
@@ -124,17 +122,18 @@ class Pool:
         output = self.raw(blend([part[outside] for part in parts], weights))
         return output if chosen is None else self.kind.settled(output, chosen)
 
-    def _error(self, one: Array, many: Array, rows: Array) -> float | None:
-        rng, found = np.random.default_rng(0), list[float]()
+    def _error(self, one: Array, many: Array) -> float | None:
+        """The standard deviation of the difference over draws of rows, or of groups of them."""
+        found = list[float]()
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # a draw may lack a class, or be constant
-            for draw in rng.integers(len(rows), size=(DRAWS, len(rows))):
+            for draw in drawn(np.random.default_rng(0), self.rows, self.task.groups):
                 try:
-                    found.append(self.judged(many[draw], rows[draw]) - self.judged(one[draw], rows[draw]))
+                    found.append(self.judged(many[draw], draw) - self.judged(one[draw], draw))
                 except ValueError:
                     continue
         finite = [value for value in found if math.isfinite(value)]
-        return float(np.std(finite, ddof=1)) if len(finite) > DRAWS // 2 else None
+        return float(np.std(finite, ddof=1)) if len(finite) > 1 else None
 
 
 def blend(parts: Sequence[Array], weights: Sequence[float]) -> Array:

@@ -35,6 +35,7 @@ class Ensemble:
         places: Decimals of its values.
         chosen: What was settled on the ensemble's predictions, such as thresholds; None if nothing is.
         what: What is averaged: "probabilities" or "targets".
+        drawn: What the standard error is over: "rows", or "groups" of rows.
 
     Attributes:
         folder: Where its models are; None if they were not trained.
@@ -49,6 +50,7 @@ class Ensemble:
     places: int
     chosen: list[float] | None
     what: str
+    drawn: str = "rows"
     folder: Path | None = None
     lines: list[str] = field(default_factory=list)
 
@@ -88,7 +90,7 @@ class Ensemble:
         alone = self.picked.alone[self.picked.best]
         who = f"the best trial alone ({best.number} of {best.study})"
         found = [f"out of fold, on the rows that chose it: ensemble {self.metric} {show(self.value)}, {who} {show(alone)}"]
-        error = "" if nested.error is None else f", standard error {show(nested.error)} over rows"
+        error = "" if nested.error is None else f", standard error {show(nested.error)} over {self.drawn}"
         gain = gained(nested.ensemble, nested.single, self.places, self.maximize)
         apart = f"difference {'+' if gain > 0 else ''}{show(gain)}{error}"
         found.append(

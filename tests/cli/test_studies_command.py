@@ -119,7 +119,9 @@ def test_clean_shows_and_frees(monkeypatch, capsys):
     assert search.run(["clean"]) == 0
     said = capsys.readouterr().out
     assert_said(said, "one: states of trials that are finished (1 file or folder, 3.0 kB)\n", "two: kept models")
-    assert_said(said, "stays without --all", "3.0 kB can go; 3.0 kB more with --all", "nothing was freed", "--yes frees it")
+    assert_said(
+        said, "stay without --all: you asked", "3.0 kB can go; 3.0 kB more with --all", "nothing was freed", "--yes frees it"
+    )
     monkeypatch.setattr(sys, "stdin", Keys("n\ny\n"))
     print_cleaning(URL, ["one"], "runs", False, False, Console())
     assert_said(capsys.readouterr().out, "free 3.0 kB? [y/N]", "nothing was freed")

@@ -275,7 +275,7 @@ def test_a_table_of_what_could_go(url, tmp_path):
     assert frame[["study", "bytes", "goes"]].values.tolist() == [["made", 2000, True], ["made", 2000, False]]
     assert found.told() == [
         "made: states of trials that are finished (1 file or folder, 2.0 kB)",
-        'made: states of unfinished trials (1 file or folder, 2.0 kB); stays without \x1f["everything", true]\x1f '
-        "(the search goes on from them; without them it trains these trials again)",
+        'made: states of unfinished trials (1 file or folder, 2.0 kB), stay without \x1f["everything", true]\x1f: '
+        "the search goes on from them; without them it trains these trials again",
     ]
     assert Path(frame.path[0]).name == "trial-2.safetensors"

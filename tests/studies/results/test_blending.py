@@ -12,8 +12,8 @@ from finetune.tasks.metrics import evaluate
 from finetune.tasks.own_metric import read_own
 from finetune.tasks.task import Rows, Task
 from finetune.training.oof import Oof
-from studies.results import blending
 from studies.results.blending import Pool, alike, blend
+from studies.running import split_error
 
 COUNT = 90
 FOLDS = np.arange(COUNT) % 3
@@ -66,6 +66,22 @@ def test_models_with_errors_of_their_own_are_better_together():
     assert picked.score > 0.9
     assert nested.ensemble > nested.single + 0.05
     assert (picked.score - nested.ensemble) > 0  # and still too good
+
+
+def test_rows_of_one_group_are_drawn_together():
+    """Every row stands three times: drawn one by one they seem to be three times as many."""
+    thrice = np.repeat(np.arange(30), 3)
+    labels, folds = (np.arange(30) % 2)[thrice], (np.arange(30) % 3)[thrice]
+    rng = np.random.default_rng(2)
+    raws = []
+    for _ in range(2):
+        high = np.where(rng.random(30) < 0.6, np.arange(30) % 2, 1 - np.arange(30) % 2)[thrice]
+        raws.append(oof((np.stack([1.0 - high, high], -1) * rng.uniform(1, 2, 30)[thrice, None])[None], folds))
+    errors = []
+    for groups in (None, thrice):
+        pool = Pool(task("classification", labels, ("bad", "good"), folds, groups=groups), "accuracy", True)
+        errors.append(pool.nested([pool.part(one) for one in raws], 4).error)
+    assert errors[1] > 1.3 * errors[0] > 0
 
 
 def test_one_trial_scores_as_the_search_does():
@@ -182,7 +198,7 @@ KINDS = {
 @pytest.mark.parametrize("name", KINDS)
 def test_every_kind_and_metric(name, monkeypatch):
     """A trial alone has the value that the search gives it, and no mixture of trials is worse than the best."""
-    monkeypatch.setattr(blending, "DRAWS", 2)
+    monkeypatch.setattr(split_error, "DRAWS", 2)
     rows = KINDS[name].train.take(np.arange(36))
     count = len(rows)
     folded = replace(KINDS[name], train=rows, validation=rows, fold_of=np.arange(count) % 3)
