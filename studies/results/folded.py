@@ -12,6 +12,7 @@ from finetune.tasks.metrics import viewed
 from finetune.tasks.task import Task
 from finetune.words import counted
 from studies.planning.identity import folds_of
+from studies.results.digits import shown
 from studies.results.summary import Summary
 from studies.running.foreign import RUNS, is_number
 
@@ -85,14 +86,20 @@ def over_runs(summary: Summary) -> str | None:
     spread = spread_of(summary)
     if spread is None or summary.best is None:
         return None
-    sign = 1 if summary.maximize else -1
-    names, pairs = ("fold", spread.differences) if folds_in(summary) > 1 else ("seed", spread.of_seeds)
-    gains = [sign * value for value in pairs.values()]
+    return compared(spread, folds_in(summary) > 1, summary.maximize, summary.places)
+
+
+def compared(spread: "Spread", folds: bool, maximize: bool, places: int) -> str:
+    """A sentence about the paired differences; where no run differs, about the runs alone."""
+    names, pairs = ("fold", spread.differences) if folds else ("seed", spread.of_seeds)
+    gains = [value if maximize else -value for value in pairs.values()]
     better, many = sum(gain > 0 for gain in gains), len(gains)
-    each = ", ".join(f"{gain + 0.0:+.{summary.places}f}" for gain in gains)
+    ends = [shown(end, places) for end in (*span(spread.best), *span(spread.clean))]
+    if spread.best == spread.clean:
+        return f"runs of the best, as of clean training, from {ends[0]} to {ends[1]}"
+    each = ", ".join(f"{gain + 0.0:+.{places}f}" for gain in gains)
     mean, error = float(np.mean(gains)), float(np.std(gains, ddof=1) / np.sqrt(many)) if many > 1 else 0.0
-    ends = [summary.shown(end) for end in (*span(spread.best), *span(spread.clean))]
-    told = f"mean {mean + 0.0:+.{summary.places}f}, standard error {summary.shown(error)}"
+    told = f"mean {mean + 0.0:+.{places}f}, standard error {shown(error, places)}"
     return (
         f"the best against clean {names} by {names}: {each} ({better} of {many} better; {told}); runs of the best from "
         f"{ends[0]} to {ends[1]}, of clean training from {ends[2]} to {ends[3]}"

@@ -5,7 +5,7 @@ from helpers.folded_tasks import folded_task
 from helpers.small_tasks import reviews_task
 
 from finetune.folds import Folds
-from studies.results.folded import Spread, by_run, rows_told, runs_told
+from studies.results.folded import Spread, by_run, compared, rows_told, runs_told
 
 
 def test_rows_are_told_with_their_folds():
@@ -64,3 +64,13 @@ def test_differences_are_paired_fold_by_fold_over_the_same_seeds():
 def test_a_fold_that_does_not_define_the_metric_has_no_value():
     runs = [{"fold": 0, "seed": 0, "metrics": {"f1": 0.5}}, {"fold": 1, "seed": 0, "metrics": {}}]
     assert by_run(runs, "f1") == {(0, 0): 0.5}
+
+
+def test_the_paired_differences_are_told_and_equal_runs_have_none():
+    best, clean = {(0, 0): 0.9, (1, 0): 0.8}, {(0, 0): 0.8, (1, 0): 0.82}
+    assert compared(Spread(best, clean), True, True, 2) == (
+        "the best against clean fold by fold: +0.10, -0.02 (1 of 2 better; mean +0.04, standard error 0.06); runs of the "
+        "best from 0.80 to 0.90, of clean training from 0.80 to 0.82"
+    )
+    assert "-0.10, +0.02 (1 of 2 better; mean -0.04" in compared(Spread(best, clean), True, False, 2)
+    assert compared(Spread(best, best), True, True, 2) == "runs of the best, as of clean training, from 0.80 to 0.90"
