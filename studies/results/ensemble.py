@@ -104,10 +104,8 @@ class Ensemble:
         if len(self.members) == 1:
             found.append("one trial was chosen: no mixture of these trials is better on these rows")
         elif gain <= CLEAR * (nested.error or 0.0):
-            how = "worse" if gain < 0 else "not clearly better"
-            found.append(
-                f"the ensemble is {how} than the best trial on rows that did not choose it; one model may serve you"
-            )
+            where = "on rows that did not choose it"
+            found.append(f"the ensemble is not clearly better than the best trial {where}; one model may serve you")
         return found
 
     def __repr__(self) -> str:

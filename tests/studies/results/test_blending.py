@@ -71,15 +71,12 @@ def test_models_with_errors_of_their_own_are_better_together():
 def test_rows_of_one_group_are_drawn_together():
     """Every row stands three times: drawn one by one they seem to be three times as many."""
     thrice = np.repeat(np.arange(30), 3)
-    labels, folds = (np.arange(30) % 2)[thrice], (np.arange(30) % 3)[thrice]
-    rng = np.random.default_rng(2)
-    raws = []
-    for _ in range(2):
-        high = np.where(rng.random(30) < 0.6, np.arange(30) % 2, 1 - np.arange(30) % 2)[thrice]
-        raws.append(oof((np.stack([1.0 - high, high], -1) * rng.uniform(1, 2, 30)[thrice, None])[None], folds))
+    folds, rng = (np.arange(30) % 3)[thrice], np.random.default_rng(2)
+    labels = rng.normal(size=(30, 1)).astype("float32")[thrice]
+    raws = [oof(labels[None] + rng.normal(size=(30, 1))[thrice], folds) for _ in range(3)]
     errors = []
     for groups in (None, thrice):
-        pool = Pool(task("classification", labels, ("bad", "good"), folds, groups=groups), "accuracy", True)
+        pool = Pool(task("regression", labels, ("joy",), folds, groups=groups), "rmse", False)
         errors.append(pool.nested([pool.part(one) for one in raws], 4).error)
     assert errors[1] > 1.3 * errors[0] > 0
 
