@@ -5,13 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from finetune.arguments import arg
+from finetune.errors import UserError
+from finetune.training.series import Series
 from finetune.words import listed
 from studies.planning.request import STORAGE
 from studies.planning.resolve import Job
 from studies.report.screen import Screen
 from studies.result import Result
+from studies.results.best import Best
+from studies.results.export import best_of
+from studies.results.handed.kept import write_cards
 from studies.running.footprint import MODELS
-from studies.running.keeper import KEEP, Keeper, keep_only
+from studies.running.keeper import KEEP, Keeper, keep_only, kept_in
 from studies.running.storage import public
 
 
@@ -30,13 +35,14 @@ def keeping(objective: Any, job: Job[Any], metric: str, folder: Path, screen: Sc
         objective.keeper = Keeper(job.plan, metric, job.name, folder, most, screen.say)
 
 
-def settle_models(result: Result, keep: str, screen: Screen) -> None:
+def settle_models(result: Result, keep: str, screen: Screen, series: Series | None = None) -> None:
     """When a search has ended, keep exactly the models of its best trials; say which of them are not there.
 
     Args:
         result: What the search found.
         keep: "none", "best" or "top3".
         screen: Where lines are printed.
+        series: The runs of a trial, with which the kept models get their cards.
     """
     if not (most := KEEP[keep]):
         return
@@ -45,6 +51,13 @@ def settle_models(result: Result, keep: str, screen: Screen) -> None:
     there = result.folder / MODELS
     if there.is_dir():
         result.files.append(there)
+    for number in kept_in(result.folder) if series is not None else ():
+        kept = best_of(result.summary, number)
+        if isinstance(kept, Best) and series is not None:
+            try:
+                write_cards(kept, series, there / f"trial-{number}")
+            except UserError as error:
+                screen.say(f"the model of trial {number} gets no card: {error.text}")
     if missing:
         one = len(missing) == 1
         place = "" if result.storage == STORAGE else f" {arg('storage', public(result.storage))}"

@@ -173,7 +173,7 @@ def search_one(
     watched, runs = (watch, guess, bench.device.type), len(series.parts)
     life = Life(job, mine, folder, storage, objective, *watched, taking, command, runs)
     result = life.run(there, [what, *runs_told(bench.task, plan.folds, metric), *lines], callbacks)
-    settle_models(result, request.output.keep, screen)
+    settle_models(result, request.output.keep, screen, series)
     return result
 
 

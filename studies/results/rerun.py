@@ -124,7 +124,7 @@ def carded(
     value = value_of(training.history, best.measured)
     score = score_of(bench.task, best.measured, value, output, "validation", None if different else best.recorded.clean)
     mine = best.model_copy(update={"recipe": training.recipe})
-    said = write_card(whole, out, bench, training.model, mine, licence, [score, *tested(best)], [])
+    said = write_card(whole, out, bench.task, training.model, mine, licence, [score, *tested(best)], [])
     return score.error, [*said]
 
 

@@ -128,12 +128,7 @@ def one_run(series: Series, part: Part, job: Job) -> tuple[Ended, list[str]]:
         versions=versions(),
     )
     output = series.output(ended.raw, task.validation.labels)
-    folded = series.task.folds > 1
-    where = f"the rows of fold {part.fold}" if folded else "validation"
-    here = f"fold {part.fold} of {series.task.folds}" if folded else "all train rows"
-    note = (
-        f"This is one of {len(series.parts)} models: {here}, seed {recipe.seed}. The card in the folder above is about all."
-    )
+    where, note = place_of(series, part)
     with TemporaryDirectory(dir=out, prefix=WRITING) as whole:
         try:
             with training.scored():
@@ -142,12 +137,20 @@ def one_run(series: Series, part: Part, job: Job) -> tuple[Ended, list[str]]:
             raise OSError(str(error)) from None
         scores = [score_of(task, series.metric, value, output, where)]
         mine = best.model_copy(update={"recipe": recipe})
-        notes += write_card(Path(whole), out / name, training.bench, training.model, mine, job.licence, scores, [note])
+        notes += write_card(Path(whole), out / name, task, training.model, mine, job.licence, scores, [note])
         (out / name).mkdir(exist_ok=True)
         put(Path(whole), out / name)
         run_file(out, name).parent.mkdir(exist_ok=True)
         ended.save(run_file(out, name))
     return ended, notes
+
+
+def place_of(series: Series, part: Part) -> tuple[str, str]:
+    """What the rows are called that score a run, and a sentence about which run it is."""
+    folded, seed = series.task.folds > 1, series.recipe_of(part).seed
+    here = f"fold {part.fold} of {series.task.folds}" if folded else "all train rows"
+    note = f"This is one of {len(series.parts)} models: {here}, seed {seed}. The card in the folder above is about all."
+    return f"the rows of fold {part.fold}" if folded else "validation", note
 
 
 def progress(series: Series, ended: Ended, count: int, of: int, spent: float) -> str:

@@ -8,7 +8,6 @@ from finetune.arguments import Line
 from finetune.tasks import kind_for
 from finetune.tasks.metrics import viewed
 from finetune.tasks.task import Task
-from finetune.training.bench import Bench
 from studies.planning.versions import versions
 from studies.results.best import Best
 from studies.results.handed.card import Facts, Score, card, is_ours
@@ -22,14 +21,14 @@ STANDARDISED = ("target_mean", "output")
 
 
 def write_card(
-    folder: Path, out: Path, bench: Bench, model: object, best: Best, licence: str, scores: list[Score], notes: list[str]
+    folder: Path, out: Path, task: Task, model: object, best: Best, licence: str, scores: list[Score], notes: list[str]
 ) -> list[Line]:
     """Write the card of a model into the folder where ``keep`` has saved it.
 
     Args:
         folder: Where ``keep`` has saved the model; what it says in its README.md becomes a part of the card.
         out: Where the folder's files go: a README.md there that is not ours stays.
-        bench: What the model was trained on.
+        task: What the model was trained on.
         model: The model.
         best: The configuration, with the recipe of this model.
         licence: An identifier of the hub.
@@ -44,8 +43,8 @@ def write_card(
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     said = (folder / README).read_text(encoding="utf-8") if (folder / README).is_file() else ""
-    loading = loading_of(bench.task, model, not any(key in config for key in STANDARDISED))
-    facts = Facts(best, best.recipe, bench.task, scores, loading, versions(), licence, notes, sections(said))
+    loading = loading_of(task, model, not any(key in config for key in STANDARDISED))
+    facts = Facts(best, best.recipe, task, scores, loading, versions(), licence, notes, sections(said))
     own = out / README
     if own.is_file() and not is_ours(own.read_text(encoding="utf-8", errors="replace")):
         (folder / README).unlink(missing_ok=True)
