@@ -34,7 +34,7 @@ class Diverged(ArithmeticError):
 
 def near(word: str, words: Iterable[str]) -> str:
     """The end of a message: the nearest word as a question, or the choices if no word is near."""
-    known = sorted(words)
+    known = sorted(filter(None, words))
     close = difflib.get_close_matches(word, known, 1, 0.6)
     if close:
         return f"; did you mean {close[0]!r}?"

@@ -2,10 +2,14 @@
 
 import sys
 
-from finetune.arguments import arg
+from rich.console import Console
+
+from finetune.arguments import arg, as_options
 from finetune.errors import writing
 from studies.door import load
+from studies.report.screen import Screen
 from studies.results.export import writer_of
+from studies.results.sinks import on_stdout
 
 
 def print_export(storage: str, study: str | None, format: str, output: str | None, trial: int | None = None) -> None:
@@ -21,3 +25,4 @@ def print_export(storage: str, study: str | None, format: str, output: str | Non
     else:
         with writing(arg("output", output)):
             result.export(output, format, trial)
+        Screen(Console(stderr=on_stdout(output)), as_options).say(f"written: {output}")

@@ -131,7 +131,8 @@ class Matching:
             what = f"column {strange[0]!r} is neither a column of the file nor a prediction"
             raise UserError(f"{self.where}: {what}{near(strange[0], filter(None, known))}")
         if not fills:
-            raise UserError(f"{self.where} has no column for a prediction: {some(list(names), SHOWN)}")
+            shown = [name or "(no name)" for name in names]
+            raise UserError(f"{self.where} has no column for a prediction: {some(shown, SHOWN)}")
         if left:
             self.notes.append(f"columns {listed(left)} of {self.source.path.name} stay as they are")
         places = tuple(names.index(name) for name in ids)

@@ -71,7 +71,7 @@ def disk_line(study: optuna.Study, folder: Path, storage: str) -> str:
         storage: URL of its database.
     """
     kept = models(folder)
-    more = f" ({size(bytes_of(*kept))} in {counted(len(kept), 'model')})" if kept else ""
+    more = f" ({size(bytes_of(*kept))} in models of {counted(len(kept), 'trial')})" if kept else ""
     parts = [f"{size(bytes_of(*own_files(folder)))} in {folder}{more}"]
     keys = sorted(prefix_keys(known_identity(study) or {}, study.user_attrs.get(ACCEPTED, [])))
     places = [place for key in keys if is_folder(place := folder.parent / SHARED / key)]

@@ -162,10 +162,11 @@ def test_an_export_that_cannot_be_written(output, whole, capsys):
     assert not Path("/dev/full").is_file()
 
 
-def test_an_export_keeps_what_it_cannot_replace_and_follows_links(whole):
+def test_an_export_keeps_what_it_cannot_replace_and_follows_links(whole, capsys):
     shutil.copy(whole / "studies.db", "studies.db")
     Path("there.yaml").write_text("old")
     Path("link.yaml").symlink_to("there.yaml")
     assert search.run(["export", "--output", "link.yaml"]) == 0
+    assert capsys.readouterr().out == "written: link.yaml\n"
     assert Path("link.yaml").is_symlink()
     assert files()["there.yaml"] == Path(whole, "runs/rows-fgm/best.yaml").read_bytes()

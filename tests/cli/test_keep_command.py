@@ -22,7 +22,7 @@ def test_models_of_the_best_are_kept(capsys):
     assert search.run([*ASK, "--keep", "top3"]) == 0
     assert kept_in(HOME) == [0, 1]
     said = capsys.readouterr().out
-    assert_said(said, "written: runs/reviews-fgm/models\n", "kB in 2 models)")
+    assert_said(said, "written: runs/reviews-fgm/models\n", "kB in models of 2 trials)")
     trial = load().study.trials[1]
     card = (HOME / "models/trial-1/README.md").read_text()
     assert has_card(HOME / "models/trial-1")

@@ -60,6 +60,8 @@ UNITS = {
 }
 # A card lists so many names.
 NAMED = 30
+# What a paper says of any fine-tuning; of the rest of the recipe only what is not the default.
+ALWAYS = ("epochs", "batch_size", "learning_rate", "weight_decay", "warmup", "schedule", "max_length", "seed")
 PIPELINES = {"tokens": "token-classification"}
 # Parts of the recipe that say where something lies.
 PLACES = ("model",)
@@ -132,11 +134,12 @@ def card(facts: Facts) -> str:
     best, task = facts.best, facts.task
     one, many = UNITS[task.kind]
     named = [*task.names[:NAMED], *(["..."] if len(task.names) > NAMED else [])]
-    what = WHAT[task.kind].format(counted(len(task.names), one, many), ", ".join(map(plain, named)))
+    between = "; " if any("," in name for name in named) else ", "
+    what = WHAT[task.kind].format(counted(len(task.names), one, many), between.join(map(plain, named)))
     changed = {
         name: value
         for name, value in facts.recipe.model_dump().items()
-        if name not in PLACES and (value != Recipe.model_fields[name].default or name in ("epochs", "batch_size", "seed"))
+        if name not in PLACES and (value != Recipe.model_fields[name].default or name in ALWAYS)
     }
     found: str = page().render(
         front=yaml.safe_dump(front(facts), sort_keys=False, allow_unicode=True),
@@ -149,6 +152,7 @@ def card(facts: Facts) -> str:
         rows=rows_of(best.data, task),
         verdict=verdict_of(best.confirmed),
         clean=any(score.clean is not None for score in facts.scores),
+        drawn="rows" if task.groups is None else "whole groups of rows",
     )
     return found
 

@@ -84,7 +84,7 @@ def judged(
     write_whole(out / MEAN, mean_text(series, runs))
     names = list(values)
     where = "out of fold" if folded else "validation"
-    score = Score(where, series.metric, value, len(labels), error)
+    score = Score(where, series.metric, value, len(labels), error, best.recorded.clean if different == [] else None)
     loading = loading_of_several(series.task, out / names[0], names)
     facts = Facts(best, best.recipe, series.task, [score, *tested(best)], loading, versions(), licence, [sentences[0]])
     notes = [*notes, *write_group_card(out, facts)]

@@ -50,8 +50,8 @@ def written(best: Best | LoopBest, format: str) -> str:
     left = left_out(recipe, format == "trainer")
     if task.folds > 1:
         left.append(f"the other folds: it trains and scores the first of {task.folds}, and the search's value is of all")
-    task = task.fold(0) if task.fold_of is not None else task
-    values: dict[str, Any] = {"outputs": outputs_of(task, recipe, best.measured, left)}
+    folded, task = task.folds > 1, task.fold(0) if task.fold_of is not None else task
+    values: dict[str, Any] = {"outputs": outputs_of(task, recipe, best.measured, left), "folded": folded}
     reader, whole = rows_and_model(best, task)
     if whole:
         left = [line for line in left if not line.startswith("multi_sample")]

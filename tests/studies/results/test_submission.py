@@ -146,6 +146,7 @@ BAD = {
     ),
     "near": (LABELS, "id,toxic,mild rud\nx1,0,0\n", {}, "did you mean 'mild rude'?"),
     "nothing": (CLASSES_OF, "id,text\nx1,0\n", {}, "has no column for a prediction"),
+    "no name": (CLASSES_OF, ",id,text\n0,x1,0\n", {"columns": ("", "id", "text")}, "for a prediction: (no name), id, text"),
     "one of many": (NUMBERS, "id,score\nx1,0\n", {}, "column 'score' is one, and the model predicts 2 numbers: V, A"),
     "one of three": (THREE, "id,y\nx1,0\n", {"asked": "probabilities"}, "'y' is one, and the model predicts 3 numbers"),
     "other ids": (CLASSES_OF, "id,label\nx1,0\n", {"ids": ("key",)}, "id_column='key'"),

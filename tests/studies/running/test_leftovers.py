@@ -77,8 +77,8 @@ def test_a_finished_search_says_what_it_uses(tmp_path):
     write(tmp_path / "prefix" / ("0" * 16) / "clean-2.safetensors", 5)
     write(folder / "models" / "trial-1" / "model.safetensors", 3_000_000)
     assert as_options(disk_line(study, folder, URL)) == (
-        f"disk: 3.0 MB in {folder} (3.0 MB in 1 model) and 1.0 MB of clean epochs for other searches like this one in "
-        f"{tmp_path / 'prefix' / key}; {way}"
+        f"disk: 3.0 MB in {folder} (3.0 MB in models of 1 trial) and 1.0 MB of clean epochs for other searches "
+        f"like this one in {tmp_path / 'prefix' / key}; {way}"
     )
 
 

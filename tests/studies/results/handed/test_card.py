@@ -153,3 +153,20 @@ def test_no_licence(wrong):
 )
 def test_whose_readme_it_is(text, ours):
     assert is_ours(text) == ours
+
+
+def test_a_card_has_the_rates_of_training_also_where_they_are_the_default():
+    text = card(facts_of(reviews_task(), model="some/model"))
+    recipe = best_of_file(DATA, "accuracy", model="some/model").recipe
+    assert f"| `learning_rate` | `{recipe.learning_rate}` |" in text
+    for name, value in {"weight_decay": 0.01, "warmup": 0.1, "schedule": "linear"}.items():
+        assert f"| `{name}` | `{value}` |" in text
+    assert "multi_sample" not in text
+
+
+def test_names_with_commas_and_draws_of_groups_are_told():
+    task = replace(reviews_task(), names=("so, so", "good"))
+    assert "of 2 classes a text belongs: so, so; good." in card(facts_of(task))
+    assert "Intervals are over draws of these rows (bootstrap)." in card(facts_of(task))
+    folded = replace(task, validation=task.train, fold_of=np.arange(64) % 4, groups=np.arange(64) % 8)
+    assert "Intervals are over draws of whole groups of rows (bootstrap)." in card(facts_of(folded))

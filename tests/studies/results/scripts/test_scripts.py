@@ -235,7 +235,8 @@ def test_a_folded_search_s_script_trains_its_first_fold(kind, folds, plain):
     text = as_trainer(best)
     assert ("folder `finetune`" not in text) == plain
     assert ("the other folds" in text) == folds.folded
-    _, names = ran(text)
+    said, names = ran(text)
+    assert (" on fold 0; the search, over all folds: " in said[-1]) == folds.folded
     task = load_task(best.data, best.metric, folds)
     task = task.fold(0) if folds.folded else task
     assert names["train"].texts == task.train.texts
