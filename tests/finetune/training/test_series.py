@@ -17,7 +17,7 @@ from finetune.tasks.task import Rows, Task
 from finetune.training.bench import Bench
 from finetune.training.epoch import Epoch, metrics_of, value_of
 from finetune.training.loop import Training
-from finetune.training.series import Ended, Part, Series, stacked
+from finetune.training.series import Ended, Part, Series, smallest, stacked
 
 
 def made(series: Series, raw: np.ndarray) -> list[Ended]:
@@ -240,6 +240,21 @@ def test_a_run_that_was_saved_is_the_same(tmp_path):
     (tmp_path / "run.safetensors").write_bytes(content[: len(content) // 2])
     assert Ended.load(tmp_path / "run.safetensors", run.part) is None
     assert Ended.load(tmp_path / "none.safetensors", run.part) is None
+    series.training(run.part, Clean()).save(tmp_path / "state.safetensors")
+    assert Ended.load(tmp_path / "state.safetensors", run.part) is None
+
+
+def test_runs_are_asked_in_the_precision_in_which_they_are_scored():
+    series = series_of(folded(reviews_task()), Folds(folds=3), RECIPE.model_copy(update={"precision": "bf16"}), "log_loss")
+    series.parts = series.parts[:1]
+    (run,) = trained(series)
+    labels, likely = series.task.train.labels[FOLD_OF == 0], softmax(run.raw.astype(np.float64), 1)
+    assert value_of(run.history, "log_loss") == pytest.approx(log_loss(labels, likely), rel=1e-6)
+
+
+def test_the_fold_with_the_most_rows_leaves_the_fewest_to_train_on():
+    assert smallest(folded(reviews_task(), np.array([0] * 9 + [1] * 20 + [2] * 11))) == 1
+    assert smallest(reviews_task()) == 0
 
 
 def test_no_row_is_scored_by_a_model_that_saw_it():

@@ -8,9 +8,11 @@ from helpers.folded_tasks import folded, series_of, trained
 from helpers.small_tasks import reviews_task
 from scipy.special import softmax
 
+from adv import Clean
 from finetune.folds import Folds
 from finetune.tasks.own_metric import read_own
 from finetune.training.epoch import value_of
+from finetune.training.series import Series
 
 OWN = """
 import numpy as np
@@ -49,5 +51,7 @@ def test_a_metric_that_a_fold_cannot_define_is_that_of_all_rows(tmp_path):
 def test_where_each_fold_counts_alone_a_metric_must_be_defined_in_each(tmp_path):
     name, task = task_with_a_fold_of_one_class(tmp_path)
     series = series_of(task, Folds(folds=3, fold_score="mean"), metric=name)
+    # Also where the same benches have trained for the pooled score before.
+    Series(series.benches, Folds(folds=3), series.recipe, name).training(series.parts[0], Clean())
     with pytest.raises(ValueError, match="only one class"):
         trained(series)
