@@ -145,7 +145,7 @@ def _numbers(found: Any, path: Path) -> tuple[float, ...] | None:
 
 def _refuse_absent(folder: Path, known: Sequence[Known]) -> None:
     """Refuse a folder where a fold or a seed is missing: its mean would be another one."""
-    folds, seeds = known[0].folds, known[0].seeds or 1
+    folds, seeds = known[0].folds, max(one.seeds or 1 for one in known)  # those of an earlier call knew of fewer seeds
     if folds is None:
         return
     there = {(one.fold, one.seed or 0) for one in known}

@@ -86,8 +86,8 @@ class Folded:
         try:
             with in_run(runs):
                 for run in runs:
+                    history = runs.series.combined([*ended, run])  # a metric of the user's own may fail
                     ended.append(run)
-                    history = runs.series.combined(ended)
                     values.append(value_of(history, self.metric))
                     self._report(trial, values, known)
             self._keep(trial, runs.series, ended, values[-1])

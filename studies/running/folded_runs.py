@@ -72,18 +72,19 @@ class FoldedRuns(Runs):
                 self._share_fold(training, part.fold, count)
 
         runs = InTurn(series, lambda: method_of(arm), self._files(trial.number), begin, after, self.asked)
-        ended, values = list[Ended](), list[float]()
+        ended, history, values = list[Ended](), list[Epoch](), list[float]()
         try:
             with in_run(runs):
                 for run in runs:
+                    history = series.combined([*ended, run])  # a metric of the user's own may fail
                     ended.append(run)
-                    values.append(value_of(series.combined(ended), self.metric))
+                    values.append(value_of(history, self.metric))
                     if run.part.number not in known and np.isfinite(values[-1]):
                         trial.report(values[-1], run.part.number)
             if self.asked:
                 self._keep_all(trial, series, ended)
         finally:
-            record(trial, series.combined(ended) or runs.unfinished, self.made_under)
+            record(trial, history or runs.unfinished, self.made_under)
             trial.set_user_attr(RUNS, table(ended, values))
         return values[-1]
 

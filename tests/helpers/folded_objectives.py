@@ -1,5 +1,6 @@
 """Objectives of a small task with folds, and trials for them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ from optuna.trial import Trial
 
 from finetune.config import Data, Recipe
 from finetune.folds import Folds
+from finetune.tasks.own_metric import read_own
 from finetune.training.benches import Benches
 from finetune.training.epoch import Epoch
 from finetune.training.series import Series
+from helpers.folded_tasks import folded_task
 from studies.planning.plan import make_plan
 from studies.running.folded import Folded
 
@@ -42,3 +45,10 @@ def trial_with(start: int, study: optuna.Study | None = None, **params: Any) -> 
 def curve(trial: Trial) -> dict[int, float]:
     """What it reported."""
     return trial.storage.get_trial(trial._trial_id).intermediate_values
+
+
+def with_a_metric_of_few_rows(folder: Path) -> tuple[str, Benches]:
+    """A metric of the user's own that fails on all rows together, and benches that train one epoch."""
+    (folder / "mine.py").write_text("def few(labels, predictions):\n    return 1 / (len(labels) < 40)\n")
+    own = read_own(f"{folder / 'mine.py'}:few")
+    return own.name, Benches(replace(folded_task(), own=(own,)), RECIPE.model_copy(update={"epochs": 1}))

@@ -99,6 +99,10 @@ WRONG = {
         lambda f: made(f / "fold-0", fold=0, seed=0, folds=1, seeds=2),
         "fold-0-seed-1 of 2 runs is missing",
     ),
+    "a later seed that was not finished": (
+        lambda f: (folds(f), made(f / "fold-0-seed-1", fold=0, seed=1, folds=2, seeds=2)),
+        "fold-1-seed-1 of 4 runs is missing",
+    ),
     "other kinds": (
         lambda f: (made(f / "fold-0"), made(f / "fold-1", kind="regression")),
         "classification and regression are different kinds of task",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from helpers.folded_objectives import FOLDS, RECIPE, curve, objective, trial_with
+from helpers.folded_objectives import FOLDS, RECIPE, curve, objective, trial_with, with_a_metric_of_few_rows
 from helpers.folded_tasks import FOLD_OF, folded_task
 from optuna.trial import Trial
 
@@ -178,6 +178,15 @@ def test_a_diverged_run_ends_the_trial_and_says_which_it_was(
         made(trial)
     assert len(trial.user_attrs["runs"]) == 1
     assert list(curve(trial)) == [0]
+
+
+def test_an_own_metric_that_fails_on_all_rows_alone_ends_the_trial_and_says_why(tmp_path: Path) -> None:
+    name, benches = with_a_metric_of_few_rows(tmp_path)
+    made, trial = objective(benches, tmp_path, recipe=benches.recipe, metric=name, reuse=False), trial_with(0)
+    with pytest.raises(Failed, match=r"metric mine\.py:few raised ZeroDivisionError.*labels \(40,\)"):
+        made(trial)
+    assert [run["together"] for run in trial.user_attrs["runs"]] == [1, 1]
+    assert trial.user_attrs["metrics"][name] == 1
 
 
 def test_with_two_metrics_nothing_is_reported_and_seconds_are_those_of_all_runs(benches: Benches, tmp_path: Path) -> None:

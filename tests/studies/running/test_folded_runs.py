@@ -7,17 +7,19 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from helpers.folded_objectives import FOLDS, RECIPE, objective, trial_with
+from helpers.folded_objectives import FOLDS, RECIPE, objective, trial_with, with_a_metric_of_few_rows
 from helpers.folded_tasks import FOLD_OF, folded, folded_task
 from helpers.small_tasks import labels_task
 from optuna.trial import Trial
 from scipy.special import expit, softmax
 from sklearn.metrics import f1_score
 
+from adv import Clean
 from finetune.folds import Folds
 from finetune.training.benches import Benches
 from studies.running.folded_runs import FoldedRuns, runs_for
 from studies.running.kept import kept
+from studies.running.objective import Failed
 from studies.running.stage_runs import Runs
 from studies.running.stages import ARMS, FIRST, Arm, Planned, Stage
 from studies.running.storage import LINK
@@ -130,6 +132,15 @@ def test_a_run_that_was_killed_in_a_fold_goes_on_there(
     assert trained == [0, 1, 2, 2]
     assert again.user_attrs["metrics by epoch"] == undisturbed.user_attrs["metrics by epoch"]
     assert kept(again.user_attrs, "test").tobytes() == kept(undisturbed.user_attrs, "test").tobytes()  # type: ignore[union-attr]
+
+
+def test_an_own_metric_that_fails_on_all_rows_alone_ends_the_run_and_says_why(tmp_path: Path) -> None:
+    name, benches = with_a_metric_of_few_rows(tmp_path)
+    runs = runs_in(tmp_path, benches, [ARMED[1]], metric=name)
+    asked = runs.stage.study.ask()
+    with pytest.raises(Failed, match=r"metric mine\.py:few raised ZeroDivisionError"):
+        runs._made(asked, Clean(), benches.recipe, False)
+    assert len(asked.user_attrs["runs"]) == 2
 
 
 def test_without_folds_a_run_is_a_plain_one(tmp_path: Path) -> None:
