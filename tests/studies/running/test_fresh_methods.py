@@ -30,9 +30,11 @@ def benches() -> Benches:
     return found
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_a_second_run_is_what_it_is_alone(benches: Benches, tmp_path: Path, name: str) -> None:
-    plan = make_plan(name, Data(task="reviews"), RECIPE, {"start_epoch": 0}, folds=FOLDS)
+@pytest.mark.parametrize(
+    ("name", "fixes"), [*((name, {}) for name in METHODS), ("awp", {"direction": "momentum", "attack": "pgd"})]
+)
+def test_a_second_run_is_what_it_is_alone(benches: Benches, tmp_path: Path, name: str, fixes: dict[str, str]) -> None:
+    plan = make_plan(name, Data(task="reviews"), RECIPE, {"start_epoch": 0} | fixes, folds=FOLDS)
     series = Series(benches, FOLDS, RECIPE, "accuracy")
     series.parts = series.parts[:2]
     made = Folded(plan, series, tmp_path, tmp_path / "prefix", lambda *_: None, reuse=False)
