@@ -4,7 +4,6 @@ import difflib
 from typing import Any
 
 from finetune.arguments import flag
-from spaces import SPACES
 from studies.planning.config_file import ALIASES
 
 
@@ -42,6 +41,8 @@ def no_such_option(error: Any, text: str) -> str:
 
 def method_like(word: str) -> str | None:
     """The method with the most similar name; None if none is similar."""
+    from spaces import SPACES  # it imports Optuna, which a wrong option does not need
+
     plain = word.lower().replace("-", "_")
     if plain in SPACES:
         return plain

@@ -8,13 +8,14 @@ from pathlib import Path
 import optuna
 import pytest
 from helpers.forks import forked
-from helpers.refusals import assert_said, refused
+from helpers.refusals import assert_said, refused, rows
+from helpers.searched_folders import searched_in
 
 import search
 from finetune.training.loop import Training
 from finetune.training.oof import Oof
 
-FEW = ["--max-train-rows", "45", "--epochs", "3", "--batch-size", "32"]
+FEW = ["--train-file", "rows.csv", "--epochs", "3", "--batch-size", "16", "--learning-rate", "0.01"]
 SEARCH = ["--method", "fgm", "--trials", "2", "--folds", "3", *FEW, "--set", "start_epoch=1"]
 URL = "sqlite:///studies.db"
 OURS = {"best.yaml", "oof-0.safetensors", "oof-1.safetensors", "report.html", "trials.csv"}
@@ -22,8 +23,8 @@ OURS = {"best.yaml", "oof-0.safetensors", "oof-1.safetensors", "report.html", "t
 
 def found(folder="."):
     """What is stored of each trial."""
-    trials = optuna.load_study(study_name="reviews-fgm", storage=f"sqlite:///{folder}/studies.db").trials
-    kept = [Oof.load(Path(folder) / "runs" / "reviews-fgm" / f"oof-{trial.number}.safetensors") for trial in trials]
+    trials = optuna.load_study(study_name="rows-fgm", storage=f"sqlite:///{folder}/studies.db").trials
+    kept = [Oof.load(Path(folder) / "runs" / "rows-fgm" / f"oof-{trial.number}.safetensors") for trial in trials]
     names = ("metrics", "metrics by epoch", "diagnostics", "runs")
     attrs = [{name: trial.user_attrs[name] for name in names} for trial in trials]
     for each in attrs:
@@ -37,18 +38,15 @@ def found(folder="."):
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """What an undisturbed search found."""
-    folder, before = tmp_path_factory.mktemp("undisturbed"), Path.cwd()
-    os.chdir(folder)
-    try:
-        assert search.run(SEARCH) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(searched_in(tmp_path_factory, *SEARCH))
         return found()
-    finally:
-        os.chdir(before)
 
 
 @pytest.fixture(autouse=True)
 def _here(undisturbed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    Path("rows.csv").write_text(rows())
 
 
 def stop_at(name, act):
@@ -73,7 +71,7 @@ def test_killed_in_the_third_fold_and_taken_up_the_values_are_those_of_the_undis
         with forked(killed_at, name) as (process, _):
             pass
         assert process.exitcode == -signal.SIGKILL
-    here = Path("runs/reviews-fgm")
+    here = Path("runs/rows-fgm")
     assert {path.name for path in here.glob("trial-*")} == {
         *(f"trial-1-run-{run}.safetensors" for run in (0, 1)),
         "trial-1-run-2-state.safetensors",
@@ -88,7 +86,7 @@ def test_killed_in_the_third_fold_and_taken_up_the_values_are_those_of_the_undis
     assert {path.name for path in Path("runs/prefix").glob("*/clean*")} == {
         name for run in range(3) for name in (f"clean-run-{run}.safetensors", f"clean-run-{run}-1.safetensors")
     }
-    assert search.run(["studies", "delete", "reviews-fgm", "--yes"]) == 0
+    assert search.run(["studies", "delete", "rows-fgm", "--yes"]) == 0
     assert [path for path in Path("runs").rglob("*") if path.is_file()] == []
 
 
@@ -106,7 +104,7 @@ def waiting():
 
     def pause():
         Path("begun").touch()
-        until(lambda: Path("runs/reviews-fgm/trial-1-run-2.safetensors").exists())
+        until(lambda: Path("runs/rows-fgm/trial-1-run-2.safetensors").exists())
 
     stop_at("trial-1-run-0-state.safetensors", pause)
     return search.run(SEARCH)
@@ -123,13 +121,11 @@ def test_another_process_trains_the_other_folds_of_a_running_trial(undisturbed, 
         assert f"trial 1 of another process: trained its run {run} of 3" in said
     assert "best trial" not in theirs
     assert found() == undisturbed
-    assert not [path.name for path in Path("runs/reviews-fgm").iterdir() if path.name.startswith("trial-")]
+    assert not [path.name for path in Path("runs/rows-fgm").iterdir() if path.name.startswith("trial-")]
 
 
 def test_another_study_is_refused_before_anything_is_trained(capsys):
-    few = ["--train-file", "rows.csv", "--method", "fgm", "--trials", "1", "--epochs", "1", "--set", "start_epoch=0"]
-    rows = [f"{'fine' if number % 2 else 'dull'} film {number},{number % 2}" for number in range(24)]
-    Path("rows.csv").write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    few = [*FEW[:2], "--method", "fgm", "--trials", "1", "--epochs", "1", "--set", "start_epoch=0"]
     assert search.run([*few, "--folds", "2"]) == 0
     assert_said(
         capsys.readouterr().out,

@@ -1,7 +1,12 @@
 """Small random models of many architectures, saved as folders in the hub's layout."""
 
+import copy
 import json
 import os
+import shutil
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
 
 import torch
 import transformers
@@ -76,9 +81,14 @@ FAMILIES = {
 }
 
 
+@cache
+def plain_words():
+    return tiny_tokenizer(reviews_task().train.texts)
+
+
 def words(**settings):
     """A tokeniser of whole words of the reviews; what is set is saved with it."""
-    tokenizer = tiny_tokenizer(reviews_task().train.texts)
+    tokenizer = copy.deepcopy(plain_words())
     tokenizer.eos_token = "[SEP]"
     for name, value in settings.items():
         setattr(tokenizer, name, value)
@@ -88,13 +98,24 @@ def words(**settings):
 
 def folder_of(folder, family="Bert", head="Model", tokenizer=None, **shape):
     """Write a random model of that family, and its tokeniser; the folder."""
-    tokenizer = tokenizer or words()
+    if tokenizer is None:
+        made, state = written_once(family, head, json.dumps(shape))
+        shutil.copytree(made, folder, dirs_exist_ok=True)
+        torch.set_rng_state(state)
+        return folder
     torch.manual_seed(0)
     values = {"vocab_size": len(tokenizer)} | FAMILIES[family] | shape
     config = getattr(transformers, f"{family}Config")(**values)
     getattr(transformers, family + head)(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@cache
+def written_once(family, head, shape):
+    """A folder with the usual tokeniser that is copied, and where the generator was left."""
+    folder = folder_of(Path(mkdtemp(prefix="family-")) / family, family, head, words(), **json.loads(shape))
+    return folder, torch.get_rng_state()
 
 
 class Harm:

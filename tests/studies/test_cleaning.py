@@ -58,54 +58,62 @@ def clean(url, out, *names, **options):
     return studies.clean(*names, storage=url, out=str(out), **options)
 
 
-@pytest.mark.parametrize(
-    ("name", "goes", "with_all"),
-    [
-        ("trial-2.safetensors", True, True),  # pruned
-        ("trial-0-run-3.safetensors", True, True),
-        ("trial-3-run-0.lock", True, True),
-        ("trial-4/weights.bin", True, True),  # of an own loop
-        ("trial-5.safetensors", False, True),  # waits: goes on from there
-        ("trial-5-run-0.safetensors", False, True),
-        ("trial-5-run-1-state.safetensors", False, True),
-        ("trial-0-run-1-state.safetensors", True, True),
-        ("seed-1008-fold-1-2.safetensors", True, True),
-        ("trial-77.safetensors", False, True),  # of another database, perhaps
-        ("race-0.safetensors", True, True),  # there is no race
-        ("seed-1008-2.safetensors", True, True),
-        ("clean/model.bin", True, True),
-        ("oof-0.safetensors", False, True),
-        ("oof-2.safetensors", True, True),  # pruned: not among the best
-        ("models/trial-1/model.safetensors", False, True),
-        ("models/trial-3/model.safetensors", True, True),
-        ("models/trial-5-unfinished/fold-0/model.safetensors", False, True),
-        ("models/trial-4-unfinished/fold-0/model.safetensors", True, True),
-        ("report.html", False, False),
-        ("best.yaml", False, False),
-        ("predictions-0.csv", False, False),
-        ("model/model.safetensors", False, False),  # of `train`
-        ("trial-2.safetensors.bak", False, False),
-        ("Trial-2.safetensors", False, False),
-        ("trial--2.safetensors", False, False),
-        ("oof-x.safetensors", False, False),
-        ("models/mine/model.safetensors", False, False),
-        ("models/trial-3.txt", False, False),
-        ("models/notes.md", False, False),
-        ("oof-2/notes.txt", False, False),
-    ],
-)
-def test_what_goes(url, tmp_path, name, goes, with_all):
+# By name: whether it goes, and whether it goes with what was asked for.
+FILES = [
+    ("trial-2.safetensors", True, True),  # pruned
+    ("trial-0-run-3.safetensors", True, True),
+    ("trial-3-run-0.lock", True, True),
+    ("trial-4/weights.bin", True, True),  # of an own loop
+    ("trial-5.safetensors", False, True),  # waits: goes on from there
+    ("trial-5-run-0.safetensors", False, True),
+    ("trial-5-run-1-state.safetensors", False, True),
+    ("trial-0-run-1-state.safetensors", True, True),
+    ("seed-1008-fold-1-2.safetensors", True, True),
+    ("trial-77.safetensors", False, True),  # of another database, perhaps
+    ("race-0.safetensors", True, True),  # there is no race
+    ("seed-1008-2.safetensors", True, True),
+    ("clean/model.bin", True, True),
+    ("oof-0.safetensors", False, True),
+    ("oof-2.safetensors", True, True),  # pruned: not among the best
+    ("models/trial-1/model.safetensors", False, True),
+    ("models/trial-3/model.safetensors", True, True),
+    ("models/trial-5-unfinished/fold-0/model.safetensors", False, True),
+    ("models/trial-4-unfinished/fold-0/model.safetensors", True, True),
+    ("report.html", False, False),
+    ("best.yaml", False, False),
+    ("predictions-0.csv", False, False),
+    ("model/model.safetensors", False, False),  # of `train`
+    ("trial-2.safetensors.bak", False, False),
+    ("Trial-1.safetensors", False, False),
+    ("trial--2.safetensors", False, False),
+    ("oof-x.safetensors", False, False),
+    ("models/mine/model.safetensors", False, False),
+    ("models/trial-3.txt", False, False),
+    ("models/notes.md", False, False),
+    ("oof-2/notes.txt", False, False),
+]
+
+
+def test_what_goes(url, tmp_path):
     study(url)
-    path, other = write(tmp_path / "runs" / "made" / name), write(tmp_path / "runs" / "made" / "mine.txt")
-    shown = clean(url, tmp_path / "runs", everything=True)
-    assert path.exists()
-    assert (shown.bytes, shown.freed) == ((10 if with_all else 0), 0)
-    first = clean(url, tmp_path / "runs", yes=True)
-    assert path.exists() == (not goes)
-    assert first.freed == (10 if goes else 0)
-    clean(url, tmp_path / "runs", yes=True, everything=True)
-    assert path.exists() == (not with_all)
-    assert other.exists()
+    out, home = tmp_path / "runs", tmp_path / "runs" / "made"
+    for name in [*(name for name, _, _ in FILES), "mine.txt"]:
+        write(home / name)
+    for asked, column in ((False, 1), (True, 2)):
+        shown = clean(url, out, everything=asked)
+        gone = {row[0] for row in FILES if row[column]}
+        found = shown.to_frame()
+        ours = [Path(path).relative_to(home) for path in found.path[found.goes]]
+        for name, *_ in FILES:
+            assert any(path in (Path(name), *Path(name).parents) for path in ours) == (name in gone), name
+        assert (shown.bytes, shown.freed) == (10 * len(gone), 0)
+    assert set(left(home)) == {name for name, _, _ in FILES} | {"mine.txt"}
+    kept = {name for name, goes, _ in FILES if not goes}
+    assert clean(url, out, yes=True).freed == 10 * (len(FILES) - len(kept))
+    assert set(left(home)) == kept | {"mine.txt"}
+    kept_still = {name for name, _, with_all in FILES if not with_all}
+    assert clean(url, out, yes=True, everything=True).freed == 10 * len(kept - kept_still)
+    assert set(left(home)) == kept_still | {"mine.txt"}
 
 
 def test_only_old_files_that_were_being_written_go(url, tmp_path):

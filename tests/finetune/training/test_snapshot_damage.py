@@ -2,12 +2,12 @@
 
 import os
 import pickle
-import subprocess
-import sys
+import resource
+import signal
 
 import pytest
 import torch
-from helpers.places import ROOT
+from helpers.forks import forked
 from helpers.snapshot_contents import FACTS, TENSORS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,21 +83,18 @@ def test_an_interrupted_write_leaves_the_earlier_file_and_no_other(path, tensors
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
-FULL = """
-import resource, signal, sys, torch
-from pathlib import Path
-from finetune.training.snapshot import write_snapshot
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
-try:
-    write_snapshot(Path(sys.argv[1]), {"a": torch.zeros(1_000_000)}, {})
-except OSError as error:
-    print("told:", error)
-"""
+def writes_on_a_full_disk(path):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+    try:
+        write_snapshot(path, {"a": torch.zeros(1_000_000)}, {})
+    except OSError as error:
+        print("told:", error)
 
 
 def test_a_full_disk_is_told_and_leaves_no_file(path):
-    command = [sys.executable, "-c", FULL, str(path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("told:")
+    with forked(writes_on_a_full_disk, path) as (process, lines):
+        said = lines.read()
+    assert process.exitcode == 0
+    assert said.startswith("told:")
     assert list(path.parent.iterdir()) == []
