@@ -8,11 +8,13 @@ from optuna.distributions import json_to_distribution
 
 from adv import METHODS
 from finetune.arguments import arg, as_options
-from finetune.config import Data, Recipe
+from finetune.config import TINY, Data
+from finetune.folds import Folds
 from finetune.words import short
 from spaces import RECIPE, space_of
 from studies.planning.directions import SECOND
-from studies.planning.identity import MACHINE
+from studies.planning.identity import FOLDS, MACHINE
+from studies.planning.request import recipe_of
 from studies.planning.words import wide
 from studies.results.costs import decided, measured
 from studies.results.summary import Summary, parted
@@ -32,7 +34,8 @@ def aim(summary: Summary) -> list[str]:
     about = summary.about
     usual = space_of(about["method"], about["recipe"]["epochs"], summary.per)
     words = [arg("method", about["method"]), arg("trials", len(summary.trials))]
-    metrics = [about["metric"], *([about[SECOND]] if about.get(SECOND) else [])]
+    files = about.get("metric file", {})
+    metrics = [files.get(name, name) for name in (about["metric"], about.get(SECOND)) if name]
     words += [arg("metric", metrics)] if metrics != ["accuracy"] else []
     words += [arg("set", {name: value}) for name, value in about["fixed"].items()]
     tuned = [name for name in summary.space if name in RECIPE]
@@ -46,15 +49,16 @@ def aim(summary: Summary) -> list[str]:
 
 
 def inputs(about: dict[str, Any]) -> list[str]:
-    """Data and recipe, where they differ from the defaults."""
-    found = []
-    for values, kind in ((about["data"], Data), (about["recipe"], Recipe)):
+    """Data, folds and recipe, where they differ from what is taken if nothing is said."""
+    recipe, found = about["recipe"], []
+    usual_recipe = recipe_of({"model": recipe.get("model", TINY)})
+    parts = ((about["data"], Data(task="reviews")), (about.get(FOLDS) or {}, Folds()), (recipe, usual_recipe))
+    for values, usual in parts:
         for name, value in values.items():
-            usual = kind.model_fields[name].default if name in kind.model_fields else None
             value = tuple(value) if isinstance(value, list) else value
-            if value != usual and (name, value) != ("task", "reviews"):
+            if value is not None and (value != getattr(usual, name, None) or (name == "model" and value != TINY)):
                 found.append(arg(name, list(value) if isinstance(value, tuple) else value))
-    return found
+    return found + ([arg("record", about["record"])] if about.get("record") else [])
 
 
 def searching(summary: Summary) -> list[str]:
