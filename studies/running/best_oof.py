@@ -12,9 +12,7 @@ from finetune.training.oof import Oof
 from finetune.training.series import Ended, Series
 from studies.running.foreign import is_number
 from studies.running.predictions import write_table
-
-# So many trials keep them: an ensemble of more gains hardly anything.
-BEST = 10
+from studies.running.standing import BEST_OOF
 
 
 def oof_file(folder: Path, number: int) -> Path:
@@ -40,10 +38,10 @@ def keep_best(series: Series, ended: Sequence[Ended], trial: Trial, value: float
     values = {other.number: sign * other.values[0] for other in complete if is_number(other.values[0])}
     values[trial.number] = sign * value
     order = sorted(values, key=lambda number: (values[number], number))
-    if trial.number in order[:BEST]:
+    if trial.number in order[:BEST_OOF]:
         oof_of(series, ended, value).save(oof_file(folder, trial.number))
     # Files of trials that another process is about to end are not known to be worse.
-    for number in order[BEST:]:
+    for number in order[BEST_OOF:]:
         oof_file(folder, number).unlink(missing_ok=True)
 
 

@@ -7,7 +7,7 @@ from optuna.trial import FrozenTrial, TrialState
 from studies.planning.identity import known_identity
 from studies.running.foreign import is_number, measured
 
-# Out-of-fold predictions of this many trials are kept, and models of at most this many.
+# Out-of-fold predictions of this many trials are kept (an ensemble of more gains hardly anything), and models of so many.
 BEST_OOF, TOP = 10, 3
 # Decimals at which values count as equal.
 PLACES = 4
