@@ -13,6 +13,7 @@ from finetune.errors import UserError, near
 from finetune.tasks.metrics import viewed
 from finetune.tasks.own_metric import read_again
 from finetune.tasks.task import Task
+from finetune.training.epoch import Epoch
 from finetune.words import counted, listed, some
 from studies.planning.identity import data_of, folds_of
 from studies.planning.request import STORAGE
@@ -166,6 +167,9 @@ def selected(summaries: Sequence[Summary], candidates: list[Candidate], task: Ta
         lines.append(
             f"some studies are judged by all rows, others by the mean over folds; here all rows count ({arg('fold_score')})"
         )
+    if any(each.oof.seeds > 1 for each in candidates):
+        what = "the seeds of a trial are averaged before it is scored"
+        lines.append(f"{what}; its study has the mean of the values of its seeds, which is another number")
     pool = Pool(task, metric, first.maximize, folded)
     parts = alike([pool.part(each.oof) for each in candidates])
     began = time.perf_counter()
@@ -183,6 +187,31 @@ def selected(summaries: Sequence[Summary], candidates: list[Candidate], task: Ta
     return Ensemble(candidates, picked, nested, *how, kept, what, drawn, lines=[head, *lines])
 
 
+class Teller:
+    """Prints the lines of a member's training; those about the data, which are the same for all members, only once.
+
+    Args:
+        screen: Where they are printed.
+        line: Prints a line for each evaluation.
+        heard: The lines before the first evaluation, of all members.
+    """
+
+    def __init__(self, screen: Screen, line: Callable[[str, Epoch], None], heard: set[str]) -> None:
+        self.screen, self.line, self.heard, self.begun = screen, line, heard, False
+
+    def tell(self, line: str) -> None:
+        """Print a line."""
+        if self.begun or line not in self.heard:
+            self.screen.say(line)
+        if not self.begun:
+            self.heard.add(line)
+
+    def on_epoch(self, who: str, epoch: Epoch) -> None:
+        """Print a line about an evaluation."""
+        self.begun = True
+        self.line(who, epoch)
+
+
 def train_members(ensemble: Ensemble, out: Path, licence: str, screen: Screen) -> None:
     """Train the members on all their folds and seeds, and write what ``predict`` reads; what is there already stays.
 
@@ -196,19 +225,15 @@ def train_members(ensemble: Ensemble, out: Path, licence: str, screen: Screen) -
         UserError: The folder cannot be used, or data or model cannot be read.
         Diverged: A member does not train any more.
     """
-    other = list[str]()
-
-    def tell(line: str) -> None:  # lines about the data are the same for all members
-        if screen.render(line) not in screen.said:
-            screen.say(line)
-
+    other, heard = list[str](), set[str]()
     for at, (each, _) in enumerate(ensemble.members, 1):
         best = best_of(each.summary, each.number)
         assert isinstance(best, Best)
         folds = best.folds
         assert folds is not None
         screen.say(f"member {at} of {len(ensemble.members)}: trial {each.number} of study {each.study}")
-        found = train_several(best, folds, out / each.name, tell, liner(best, screen), licence)
+        teller = Teller(screen, liner(best, screen), heard)
+        found = train_several(best, folds, out / each.name, teller.tell, teller.on_epoch, licence)
         if not found.same:
             other.append(f"{each.name} ({ensemble.shown(found.value)})")
     if other:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.arguments import arg
+from finetune.arguments import Line, arg
 from finetune.config import checked
 from finetune.data.ask import columns_in, told_of_empty
 from finetune.data.stream import Source, source_of
@@ -135,7 +135,7 @@ class Prediction:
             self.notes += [*template.notes, *self.submission.notes]
         self.labels, reason = labels_in(self.survey, self.source, self.data, self.kind, self.names)
         if reason:
-            self.notes.append(f"{self.source.path.name} is not scored: {reason}")
+            self.notes.append(Line(f"{self.source.path.name} is not scored: {getattr(reason, 'text', reason)}"))
 
     def _source(self, path: Path) -> Source:
         if path.is_dir():

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune.arguments import as_arguments
+from finetune.arguments import Line
 from finetune.config import Data
 from finetune.data.labels import unlabelled
 from finetune.data.load import labels_of
@@ -36,11 +36,13 @@ def given_labels(table: Table, data: Data, kind: Kind, names: tuple[str, ...]) -
     try:
         return _read(table, known, data, kind, names), ""
     except UserError as error:
-        return None, as_arguments(error.text)
+        return None, Line(error.text)
 
 
 def _read(table: Table, known: Table, data: Data, kind: Kind, names: tuple[str, ...]) -> Array:
     column = data.label_column[0]
+    if kind.by_word:
+        _refuse_foreign(table, column, names)
     if kind.name == "multilabel" and len(data.label_column) == 1 and as_flags([table], column) == len(names):
         return from_flags({"test": table}, column, len(names)).splits["test"]
     tables, told = {"train": known, "test": table}, list[str]()
@@ -52,6 +54,19 @@ def _read(table: Table, known: Table, data: Data, kind: Kind, names: tuple[str, 
     if unknown := [name for name in labels.names if name not in names]:
         raise UserError(f"the model does not know {some([repr(name) for name in unknown], SHOWN)}")
     return in_order_of(labels.splits["test"], labels.names, names, kind)
+
+
+def _refuse_foreign(table: Table, column: str, names: tuple[str, ...]) -> None:
+    """A file without tags may have another column in their place, such as parts of speech.
+
+    Raises:
+        UserError: No tag names an entity that the model knows, in whatever scheme.
+    """
+    cells = (cell.split() if isinstance(cell, str) else cell or () for cell in table[column])
+    tags = sorted({str(tag) for cell in cells for tag in cell})
+    known = {part for name in names for part in (name, name.split("-", 1)[-1])}
+    if tags and not any(part in known for tag in tags for part in (tag, tag.split("-", 1)[-1])):
+        raise UserError(f"no tag of the model is in column {column!r}, which has {some(tags, SHOWN)}")
 
 
 def _like_train(data: Data, kind: Kind, names: tuple[str, ...]) -> Table:

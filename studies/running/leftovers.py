@@ -70,7 +70,7 @@ def disk_line(study: optuna.Study, folder: Path, storage: str) -> str:
         folder: Folder of its files.
         storage: URL of its database.
     """
-    kept = models(folder)
+    kept = [path for path in models(folder) if path.name.removeprefix("trial-").isdecimal()]
     more = f" ({size(bytes_of(*kept))} in models of {counted(len(kept), 'trial')})" if kept else ""
     parts = [f"{size(bytes_of(*own_files(folder)))} in {folder}{more}"]
     keys = sorted(prefix_keys(known_identity(study) or {}, study.user_attrs.get(ACCEPTED, [])))

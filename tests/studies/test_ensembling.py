@@ -14,9 +14,11 @@ from finetune.config import Data
 from finetune.data.load import load_task
 from finetune.errors import UserError
 from finetune.folds import Folds
+from finetune.training.epoch import Epoch
 from finetune.training.members import ENSEMBLE
 from finetune.training.oof import Oof
 from studies import ensemble, ensembling
+from studies.report.screen import Screen
 from studies.results.candidates import candidates_of, summaries_of
 from studies.results.ensemble import write_ensemble
 from studies.running.storage import LINK
@@ -59,6 +61,7 @@ def test_trials_of_two_studies_are_combined(capsys):
     assert found.value == np.mean(mean.argmax(1) == labels)
     said = capsys.readouterr().out
     assert "6 trials of one and two with out-of-fold predictions of 34 rows in 3 folds\n" in said
+    assert "the seeds of a trial are averaged before it is scored; its study has the mean of the values" in said
     assert f"ensemble accuracy {found.value:.4f}, the best trial alone (" in said
     assert f"(nested): ensemble {found.nested.ensemble:.4f}, best trial {found.nested.single:.4f}, difference " in said
     assert found.folder is None
@@ -66,6 +69,17 @@ def test_trials_of_two_studies_are_combined(capsys):
     assert [set(facts) for facts in [json.loads(write_ensemble(found, Path("e")).read_text())]] == [
         {"format", "metric", "value", "mean", "nested", "chosen", "members"}
     ]
+
+
+def test_lines_about_data_are_printed_once_and_those_about_runs_for_each_member():
+    screen, heard, said = Screen(None), set(), []
+    for _ in range(2):
+        teller = ensembling.Teller(screen, lambda who, epoch: said.append(who), heard)
+        teller.tell("rows: 34")
+        teller.on_epoch("fold-0", Epoch(0, {}, {}, None, 0.0))
+        teller.tell("fold-0: accuracy 0.5, 1 of 1")
+    assert screen.said == ["rows: 34", "fold-0: accuracy 0.5, 1 of 1", "fold-0: accuracy 0.5, 1 of 1"]
+    assert said == ["fold-0", "fold-0"]
 
 
 def test_the_file_that_predict_reads():

@@ -7,6 +7,7 @@ from helpers.saved_models import TASKS, saved_model
 from helpers.small_tasks import write_lines
 
 import studies
+from finetune.arguments import as_options
 from finetune.errors import UserError
 from studies import predicting
 from studies.report.screen import Screen
@@ -80,8 +81,8 @@ def test_cells_that_are_no_text_are_named(tmp_path):
 
 
 def test_labels_that_the_model_does_not_know_are_said(tmp_path):
-    screen = Screen(None)
+    screen = Screen(None, as_options)
     texts(tmp_path / "test.csv")
     given = {"models": (str(saved_model("classes")[0]),), "file": str(tmp_path / "test.csv"), "label_column": ("id",)}
     predicting.predicted(given, screen, frame=True)
-    assert any(line.startswith("test.csv is not scored: ") and "'1'" in line for line in screen.said)
+    assert any(line.startswith("test.csv is not scored: --label-column id: ") and "'1'" in line for line in screen.said)

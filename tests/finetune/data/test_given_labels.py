@@ -53,6 +53,14 @@ def test_tags_have_the_numbers_of_the_model():
     assert (found.tolist(), reason) == ([[0, 2]], "")  # IOB1: an entity begins without B
 
 
+@pytest.mark.parametrize("tags", [["NNP", "X"], ["IN", "NN-a1"], [".", ","]])
+def test_a_column_of_something_else_is_not_taken_for_tags(tags):
+    names = ("B-LOC", "O", "I-LOC")
+    found, reason = read(with_names(names), names, {"label": [tags, tags[:1]]}, words=True)
+    assert found is None
+    assert reason == f"no tag of the model is in column 'label', which has {', '.join(sorted(tags))}"
+
+
 NONE = [
     ("placeholders", CLASSES, ("bad", "good"), {"label": ["?", "?"]}, "has '?' for every label"),
     ("another", CLASSES, ("bad", "good"), {"label": ["good", "ugly"]}, "'ugly', in row 2"),

@@ -76,6 +76,8 @@ def test_a_finished_search_says_what_it_uses(tmp_path):
     write(tmp_path / "prefix" / key / "clean-2.safetensors", 1_000_000)
     write(tmp_path / "prefix" / ("0" * 16) / "clean-2.safetensors", 5)
     write(folder / "models" / "trial-1" / "model.safetensors", 3_000_000)
+    write(folder / "models" / "trial-2-unfinished" / "model.safetensors", 5)
+    write(folder / "models" / ".writing-abc" / "model.safetensors", 5)  # a killed process was at it
     assert as_options(disk_line(study, folder, URL)) == (
         f"disk: 3.0 MB in {folder} (3.0 MB in models of 1 trial) and 1.0 MB of clean epochs for other searches "
         f"like this one in {tmp_path / 'prefix' / key}; {way}"
