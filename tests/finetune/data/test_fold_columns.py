@@ -47,6 +47,8 @@ def test_folds_by_column_are_told_with_their_names(tmp_path, test):
     file = write_lines(tmp_path / "t.jsonl", rows(24, part=lambda n: ["north", "south", "south", "west"][n % 4]))
     task = load_task(Data(train_file=file, test_file=test), None, Folds(fold_column="part"))
     assert "3 folds, by column part (north, south, west): 12 to 18 train and 6 to 12 validation rows" in task.notes
+    file = write_lines(tmp_path / "t.jsonl", rows(12, part=lambda n: n % 6))  # two rows each are folds, not ids
+    assert load_task(Data(train_file=file, test_file=test), None, Folds(fold_column="part")).folds == 6
 
 
 GROUPS = {
@@ -76,12 +78,13 @@ def test_no_group_is_in_two_folds_nor_in_folds_and_test(tmp_path, name, value):
 
 
 def test_groups_without_folds_keep_validation_and_test_rows_apart(tmp_path):
-    table = rows(40, who=lambda n: n // 4)
+    table = rows(40, who=lambda n: [4, 0, 0, 1, 2, 2, 2, 3, 5, 6][n % 10])
     task = load_task(Data(train_file=write_lines(tmp_path / "t.jsonl", table)), None, Folds(group_column="who"))
     of = {row["text"]: row["who"] for row in table}
     parts = [{of[text] for text in part.texts} for part in (task.train, task.validation, task.test)]
     assert all(parts)
-    assert sum(map(len, parts)) == 10
+    assert sum(map(len, parts)) == 7
+    assert sorted(task.train.texts + task.validation.texts + task.test.texts) == sorted(of)
     assert task.fold_of is None
     assert len(task.validation) in range(4, 9)
 

@@ -205,5 +205,8 @@ def test_a_table_with_a_word_in_each_row_is_read_as_sentences(tmp_path):
         [["Sentence: 2"], ["Bob"], ["NNP"]],
     ]
     assert block.lines == [2, 4]
+    path.write_text("Sentence #,Word\n1,Ada\n,met\n1,Eve\n2,Bob\n")  # a number that is said again begins nothing
+    [block] = gathered_source(source_of(path, DATA), DATA).blocks(9)
+    assert block.column(1) == [["Ada", "met", "Eve"], ["Bob"]]
     path.write_text("sentence,text\n1,ada met bob\n2,bob met ada\n")
     assert not gathered_source(source_of(path, DATA), DATA).rowwise
