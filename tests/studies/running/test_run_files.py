@@ -76,9 +76,13 @@ def test_while_another_process_has_a_run_those_after_it_are_trained_but_yielded_
         if len(begun) == 2:
             ready.set()
 
-    runs = list(InTurn(series, Clean, files, begin, lambda *_: None))
+    made, kept = InTurn(series, Clean, files, begin, lambda *_: None), list[tuple[int, bool]]()
+    made.on_ended = lambda part, training: kept.append((part.number, files.ended(part.number).exists()))
+    runs = list(made)
     thread.join()
     assert begun == [0, 2]
+    # A kill after the models are kept and before the run counts as ended trains it again; the other order would lose them.
+    assert kept == [(0, False), (2, False)]
     assert [run.part.number for run in runs] == [0, 1, 2]
     assert runs[1].history == theirs.history
     assert (runs[1].raw == 7).all()
