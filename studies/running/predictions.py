@@ -51,7 +51,7 @@ def write_predictions(training: Training, path: Path) -> None:
     write_table(bench.kind, bench.task, output, path)
 
 
-def write_table(kind: Kind, task: Task, output: NDArray[Any], path: Path, most: int | None = MOST) -> None:
+def write_table(kind: Kind, task: Task, output: NDArray[Any], path: Path, whole: bool = False) -> None:
     """Write what is predicted for the validation rows; with folds also the number of each row's fold, from 0.
 
     Args:
@@ -59,13 +59,13 @@ def write_table(kind: Kind, task: Task, output: NDArray[Any], path: Path, most: 
         task: The task.
         output: Predictions as ``Bench.predict`` returns them.
         path: The file.
-        most: So many rows, and the begins of their texts; None for all of both.
+        whole: Write all rows and whole texts, not the first rows and the begins of their texts.
 
     Raises:
         OSError: The file cannot be written.
     """
-    rows, count = task.validation, min(len(task.validation), most or len(task.validation))
-    longest = None if most is None else LONGEST
+    rows = task.validation
+    count, longest = (len(rows), None) if whole else (min(len(rows), MOST), LONGEST)
     cells: dict[str, list[Any]] = {"row": list(range(1, count + 1))}
     cells |= {} if task.fold_of is None else {"fold": task.fold_of[:count].tolist()}
     cells |= {"text": [text[:longest] for text in rows.texts[:count]]}

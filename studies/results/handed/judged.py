@@ -78,7 +78,7 @@ def judged(
     labels = series.task.validation.labels
     folded = series.task.folds > 1
     table = out / ("oof.csv" if folded else "validation.csv")
-    write_table(series.kind, series.task, series.output(mean, labels), table, most=None)
+    write_table(series.kind, series.task, series.output(mean, labels), table, whole=True)
     if folded:
         oof_of(series, runs, value).save(out / "oof.safetensors")
     write_whole(out / MEAN, mean_text(series, runs))

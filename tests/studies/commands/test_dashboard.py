@@ -1,7 +1,5 @@
 import json
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -9,11 +7,12 @@ from pathlib import Path
 
 import optuna
 import pytest
+from helpers.forks import forked
 from helpers.made_up_studies import made
-from helpers.places import ROOT
 from helpers.shown_studies import asked, detail, displayed, kept
 from optuna_dashboard import get_note, save_note
 
+import search
 from studies.commands.dashboard import application, caught_up
 from studies.report.legible import Legible
 from studies.report.shown import shown_trials
@@ -40,18 +39,16 @@ def test_the_dashboard_shows_the_study_on_the_loopback_alone(tmp_path: Path) -> 
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     optuna.copy_study(from_study_name="made", from_storage=made("CCP")._storage, to_storage=url)
     port = free_port()
-    command = [sys.executable, str(ROOT / "search.py"), "dashboard", "--storage", url, "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        assert fetch(port) == ["made"]
-        listening = Path(f"/proc/{process.pid}/net/tcp").read_text().splitlines()[1:]
-        mine = [
-            line.split()[1] for line in listening if line.split()[3] == "0A" and line.split()[1].endswith(f":{port:04X}")
-        ]
-        assert mine == [f"0100007F:{port:04X}"]
-    finally:
-        process.terminate()
-        process.wait()
+    with forked(search.run, ["dashboard", "--storage", url, "--port", str(port)]) as (process, _):
+        try:
+            assert fetch(port) == ["made"]
+            listening = Path(f"/proc/{process.pid}/net/tcp").read_text().splitlines()[1:]
+            mine = [
+                line.split()[1] for line in listening if line.split()[3] == "0A" and line.split()[1].endswith(f":{port:04X}")
+            ]
+            assert mine == [f"0100007F:{port:04X}"]
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,18 @@
 """The code of a card loads the model with plain transformers, and gives its numbers."""
 
 import json
-import subprocess
+import os
 import sys
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.forks import forked
 from helpers.scripts_to_run import best_of_file, data_of, texts, write_csv
+from transformers import CONFIG_MAPPING, TOKENIZER_MAPPING
+from transformers.models.auto import modeling_auto
+from transformers.models.auto.auto_factory import _LazyAutoMapping
 
 from finetune.folds import Folds
 from finetune.tasks.task import Rows
@@ -22,27 +27,49 @@ def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+OURS = ("adv", "finetune", "spaces", "studies", "search")
+
+
+class OutOfReach(MetaPathFinder):
+    """This project is not installed where a card's code runs."""
+
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in OURS:
+            raise ModuleNotFoundError(name)
+
+
+def answered(codes):
+    """Print the logits that these codes leave, each with its folder as working folder and nothing of this project."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, OutOfReach())
+    found = []
+    for name, code in codes.items():
+        os.chdir(name)
+        here = {}
+        exec(code, here)
+        found.append([one.tolist() for one in here["logits"]])
+    print(json.dumps(found))
+
+
 def asked(folders):
-    """The logits that the codes of these folders' cards leave, each with its folder as working folder; a fresh process."""
+    """The logits that the codes of these folders' cards leave, in a process that cannot import this project."""
     codes = {name: (Path(name) / "README.md").read_text().split("```python\n")[1].split("```")[0] for name in folders}
-    lines = [
-        "import json, os, sys",
-        "found = []",
-        "for name, code in json.loads(sys.stdin.read()).items():",
-        "    os.chdir(name)",
-        "    here = {}",
-        "    exec(code, here)",
-        "    found.append([one.tolist() for one in here['logits']])",
-        "print(json.dumps(found))",
-    ]
-    given = json.dumps({str(Path(name).resolve()): code for name, code in codes.items()})
-    command = [sys.executable, "-c", "\n".join(lines)]
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    with forked(answered, {str(Path(name).resolve()): code for name, code in codes.items()}) as (process, lines):
+        said = lines.read()
+    assert process.exitcode == 0
+    return json.loads(said)
 
 
-def test_the_code_of_a_card_gives_the_same_numbers_in_a_fresh_process():
+def test_transformers_has_no_classes_of_this_project():
+    """So what loads where all of it is imported loads elsewhere, too."""
+    mappings = [one for one in vars(modeling_auto).values() if isinstance(one, _LazyAutoMapping)]
+    assert len(mappings) > 10
+    added = [name for one in [*mappings, TOKENIZER_MAPPING, CONFIG_MAPPING] for name in one._extra_content]
+    assert added == []
+
+
+def test_the_code_of_a_card_gives_the_same_numbers_where_this_project_is_not():
     rows, expected = Rows(["a text", "another"], ["its second text", "the other's"], np.zeros(2, int)), []
     for pooling in ("stock", "mean"):
         best = best_of_file(data_of("pairs"), "accuracy", pooling=pooling, max_length=40)
