@@ -4,7 +4,8 @@ import shutil
 from pathlib import Path
 
 import optuna
-from helpers.refusals import SMALL, assert_said, refused
+import pytest
+from helpers.refusals import SMALL, assert_said, refused, rows
 
 import search
 from studies import load
@@ -14,21 +15,26 @@ from studies.results.handed.kept import has_card
 from studies.running.keeper import kept_in
 from studies.running.standing import standing
 
-ASK = ("--method", "fgm", *SMALL)
-HOME = Path("runs/reviews-fgm")
+ASK = ("--method", "fgm", "--train-file", "rows.csv", *SMALL)
+HOME = Path("runs/rows-fgm")
+
+
+@pytest.fixture(autouse=True)
+def _rows(_here):
+    Path("rows.csv").write_text(rows())
 
 
 def test_models_of_the_best_are_kept(capsys):
     assert search.run([*ASK, "--keep", "top3"]) == 0
     assert kept_in(HOME) == [0, 1]
     said = capsys.readouterr().out
-    assert_said(said, "written: runs/reviews-fgm/models\n", "kB in models of 2 trials)")
+    assert_said(said, "written: runs/rows-fgm/models\n", "kB in models of 2 trials)")
     trial = load().study.trials[1]
     card = (HOME / "models/trial-1/README.md").read_text()
     assert has_card(HOME / "models/trial-1")
     assert_said(card, f"| validation | accuracy | {trial.value:.4g} |", f"| `epsilon` | `{trial.params['epsilon']}` |")
     assert search.run([*ASK, "--trials", "4", "--keep", "top3"]) == 0
-    best = standing(optuna.load_study(study_name="reviews-fgm", storage="sqlite:///studies.db"))
+    best = standing(optuna.load_study(study_name="rows-fgm", storage="sqlite:///studies.db"))
     assert kept_in(HOME) == sorted(best[:3])
 
     assert search.run([*ASK, "--trials", "4", "--keep", "best"]) == 0  # nothing is left to do but this
@@ -43,7 +49,7 @@ def test_models_of_the_best_are_kept(capsys):
     assert_said(
         capsys.readouterr().out,
         f"the model of trial {best[0]} is not there: a search without --keep best trained it, or it was deleted",
-        f"`search.py export --study reviews-fgm --trial {best[0]} > trial.yaml` and `search.py train trial.yaml --out runs",
+        f"`search.py export --study rows-fgm --trial {best[0]} > trial.yaml` and `search.py train trial.yaml --out runs",
     )
     assert_said(refused(capsys, *ASK, "--keep", "tpo3"), "--keep is 'tpo3'", "did you mean 'top3'?")
 

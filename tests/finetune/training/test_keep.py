@@ -4,8 +4,6 @@ A process that imports transformers takes seconds, so the same one shows that a 
 """
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.fresh_process import run_fresh
 from helpers.places import ROOT
 from helpers.saved_families import folder_of, words
 from helpers.small_tasks import digest_of_a_run, numbers_task, reviews_task, train
@@ -53,12 +52,8 @@ ROUNDING = 2e-5
 
 def in_a_fresh_process(tmp_path, asked):
     """With other hashes and hardly an environment: what plain transformers answers for each folder, and a run's digest."""
-    (tmp_path / "fresh.py").write_text(FRESH)
     (tmp_path / "asked.json").write_text(json.dumps(asked))
-    command = [sys.executable, "-W", "ignore", "fresh.py", "asked.json", "found.json", str(ROOT), str(ROOT / "tests")]
-    environment = {"PYTHONHASHSEED": "1", "PATH": "", "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}  # threads as here
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run_fresh(FRESH, tmp_path, "asked.json", "found.json", str(ROOT), str(ROOT / "tests"))
     return json.loads((tmp_path / "found.json").read_text())
 
 

@@ -2,11 +2,10 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from helpers.fresh_process import run_fresh
 from helpers.places import ROOT
 from helpers.saved_runs import cases, saved_run
 
@@ -48,11 +47,7 @@ def runs(tmp_path_factory):
     }
     rows = [(str(folder), *_texts(bench)) for bench, *_, folder in made.values()]
     (tmp_path / "asked.json").write_text(json.dumps(rows))
-    (tmp_path / "fresh.py").write_text(FRESH)
-    command = [sys.executable, "-W", "ignore", "fresh.py", "asked.json", "found.npz", str(ROOT)]
-    environment = {"PYTHONHASHSEED": "1", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run_fresh(FRESH, tmp_path, "asked.json", "found.npz", str(ROOT))
     there = np.load(tmp_path / "found.npz")
     return {name: (*made[name], there[f"raw {n}"], there[f"output {n}"]) for n, name in enumerate(made)}
 
