@@ -15,9 +15,11 @@ from typing import Any
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from adv import METHODS
 from finetune.arguments import arg
 from finetune.config import TINY, Data, Recipe
 from finetune.errors import UserError
+from finetune.folds import Folds
 from finetune.tasks.metrics import direction_of, viewed
 from finetune.tasks.task import Task
 from finetune.words import counted, short
@@ -136,6 +138,7 @@ def card(facts: Facts) -> str:
     named = [*task.names[:NAMED], *(["..."] if len(task.names) > NAMED else [])]
     between = "; " if any("," in name for name in named) else ", "
     what = WHAT[task.kind].format(counted(len(task.names), one, many), between.join(map(plain, named)))
+    what = what if task.train.pairs is None else what.replace(" a text", " a pair of texts", 1)
     changed = {
         name: value
         for name, value in facts.recipe.model_dump().items()
@@ -149,7 +152,8 @@ def card(facts: Facts) -> str:
         facts=facts,
         settings=best.settings,
         changed=changed,
-        rows=rows_of(best.data, task),
+        rows=rows_of(best.data, task, best.folds),
+        paper=METHODS[best.method].paper if best.method in METHODS else "",
         verdict=verdict_of(best.confirmed),
         clean=any(score.clean is not None for score in facts.scores),
         drawn="rows" if task.groups is None else "whole groups of rows",
@@ -180,7 +184,7 @@ def front(facts: Facts) -> dict[str, Any]:
     return found
 
 
-def rows_of(data: Data, task: Task) -> list[str]:
+def rows_of(data: Data, task: Task, folds: Folds | None = None) -> list[str]:
     """Lines about the data, without the folders of the author's machine."""
     files = [Path(name).name for name in (data.train_file, data.validation_file, data.test_file) if name]
     source = "the built-in task " + str(data.task) if data.task else ", ".join(files)
@@ -188,7 +192,11 @@ def rows_of(data: Data, task: Task) -> list[str]:
         source = data.data if from_hub(data) else ", ".join([Path(data.data).name, *files])
     kept = f"{counted(len(task.test), 'test row')} {'that took no part' if task.test.labelled else 'without labels'}"
     split = f"{len(task.train)} rows to train on, {len(task.validation)} to choose by, {kept}"
-    split = split if task.fold_of is None else f"{len(task.train)} rows in {task.folds} folds, {kept}"
+    if task.fold_of is not None:
+        asked = folds or Folds()
+        how = f" (those of column `{code(asked.fold_column)}`)" if asked.fold_column else ""
+        how = f" (whole groups of column `{code(asked.group_column)}`)" if asked.group_column else how
+        split = f"{len(task.train)} rows in {task.folds} folds{how}, {kept}"
     columns = [("text", data.text_column), ("second text", data.pair_column), ("label", ", ".join(data.label_column))]
     told = ", ".join(f"{what} `{code(name)}`" for what, name in columns if name)
     lines = [f"Source: {plain(source)}.", f"{split[0].upper()}{split[1:]}."]

@@ -50,6 +50,6 @@ def loading_of(task: Task, model: object, units: bool) -> Loading:
         text = explained(model.head.pooling, model.loads_with, "")
         function = text.split("```python\n")[1].split("```")[0].rstrip()
         asked = f'logits = logits_of(".", {TEXTS[pairs]})  # the folder of this file'
-        return Loading(f"{function}\n\n\n{asked}\n", meaning)
+        return Loading(f"{function}\n\n\n{asked}\n", meaning.replace("`model.config.id2label`", "`id2label` of config.json"))
     texts = WORDS if kind.by_word else TEXTS[pairs]
     return Loading(PLAIN.format(family=f"AutoModelFor{kind.architecture}", texts=texts), meaning)

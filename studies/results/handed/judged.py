@@ -86,7 +86,8 @@ def judged(
     where = "out of fold" if folded else "validation"
     score = Score(where, series.metric, value, len(labels), error, best.recorded.clean if different == [] else None)
     loading = loading_of_several(series.task, out / names[0], names)
-    facts = Facts(best, best.recipe, series.task, [score, *tested(best)], loading, versions(), licence, [sentences[0]])
+    mine = best.model_copy(update={"folds": series.folds})
+    facts = Facts(mine, best.recipe, series.task, [score, *tested(best)], loading, versions(), licence, [sentences[0]])
     notes = [*notes, *write_group_card(out, facts)]
     return Trained(out, value, error, values, same, sentences, list(map(Line, notes)))
 

@@ -1,6 +1,7 @@
 """Cards and predictions in the folders of a training."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ from finetune.arguments import Line
 from finetune.tasks import kind_for
 from finetune.tasks.metrics import viewed
 from finetune.tasks.task import Task
+from finetune.training.members import MEAN
+from finetune.words import short
 from studies.planning.versions import versions
 from studies.results.best import Best
-from studies.results.handed.card import Facts, Score, card, is_ours
+from studies.results.handed.card import Facts, Score, card, is_ours, plain
 from studies.results.handed.how_to_load import Loading, loading_of
 from studies.running.split_error import bootstrapped
 from studies.running.whole import write_whole
@@ -76,8 +79,8 @@ def score_of(task: Task, metric: str, value: float, output: Any, where: str, cle
         where: What the rows are called.
         clean: The value of clean training on them.
     """
-    view, plain = viewed(metric)
-    error = float("nan") if view else bootstrapped(task, plain, output)
+    view, name = viewed(metric)
+    error = float("nan") if view else bootstrapped(task, name, output)
     return Score(where, metric, value, len(task.validation), error, clean)
 
 
@@ -105,6 +108,11 @@ def write_group_card(out: Path, facts: Facts) -> list[Line]:
     return [] if mine else [Line(f"{own} was not written by this program and stays; the card of the models is {ASIDE}")]
 
 
+def sigmoid(logit: float) -> float:
+    """The probability of a logit."""
+    return 1 / (1 + math.exp(-logit))
+
+
 def loading_of_several(task: Task, folder: Path, names: list[str]) -> Loading:
     """How several models are loaded, from the card of one of them.
 
@@ -114,7 +122,13 @@ def loading_of_several(task: Task, folder: Path, names: list[str]) -> Loading:
         names: The names of the folders.
     """
     what = "probabilities" if kind_for(task).raw_as != "values" else "predictions"
-    meaning = f"One of `logits` for each model: average their {what}. `search.py predict` takes this folder as one model."
+    meaning = (
+        f"One of `logits` for each model: average their {what}, in the order of `id2label` in each config.json. "
+        "`search.py predict` takes this folder as one model."
+    )
+    if chosen := json.loads((folder.parent / MEAN).read_text(encoding="utf-8"))["chosen"]:
+        above = ", ".join(f"{plain(name)} {short(sigmoid(one))}" for name, one in zip(task.names, chosen, strict=True))
+        meaning += f" A label is predicted where their mean is above its threshold: {above}."
     texts = [path.read_text(encoding="utf-8") for path in (folder / ASIDE, folder / README) if path.is_file()]
     code = next(
         (text.split("```python\n")[1].split("```")[0] for text in texts if is_ours(text) and "```python" in text), ""

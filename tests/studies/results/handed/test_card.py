@@ -12,6 +12,7 @@ from huggingface_hub import ModelCard
 
 from finetune.config import Data
 from finetune.errors import UserError
+from finetune.folds import Folds
 from studies.results.handed.card import Facts, Score, card, is_ours, refuse_licence
 from studies.results.handed.how_to_load import loading_of
 from studies.results.handed.verdict import verdict_of
@@ -170,3 +171,16 @@ def test_names_with_commas_and_draws_of_groups_are_told():
     assert "Intervals are over draws of these rows (bootstrap)." in card(facts_of(task))
     folded = replace(task, validation=task.train, fold_of=np.arange(64) % 4, groups=np.arange(64) % 8)
     assert "Intervals are over draws of whole groups of rows (bootstrap)." in card(facts_of(folded))
+
+
+def test_a_card_says_pairs_folds_and_the_paper():
+    task = reviews_task()
+    rows = replace(task.train, pairs=task.train.texts)
+    task = replace(task, train=rows, validation=rows, fold_of=np.arange(64) % 4)
+    facts = facts_of(task)
+    text = card(replace(facts, best=facts.best.model_copy(update={"folds": Folds(folds=4, group_column="an `id`")})))
+    assert "to which of 2 classes a pair of texts belongs" in text
+    assert "64 rows in 4 folds (whole groups of column `an 'id'`)," in text
+    assert "Method: fgm (Miyato et al. 2017). Its other settings have their defaults." in text
+    text = card(replace(facts, best=facts.best.model_copy(update={"folds": Folds(fold_column="kfold")})))
+    assert "64 rows in 4 folds (those of column `kfold`)," in text

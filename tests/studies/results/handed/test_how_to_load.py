@@ -113,3 +113,4 @@ def test_the_code_of_every_card_runs_as_it_stands(kind, monkeypatch):
     assert ("log-odds" in card) == (kind == "shares")
     assert ("## Classes with an order" in card) == (kind in ("cumulative", "number"))
     assert card.count("```python") == 1
+    assert "model" in here or "model.config" not in card  # names what the code leaves

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +108,10 @@ def test_stopped_in_the_third_run_and_taken_up_all_is_as_undisturbed():
     for name in whole:
         if not name.startswith(".runs"):  # they hold how long each epoch took
             assert whole[name] == taken_up[name], name
-    assert len(json.loads(Path("models/mean.json").read_text())["chosen"]) == 3
+    chosen = json.loads(Path("models/mean.json").read_text())["chosen"]
+    assert len(chosen) == 3
+    [last] = re.findall(r"is above its threshold: .* (0\.\d+)\.\n", Path("models/README.md").read_text())
+    assert float(last) == pytest.approx(1 / (1 + math.exp(-chosen[2])), abs=1e-4)
     # More seeds later: what is there stays.
     said = []
     trained(best, said=said, folds=3, seeds=2)
