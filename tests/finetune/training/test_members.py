@@ -9,7 +9,7 @@ from finetune.config import Recipe
 from finetune.errors import UserError
 from finetune.training.about import Known, read_known, write_known
 from finetune.training.members import members_of, together
-from finetune.training.saved import chosen_of
+from finetune.training.saved import chosen_of, in_order
 
 
 def known(**more):
@@ -71,6 +71,12 @@ def test_thresholds_are_those_of_the_mean_or_the_mean_of_the_models(tmp_path):
     chosen, line = chosen_of(members_of(tmp_path / "f"))
     assert (chosen.tolist(), line) == ([7, 8], "")
     assert chosen_of(members_of(made(tmp_path / "plain"))) == (None, "")
+
+
+def test_outputs_are_put_into_the_order_of_the_first_model_s_names():
+    first, other = known(names=("a", "b", "c")), known(names=("b", "c", "a"))
+    assert in_order(np.array([[2.0, 3.0, 1.0]]), other, first).tolist() == [[1, 2, 3]]
+    assert in_order(np.array([[1.0, 2.0, 3.0]]), first, first).tolist() == [[1, 2, 3]]
 
 
 def write(path, text):

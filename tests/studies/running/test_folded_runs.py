@@ -107,6 +107,17 @@ def test_clean_epochs_of_a_seed_are_shared_fold_by_fold_and_then_forgotten(bench
     assert alone(alone.stage.study.ask()) == value
 
 
+def test_no_attacked_epoch_is_shared_as_a_clean_one(benches: Benches, tmp_path: Path) -> None:
+    late = Arm("a later start", "fgm", {"epsilon": 0.7, "start_epoch": 2})
+    runs = runs_in(tmp_path, benches, [ARMED[0], late])
+    early, later = runs.stage.study.ask(), runs.stage.study.ask()
+    runs(early)
+    runs(later)
+    expected = objective(benches, tmp_path / "trial", recipe=RECIPE.model_copy(update={"seed": 2001}), reuse=False)
+    expected(trial := trial_with(2))
+    assert later.user_attrs["metrics by epoch"] == trial.user_attrs["metrics by epoch"]
+
+
 def test_a_run_that_was_killed_in_a_fold_goes_on_there(
     benches: Benches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
