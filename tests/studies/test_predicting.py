@@ -176,6 +176,12 @@ def test_the_mean_of_models_of_probabilities_logits_and_ranks(tmp_path):
     one, two = (saved_model("classes", seed)[2] for seed in (0, 1))
     found = mean_of(0, 1, file=file)
     np.testing.assert_allclose(found["p positive"], (softmax(one) + softmax(two))[:, 1] / 2, rtol=1e-12)
+    members = [{"folder": str(seed), "weight": weight} for seed, weight in ((0, 3), (1, 1))]
+    for seed in (0, 1):
+        (tmp_path / str(seed)).symlink_to(saved_model("classes", seed)[0])
+    (tmp_path / "ensemble.json").write_text(json.dumps({"format": "advsearch ensemble 1", "members": members}))
+    found = studies.predict(tmp_path, file, progress=False)
+    np.testing.assert_allclose(found["p positive"], (3 * softmax(one) + softmax(two))[:, 1] / 4, rtol=1e-12)
     found = mean_of(0, 1, file=file, mean="logits")
     np.testing.assert_allclose(found["p positive"], softmax((one.astype(float) + two) / 2)[:, 1], rtol=1e-12)
     found = mean_of(0, 1, file=file, mean="ranks")

@@ -8,6 +8,7 @@ import pytest
 from helpers.fresh_process import run_fresh
 from helpers.places import ROOT
 from helpers.saved_runs import cases, saved_run
+from scipy.special import softmax
 
 from adv import Clean
 from finetune.errors import UserError
@@ -152,3 +153,7 @@ def test_folds_are_averaged_with_names_in_any_order(runs, tmp_path):
     found = load_saved(tmp_path / "f").predict(bench.task.validation)
     # The second model says the contrary of the first, so both classes are as likely.
     np.testing.assert_allclose(found, np.full(raw.shape, np.log(0.5)), rtol=1e-12)
+    members = [{"folder": folder.name, "weight": weight} for folder, weight in zip(folds, (3, 1), strict=True)]
+    (tmp_path / "f" / "ensemble.json").write_text(json.dumps({"format": "advsearch ensemble 1", "members": members}))
+    found, likely = load_saved(tmp_path / "f").predict(bench.task.validation), softmax(raw.astype(np.float64), 1)
+    np.testing.assert_allclose(np.exp(found), (3 * likely + likely[:, ::-1]) / 4, rtol=1e-12)
