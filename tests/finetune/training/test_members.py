@@ -8,6 +8,7 @@ import pytest
 from finetune.config import Recipe
 from finetune.errors import UserError
 from finetune.training.about import Known, read_known, write_known
+from finetune.training.keep import put
 from finetune.training.members import members_of, together
 from finetune.training.saved import chosen_of, in_order
 
@@ -71,6 +72,16 @@ def test_thresholds_are_those_of_the_mean_or_the_mean_of_the_models(tmp_path):
     chosen, line = chosen_of(members_of(tmp_path / "f"))
     assert (chosen.tolist(), line) == ([7, 8], "")
     assert chosen_of(members_of(made(tmp_path / "plain"))) == (None, "")
+
+
+def test_a_model_that_is_moved_in_part_is_none(tmp_path):
+    whole = made(tmp_path / "whole")
+    (whole / "model.safetensors").write_bytes(b"new")
+    out = made(tmp_path / "out")
+    (out / "model.safetensors").mkdir()  # it cannot be replaced
+    with pytest.raises(OSError, match=r"model\.safetensors"):
+        put(whole, out)
+    assert not (out / "advsearch.json").exists()
 
 
 def test_outputs_are_put_into_the_order_of_the_first_model_s_names():

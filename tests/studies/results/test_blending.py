@@ -135,6 +135,18 @@ def test_thresholds_are_settled_on_the_ensemble_and_not_on_the_held_out_fold():
     assert plain.chosen(parts[0], plain.rows) is None
 
 
+def test_a_held_out_fold_has_no_part_in_its_thresholds():
+    """Labels of fold 0 lie below the cut that fold 1 needs, and all rows of fold 1 above the cut of fold 0."""
+    labels, folds = (RNG.random((COUNT, 2)) < 0.4).astype("float32"), np.arange(COUNT) % 2
+    shares = np.where(folds[:, None] == 0, np.where(labels > 0, 0.3, 0.1), np.where(labels > 0, 0.9, 0.6))
+    pool = Pool(task("multilabel", labels, ("a", "b"), folds, form="tuned"), "macro_f1", True)
+    nested = pool.nested([pool.part(oof(np.log(shares / (1 - shares))[None].astype("float32"), folds))] * 2, 3)
+    there, missed = labels[folds == 1].sum(0), labels[folds == 0].sum(0)
+    wrong = (labels[folds == 1] == 0).sum(0)
+    assert nested.single == pytest.approx(np.mean(2 * there / (2 * there + wrong + missed)), rel=1e-6)
+    assert nested.ensemble == nested.single
+
+
 def test_the_mean_over_folds():
     right = np.arange(COUNT) < 45
     folds = np.where(np.arange(COUNT) < 15, 0, 1)

@@ -1,11 +1,13 @@
 """What is said about folds and seeds."""
 
+from types import SimpleNamespace
+
 import pytest
 from helpers.folded_tasks import folded_task
 from helpers.small_tasks import reviews_task
 
 from finetune.folds import Folds
-from studies.results.folded import Spread, by_run, compared, rows_told, runs_told
+from studies.results.folded import Spread, by_run, compared, rows_told, runs_told, spread_of
 
 
 def test_rows_are_told_with_their_folds():
@@ -74,3 +76,15 @@ def test_the_paired_differences_are_told_and_equal_runs_have_none():
     )
     assert "-0.10, +0.02 (1 of 2 better; mean -0.04" in compared(Spread(best, clean), True, False, 2)
     assert compared(Spread(best, best), True, True, 2) == "runs of the best, as of clean training, from 0.80 to 0.90"
+
+
+def test_runs_that_clean_training_does_not_have_are_no_pairs():
+    runs = [{"fold": fold, "seed": 0, "metrics": {"f1": 0.5}} for fold in (0, 1)]
+    trial = SimpleNamespace(user_attrs={"runs": runs})
+
+    def beside(clean):
+        return spread_of(SimpleNamespace(metric="f1", best=trial, study=SimpleNamespace(user_attrs={"runs": clean})))
+
+    assert beside(runs).differences == {0: 0, 1: 0}
+    assert beside(runs[:1]) is None
+    assert beside([]) is None

@@ -66,6 +66,8 @@ def test_every_fold_and_seed_has_its_folder_and_the_predictions_are_out_of_fold(
     assert [float(row["p 1"]) for row in table] == pytest.approx(mean[:, 1], abs=1e-4)
     start = f"accuracy {found.value:.4f} out of fold (pooled over 3 folds and mean over 2 seeds)"
     assert found.sentences[0].startswith(start)
+    assert found.sentences[1].endswith("of one model, with seed 0, on its validation rows: not comparable")
+    assert not found.same
     runs = np.array(list(found.runs.values())).reshape(2, 3)
     sds = f"sd {runs.mean(0).std(ddof=1):.4f} over folds and {runs.mean(1).std(ddof=1):.4f} over seeds"
     assert sds in found.sentences[0]
@@ -250,6 +252,7 @@ def test_other_versions_are_said_and_a_card_of_the_user_in_a_fold_stays():
         Path(f"models/{name}/README.md").write_text("# Mine\n")
     found = trained(best, folds=2, seeds=2)
     assert any("torch 1.2.3 then" in line for line in found.notes)
+    assert json.loads(Path("models/train.json").read_text())["versions"]["torch"] == "1.2.3"
     assert Path("models/fold-0/README.md").read_text() == "# Mine\n"
     assert "each is loaded as its card says" in Path("models/README.md").read_text()
     Path("models/train.json").write_text(json.dumps(record | {"device": "cuda"}))
