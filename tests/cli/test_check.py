@@ -16,6 +16,7 @@ SMALL = ["--train-file", "rows.csv"]
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("studies.checking.meter.ROUNDS", 1)
     (tmp_path / "rows.csv").write_text(rows())
 
 
@@ -69,6 +70,7 @@ def test_an_attack_on_weights_counts_and_names_them(capsys):
 
 @pytest.mark.parametrize("busy", [True, False])
 def test_times_of_a_busy_machine_are_no_cost(busy, capsys, monkeypatch):
+    monkeypatch.setattr("studies.checking.meter.ROUNDS", 7)
     monkeypatch.setattr("studies.checking.meter.SPREAD", float("inf"))
     monkeypatch.setattr("os.getloadavg", lambda: (50.0 if busy else 0.0, 0.0, 0.0))
     monkeypatch.setattr("os.cpu_count", lambda: 2)

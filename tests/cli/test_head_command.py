@@ -19,7 +19,10 @@ def _rows(_here: None) -> None:
     Path("rows.csv").write_text(rows())
 
 
-def test_all_of_it_is_trained_again_exported_and_taken_up(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_of_it_is_trained_again_exported_and_taken_up(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studies.checking.meter.ROUNDS", 1)
     tuned = ["--tune", "head_dropout,reinit_layers", "--range", "reinit_layers=0:1"]
     assert search.run(["--method", "fgm", "--trials", "2", *SMALL, *HEAD, *tuned]) == 0
     said = capsys.readouterr().out
