@@ -185,4 +185,6 @@ def alike(read: Any, rows: Rows, task: Task) -> bool:
 def own_reader(data: Data, task: Task, metric: str, why: str, folds: Folds | None = None) -> Reader:
     """The code that reads the rows with this project."""
     page = pages().get_template("own_rows.py.jinja")
-    return Reader(page.render(data=data, metric=metric, folds=folds, words=task.kind == "tokens", none=NO_WORD), False, why)
+    return Reader(
+        page.render(data=data, metric=metric, folds=folds, words=task.kind == "tokens", no_word=NO_WORD), False, why
+    )

@@ -3,6 +3,7 @@
 import ast
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from finetune.tasks.metrics import evaluate
 from finetune.training.bench import Bench
 from finetune.training.groups import layer_rates
 from studies.results.scripts.outputs import OF_KIND, outputs_of
-from studies.results.scripts.rows import reader_for
+from studies.results.scripts.rows import own_reader, reader_for
 from studies.results.scripts.script import as_loop, as_trainer
 from studies.results.snippet import as_python
 
@@ -246,6 +247,18 @@ def test_a_folded_search_s_script_trains_its_first_fold(kind, folds, plain):
     bench = Bench(task, best.recipe)
     expected = train(bench, best.recipe, FGM(epsilon=0.5)).history[-1].metrics[best.metric]
     assert ran(as_python(best))[0][-1] == f"epoch 0: {best.metric} {expected:.6f}"
+
+
+def test_a_folded_search_s_script_reads_words_and_their_tags():
+    folds, data = Folds(folds=2), data_of("tokens")
+    task = load_task(data, "entity_f1", folds).fold(0)
+    here = {"NAMES": list(task.names), "NamedTuple": NamedTuple, "Data": Data, "Folds": Folds, "load_task": load_task}
+    exec(own_reader(data, task, "entity_f1", "", folds).code, here)
+    for part in ("train", "validation"):
+        rows, found = getattr(task, part), here[part]
+        assert [" ".join(words) for words in found.texts] == rows.texts
+        assert [len(tags) for tags in found.labels] == [len(words) for words in found.texts]
+        assert [task.names.index(tag) for tags in found.labels for tag in tags] == rows.labels[rows.labels >= 0].tolist()
 
 
 def test_rows_that_pandas_reads_otherwise_are_read_by_this_project():
