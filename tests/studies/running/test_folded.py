@@ -1,5 +1,6 @@
 """Trials of several runs: what they are worth, shared clean epochs, resumption, pruning, and what is kept."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from helpers.folded_objectives import FOLDS, RECIPE, curve, objective, trial_with, with_a_metric_of_few_rows
 from helpers.folded_tasks import FOLD_OF, folded_task
 from optuna.trial import Trial
+from scipy.special import softmax
 
 from adv import FGM
 from finetune.config import Data
@@ -49,7 +51,14 @@ def killing(made: Folded, run: int, epoch: int) -> Folded:
 
 
 def test_the_value_is_that_of_each_fold_trained_alone_and_pooled(benches: Benches, tmp_path: Path) -> None:
-    trial = trial_with(1)
+
+    class AtTheEnd(optuna.pruners.NopPruner):
+        """Too late: all runs are trained."""
+
+        def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+            return len(trial.intermediate_values) == 3
+
+    trial = trial_with(1, optuna.create_study(direction="maximize", pruner=AtTheEnd()))
     value, labels, right = objective(benches, tmp_path)(trial), benches.task.train.labels, []
     for fold in range(3):
         bench = Bench(benches.task.fold(fold), RECIPE)
@@ -65,7 +74,7 @@ def test_the_value_is_that_of_each_fold_trained_alone_and_pooled(benches: Benche
     assert trial.user_attrs["seconds"] == pytest.approx(sum(run["seconds"] for run in runs), abs=0.01)
 
 
-@pytest.mark.parametrize("start", [1, 2])
+@pytest.mark.parametrize("start", [0, 1, 2])
 def test_runs_from_shared_clean_epochs_of_their_fold_equal_whole_ones(benches: Benches, tmp_path: Path, start: int) -> None:
     seen: list[Any] = []
     shared, whole = objective(benches, tmp_path / "a", seen=seen), objective(benches, tmp_path / "b", reuse=False)
@@ -140,15 +149,18 @@ def test_after_a_trial_only_its_predictions_stay(benches: Benches, tmp_path: Pat
 
 
 def test_the_ten_best_trials_keep_their_predictions(benches: Benches, tmp_path: Path) -> None:
-    made, study = objective(benches, tmp_path), optuna.create_study(direction="minimize")
+    made = objective(benches, tmp_path)
     ended = list(made.runs_of({"start_epoch": 0, "epsilon": 0.7}, 0, lambda *_: None))
     values = [5.0, 1.0, 9.0, 3.0, 7.0, 2.0, 8.0, 4.0, 6.0, 0.0, 2.0, 7.5, 1.0]
-    for value in values:
-        trial = study.ask()
-        keep_best(made.series, ended, trial, value, tmp_path)
-        study.tell(trial, value)
-    best = sorted(range(len(values)), key=lambda number: (values[number], number))[:10]
-    assert {path.name for path in tmp_path.glob("oof-*")} == {f"oof-{number}.safetensors" for number in best}
+    for direction, worst in (("minimize", {2, 6, 11}), ("maximize", {1, 9, 12})):
+        study, folder = optuna.create_study(direction=direction), tmp_path / direction
+        folder.mkdir()
+        for value in values:
+            trial = study.ask()
+            keep_best(made.series, ended, trial, value, folder)
+            study.tell(trial, value)
+        best = set(range(len(values))) - worst
+        assert {path.name for path in folder.glob("oof-*")} == {f"oof-{number}.safetensors" for number in best}
 
 
 def test_the_same_seed_gives_the_same_and_other_seeds_other_values(benches: Benches, tmp_path: Path) -> None:
@@ -161,7 +173,11 @@ def test_the_same_seed_gives_the_same_and_other_seeds_other_values(benches: Benc
     assert {step: curve(first)[step] for step in range(3)} == curve(one)
     runs = first.user_attrs["runs"]
     assert [run["metrics"]["log_loss"] for run in runs[:3]] != [run["metrics"]["log_loss"] for run in runs[3:]]
-    assert Oof.load(tmp_path / "a" / "oof-0.safetensors").raw.shape == (2, 40, 2)
+    raw = Oof.load(tmp_path / "a" / "oof-0.safetensors").raw
+    assert raw.shape == (2, 40, 2)
+    with (tmp_path / "a" / "predictions-0.csv").open(encoding="utf-8") as file:
+        said = [float(row["p positive"]) for row in csv.DictReader(file)]
+    assert said == pytest.approx(softmax(raw.astype(np.float64), 2).mean(0)[:, 1], abs=1e-4)
 
 
 def test_a_diverged_run_ends_the_trial_and_says_which_it_was(
@@ -202,6 +218,7 @@ def test_with_two_metrics_nothing_is_reported_and_seconds_are_those_of_all_runs(
 def test_a_searched_recipe_shares_nothing(benches: Benches, tmp_path: Path) -> None:
     plan = make_plan("fgm", Data(task="reviews"), RECIPE, {"start_epoch": 1}, tune=["learning_rate"], folds=FOLDS)
     made = Folded(plan, Series(benches, FOLDS, RECIPE, "accuracy"), tmp_path, tmp_path / "prefix", lambda *_: None)
+    objective(benches, tmp_path).baseline()  # a study with this recipe shares its clean epochs there
     made.baseline()
     study = optuna.create_study(direction="maximize")
     study.enqueue_trial({"epsilon": 0.7, "learning_rate": 0.02})

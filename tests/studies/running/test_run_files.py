@@ -96,6 +96,7 @@ def test_clean_training_is_read_where_all_of_a_run_is_there(tmp_path: Path) -> N
     assert RECIPE.epochs == 1
     clean.file(series.parts[1], 1).unlink()
     (tmp_path / "clean-run-2.safetensors").write_bytes(b"torn")
+    assert clean.known() == []
     again = clean.train()
     assert begun == [0, 1, 2, 1, 2]
     assert [run.history[0].metrics for run in again] == [run.history[0].metrics for run in first]
