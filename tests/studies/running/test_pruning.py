@@ -158,3 +158,19 @@ def test_with_several_evaluations_an_epoch_a_trial_is_stopped_after_one_attacked
     assert stopped == max(thirds, begun[AT_LEAST - 1]) + PER - 1
     study.enqueue_trial({"start_epoch": thirds * STEP})
     assert often(study, 0.8, thirds / PER) is None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("value", "stopped"), [(0.39, False), (0.38, True)])
+def test_a_trial_of_several_runs_is_judged_by_what_its_runs_so_far_are_worth(value: float, stopped: bool, sign: int) -> None:
+    """Each run has its whole attack, whenever that starts; over 8 trials less 2 coefficients sqrt(8 * 0.01 / 6) = 0.115."""
+    pruner = make_pruner("median", 8, start_epoch=5, runs=3)
+    study = optuna.create_study(direction="maximize" if sign > 0 else "minimize", pruner=pruner)
+    for seen in (0.2, 0.4, 0.6, 0.8):
+        for end in (seen - 0.1, seen + 0.1):
+            assert run(study, [sign * (1 - seen), sign * seen, sign * end], None) is None
+    trial = study.ask()
+    trial.report(sign * 0.5, 0)
+    assert not trial.should_prune()  # the first run says nothing: the trials that were worst then are the best
+    trial.report(sign * value, 1)
+    assert trial.should_prune() is stopped
