@@ -1,13 +1,11 @@
 """Run a script that was exported."""
 
-import os
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from helpers.fresh_process import run_fresh
 from helpers.places import ROOT
 
 
@@ -17,14 +15,12 @@ def run_script(text: str, capsys: pytest.CaptureFixture[str], alone: bool = Fals
     Args:
         text: The script.
         capsys: Of the test.
-        alone: In a process of its own, where nothing is imported yet: seconds.
+        alone: In a process where nothing of this project is imported yet.
     """
     script = Path("best.py")
     script.write_text(text)
     if not alone:
         runpy.run_path(str(script), run_name="__main__")
         return capsys.readouterr().out.splitlines()
-    command = [sys.executable, "-W", "error", str(script)]
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    begin = f"import sys, warnings\nwarnings.simplefilter('error')\nsys.path.insert(0, {str(ROOT)!r})\n"
+    return run_fresh(begin + text, Path.cwd()).splitlines()

@@ -20,11 +20,13 @@ for line in sys.stdin:
     if child == 0:
         try:
             os.chdir(folder)
+            sys.stdout = open("printed.txt", "w")
             sys.argv = [script, *arguments]
             exec(compile(open(script).read(), script, "exec"), {"__name__": "__main__"})
         except BaseException:
             traceback.print_exc(file=open(os.path.join(folder, "said.txt"), "w"))
             os._exit(1)
+        sys.stdout.flush()
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
@@ -40,8 +42,8 @@ def server() -> subprocess.Popen[str]:
     return process
 
 
-def run_fresh(code: str, folder: Path, *arguments: str) -> None:
-    """Run code in a fork of the fresh process, in a folder, as a script with these arguments."""
+def run_fresh(code: str, folder: Path, *arguments: str) -> str:
+    """Run code in a fork of the fresh process, in a folder, as a script with these arguments; what it prints."""
     (folder / "fresh.py").write_text(code)
     process = server()
     assert process.stdin is not None
@@ -51,3 +53,4 @@ def run_fresh(code: str, folder: Path, *arguments: str) -> None:
     code_of_exit = process.stdout.readline().strip()
     said = folder / "said.txt"
     assert code_of_exit == "0", said.read_text() if said.exists() else code_of_exit
+    return (folder / "printed.txt").read_text()
