@@ -165,10 +165,12 @@ def test_the_ten_best_trials_keep_their_predictions(benches: Benches, tmp_path: 
 
 def test_the_same_seed_gives_the_same_and_other_seeds_other_values(benches: Benches, tmp_path: Path) -> None:
     two = Folds(folds=3, seeds=2)
-    first, second = trial_with(0), trial_with(0)
-    assert objective(benches, tmp_path / "a", folds=two)(first) == objective(benches, tmp_path / "b", folds=two)(second)
+    first, second, shared = trial_with(1), trial_with(1), objective(benches, tmp_path / "a", folds=two)
+    shared.baseline()  # each fold and seed has its own clean epoch
+    assert shared(first) == objective(benches, tmp_path / "b", folds=two, reuse=False)(second)
     assert curve(first) == curve(second)
-    one = trial_with(0)
+    assert first.user_attrs["metrics"] == second.user_attrs["metrics"]
+    one = trial_with(1)
     objective(benches, tmp_path / "c")(one)
     assert {step: curve(first)[step] for step in range(3)} == curve(one)
     runs = first.user_attrs["runs"]

@@ -3,6 +3,7 @@ import math
 import optuna
 import pytest
 
+from studies.running.loop import Options, prepare
 from studies.running.pruning import AT_LEAST, make_pruner
 
 EXPLORE = 20
@@ -164,8 +165,8 @@ def test_with_several_evaluations_an_epoch_a_trial_is_stopped_after_one_attacked
 @pytest.mark.parametrize(("value", "stopped"), [(0.39, False), (0.38, True)])
 def test_a_trial_of_several_runs_is_judged_by_what_its_runs_so_far_are_worth(value: float, stopped: bool, sign: int) -> None:
     """Each run has its whole attack, whenever that starts; over 8 trials less 2 coefficients sqrt(8 * 0.01 / 6) = 0.115."""
-    pruner = make_pruner("median", 8, start_epoch=5, runs=3)
-    study = optuna.create_study(direction="maximize" if sign > 0 else "minimize", pruner=pruner)
+    study = optuna.create_study(direction="maximize" if sign > 0 else "minimize")
+    prepare(study, Options(20, 8, pruner="median", runs=3), {}, [], 5)
     for seen in (0.2, 0.4, 0.6, 0.8):
         for end in (seen - 0.1, seen + 0.1):
             assert run(study, [sign * (1 - seen), sign * seen, sign * end], None) is None

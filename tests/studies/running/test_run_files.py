@@ -101,3 +101,6 @@ def test_clean_training_is_read_where_all_of_a_run_is_there(tmp_path: Path) -> N
     assert begun == [0, 1, 2, 1, 2]
     assert [run.history[0].metrics for run in again] == [run.history[0].metrics for run in first]
     assert not list(tmp_path.glob("*.lock"))
+    clean.reuse = False  # then nothing that is stored counts
+    clean.train()
+    assert begun[5:] == [0, 1, 2]
