@@ -5,8 +5,9 @@ import gzip
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
@@ -17,6 +18,8 @@ from finetune.words import listed
 STDOUT = "-"
 DEVICES = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 DELIMITERS = {"csv": ",", "tsv": "\t"}
+# A file that nobody has written to for so many seconds was left by a process that was killed.
+LEFT = 3600.0
 # csv quotes cells with characters of a line's end.
 END = "\r\n"
 # How a file is written, by its suffix.
@@ -79,6 +82,7 @@ def replacing(out: str) -> Iterator[IO[bytes]]:
             yield file
         return
     path.parent.mkdir(parents=True, exist_ok=True)
+    forget_torn(path)
     writing = path.with_name(f".writing-{os.getpid()}-{path.name}")
     try:
         with writing.open("wb") as file:
@@ -86,6 +90,15 @@ def replacing(out: str) -> Iterator[IO[bytes]]:
         writing.replace(path)
     finally:
         writing.unlink(missing_ok=True)
+
+
+def forget_torn(path: Path) -> None:
+    """Delete what killed processes have left of a file of this name; another process may be writing a younger one."""
+    for torn in path.parent.glob(".writing-*"):
+        with suppress(OSError):
+            own = torn.name.removeprefix(".writing-").partition("-")[2] == path.name
+            if own and time.time() - torn.stat().st_mtime > LEFT:
+                torn.unlink()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import os
 
 import pytest
 
@@ -55,6 +56,17 @@ def test_parquet_has_the_types_of_the_first_rows():
         UserError, match=r"column 'a' cannot be written as parquet: .*; format='jsonl' takes cells of any type"
     ):
         sink.write([[1], ["x"]])
+
+
+def test_what_killed_processes_have_left_goes(tmp_path):
+    names = (".writing-12-out.csv", ".writing-13-out.csv", ".writing-12-my-out.csv", ".writing-out.csv", "12-out.csv")
+    for name in names:
+        (tmp_path / name).touch()
+        if name != ".writing-13-out.csv":  # another process may be at it
+            os.utime(tmp_path / name, (0, 0))
+    with replacing(str(tmp_path / "out.csv")) as file:
+        file.write(b"new")
+    assert {path.name for path in tmp_path.iterdir()} == {"out.csv", *names[1:]}
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path):
