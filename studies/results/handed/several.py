@@ -72,7 +72,7 @@ def train_several(best: Best, folds: Folds, out: Path, tell: Tell, on_epoch: OnE
     ended, notes = finished(out, series), versions_told(out, record)
     missing = [part for part in series.parts if part.number not in ended]
     if ended:
-        tell(f"{counted(len(ended), 'run')} of {len(series.parts)} in {out} are finished and stay as they are")
+        tell(finished_told(len(ended), len(series.parts), out))
     if missing:
         tell(room_told(out, series, missing))
     with writing(arg("out", out)), claimed(out, record):
@@ -151,6 +151,17 @@ def place_of(series: Series, part: Part) -> tuple[str, str]:
     here = f"fold {part.fold} of {series.task.folds}" if folded else "all train rows"
     note = f"This is one of {len(series.parts)} models: {here}, seed {seed}. The card in the folder above is about all."
     return f"the rows of fold {part.fold}" if folded else "validation", note
+
+
+def finished_told(count: int, of: int, out: Path) -> str:
+    """A line about runs that are not trained again.
+
+    Example:
+        >>> finished_told(1, 6, Path("models"))
+        '1 run of 6 in models is finished and stays as it is'
+    """
+    ways = "is finished and stays as it is" if count == 1 else "are finished and stay as they are"
+    return f"{counted(count, 'run')} of {of} in {out} {ways}"
 
 
 def progress(series: Series, ended: Ended, count: int, of: int, spent: float) -> str:

@@ -23,7 +23,7 @@ from finetune.training.saved import load_saved
 from finetune.training.series import Series
 from studies.results.handed.folders import claimed, record_of, refuse_foreign
 from studies.results.handed.judged import deviation_over
-from studies.results.handed.several import clock, train_several
+from studies.results.handed.several import clock, finished_told, train_several
 from studies.results.handed.writing import sections
 
 
@@ -264,3 +264,8 @@ def test_words():
     assert [clock(seconds) for seconds in (0.31, 59.4, 61, 3700)] == ["0.31 s", "59 s", "1 min", "1 h 2 min"]
     kept = "# An encoder\n\nText.\nThis needs torch:\n\n```python\n# code\n```\n\nOutputs: a.\n# Thresholds\n"
     assert sections(kept) == "## An encoder\n\nText.\n\nOutputs: a.\n## Thresholds"
+
+
+def test_finished_runs_are_counted():
+    assert finished_told(1, 6, Path("m")) == "1 run of 6 in m is finished and stays as it is"
+    assert finished_told(2, 6, Path("m")) == "2 runs of 6 in m are finished and stay as they are"
