@@ -1,6 +1,7 @@
 """A study that was loaded leaves no connection open: not when it is dropped, nor when it is refused."""
 
 import gc
+import shutil
 
 import optuna
 import pytest
@@ -13,15 +14,21 @@ from studies import load
 from studies.running.storage import close_storage, close_with, open_storage
 
 
-@pytest.fixture
-def url(tmp_path):
-    """Of a database with two studies."""
-    found = f"sqlite:///{tmp_path / 's.db'}"
-    storage = open_storage(found)
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """A database with two studies."""
+    found = tmp_path_factory.mktemp("two") / "s.db"
+    storage = open_storage(f"sqlite:///{found}")
     for name in ("one", "two"):
         stored(made("CCF", name=name), storage)
     close_storage(storage)
     return found
+
+
+@pytest.fixture
+def url(database, tmp_path):
+    """Of a copy of it."""
+    return f"sqlite:///{shutil.copy(database, tmp_path)}"
 
 
 @pytest.fixture
