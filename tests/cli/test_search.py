@@ -46,7 +46,7 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str
         patch.chdir(folder)
         Path("rows.csv").write_text(rows())
         for methods in ("all", "none"):
-            assert search.run(["--method", methods, "--trials", "2", *OWN]) == 0
+            assert search.run(["--method", methods, "--trials", "2", *OWN, "--batch-size", "32"]) == 0
     _, *parts = re.split(r"^study (\S+) in ", out.getvalue(), flags=re.MULTILINE)
     return folder, dict(zip(parts[::2], parts[1::2], strict=True))
 

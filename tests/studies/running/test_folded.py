@@ -33,6 +33,15 @@ def benches() -> Benches:
     return Benches(folded_task(), RECIPE)
 
 
+@pytest.fixture(scope="module")
+def whole(benches: Benches, tmp_path_factory: pytest.TempPathFactory) -> tuple[float, Trial, Path]:
+    """An undisturbed trial that starts with the first epoch: its value, and its folder."""
+    trial, folder = trial_with(0), tmp_path_factory.mktemp("whole")
+    value = objective(benches, folder)(trial)
+    assert isinstance(value, float)
+    return value, trial, folder
+
+
 class Killed(Exception):
     """Stands for the end of the process."""
 
@@ -92,10 +101,9 @@ def test_runs_from_shared_clean_epochs_of_their_fold_equal_whole_ones(benches: B
 
 @pytest.mark.parametrize(("run", "epoch"), [(0, 0), (1, 2), (2, 1)])
 def test_a_trial_that_was_killed_in_a_run_goes_on_inside_that_run(
-    benches: Benches, tmp_path: Path, run: int, epoch: int
+    benches: Benches, whole: tuple[float, Trial, Path], tmp_path: Path, run: int, epoch: int
 ) -> None:
-    undisturbed = trial_with(0)
-    expected = objective(benches, tmp_path / "whole")(undisturbed)
+    expected, undisturbed, there = whole
     trial, seen = trial_with(0), list[Any]()
     with pytest.raises(Killed):
         killing(objective(benches, tmp_path, seen=seen), run, epoch)(trial)
@@ -106,11 +114,13 @@ def test_a_trial_that_was_killed_in_a_run_goes_on_inside_that_run(
     assert curve(again) == curve(undisturbed)
     for name in ("metrics", "diagnostics", "metrics by epoch"):
         assert again.user_attrs[name] == undisturbed.user_attrs[name]
-    one, other = (Oof.load(folder / "oof-0.safetensors") for folder in (tmp_path, tmp_path / "whole"))
+    one, other = (Oof.load(folder / "oof-0.safetensors") for folder in (tmp_path, there))
     assert one.raw.tobytes() == other.raw.tobytes()
 
 
-def test_a_pruned_trial_has_what_its_runs_so_far_are_worth_and_nothing_of_it_stays(benches: Benches, tmp_path: Path) -> None:
+def test_a_pruned_trial_has_what_its_runs_so_far_are_worth_and_nothing_of_it_stays(
+    benches: Benches, whole: tuple[float, Trial, Path], tmp_path: Path
+) -> None:
     asked: list[dict[int, float]] = []
 
     class Stopping(optuna.pruners.NopPruner):
@@ -124,9 +134,7 @@ def test_a_pruned_trial_has_what_its_runs_so_far_are_worth_and_nothing_of_it_sta
         made(trial)
     assert [sorted(values) for values in asked] == [[0], [0, 1]]
     assert len(trial.user_attrs["runs"]) == 2
-    whole = trial_with(0)
-    objective(benches, tmp_path / "whole", reuse=False)(whole)
-    assert asked[-1] == {step: curve(whole)[step] for step in (0, 1)}
+    assert asked[-1] == {step: curve(whole[1])[step] for step in (0, 1)}
     made.clean_up(trial)
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(("trial", "oof"))]
 
