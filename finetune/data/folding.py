@@ -153,7 +153,10 @@ def lacking(rows: Rows, kind: KindName, names: Sequence[str], found: Numbers) ->
         lines.append(f"warning: fold {fold} trains without {names[name]!r}: {which} validated there")
     if more := len(untrained) - len(lines):
         lines.append(f"warning: the same holds for {counted(more, 'further class', 'further classes')}")
-    few = [f"{names[name]!r} {whole[name]}" for name in np.flatnonzero((whole < len(held)) & (whole > 0)).tolist()]
+    few = [
+        f"{names[name]!r} ({counted(int(whole[name]), 'row')})"
+        for name in np.flatnonzero((whole < len(held)) & (whole > 0)).tolist()
+    ]
     if few:
-        lines.append(f"fewer rows than folds, so not validated in every fold: {some(few, SHOWN)}")
+        lines.append(f"classes with fewer rows than folds, which some folds do not validate: {some(few, SHOWN)}")
     return lines

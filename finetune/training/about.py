@@ -128,6 +128,20 @@ def write_known(known: Known, folder: Path) -> None:
     (folder / FILE).write_text(known.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file of this program holds.
+
+    Raises:
+        UserError: It cannot be read, or is too large.
+    """
+    try:
+        if path.stat().st_size > LARGEST:
+            raise UserError(f"{path} has more than {LARGEST} bytes; this program did not write it")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} cannot be read: {first_line(error)[:200]}") from None
+
+
 def read_known(folder: Path) -> Known:
     """What the model of a folder knows.
 
@@ -138,12 +152,7 @@ def read_known(folder: Path) -> Known:
     if not path.is_file():
         what = "it was saved by another program, or by an earlier version of this one; train it again with search.py train"
         raise UserError(f"{folder} has no {FILE}, which says how texts are read and outputs are meant: {what}")
-    try:
-        if path.stat().st_size > LARGEST:
-            raise UserError(f"{path} has more than {LARGEST} bytes; this program did not write it")
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read: {first_line(error)[:200]}") from None
+    found = read_json(path)
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         there = found.get("format") if isinstance(found, dict) else None
         what = f"its format is {str(there)[:40]!r}, this version reads {FORMAT}"

@@ -1,6 +1,5 @@
 """Which models a folder stands for: one, those of all folds and seeds (their mean), or an ensemble with weights."""
 
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -8,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from finetune.errors import UserError, first_line
+from finetune.errors import UserError
 from finetune.models.checkpoint import ABOUT
-from finetune.training.about import LARGEST, Known, read_known
+from finetune.training.about import Known, read_json, read_known
 from finetune.words import counted, listed, some
 
 MEAN, ENSEMBLE = "mean.json", "ensemble.json"
@@ -122,12 +121,7 @@ def _ensemble(folder: Path) -> Members:
 
 def _read(folder: Path, name: str) -> dict[str, Any]:
     path = folder / name
-    try:
-        if path.stat().st_size > LARGEST:
-            raise UserError(f"{path} has more than {LARGEST} bytes; this program did not write it")
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read: {first_line(error)[:200]}") from None
+    found = read_json(path)
     if not isinstance(found, dict) or found.get("format") != FORMATS[name]:
         there = found.get("format") if isinstance(found, dict) else found
         raise UserError(f"{path}: its format is {str(there)[:40]!r}, this version reads {FORMATS[name]!r}")

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from finetune.arguments import arg, as_options
+from finetune.arguments import as_options
 from finetune.errors import UserError
 from studies.predicting import predicted
 from studies.report.screen import Screen
@@ -34,6 +34,6 @@ def print_prediction(paths: Sequence[str], arguments: dict[str, Any]) -> None:
     found = predicted(arguments | {"models": tuple(paths[:-1]), "file": paths[-1]}, screen)
     if found.scores:
         values = ", ".join(f"{name} {value:.4f}" for name, value in found.scores.items())
-        screen.say(f"scored by its {arg('label_column')}: {values}")
+        screen.say(f"its labels are scored: {values}")
     if found.path is not None:
         screen.say(f"written: {found.path}")

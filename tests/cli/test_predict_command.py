@@ -29,7 +29,7 @@ def test_a_file_is_predicted_and_scored(capsys):
     lines = run(capsys, folder, "test.jsonl").out.splitlines()
     assert lines[0] == "test.jsonl: 1 of 24 texts is empty, in row 4: predicted as an empty text"
     assert lines[1] == f"24 rows of test.jsonl: predicted by {folder}"
-    assert lines[2].startswith(f"scored by its --label-column: accuracy {values['accuracy']:.4f}, macro_f1 ")
+    assert lines[2].startswith(f"its labels are scored: accuracy {values['accuracy']:.4f}, macro_f1 ")
     assert lines[3:] == ["written: predictions.csv"]
     assert Path("predictions.csv").read_text().splitlines()[0] == "id,label,predicted,p negative,p positive"
 

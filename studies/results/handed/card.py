@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from adv import METHODS
 from finetune.arguments import arg
@@ -26,6 +25,7 @@ from finetune.words import counted, short
 from studies.results.best import Best
 from studies.results.handed.how_to_load import Loading
 from studies.results.handed.verdict import verdict_of
+from studies.results.scripts.templates import templates_in
 
 UNKNOWN = "unknown"
 # The tag by which a card is recognised as one of ours.
@@ -261,13 +261,6 @@ def is_ours(text: str) -> bool:
 @cache
 def page() -> Any:
     """The template."""
-    made = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,
-        keep_trailing_newline=True,
-    )
+    made = templates_in(Path(__file__).parent)
     made.filters |= {"plain": plain, "code": code, "short": short}
     return made.get_template("card.md.jinja")

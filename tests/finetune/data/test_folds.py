@@ -60,7 +60,9 @@ def test_a_class_with_fewer_rows_than_folds_is_folded_as_scikit_learn_does_and_t
     assert made(task) == validated(StratifiedKFold(4, shuffle=True, random_state=0), np.zeros(23), labels)
     alone = int(task.fold_of[22])
     assert f"warning: fold {alone} trains without 'one': its only row is validated there" in task.notes
-    assert "fewer rows than folds, so not validated in every fold: 'one' 1, 'rare' 2" in task.notes
+    assert (
+        "classes with fewer rows than folds, which some folds do not validate: 'one' (1 row), 'rare' (2 rows)" in task.notes
+    )
 
 
 def test_a_class_whose_rows_fill_one_fold_is_told(tmp_path):
