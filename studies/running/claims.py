@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from finetune.errors import UserError
 from studies.running.leases import LEASES, Leases
 from studies.running.lockfile import left_by_old_version
+from studies.running.patience import Outages
 from studies.running.place import Place
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -75,6 +76,9 @@ class Claims:
         say: Called with a line for every trial that is taken over.
         lease: Seconds without a sign of life after which a trial is free.
         beat: Seconds between two signs of life.
+
+    Attributes:
+        outages: When the database was away.
     """
 
     def __init__(
@@ -87,7 +91,7 @@ class Claims:
     ) -> None:
         self.study, self.storage, self.say = study, storage, say
         self.lease, self.beat = timedelta(seconds=lease), beat
-        self.leases = Leases(study, storage)
+        self.leases, self.outages = Leases(study, storage), Outages(storage.engine, say)
         self._looked: dict[int, Any] = {}
 
     @contextmanager
@@ -216,7 +220,7 @@ class Claims:
         place = Place.read(lease.place)
         if place is not None and place.gone:
             return f"{place.name} has ended"
-        if now - lease.beat > self.lease:
+        if now - lease.beat > self.lease and not self.outages.recent(self.lease.total_seconds()):
             who = place.name if place else "the process that began it"
             return f"{who} has given no sign of life for {(now - lease.beat).total_seconds():.0f} s"
         return None

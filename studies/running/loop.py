@@ -23,6 +23,7 @@ from spaces import Space
 from studies.running.claims import FINISHED, Claims, Lost
 from studies.running.foreign import enqueued, left_out, strange, taken
 from studies.running.objective import Failed
+from studies.running.patience import patient, through_outages
 from studies.running.pruning import make_pruner
 from studies.running.sampling import PhasedSampler
 from studies.running.storage import storage_errors
@@ -109,26 +110,36 @@ def run_trials(
     """
     end = float("inf") if options.timeout is None else time.monotonic() + options.timeout
     with storage_errors(str(storage.url)), terminable(), Claims(study, storage, say).held() as claims:
-        for trial in trials_of(claims, options.trials, end, options.whole, help_of(objective, study, say)):
-            for words in strangeness(trial, getattr(study.sampler, "space", {})):
-                say(f"trial {trial.number} was enqueued: {words}")
-            try:
-                run_trial(trial, objective, claims)
-            except Lost as lost:
-                say(f"trial {trial.number} is left to others: {lost}")
-            else:
-                forget(trial, objective)
-                on_finished(storage.get_trial(trial._trial_id))
-                if stopped_by(callbacks, study, trial._trial_id):
-                    say("a callback stopped the search; the same command goes on from here")
-                    break
-                refuse_hopeless(study)
-        left = len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
-        if left and time.monotonic() < end:
-            needed, now = arg("trials", len(finished(study)) + left), arg("trials", options.trials)
-            say(f"{counted(left, 'more trial')} will not run, because of {now}: give {needed} or more")
-        for done in finished(study):  # also trials that were begun here and finished elsewhere
-            forget(done, objective)
+
+        def work() -> None:
+            for trial in trials_of(claims, options.trials, end, options.whole, help_of(objective, study, say)):
+                for words in strangeness(trial, getattr(study.sampler, "space", {})):
+                    say(f"trial {trial.number} was enqueued: {words}")
+                try:
+                    run_trial(trial, objective, claims)
+                except Lost as lost:
+                    say(f"trial {trial.number} is left to others: {lost}")
+                else:
+                    forget(trial, objective)
+                    on_finished(storage.get_trial(trial._trial_id))
+                    if stopped_by(callbacks, study, trial._trial_id):
+                        say("a callback stopped the search; the same command goes on from here")
+                        break
+                    refuse_hopeless(study)
+            say_unused(study, options, end, say)
+            for done in finished(study):  # also trials that were begun here and finished elsewhere
+                forget(done, objective)
+
+        with patient(claims.outages):
+            through_outages(work, claims.leases.withdraw_mine, say)
+
+
+def say_unused(study: optuna.Study, options: Options, end: float, say: Callable[[str], None]) -> None:
+    """Say it if there are trials that wait, and the total is reached without them."""
+    left = len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+    if left and time.monotonic() < end:
+        needed, now = arg("trials", len(finished(study)) + left), arg("trials", options.trials)
+        say(f"{counted(left, 'more trial')} will not run, because of {now}: give {needed} or more")
 
 
 def stopped_by(callbacks: Sequence[Callable[[optuna.Study, FrozenTrial], None]], study: optuna.Study, trial_id: int) -> bool:

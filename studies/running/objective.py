@@ -197,7 +197,7 @@ class Objective:
 
 def begins_again(number: int) -> str:
     """The line about a trial that was begun before, and whose state is gone."""
-    return f"trial {number} is trained again: where it stood is no longer on disk; its values will be the same"
+    return f"trial {number} is trained again: where it stood is not on this disk; its values will be the same"
 
 
 @contextmanager

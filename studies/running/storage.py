@@ -18,6 +18,8 @@ from finetune.words import choices
 
 # SQLite waits this long for another process's lock, instead of failing with "database is locked".
 WAIT_SECONDS = 60
+# One connection for each process, two for moments: the usual 15 exhaust a usual server with 7 processes.
+SERVER = {"pool_pre_ping": True, "pool_size": 1, "max_overflow": 1, "pool_timeout": WAIT_SECONDS}
 # Key of the lock while tables are created on a server: any number that no other program uses.
 SCHEMA_KEY = 5_270_915
 NAMED = "SELECT GET_LOCK(CONCAT('advsearch ', :key), 60)"
@@ -26,11 +28,14 @@ LOCKS = {"postgresql": "SELECT pg_advisory_lock(:key)", "mysql": NAMED, "mariadb
 LINK = "stage"
 EXAMPLE = "write for example sqlite:///studies.db"
 ELSEWHERE = f"choose another {arg('storage')}"
+CROWDED = "every process takes one connection: let the server take more, or start fewer"
 HINTS = {
     "is full": "free some space and run the same command again",
     "malformed": f"it is damaged: restore a copy of it, or {ELSEWHERE}",
     "not a database": ELSEWHERE,
     "readonly": f"make it and its folder writable, or {ELSEWHERE}",
+    "too many clients": CROWDED,
+    "Too many connections": CROWDED,
     "unable to open": f"make its folder writable, or {ELSEWHERE}",
 }
 
@@ -49,7 +54,7 @@ def open_storage(url: str, kind: type[RDBStorage] = RDBStorage) -> RDBStorage:
         UserError: The URL is wrong, or the database is damaged, newer, or cannot be reached or written.
     """
     sqlite = database_file(url) is not None
-    options: dict[str, Any] = {"connect_args": {"timeout": WAIT_SECONDS}} if sqlite else {"pool_pre_ping": True}
+    options: dict[str, Any] = {"connect_args": {"timeout": WAIT_SECONDS}} if sqlite else {**SERVER}
     with storage_errors(url):
         if whole(url):
             storage = kind(url, engine_kwargs=options)

@@ -27,7 +27,7 @@ def made_for(user):
 
 @contextmanager
 def postgresql():
-    """PostgreSQL; gives what empties it and returns its URL."""
+    """PostgreSQL; gives what empties it and returns its URL, and what stops it for a while."""
     initdb = program("initdb")
     if initdb is None or importlib.util.find_spec("psycopg") is None:
         yield None
@@ -38,6 +38,15 @@ def postgresql():
         command = [*other, str(Path(initdb).with_name(name)), "-D", str(folder / "data"), *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
 
+    def start():
+        run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
+
+    @contextmanager
+    def away():
+        run("pg_ctl", "-w", "-m", "fast", "stop")
+        yield
+        start()
+
     def emptied():
         import psycopg
 
@@ -47,7 +56,8 @@ def postgresql():
 
     run("initdb", "-U", "postgres", "-A", "trust", "--no-sync")
     options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c timezone=Asia/Tokyo"
-    run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
+    start()
+    emptied.away = away
     yield emptied
     run("pg_ctl", "-m", "immediate", "stop")
     shutil.rmtree(folder)

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import socket
 import time
 import warnings
 from functools import partial
@@ -53,9 +54,11 @@ def value(trial, pause=0.0):
     return result
 
 
-def work(url, folder, trials, pause, options):
+def work(url, folder, trials, pause, host, options):
     """What one process does."""
     OPENED.clear()  # the parent's
+    if host is not None:
+        socket.gethostname = lambda: host
     folder.mkdir(exist_ok=True)
     os.chdir(folder)
     study, storage, made = opened(url, trials, **options)
@@ -64,11 +67,13 @@ def work(url, folder, trials, pause, options):
     close_all()
 
 
-def begin(url, folder, trials=12, pause=0.02, **options):
-    """A process that works in a folder."""
+def begin(url, folder, trials=12, pause=0.02, host=None, **options):
+    """A process that works in a folder, on a machine of another name if one is given."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # torch has threads; nothing here uses them after the fork
-        process = multiprocessing.get_context("fork").Process(target=work, args=(url, Path(folder), trials, pause, options))
+        process = multiprocessing.get_context("fork").Process(
+            target=work, args=(url, Path(folder), trials, pause, host, options)
+        )
         process.start()
     return process
 

@@ -264,7 +264,7 @@ def test_a_trial_whose_state_was_freed_is_trained_again(benches: Benches, tmp_pa
     whole = made(trial := asked(study))
     assert said == []
     assert made(Trial(study, trial._trial_id)) == whole  # its only evaluation is known, and no snapshot is there
-    assert said == ["trial 0 is trained again: where it stood is no longer on disk; its values will be the same"]
+    assert said == ["trial 0 is trained again: where it stood is not on this disk; its values will be the same"]
     folds, _ = folded(benches, tmp_path / "folds")
     folds.say = said.append
     trial = asked(optuna.create_study(direction="maximize"))

@@ -1,4 +1,5 @@
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from finetune.errors import UserError
 from studies.running.storage import refuse_storage, storage_errors
@@ -14,3 +15,13 @@ def test_a_server_without_its_driver_is_refused_with_what_to_install(url):
 def test_another_package_that_is_missing_in_a_trial_is_no_matter_of_the_database(missing):
     with pytest.raises(ModuleNotFoundError, match=missing), storage_errors("sqlite:///studies.db"):
         raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+
+
+@pytest.mark.parametrize("reason", ["FATAL:  sorry, too many clients already", '(1040, "Too many connections")'])
+def test_a_server_without_a_free_connection(reason):
+    with (
+        pytest.raises(UserError, match=r"(?i)too many c.*let the server take more, or start fewer") as raised,
+        storage_errors("postgresql://host/studies"),
+    ):
+        raise OperationalError("", {}, Exception(reason))
+    assert "\n" not in str(raised.value)

@@ -1,0 +1,206 @@
+"""A database server that is restarted, or breaks a connection, while trials run."""
+
+import time
+from contextlib import ExitStack
+
+import optuna
+import pytest
+import sqlalchemy
+from helpers.databases import sqlite_alone
+from helpers.worker_processes import begin, close_all, found, kill, opened, storage_of, value
+
+from studies.running import patience
+from studies.running.claims import LEASE, Claims
+from studies.running.leases import LEASES
+from studies.running.loop import run_trials
+from studies.running.patience import Outages
+
+on_postgresql = pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+def undisturbed(tmp_path):
+    """The trials of a search of 10 in one process."""
+    url = f"sqlite:///{tmp_path / 'alone.db'}"
+    study, storage, options = opened(url, 10)
+    run_trials(study, storage, value, options)
+    return found(url)
+
+
+def all_at_work(url):
+    """Whether each of eight processes has a trial."""
+    with storage_of(url).engine.connect() as connection:
+        if not sqlalchemy.inspect(connection).has_table(LEASES.name):
+            return False
+        return len(set(connection.scalars(sqlalchemy.select(LEASES.c.owner)))) == 8
+
+
+@on_postgresql
+def test_two_machines_with_a_killed_process_and_a_restart_of_the_server_make_one_search(
+    url, postgresql, tmp_path, undisturbed
+):
+    close_all()
+    processes = [begin(url, tmp_path / f"machine {n % 2}", trials=10, pause=0.2, host=f"machine-{n % 2}") for n in range(8)]
+    while not all_at_work(url):
+        time.sleep(0.05)
+    kill(processes[3])
+    with postgresql.away():
+        time.sleep(0.5)
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0, -9, 0, 0, 0, 0]
+    assert found(url) == undisturbed
+    logs = [log.read_text() for log in tmp_path.glob("machine */log-*")]
+    assert sum("the database is away (" in log and "the database is back" in log for log in logs) >= 7
+
+
+@on_postgresql
+def test_a_process_keeps_one_connection(url):
+    import psycopg
+
+    study, storage, options = opened(url, 2)
+    run_trials(study, storage, value, options)
+    with psycopg.connect(host=sqlalchemy.make_url(url).query["host"], user="postgres") as other:
+        others = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        assert other.execute(others).fetchone() == (1,)
+
+
+def broken_at(url, statement, times=1):
+    """Let the server end the connection that begins such a statement."""
+    import psycopg
+
+    left, place = [None] * times, sqlalchemy.make_url(url)
+
+    def cut(connection, cursor, text, *_):
+        if left and statement in text:
+            left.pop()
+            with psycopg.connect(host=place.query["host"], user="postgres", autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s)", [cursor.connection.info.backend_pid])
+
+    sqlalchemy.event.listen(storage_of(url).engine, "before_cursor_execute", cut)
+    return left
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO trials",
+        "INSERT INTO advsearch_leases",
+        "INSERT INTO trial_intermediate_values",
+        "INSERT INTO trial_values",
+        "SELECT trial_intermediate_values",
+        "DELETE FROM advsearch_leases",
+    ],
+)
+def test_a_connection_that_breaks_in_the_middle_of_a_change_changes_nothing(url, statement, undisturbed):
+    study, storage, options = opened(url, 4)
+    left, lines = broken_at(url, statement, times=2), []
+    run_trials(study, storage, value, options, say=lines.append)
+    assert left == []
+    assert found(url) == undisturbed[:4]
+    assert lines == ["the connection to the database broke in the middle of a change: going on from what it has"] * 2
+
+
+@sqlite_alone
+@pytest.mark.parametrize("done", ["tell", "take"])
+def test_a_change_of_which_the_database_could_not_tell_that_it_was_done(done, url, monkeypatch, undisturbed):
+    study, storage, options = opened(url, 4)
+    place, cut, lines = (study, "tell") if done == "tell" else (Claims, "take"), [None], []
+    whole = getattr(*place)
+
+    def unheard(*arguments, **named):
+        result = whole(*arguments, **named)
+        if cut and len(study.get_trials()) == 3:
+            cut.pop()
+            reason = sqlalchemy.exc.OperationalError("COMMIT", {}, Exception("gone"), connection_invalidated=True)
+            raise optuna.exceptions.StorageInternalError("in a commit") from reason
+        return result
+
+    monkeypatch.setattr(*place, unheard)
+    run_trials(study, storage, value, options, say=lines.append)
+    assert (found(url), len(lines)) == (undisturbed[:4], 1)
+
+
+@sqlite_alone
+def test_another_error_of_the_database_still_ends_the_search(url):
+    study, storage, options = opened(url, 2)
+
+    def drop(trial):
+        with storage.engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE trial_params RENAME TO away")
+        return value(trial)
+
+    with pytest.raises(Exception, match="no such table: trial_params"):
+        run_trials(study, storage, drop, options)
+
+
+class Server:
+    """A dialect whose server comes back after some attempts."""
+
+    class loaded_dbapi:
+        Error = ConnectionError
+
+    def __init__(self, attempts):
+        self.attempts = attempts
+
+    def connect(self, *words, **options):
+        self.attempts -= 1
+        if self.attempts >= 0:
+            raise ConnectionError("connection refused\nis the server running?")
+        return "connection"
+
+
+def outages(**options):
+    lines = []
+    return Outages(sqlalchemy.create_engine("sqlite://"), lines.append, **options), lines
+
+
+def test_a_server_is_waited_for_with_one_line_at_each_end(monkeypatch):
+    monkeypatch.setattr(patience, "AGAIN", 0.0)
+    made, lines = outages()
+    for attempts in (3, 0, 2):
+        assert made.connect(Server(attempts), None, (), {}) == "connection"
+    away = "the database is away (connection refused); waiting until it is back"
+    assert lines == [away, "the database is back"] * 2
+
+
+def test_a_server_that_stays_away_ends_the_search(monkeypatch):
+    made, lines = outages(patience=-1.0)
+    with pytest.raises(ConnectionError, match="connection refused"):
+        made.connect(Server(5), None, (), {})
+    assert len(lines) == 0
+
+
+@on_postgresql
+def test_who_stops_a_search_does_not_wait_for_the_server(url, postgresql):
+    study, storage, options = opened(url, 3)
+
+    def stop(trial):
+        if trial.number == 1:
+            stack.enter_context(postgresql.away())
+            raise KeyboardInterrupt
+        return value(trial)
+
+    with ExitStack() as stack, pytest.raises(KeyboardInterrupt):
+        run_trials(study, storage, stop, options)
+    assert [state for _, state, *_ in found(url)] == ["COMPLETE", "RUNNING"]
+    run_trials(study, storage, value, options, say=lambda line: None)  # it is in this process, whose search is over
+    assert [state for _, state, *_ in found(url)] == ["COMPLETE"] * 3
+
+
+@sqlite_alone
+def test_after_an_outage_the_silence_of_others_says_nothing_for_a_while(url, monkeypatch):
+    study, storage, _ = opened(url, 99)
+    mine, other = Claims(study, storage, lambda line: None, lease=0), Claims(study, storage, lambda line: None)
+    other.take(99)
+    time.sleep(1.1)  # the database counts seconds
+    mine.lease = mine.lease.__class__(seconds=0.5)
+    mine.outages.last = time.monotonic()
+    assert mine.take(1) is None
+    mine.outages.last -= 0.5
+    assert mine.take(1).number == 0
+
+
+def test_patience_is_longer_than_a_lease():
+    assert patience.PATIENCE > LEASE
