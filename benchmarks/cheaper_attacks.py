@@ -199,14 +199,18 @@ def work(book: Book, model: str, processes: int, minutes: float, most: int) -> N
 
 
 def attempted(where: str, name: str, strength: float, seed: int, model: str) -> dict[str, Any]:
-    """As ``run``; a run that diverges has no values."""
-    from finetune.errors import Diverged
-
+    """As ``run``; a run that fails has no values, and says why."""
     try:
         return run(where, name, strength, seed, model)
-    except Diverged as error:
+    except Exception as error:
         key = {"set": Path(where).name, "variant": name, "strength": strength, "seed": seed}
-        return key | {"validation": {}, "test": {}, "seconds": 0.0, "diagnostics": {}, "failed": str(error)}
+        return key | {
+            "validation": {},
+            "test": {},
+            "seconds": 0.0,
+            "diagnostics": {},
+            "failed": f"{type(error).__name__}: {error}",
+        }
 
 
 def interval(values: np.ndarray, draws: int = 4000) -> tuple[float, float]:
