@@ -79,6 +79,20 @@ def compare(
 
 
 @app.command()
+def merge(
+    sources: Annotated[list[str] | None, typer.Argument(metavar="DATABASE ...", help="files, or storage URLs")] = None,
+    into: Annotated[str, opt(f"database for the merged study: a file, or a storage URL ({STORAGE})")] = STORAGE,
+    study: Annotated[Text, opt("name of the whole study; not needed if there is only one")] = None,
+    accept_versions: Annotated[bool, opt("merge parts that were made under other versions", "--accept-versions")] = False,
+    out: OutOption = "runs",
+) -> None:
+    """Merge parts of a search (`--part K/N`, one database each) into one study, which is then as if searched at once."""
+    from studies.commands.merge import print_merging
+
+    print_merging(sources or [], into, study, out, accept_versions, Console())
+
+
+@app.command()
 def confirm(
     study: StudyOption = None,
     seeds: Annotated[int, opt("the verdict takes at most this many seeds; 8 or more can give one (30)")] = 30,
@@ -262,6 +276,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return STOPPED
     except Exception as error:
         if hasattr(error, "format_message"):
+            from studies.commands.misspelt import usage
+
             message = usage(error)
         elif type(error).__name__ in ("UserError", "AttackError", "SettingError", "Diverged"):
             from finetune.arguments import as_options
@@ -272,24 +288,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {message}", file=sys.stderr)
         return 2
     return code or 0
-
-
-def usage(error: Any) -> str:
-    """The message of the command-line parser, with the value or the choices if it leaves them out."""
-    text = str(error.format_message())
-    if text.startswith("No such command"):
-        from studies.commands.misspelt import no_such_command
-
-        return no_such_command(error, text)
-    if text.startswith("No such option"):
-        from studies.commands.misspelt import no_such_option
-
-        return no_such_option(error, text)
-    parsed = getattr(error.__cause__, "errors", None)
-    if parsed is not None and error.param is not None:
-        first = parsed()[0]
-        return f"{error.param.opts[0]} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
-    return text
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from studies.door import check, clean, compare, confirm, load, search
     from studies.ensembling import ensemble
+    from studies.merging import merge
     from studies.own_loop import tune
     from studies.predicting import predict
     from studies.result import Result
@@ -23,13 +24,17 @@ WHERE = {
     "confirm": "studies.door",
     "ensemble": "studies.ensembling",
     "load": "studies.door",
+    "merge": "studies.merging",
     "predict": "studies.predicting",
     "train": "studies.training",
     "tune": "studies.own_loop",
     "Run": "studies.running.looped",
     "Result": "studies.result",
 }
-__all__ = ["Result", "Run", "check", "clean", "compare", "confirm", "ensemble", "load", "predict", "search", "train", "tune"]
+__all__ = [
+    "Result", "Run", "check", "clean", "compare", "confirm", "ensemble", "load", "merge", "predict", "search", "train",
+    "tune",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

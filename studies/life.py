@@ -159,7 +159,7 @@ class Life:
         """Run the remaining trials."""
         running, plan, search = self.job.request.running, self.job.plan, self.mine["search"]
         explore, how = search["explore"], (running.sampler, search["pruner"], running.timeout, running.confirm)
-        options = Options(self.job.trials, explore, plan.seed, *how, self.runs)
+        options = Options(self.job.trials, explore, plan.seed, *how, self.runs, self.job.part)
         prepare(study, options, plan.space, first, plan.fixed.get("start_epoch", 0), evaluations_in(self.mine))
         watch = self.watch
 
@@ -182,7 +182,7 @@ class Life:
         assert watch.clean is not None
         guess = self.guess.get(watch.metric)
         learned = nothing_learned("clean training", watch.metric, watch.clean, guess, watch.places, watch.maximize)
-        pruned = self.mine["search"]["pruner"] != "none" and self.job.trials > self.mine["search"]["explore"]
+        pruned = self.mine["search"]["pruner"] != "none" and self.job.whole > self.mine["search"]["explore"]
         shared = running.prefix_reuse and isinstance(self.job.plan, Plan)
         time = estimate(self.job.plan, seconds, self.left, shared, pruned)
         told = not self.left or (learned is not None and watch.screen.render(learned) in watch.screen.said)

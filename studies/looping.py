@@ -17,7 +17,7 @@ from studies.own_loop import DIRECTIONS
 from studies.planning.identity import asked, identity_of
 from studies.planning.loop_plan import LoopPlan, loop_plan
 from studies.planning.request import Request
-from studies.planning.resolve import Job, refuse_small_phase
+from studies.planning.resolve import Job, refuse_part, refuse_small_phase
 from studies.planning.starts import read_starts, starts_of
 from studies.report.progress import Watch
 from studies.report.screen import Screen
@@ -58,6 +58,7 @@ def search_loop(
     name = request.study_name(loop["loop"].rpartition(".")[2], method)
     job: Job[LoopPlan] = Job(request, plan, starts, name)
     refuse_small_phase(job)
+    refuse_part(job)
     refuse_storage(output.storage)
     storage = open_storage(output.storage)
     try:

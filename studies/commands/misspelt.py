@@ -7,6 +7,20 @@ from finetune.arguments import flag
 from studies.planning.config_file import ALIASES
 
 
+def usage(error: Any) -> str:
+    """The message of the command-line parser, with the value or the choices if it leaves them out."""
+    text = str(error.format_message())
+    if text.startswith("No such command"):
+        return no_such_command(error, text)
+    if text.startswith("No such option"):
+        return no_such_option(error, text)
+    parsed = getattr(error.__cause__, "errors", None)
+    if parsed is not None and error.param is not None:
+        first = parsed()[0]
+        return f"{error.param.opts[0]} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    return text
+
+
 def no_such_command(error: Any, text: str) -> str:
     """The parser's message with a suggestion: another command, or the method of that name.
 

@@ -17,6 +17,7 @@ from finetune.tasks.own_metric import SOURCE, changed, record_of
 from finetune.training.bench import Bench
 from studies.planning.directions import SECOND, SECOND_DIRECTION, directions_of
 from studies.planning.loop_plan import LoopPlan
+from studies.planning.part import KEY as PART
 from studies.planning.plan import Plan, describe_space
 from studies.planning.resolve import Job
 from studies.planning.versions import changes, told, versions, weighty
@@ -148,11 +149,13 @@ def asked(
     came, source = known.get("taken"), job.request.aim.from_study or known.get("from")
     explore = known.get("explore", job.explore) if running.explore is None else running.explore + (came or 0)
     starts = job.starts if job.request.aim.start else known.get("starts", [])
+    part = {} if job.part.whole else {PART: str(job.part)}
     direction = direction or direction_of(metric or ANY)
     second = job.request.aim.second
     views = views_of(metric, job.request.aim.record, second)
     pruner = "none" if second else running.pruner
     mine = identity(job.plan, metric or ANY, direction, explore, running.sampler, pruner, starts, bench, views, second)
+    mine["search"] |= part
     if source is not None:
         mine["search"] |= {"from": source} | ({} if came is None else {"taken": came})
     if bench is not None:

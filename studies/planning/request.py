@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic.fields import FieldInfo
 
 from finetune.arguments import Line, arg
@@ -20,6 +20,7 @@ from finetune.folds import Folds
 from finetune.machine import cores
 from finetune.own_name import short_name
 from studies.planning.idle import refuse_idle_folds
+from studies.planning.part import Part
 
 STORAGE = "sqlite:///studies.db"
 PATHS = ("data", "train_file", "validation_file", "test_file")
@@ -71,8 +72,16 @@ class Running(Strict):
     sampler: Literal["tpe", "random", "sobol", "gp"] = Field("tpe", description="sampler after the first phase (tpe)")
     pruner: Literal["median", "none"] = Field("median", description="median (of forecasts), or none (median)")
     prefix_reuse: bool = Field(True, description="share clean epochs between trials (yes; the result is the same)")
+    part: str | None = Field(
+        None, description="search only part K of N (K/N), in a job array without a server; `search.py merge` joins the parts"
+    )
     accept_versions: bool = Field(False, description="go on with a study that was begun under other versions")
     confirm: bool = Field(False, description="when the search has ended, go on to `search.py confirm`")
+
+    @field_validator("part")
+    @classmethod
+    def _known(cls, text: str | None) -> str | None:
+        return None if text is None or Part.read(text).whole else str(Part.read(text))
 
 
 class Output(Strict):
@@ -106,12 +115,13 @@ class Request:
     def study_name(self, task: str, method: str) -> str:
         """The name of one method's study.
 
-        With several methods and a given name it is NAME.METHOD. This never equals a default name (TASK-METHOD), whatever the
-        task's name, because names of methods have neither dot nor dash.
+        With several methods and a given name it is NAME.METHOD, and a part of a search adds which it is. This never equals a
+        default name (TASK-METHOD), whatever the task's name, because names of methods have neither dot nor dash.
         """
-        if self.output.study is None:
-            return f"{task}-{method}"
-        return f"{self.output.study}.{method}" if len(self.aim.method) > 1 else self.output.study
+        part, study = Part.read(self.running.part), self.output.study
+        if study is None:
+            return part.named(f"{task}-{method}")
+        return part.named(f"{study}.{method}" if len(self.aim.method) > 1 else study)
 
     def all_name(self, task: str) -> str:
         """The name for the studies of several methods together."""

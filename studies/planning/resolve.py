@@ -11,6 +11,7 @@ from finetune.errors import UserError
 from finetune.machine import cores
 from finetune.words import counted
 from studies.planning.loop_plan import LoopPlan
+from studies.planning.part import Part
 from studies.planning.plan import Plan, make_plan
 from studies.planning.request import Request, absolute
 from studies.planning.starts import read_starts, starts_of
@@ -37,9 +38,19 @@ class Job(Generic[P]):
     name: str
 
     @property
-    def trials(self) -> int:
-        """How many trials the study will have: one if nothing is searched."""
+    def part(self) -> Part:
+        """Which part of a search the study is."""
+        return Part.read(self.request.running.part)
+
+    @property
+    def whole(self) -> int:
+        """How many trials the whole search will have: one if nothing is searched."""
         return self.request.aim.trials if self.plan.space else 1
+
+    @property
+    def trials(self) -> int:
+        """How many trials the study will have."""
+        return self.part.below(self.whole)
 
     @property
     def explore(self) -> int:
@@ -48,7 +59,7 @@ class Job(Generic[P]):
 
     def explore_beside(self, taken: int) -> int:
         """Trials of the first phase if some trials are taken over from another study."""
-        usual = max(len(self.starts) + 1, min(EXPLORE, (self.trials - taken) // 2))
+        usual = max(len(self.starts) + 1, min(EXPLORE, (self.whole - taken) // 2))
         return usual if self.request.running.explore is None else self.request.running.explore
 
     def notes(self, first: Sequence[dict[str, Any]], taken: int = 0) -> list[str]:
@@ -59,9 +70,13 @@ class Job(Generic[P]):
             taken: Number of trials taken over from another study, which come before.
         """
         lines = []
-        if self.trials < self.request.aim.trials:
+        if self.whole < self.request.aim.trials:
             lines.append(f"{self.plan.method}: nothing to search (add {arg('tune')}), so one trial")
-        if taken and first:
+        if not self.part.whole:
+            numbers = ", ".join(str(self.part.place(number)) for number in range(min(3, self.trials)))
+            more = ", ..." if self.trials > 3 else ""
+            lines.append(f"part {self.part}: {counted(self.trials, 'trial')}, in the whole search {numbers}{more}")
+        elif taken and first:
             lines.append(
                 f"new trials begin at {taken}; first come {counted(len(first), 'trial')} with settings of your own "
                 f"or the method's defaults"
@@ -92,6 +107,7 @@ def resolve(request: Request) -> list[Job[Plan]]:
     jobs = [Job(request, plan, starts[plan.method], request.study_name(task, plan.method)) for plan in plans]
     for job in jobs:
         refuse_small_phase(job)
+        refuse_part(job)
     return jobs
 
 
@@ -113,6 +129,24 @@ def refuse_small_phase(job: Job[Any]) -> None:
     if many > 1 and explore is not None and explore < many:
         what = f"trial 0 and the {many - 1} of {arg('start')} belong to that phase"
         raise UserError(f"{arg('explore')} is {explore}, but {what}: {many} or more is needed")
+
+
+def refuse_part(job: Job[Any]) -> None:
+    """Refuse a part of a search that has no trials, or that can only be a whole search.
+
+    Raises:
+        UserError: It has none, or what is asked for needs the whole search.
+    """
+    if job.part.whole:
+        return
+    where = arg("part", str(job.part))
+    if job.request.aim.from_study is not None:
+        raise UserError(f"{where}: only a whole search takes trials of another study; leave out one of the two")
+    if job.request.running.confirm:
+        raise UserError(f"{where}: only the whole search can be confirmed; merge the parts first")
+    if not job.trials:
+        what = f"{job.plan.method} has {counted(job.whole, 'trial')}, and this part has none of them"
+        raise UserError(f"{where}: {what}; give at most {arg('part', f'1/{job.whole}')}")
 
 
 def on_threads(job: Job[Plan], threads: int) -> Job[Plan]:

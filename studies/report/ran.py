@@ -14,6 +14,7 @@ from finetune.words import short
 from spaces import RECIPE, space_of
 from studies.planning.directions import SECOND
 from studies.planning.identity import FOLDS, MACHINE
+from studies.planning.part import KEY as PART
 from studies.planning.request import recipe_of
 from studies.planning.words import wide
 from studies.results.costs import decided, measured
@@ -68,6 +69,7 @@ def searching(summary: Summary) -> list[str]:
     words += [arg("sampler", search["sampler"])] if search.get("sampler", "tpe") != "tpe" else []
     usual = "median" if summary.second is None else "none"
     words += [arg("pruner", search["pruner"])] if search.get("pruner", usual) != usual else []
+    words += [arg(PART, search[PART])] if PART in search else []
     return words + ([arg("from_study", search["from"])] if "from" in search else [])
 
 

@@ -20,6 +20,7 @@ from spaces import Space
 from studies.planning.directions import SECOND
 from studies.planning.identity import BASELINE, CONSTANT, VALIDATION, identity_of
 from studies.planning.judged import evaluations_in
+from studies.planning.part import Part
 from studies.results.broken import of_few_rows
 from studies.results.digits import gained, nothing_learned, places_of, shown
 from studies.results.idle import idle_settings
@@ -72,7 +73,7 @@ class Summary:
     @property
     def explore(self) -> int:
         """Trials before this number are the exploration phase."""
-        return int(self.about["search"]["explore"])
+        return Part.of_study(self.about).below(int(self.about["search"]["explore"]))
 
     @cached_property
     def matters(self) -> Matters:

@@ -20,6 +20,7 @@ from finetune.arguments import arg
 from finetune.errors import UserError, first_line
 from finetune.words import counted
 from spaces import Space
+from studies.planning.part import WHOLE, Part
 from studies.running.claims import FINISHED, Claims, Lost
 from studies.running.foreign import enqueued, left_out, strange, taken
 from studies.running.objective import Failed
@@ -48,6 +49,7 @@ class Options:
         timeout: Seconds after which no new trial is begun.
         whole: Whether to wait until all trials are finished, also those that other processes run.
         runs: Runs of a trial: with several, its steps are its runs.
+        part: Which part of a search this is; ``explore`` is that of the whole search.
     """
 
     trials: int
@@ -58,6 +60,7 @@ class Options:
     timeout: float | None = None
     whole: bool = False
     runs: int = 1
+    part: Part = WHOLE
 
 
 def finished(study: optuna.Study) -> list[FrozenTrial]:
@@ -70,8 +73,8 @@ def prepare(
 ) -> None:
     """Give the study its sampler and pruner; ``per``: evaluations in an epoch."""
     declare(study, space)
-    study.sampler = PhasedSampler(space, starts, options.explore, options.seed, options.sampler)
-    study.pruner = make_pruner(options.pruner, options.explore, start_epoch, per, options.runs)
+    study.sampler = PhasedSampler(space, starts, options.explore, options.seed, options.sampler, options.part)
+    study.pruner = make_pruner(options.pruner, options.part.below(options.explore), start_epoch, per, options.runs)
 
 
 def declare(study: optuna.Study, space: Space) -> None:

@@ -16,6 +16,7 @@ from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.trial import FrozenTrial
 
 from spaces import Space
+from studies.planning.part import WHOLE, Part
 from studies.running.foreign import comparable, enqueued, taken
 
 SAMPLERS = ("tpe", "random", "sobol", "gp")
@@ -77,19 +78,23 @@ class PhasedSampler(BaseSampler):
         explore: Trials before this number come from the design.
         seed: Seed of the study.
         name: One of SAMPLERS; "random" draws its design at random too.
+        part: Which trials of the search the study has.
     """
 
-    def __init__(self, space: Space, starts: Sequence[dict[str, Any]], explore: int, seed: int, name: str) -> None:
+    def __init__(
+        self, space: Space, starts: Sequence[dict[str, Any]], explore: int, seed: int, name: str, part: Part = WHOLE
+    ) -> None:
         self.space, self.starts, self.explore, self.seed, self.name = space, starts, explore, seed, name
+        self.part = part
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Space:
         return self.space
 
     def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Space) -> dict[str, Any]:
-        number = trial.number
         # Trials that were enqueued or taken over have numbers, but take no points of the design.
-        earlier = study.get_trials(deepcopy=False) if number else []
-        place = number - sum(bool(enqueued(other)) or taken(other) for other in earlier if other.number < number)
+        earlier = study.get_trials(deepcopy=False) if trial.number else []
+        more = sum(bool(enqueued(other)) or taken(other) for other in earlier if other.number < trial.number)
+        number, place = self.part.place(trial.number), self.part.place(trial.number - more)
         if place < len(self.starts):
             return self.starts[place]
         if self.name == "random":

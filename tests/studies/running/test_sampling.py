@@ -8,6 +8,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from scipy.stats.qmc import Sobol
 
 from spaces import SPACES, space_of
+from studies.planning.part import WHOLE, Part
 from studies.running.sampling import SAMPLERS, PhasedSampler, at, design_point, random_point
 
 SPACE = {
@@ -31,13 +32,13 @@ def value(params: dict[str, Any]) -> float:
     return params["epsilon"] * params["K"] + (params["combine"] == "sum")
 
 
-def searched(name: str, trials: int, parts: tuple[int, ...] = ()) -> list[dict[str, Any]]:
+def searched(name: str, trials: int, parts: tuple[int, ...] = (), part: Part = WHOLE) -> list[dict[str, Any]]:
     storage = optuna.storages.InMemoryStorage()
     study = optuna.create_study(storage=storage, study_name="x")
     for number in range(trials):
         if number in (0, *parts):  # a new process: nothing but the storage is kept
             study = optuna.load_study(study_name="x", storage=storage)
-            study.sampler = PhasedSampler(SPACE, [START], 4, 7, name)
+            study.sampler = PhasedSampler(SPACE, [START], 4, 7, name, part)
         trial = ask(study)
         study.tell(trial, value(trial.params))
     return [trial.params for trial in study.get_trials()]
@@ -46,6 +47,12 @@ def searched(name: str, trials: int, parts: tuple[int, ...] = ()) -> list[dict[s
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_an_interrupted_search_draws_the_same_settings(name: str) -> None:
     assert searched(name, 9) == searched(name, 9, parts=(1, 3, 4, 7, 8))
+
+
+@pytest.mark.parametrize(("name", "trials"), [("sobol", 9), ("random", 9), ("tpe", 4), ("gp", 4)])
+def test_the_parts_of_a_search_draw_its_settings_between_them(name: str, trials: int) -> None:
+    parts = [searched(name, part.below(trials), part=part) for part in (Part(1, 3), Part(2, 3), Part(3, 3))]
+    assert [parts[number % 3][number // 3] for number in range(trials)] == searched(name, trials)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
