@@ -1,9 +1,9 @@
 """The training loop: a generator that yields what is known after each evaluation."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,21 @@ from finetune.training.snapshot import (
 from finetune.training.steps import epoch_steps, refuse_many, total_steps
 
 
+@dataclass(frozen=True)
+class Within:
+    """Where a run stands in the part of an epoch that leads to its next evaluation.
+
+    Args:
+        steps: How many optimiser steps of the part are done.
+        loss: What they add to its mean loss, shape ().
+        seconds: What they took.
+    """
+
+    steps: int
+    loss: Tensor
+    seconds: float
+
+
 class Training:
     """One run: its state after any evaluation is a function of (recipe, method, number of the evaluation).
 
@@ -44,6 +59,12 @@ class Training:
 
     Raises:
         UserError: An epoch has fewer steps than evaluations.
+
+    Attributes:
+        model: The model.
+        history: The evaluations so far.
+        within: Where the run stands in the part of an epoch that leads to the next evaluation; None before its first step.
+        after_step: Called after every optimiser step; the run may be saved there, and goes on from there.
 
     If the recipe averages, metrics are those of the averaged weights; ``model`` has the trained weights. Once the run is
     finished it has, inside ``with scored():``, the weights that the run's value is about.
@@ -74,6 +95,8 @@ class Training:
         scaler = torch.amp.GradScaler(bench.device.type) if recipe.precision == "fp16" else None
         self.precision = Precision(dtype=AUTOCAST[recipe.precision], scaler=scaler)
         self.history: list[Epoch] = []
+        self.within: Within | None = None
+        self.after_step: Callable[[], None] = lambda: None
 
     def epochs(self) -> Iterator[Epoch]:
         """Yield every evaluation: first those of a loaded snapshot, then each when its part of an epoch is trained.
@@ -85,8 +108,8 @@ class Training:
         yield from list(self.history)
         per = self.recipe.evals_per_epoch
         for number in range(len(self.history), self.recipe.epochs * per):
-            began = time.perf_counter()
-            loss = self._train_until(number)
+            began = time.perf_counter() - (0.0 if self.within is None else self.within.seconds)
+            loss = self._train_until(number, began)
             if not np.isfinite(loss):
                 raise Diverged(f"the training loss is {loss} in epoch {number // per}")
             with self.average.swapped():
@@ -116,11 +139,13 @@ class Training:
         """Inside the context, the model of a finished run has the weights that the run's value is about."""
         return self.chosen.swapped() if self.chosen.kept else self.average.swapped()
 
-    def _train_until(self, number: int) -> float:
+    def _train_until(self, number: int, began: float) -> float:
         """Train the part of an epoch that leads to an evaluation; returns its mean loss."""
-        total = torch.zeros((), device=self.bench.device)
+        self.within = self.within or Within(0, torch.zeros((), device=self.bench.device), 0.0)
+        total = self.within.loss
         self.model.train()
-        for step in epoch_steps(self.bench.train, self.recipe, number, self.method, self.bench.device):
+        gone = self.within.steps
+        for step in epoch_steps(self.bench.train, self.recipe, number, self.method, self.bench.device, gone):
             for micro in step.micros:
                 torch.manual_seed(micro.seed)
                 loss = step.method.backward(self.model, micro.batch, self.precision, self.forward, micro.weight)
@@ -129,6 +154,10 @@ class Training:
             step.method.after_step(self.model)
             if taken:
                 self.average.update(step.position)
+            gone += 1
+            self.within = Within(gone, total, time.perf_counter() - began)
+            self.after_step()
+        self.within = None
         return float(total)
 
     def _step(self, position: float) -> bool:
@@ -152,7 +181,7 @@ class Training:
         return taken
 
     def save(self, path: Path, facts: dict[str, Any] | None = None) -> None:
-        """Write the state after the last evaluation.
+        """Write the state as it is, after an evaluation or after a step.
 
         Raises:
             OSError: The snapshot cannot be written.
@@ -161,9 +190,13 @@ class Training:
         tensors |= {f"method.{name}": value for name, value in self.method.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
         tensors |= {f"chosen.{name}": value for name, value in self.chosen.state_dict().items()}
-        scaler = self.precision.scaler.state_dict() if self.precision.scaler is not None else {}
+        scaler, begun = self.precision.scaler.state_dict() if self.precision.scaler is not None else {}, {}
+        if self.within is not None:
+            tensors["within.loss"] = self.within.loss
+            begun = {"within": {"steps": self.within.steps, "seconds": self.within.seconds}}
         history = [stored(epoch) for epoch in self.history]
-        write_snapshot(path, tensors, {"history": history, "scaler": scaler, **self.chosen.facts(), **(facts or {})})
+        known = {"history": history, "scaler": scaler, **begun}
+        write_snapshot(path, tensors, {**known, **self.chosen.facts(), **(facts or {})})
 
     def load(self, path: Path) -> bool:
         """Go on from a snapshot; if there is no complete one, return False and change nothing."""
@@ -179,6 +212,8 @@ class Training:
         if self.precision.scaler is not None:
             self.precision.scaler.load_state_dict(facts["scaler"])
         self.history = [read(epoch) for epoch in facts["history"]]
+        begun = facts.get("within")
+        self.within = None if begun is None else Within(loss=tensors["within.loss"].to(self.bench.device), **begun)
         return True
 
 

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adv import Method
+from adv.core.settings import DECIMALS
 from finetune.arguments import arg
 from finetune.config import Recipe
 from finetune.data.encode import Encoded, train_batches
 from finetune.errors import UserError
+from finetune.training.epoch import clean_until
 from finetune.words import counted
 
 
@@ -53,7 +55,9 @@ class Step:
     micros: list[Micro]
 
 
-def epoch_steps(data: Encoded, recipe: Recipe, number: int, method: Method, device: torch.device) -> Iterator[Step]:
+def epoch_steps(
+    data: Encoded, recipe: Recipe, number: int, method: Method, device: torch.device, gone: int = 0
+) -> Iterator[Step]:
     """The steps of the part of an epoch that leads to evaluation ``number``: the whole epoch, with one evaluation each.
 
     Part i of N ends after the optimiser step that is nearest to i/N of the epoch. In the same way, a ``start_epoch`` with a
@@ -63,6 +67,8 @@ def epoch_steps(data: Encoded, recipe: Recipe, number: int, method: Method, devi
     With ``m = method.replays``, the rows of each step are trained ``m`` times in a row, and the epoch takes every ``m``-th
     batch, so it costs as much as a clean epoch; ``m`` such epochs see all data. However many steps an epoch has, it
     advances the schedule by one epoch. A part ends after the last replay of a batch.
+
+    The first ``gone`` steps of the part are left out; all of them are clean.
     """
     epoch, part = divmod(number, recipe.evals_per_epoch)
     starting = method.at(epoch)
@@ -71,7 +77,7 @@ def epoch_steps(data: Encoded, recipe: Recipe, number: int, method: Method, devi
     steps, clean = len(groups) * replays, total_steps(data, recipe) // recipe.epochs
     ends = [nearest(i, recipe.evals_per_epoch, len(groups)) for i in (part, part + 1)]
     seen = sum(data.counted(index) for group in groups[slice(*ends)] for index in group) * replays
-    for i in range(*ends):
+    for i in range(ends[0] + gone, ends[1]):
         group = groups[i]
         batches, counts = [data.batch(index, device) for index in group], [data.counted(index) for index in group]
         for step in range(i * replays, (i + 1) * replays):
@@ -84,6 +90,26 @@ def epoch_steps(data: Encoded, recipe: Recipe, number: int, method: Method, devi
                     for j, (batch, count) in enumerate(zip(batches, counts, strict=True))
                 ],
             )
+
+
+def clean_steps(start: float, data: Encoded, recipe: Recipe) -> tuple[int, int]:
+    """Where the attack begins: after how many evaluations, and after how many steps of the part that follows.
+
+    It never begins after the last evaluation, so a run that is not attacked has the evaluation before.
+
+    Args:
+        start: ``start_epoch``.
+        data: The train rows.
+        recipe: For its epochs, evaluations and steps.
+    """
+    per, steps = recipe.evals_per_epoch, total_steps(data, recipe) // recipe.epochs
+    count = clean_until(start, recipe)
+    epoch, part = divmod(count, per)
+    begins, ends = (nearest(i, per, steps) for i in (part, part + 1))
+    attacked = [round(epoch + (j + 0.5) / steps, DECIMALS) >= round(start, DECIMALS) for j in range(begins, ends)]
+    if any(attacked):
+        return count, attacked.index(True)
+    return min(count + 1, recipe.epochs * per - 1), 0
 
 
 def nearest(part: int, parts: int, steps: int) -> int:

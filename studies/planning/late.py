@@ -10,11 +10,18 @@ from finetune.arguments import arg
 from finetune.errors import UserError
 from finetune.words import short
 from spaces import WHOLE, Space, starts_between
-from studies.planning.ranges import parse_range
+from studies.planning.ranges import FORM, parse_range
+
+# How far apart starts may lie, in parts of an epoch, where it has one evaluation: the state at each start is kept on disk.
+PARTS = (1, 2, 3, 4)
+# A start may be written with two decimals: 0.33 for a third.
+NEAR = 0.02
 
 
 def start_range(where: str, value: Any, method: str, per: int) -> IntDistribution | FloatDistribution:
     """A range of starts: whole epochs, or steps of 1/N with N evaluations in an epoch.
+
+    With one evaluation in an epoch the ends say how far apart starts lie: whole epochs, halves, thirds or quarters.
 
     Args:
         where: Where the user gave it.
@@ -23,24 +30,50 @@ def start_range(where: str, value: Any, method: str, per: int) -> IntDistributio
         per: Evaluations in an epoch.
 
     Raises:
-        UserError: It is no range, or its ends lie between evaluations.
+        UserError: It is no range, or its ends lie elsewhere.
+
+    Example:
+        >>> start_range("here", "1:2.5", "fgm", 1)
+        FloatDistribution(high=2.5, log=False, low=1.0, step=0.5)
     """
+    low, high, log = parse_range(where, value, float)
+    if math.isinf(high - low):
+        raise UserError(f"{where}: {value!r} is not a range of epochs; write {FORM}, with numbers")
     if per == 1 or method in WHOLE:
-        low, high, log = parse_range(where, value, float)
         if (low, high) == (int(low), int(high)):
             return IntDistribution(*parse_range(where, value, int)[:2], log=log)
-        why = "it replays its batches" if method in WHOLE else f"they do with {arg('evals_per_epoch')} 2 or more"
-        raise UserError(f"{where}: starts of {method} do not lie within epochs; {why}")
-    low, high, log = parse_range(where, value, float)
+        if method in WHOLE:
+            raise UserError(f"{where}: starts of {method} do not lie within epochs; it replays its batches")
     if log:
-        raise UserError(f"{where}: with {arg('evals_per_epoch', per)} starts lie 1/{per} of an epoch apart: leave out log")
-    ends = [end * per for end in (low, high)]
-    for end, many in zip((low, high), ends, strict=True):
-        if abs(many - round(many)) > 0.02:
-            near = short(round(many) / per)
-            what = f"{end:g} of an epoch lies between two evaluations; with {arg('evals_per_epoch', per)} write {near}"
-            raise UserError(f"{where}: {what}")
-    return starts_between(round(ends[0]), round(ends[1]), per)
+        apart = (
+            f"with {arg('evals_per_epoch', per)} starts lie 1/{per} of an epoch"
+            if per > 1
+            else "starts within epochs lie evenly"
+        )
+        raise UserError(f"{where}: {apart} apart: leave out log")
+    for parts in PARTS if per == 1 else (per,):
+        if fit(low, parts) and fit(high, parts):
+            return starts_between(round(low * parts), round(high * parts), parts)
+    ends = [end for end in (low, high) if not any(fit(end, parts) for parts in (PARTS if per == 1 else (per,)))]
+    if per > 1:
+        what = f"{ends[0]:g} of an epoch lies between two evaluations; with {arg('evals_per_epoch', per)} write "
+        raise UserError(f"{where}: {what}{at(ends[0], per)}")
+    what = (
+        f"{ends[0]:g} is none of them; write {at(ends[0], PARTS[-1])}"
+        if ends
+        else f"{low:g} and {high:g} do not fit together"
+    )
+    raise UserError(f"{where}: starts lie 1/2, 1/3 or 1/4 of an epoch apart, and {what}")
+
+
+def fit(start: float, parts: int) -> bool:
+    """Whether a start lies where parts of an epoch end."""
+    return abs(start * parts - round(start * parts)) <= NEAR
+
+
+def at(start: float, parts: int) -> str:
+    """The nearest place where a part of an epoch ends, in words."""
+    return short(round(start * parts) / parts)
 
 
 def keep_attacked(space: Space, last: float, given: Sequence[str]) -> None:

@@ -1,20 +1,22 @@
 """Clean training of all runs of a study with folds or seeds, and the clean epochs that its trials share, for each run."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from adv import Clean
 from finetune.arguments import arg
 from finetune.errors import Diverged, UserError
-from finetune.training.epoch import Epoch, clean_until
+from finetune.training.epoch import Epoch
 from finetune.training.loop import Training
 from finetune.training.series import Ended, Part, Series, mean_of
 from studies.running.in_turn import InTurn, OnEpoch
 from studies.running.luck import Luck, luck_in
 from studies.running.objective import fitting
 from studies.running.run_files import RunFiles
+from studies.running.shared import State, begin, file_name, share, share_evaluation
 from studies.running.split_error import pooled_error
 
 
@@ -24,25 +26,25 @@ class CleanRuns:
     Args:
         series: The runs.
         folder: Where its files are.
-        shared: After how many evaluations their state is kept for trials.
+        shared: Gives the states of a run that are kept for trials.
         reuse: Whether trials start from the shared evaluations.
         on_epoch: Called after every evaluation.
     """
 
-    def __init__(self, series: Series, folder: Path, shared: Sequence[int], reuse: bool, on_epoch: OnEpoch) -> None:
+    def __init__(
+        self, series: Series, folder: Path, shared: Callable[[Part], list[State]], reuse: bool, on_epoch: OnEpoch
+    ) -> None:
         self.series, self.folder, self.shared, self.reuse = series, folder, shared, reuse
         self.on_epoch, self.files = on_epoch, RunFiles(folder, "clean")
         self._luck: dict[int, Luck] = {}
 
-    def file(self, part: Part, count: int) -> Path:
-        """The file with the shared state of a run after this many clean evaluations."""
-        return self.folder / f"clean-run-{part.number}-{count}.safetensors"
+    def file(self, part: Part, count: int, steps: int = 0) -> Path:
+        """The file with the shared state of a run after this many clean evaluations, and steps of the part that follows."""
+        return self.folder / file_name(f"clean-run-{part.number}", count, steps)
 
     def begin(self, part: Part, training: Training) -> None:
-        """Let a run of a trial go on from the last shared clean evaluation before its attack."""
-        for count in range(clean_until(training.method.start_epoch, training.recipe), 0, -1):
-            if training.load(self.file(part, count)):
-                return
+        """Let a run of a trial go on from the last shared state before its attack."""
+        begin(training, partial(self.file, part))
 
     def train(self) -> list[Ended]:
         """All runs: read if they are stored, otherwise trained and stored.
@@ -51,10 +53,11 @@ class CleanRuns:
             UserError: Clean training fails.
         """
         for part in self.series.parts:
-            whole = all(self.file(part, count).exists() for count in self.shared)
+            whole = all(self.file(part, *state).exists() for state in self.shared(part))
             if not self.reuse or not whole:
                 self.files.ended(part.number).unlink(missing_ok=True)
         runs = InTurn(self.series, Clean, self.files, self._anew, self._after)
+        runs.on_begun = lambda part, training: share(training, partial(self.file, part), self.shared(part))
         try:
             with fitting(" in clean training"):
                 found = list(runs)
@@ -73,8 +76,7 @@ class CleanRuns:
 
     def _after(self, part: Part, training: Training, epoch: Epoch) -> None:
         self.on_epoch(part, training, epoch)
-        if self.reuse and epoch.number + 1 in self.shared:
-            training.save(self.file(part, epoch.number + 1))
+        share_evaluation(training, partial(self.file, part), self.shared(part))
         luck = self._luck.get(part.number)  # none for a run that was taken up in its middle
         if luck is not None:
             luck.look()

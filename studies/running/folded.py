@@ -21,8 +21,9 @@ from studies.running.in_turn import InTurn
 from studies.running.keeper import Keeper
 from studies.running.objective import Failed, begins_again, failing, record, suggest
 from studies.running.predictions import leads, predictions_file
-from studies.running.prefix import prefix_key, shared_counts
+from studies.running.prefix import prefix_key
 from studies.running.run_files import RunFiles
+from studies.running.shared import State, states_of
 from studies.running.two_metrics import Value, reached
 
 # Called after every evaluation: the trial, or None for clean training; the run, of how many; the evaluation.
@@ -61,8 +62,8 @@ class Folded:
         self.plan, self.series, self.metric, self.second = plan, series, series.metric, second
         self.folder, self.on_epoch, self.reuse = folder, on_epoch, reuse
         self.prefix = prefixes / prefix_key(series.benches.whole, plan.recipe, self.metric)
-        shared = shared_counts(plan) if reuse and not plan.tuned else []
-        self.clean = CleanRuns(series, self.prefix, shared, reuse, lambda *seen: self.saw(None, *seen))
+        self._states: dict[int, list[State]] = {}
+        self.clean = CleanRuns(series, self.prefix, self._shared, reuse, lambda *seen: self.saw(None, *seen))
         self.made_under: dict[str, Any] = {}
         self.keeper: Keeper | None = None
         self.say: Callable[[str], None] = lambda line: None
@@ -114,6 +115,14 @@ class Folded:
             keep_best(series, ended, trial, value, self.folder)
         if self.keeper is not None:
             self.keeper.keep_runs(trial, value, series, ended)
+
+    def _shared(self, part: Part) -> list[State]:
+        """The states of clean training on a fold that trials share."""
+        if not self.reuse or self.plan.tuned:
+            return []
+        if part.fold not in self._states:
+            self._states[part.fold] = states_of(self.plan, lambda: self.series.benches.fold(part.fold).train)
+        return self._states[part.fold]
 
     def runs_of(self, params: dict[str, Any], number: int, on_epoch: Callable[[Part, Training, Epoch], None]) -> InTurn:
         """The runs of a trial.

@@ -1,6 +1,7 @@
 """The runs of a confirmation of a study with folds: one model on each fold, all with one fresh seed."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from studies.running.in_turn import InTurn
 from studies.running.kept import keep
 from studies.running.objective import record
 from studies.running.run_files import RunFiles
-from studies.running.stage_runs import MOST, Runs, clean_in, method_of
+from studies.running.shared import FileOf, State, begin, file_name, share_evaluation
+from studies.running.shared import share as keep_within
+from studies.running.stage_runs import MOST, Runs, method_of
 from studies.running.stages import Stage, run_of
 
 
@@ -61,17 +64,21 @@ class FoldedRuns(Runs):
         arm = self.stage.arms[run_of(trial)[0]]
         known = set(trial.storage.get_trial(trial._trial_id).intermediate_values)
 
-        def begin(part: Part, training: Training) -> None:
-            for count in range(clean_in(training) if share else 0, 0, -1):
-                if training.load(self._of_fold(recipe.seed, part.fold, count)):
-                    return
+        def file(part: Part) -> FileOf:
+            return partial(self._of_fold, recipe.seed, part.fold)
+
+        def missing(part: Part, training: Training) -> set[State]:
+            return {state for state in self.states(training) if share and not file(part)(*state).exists()}
+
+        def begin_shared(part: Part, training: Training) -> None:
+            if share:
+                begin(training, file(part), self.states(training))
 
         def after(part: Part, training: Training, epoch: Epoch) -> None:
-            count = epoch.number + 1
-            if share and count in self.shared and count <= clean_in(training):
-                self._share_fold(training, part.fold, count)
+            share_evaluation(training, file(part), missing(part, training))
 
-        runs = InTurn(series, lambda: method_of(arm), self._files(trial.number), begin, after, self.asked)
+        runs = InTurn(series, lambda: method_of(arm), self._files(trial.number), begin_shared, after, self.asked)
+        runs.on_begun = lambda part, training: keep_within(training, file(part), missing(part, training))
         ended, history, values = list[Ended](), list[Epoch](), list[float]()
         try:
             with in_run(runs):
@@ -87,12 +94,6 @@ class FoldedRuns(Runs):
             record(trial, history or runs.unfinished, self.made_under)
             trial.set_user_attr(RUNS, table(ended, values))
         return values[-1]
-
-    def _share_fold(self, training: Training, fold: int, count: int) -> None:
-        """Keep clean evaluations for the other runs of this seed."""
-        path = self._of_fold(training.recipe.seed, fold, count)
-        if not training.method.state_dict() and not path.exists():
-            training.save(path)
 
     def _keep_all(self, trial: Trial, series: Series, ended: Sequence[Ended]) -> None:
         """Keep the predictions of all rows; what is chosen on the validation rows holds for the test rows."""
@@ -110,17 +111,11 @@ class FoldedRuns(Runs):
         """Delete the files of a finished run."""
         self._files(trial.number).clear(len(self.series.parts))
 
-    def forget(self, seed: int) -> None:
-        """Delete the shared clean epochs of a seed whose runs are finished."""
-        for fold in range(self.series.task.folds):
-            for count in self.shared:
-                self._of_fold(seed, fold, count).unlink(missing_ok=True)
-
     def _files(self, number: int) -> RunFiles:
         return RunFiles(self.folder, f"{self.stage.kind}-{number}")
 
-    def _of_fold(self, seed: int, fold: int, count: int) -> Path:
-        return self.folder / f"seed-{seed}-fold-{fold}-{count}.safetensors"
+    def _of_fold(self, seed: int, fold: int, count: int, steps: int = 0) -> Path:
+        return self.folder / file_name(f"seed-{seed}-fold-{fold}", count, steps)
 
 
 def runs_for(

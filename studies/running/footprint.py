@@ -13,15 +13,15 @@ WRITTEN = re.compile(
 # What it keeps there for trials, and for clean training, that are not finished.
 UNFINISHED = re.compile(
     r"(trial|race|verdict|parts|against_[a-z]+)-\d+((-run-\d+(-state)?)?\.safetensors|-run-\d+\.lock)?"
-    r"|seed-\d+(-fold-\d+)?-\d+\.safetensors|clean"
+    r"|seed-\d+(-fold-\d+)?-\d+(-\d+)?\.safetensors|clean"
 )
 # What a killed process leaves of a file that it was writing.
 TORN = re.compile(r"\.writing-.*")
 FIGURES = "figures"
 FIGURE = re.compile(r".*\.(png|svg)|\.writing-.*")
 CLEAN = re.compile(
-    r"clean-\d+\.safetensors|clean\.json|clean-output\.json|clean-luck\.json"
-    r"|clean-run-\d+((-\d+|-state)?\.safetensors|-luck\.json|\.lock)|\.writing-.*|\.used-by-.*"
+    r"clean-\d+(-\d+)?\.safetensors|clean\.json|clean-output\.json|clean-luck\.json"
+    r"|clean-run-\d+((-\d+(-\d+)?|-state)?\.safetensors|-luck\.json|\.lock)|\.writing-.*|\.used-by-.*"
 )
 # Out-of-fold predictions of its best trials, and in a folder of their own the models that `--keep` keeps.
 OOF = re.compile(r"oof-\d+\.safetensors")

@@ -30,6 +30,7 @@ class InTurn:
         test: Whether models are also asked about the test rows.
 
     Attributes:
+        on_begun: Called with every run that goes on here, before its next step.
         on_ended: Called with every run that was trained here, before it counts as ended.
     """
 
@@ -44,6 +45,7 @@ class InTurn:
     ) -> None:
         self.series, self.method, self.files, self.test = series, method, files, test
         self.begin, self.on_epoch = begin, on_epoch
+        self.on_begun: Callable[[Part, Training], None] = lambda part, training: None
         self.on_ended: Callable[[Part, Training], None] = lambda part, training: None
         # The evaluations of a run that has begun here and not ended, and which it is.
         self.unfinished = list[Epoch]()
@@ -76,6 +78,7 @@ class InTurn:
         training, state = self.series.training(part, self.method()), self.files.state(part.number)
         if not training.load(state):
             self.begin(part, training)
+        self.on_begun(part, training)
         loaded, last = len(training.history), training.recipe.epochs * training.recipe.evals_per_epoch
         self.unfinished, self.under_way = training.history, part
         for epoch in training.epochs():

@@ -16,7 +16,7 @@ from finetune.arguments import arg
 from finetune.errors import Diverged, UserError, first_line
 from finetune.tasks.own_metric import OwnFault
 from finetune.training.bench import Bench
-from finetune.training.epoch import Epoch, clean_until, metrics_of, read, stored, value_of
+from finetune.training.epoch import Epoch, metrics_of, read, stored, value_of
 from finetune.training.loop import Training
 from spaces import Space
 from studies.planning.plan import Plan
@@ -25,7 +25,8 @@ from studies.running.foreign import CHOSEN, CURVES, enqueued, is_table, taken_as
 from studies.running.keeper import Keeper
 from studies.running.luck import Luck, luck_in
 from studies.running.predictions import leads, predictions_file, write_predictions
-from studies.running.prefix import prefix_key, shared_counts
+from studies.running.prefix import prefix_key
+from studies.running.shared import begin, file_name, share, share_evaluation, states_of
 from studies.running.split_error import validation, write_output
 from studies.running.two_metrics import Value, reached
 from studies.running.whole import write_whole
@@ -153,14 +154,12 @@ class Objective:
         (self.folder / f"trial-{trial.number}.safetensors").unlink(missing_ok=True)
 
     def _begin(self, training: Training) -> None:
-        """Go on from the last shared clean evaluation before the attack."""
-        for count in range(clean_until(training.method.start_epoch, training.recipe), 0, -1):
-            if training.load(self.clean_file(count)):
-                return
+        """Go on from the last shared state of clean training before the attack."""
+        begin(training, self.clean_file)
 
-    def clean_file(self, count: int) -> Path:
-        """The file with the shared state after this many clean evaluations."""
-        return self.prefix / f"clean-{count}.safetensors"
+    def clean_file(self, count: int, steps: int = 0) -> Path:
+        """The file with the shared state after this many clean evaluations, and steps of the part that follows."""
+        return self.prefix / file_name("clean", count, steps)
 
     def baseline(self) -> list[Epoch]:
         """Clean training with the plan's recipe: read if it is stored, otherwise trained and stored.
@@ -169,20 +168,20 @@ class Objective:
             UserError: Clean training fails.
         """
         record_file = self.prefix / "clean.json"
-        shared = [] if self.plan.tuned else shared_counts(self.plan)
+        shared = states_of(self.plan, lambda: self.bench.train) if self.reuse and not self.plan.tuned else []
         known = read_epochs(record_file) if self.reuse else []
         # A search without shared epochs stores the values but no snapshots.
-        if known and all(self.clean_file(count).exists() for count in shared):
+        if known and all(self.clean_file(*state).exists() for state in shared):
             return known
         training = Training(self.bench, self.plan.recipe, Clean(), self.metric)
         luck = Luck(training)
+        share(training, self.clean_file, shared)
         try:
             with fitting(" in clean training"):
                 for epoch in training.epochs():
                     luck.look()
                     self.on_epoch(None, epoch)
-                    if self.reuse and epoch.number + 1 in shared:
-                        training.save(self.clean_file(epoch.number + 1))
+                    share_evaluation(training, self.clean_file, shared)
         except Diverged as error:
             raise UserError(f"clean training diverges ({error}): lower {arg('learning_rate')}") from None
         luck.write(self.prefix)

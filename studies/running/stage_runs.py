@@ -1,22 +1,25 @@
 """The runs of a confirmation: as trials of the search, with another seed, and with predictions that are kept."""
 
-import math
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from optuna.trial import FrozenTrial, Trial
 
-from adv import METHODS, Clean, Method, SettingError
+from adv import METHODS, Method, SettingError
 from finetune.config import Recipe, checked
 from finetune.training.bench import AUTOCAST, Bench
-from finetune.training.epoch import clean_until, value_of
+from finetune.training.epoch import value_of
 from finetune.training.loop import Training
+from finetune.training.steps import clean_steps
 from studies.planning.loop_plan import LoopPlan
 from studies.running.kept import keep
 from studies.running.looped import Run
 from studies.running.objective import failing, record
+from studies.running.shared import State, begin, file_name, share_evaluation
+from studies.running.shared import share as keep_within
 from studies.running.stages import Arm, Stage, run_of
 
 # The sum of both splits' predictions of a run, in bytes, that a database is asked to keep.
@@ -61,7 +64,7 @@ class Runs:
     ) -> None:
         self.stage, self.bench, self.recipe, self.metric = stage, bench, recipe, metric
         self.folder, self.keeps, self.made_under = folder, keeps, made_under
-        self.shared = {clean_until(method_of(arm).start_epoch, recipe) for arm in stage.arms if not arm.recipe} - {0}
+        self.starts = {method_of(arm).start_epoch for arm in stage.arms if not arm.recipe}
         self.test = bench.encode(bench.task.test) if keeps else None
 
     def __call__(self, trial: Trial) -> float:
@@ -83,8 +86,11 @@ class Runs:
     def _train(self, trial: Trial, training: Training, share: bool) -> float:
         recipe = training.recipe
         snapshot, known = self._snapshot(trial.number), set(trial.storage.get_trial(trial._trial_id).intermediate_values)
+        file, states = partial(self._shared, recipe.seed), self.states(training) if share else set[State]()
         if not training.load(snapshot) and share:
-            self._begin(training)
+            begin(training, file, states)
+        missing = {state for state in states if not file(*state).exists()}
+        keep_within(training, file, missing)
         loaded = len(training.history)
         try:
             for epoch in training.epochs():
@@ -93,27 +99,15 @@ class Runs:
                 ended = epoch.number + 1
                 if loaded < ended < recipe.epochs * recipe.evals_per_epoch:
                     training.save(snapshot)
-                    if share and ended in self.shared and ended <= self._clean(training):
-                        self._share(training, recipe.seed, ended)
+                    share_evaluation(training, file, missing)
             self._keep(trial, training)
         finally:
             record(trial, training.history, self.made_under)
         return value_of(training.history, self.metric)
 
-    def _begin(self, training: Training) -> None:
-        """Go on from the last shared clean evaluation of this seed."""
-        for count in range(self._clean(training), 0, -1):
-            if training.load(self._shared(training.recipe.seed, count)):
-                return
-
-    def _clean(self, training: Training) -> int:
-        """How many evaluations of a run are those of clean training."""
-        return clean_in(training)
-
-    def _share(self, training: Training, seed: int, count: int) -> None:
-        """Keep clean evaluations for the other runs of this seed."""
-        if not training.method.state_dict() and not self._shared(seed, count).exists():
-            training.save(self._shared(seed, count))
+    def states(self, training: Training) -> set[State]:
+        """The states of clean training that the runs of its seed share: those at which an attack begins."""
+        return {clean_steps(start, training.bench.train, training.recipe) for start in self.starts} - {(0, 0)}
 
     def _keep(self, trial: Trial, training: Training) -> None:
         """Keep the predictions; labels of test rows are not read."""
@@ -133,20 +127,14 @@ class Runs:
 
     def forget(self, seed: int) -> None:
         """Delete the shared clean epochs of a seed whose runs are finished."""
-        for count in self.shared:
-            self._shared(seed, count).unlink(missing_ok=True)
+        for path in self.folder.glob(f"seed-{seed}-*.safetensors"):
+            path.unlink(missing_ok=True)
 
     def _snapshot(self, number: int) -> Path:
         return self.folder / f"{self.stage.kind}-{number}.safetensors"
 
-    def _shared(self, seed: int, count: int) -> Path:
-        return self.folder / f"seed-{seed}-{count}.safetensors"
-
-
-def clean_in(training: Training) -> int:
-    """How many evaluations of a run are those of clean training, without the last."""
-    start = math.inf if isinstance(training.method, Clean) else training.method.start_epoch
-    return clean_until(start, training.recipe)
+    def _shared(self, seed: int, count: int, steps: int = 0) -> Path:
+        return self.folder / file_name(f"seed-{seed}", count, steps)
 
 
 class LoopRuns:

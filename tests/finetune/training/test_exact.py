@@ -3,6 +3,8 @@
 A new option is one line in OPTIONS.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -85,8 +87,14 @@ class Runs:
         for name, method in METHODS.items():
             training = self.whole[name] = Training(self.bench, self.recipe, method())
             self.seen[name] = Seen(training)
+            training.after_step = partial(self._keep_within, name, training)
             for epoch in training.epochs():
                 training.save(self.file(name, epoch.number))
+
+    def _keep_within(self, name, training):
+        """Keep the state after the first step of the second epoch; that of "awp" is clean until there."""
+        if len(training.history) == self.recipe.evals_per_epoch and training.within.steps == 1:
+            training.save(self.file(name, "within"))
 
     def file(self, name, number):
         return self.folder / f"{name}-{number}.safetensors"
@@ -146,6 +154,10 @@ def test_clean_evaluations_are_the_same_for_every_method_and_serve_as_its_own(ru
     assert one[: runs.clean + 1] == other[: runs.clean + 1]
     assert one[runs.clean + 1] != other[runs.clean + 1]
     assert_equal_runs(runs.taken_up("awp", runs.file("fgm", runs.clean)), runs.whole["awp"])
+
+
+def test_a_run_taken_up_within_an_epoch_ends_as_if_undisturbed(runs):
+    assert_equal_runs(runs.taken_up("awp", runs.file("awp", "within")), runs.whole["awp"])
 
 
 def test_a_seed_gives_all_methods_the_same_rows_and_dropout(runs):

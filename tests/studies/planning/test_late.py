@@ -24,6 +24,23 @@ def test_with_one_evaluation_an_epoch_starts_are_whole_epochs():
     assert type(plan(1).defaults()["start_epoch"]) is int
 
 
+@pytest.mark.parametrize(
+    ("given", "low", "high", "step"),
+    [
+        ("0:1.5", 0, 1.5, 1 / 2),
+        ("1.5:2", 1.5, 2, 1 / 2),
+        ("3:3.5", 3, 3.5, 1 / 2),
+        ("1:1.67", 1, 5 / 3, 1 / 3),
+        ("0.333333:2", 1 / 3, 2, 1 / 3),
+        ("0.5:2.25", 0.5, 2.25, 1 / 4),
+        ("0:.75", 0, 0.75, 1 / 4),
+    ],
+)
+def test_with_one_evaluation_the_ends_of_a_range_say_how_far_apart_starts_lie(given, low, high, step):
+    found = plan(1, ranges=[f"start_epoch={given}"]).space["start_epoch"]
+    assert (found.low, found.high, found.step) == pytest.approx((low, high, step), abs=1e-8)
+
+
 def test_with_several_starts_lie_after_evaluations():
     assert plan(2).space["start_epoch"] == FloatDistribution(0, 2.5, step=0.5)
     assert plan(2, ranges=["start_epoch=0.5:2"]).space["start_epoch"] == FloatDistribution(0.5, 2, step=0.5)
@@ -42,7 +59,13 @@ def test_any_start_can_be_fixed(per, given, kept):
 @pytest.mark.parametrize(
     ("per", "options", "words"),
     [
-        (1, {"ranges": ["start_epoch=0:1.5"]}, ["starts of fgm do not lie within epochs", "--evals-per-epoch 2 or more"]),
+        (1, {"ranges": ["start_epoch=0:1.6"]}, ["1/2, 1/3 or 1/4 of an epoch apart", "1.6 is none of them; write 1.5"]),
+        (1, {"ranges": ["start_epoch=0.33:2.5"]}, ["0.33 and 2.5 do not fit together"]),
+        (1, {"ranges": ["start_epoch=0.5:2:log"]}, ["lie evenly apart: leave out log"]),
+        (1, {"ranges": ["start_epoch=0.5:inf"]}, ["is not a range of epochs"]),
+        (1, {"ranges": ["start_epoch=-0.5:1"]}, ["start_epoch must be", "-0.5"]),
+        (1, {"ranges": ["start_epoch=3.5:4"]}, ["start_epoch 4 leaves no epoch to attack"]),
+        (1, {"method": "freeat", "ranges": ["start_epoch=0:1.5"]}, ["starts of freeat", "it replays its batches"]),
         (2, {"ranges": ["start_epoch=0:1.3"]}, ["1.3 of an epoch lies between two evaluations", "write 1.5"]),
         (2, {"ranges": ["start_epoch=0.5:2:log"]}, ["leave out log"]),
         (2, {"ranges": ["start_epoch=-1:2"]}, ["start_epoch must be", "-1"]),
