@@ -1,7 +1,7 @@
 """Weights that move in place and are restored from one spare copy: what AWP and SAM do to a model."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -15,6 +15,8 @@ from adv.core.settings import AttackError
 from adv.core.sharded import refuse_sharded
 from adv.core.shift import Site, find_embedding, shifted_rows, shifted_weights
 
+# Numbers of each tensor that are worked on together on a CPU: three times 512 KiB.
+CACHED = 2**17
 # Turns gradients into displacements, in place: (current weights, gradients that become displacements).
 Rule = Callable[[list[Tensor], list[Tensor]], None]
 
@@ -86,6 +88,21 @@ def writable(gradients: list[Tensor]) -> list[Tensor]:
     return result
 
 
+def parts(*lists: list[Tensor]) -> Iterator[list[list[Tensor]]]:
+    """Lists of tensors of the same shapes, in parts that fit a CPU's cache; on an accelerator in one part.
+
+    Several operations in a row then read the memory once.
+    """
+    if any(tensor.device.type != "cpu" for tensor in lists[0]):
+        yield [*lists]
+        return
+    for alike in zip(*lists, strict=True):
+        rows = CACHED * len(alike[0]) // alike[0].numel() if alike[0].dim() and alike[0].numel() > CACHED else 0
+        pieces = zip(*(tensor.split(max(rows, 1)) for tensor in alike), strict=True) if rows else [alike]
+        for piece in pieces:
+            yield [[part] for part in piece]
+
+
 def in_fp32(tensors: list[Tensor]) -> torch.dtype | None:
     """The type for norms: fp32, or None for the tensors' own fp64."""
     return None if any(tensor.dtype == torch.float64 for tensor in tensors) else torch.float32
@@ -100,12 +117,14 @@ class Weights:
         padding: The row of padding, which never moves, or None.
         undo: Restores everything when it closes.
 
-    ``live`` has the tensors of ``dense`` as parameters. With ``look``, ``move`` leaves diagnostics in ``seen``.
+    ``live`` has the tensors of ``dense`` as parameters. With ``look``, ``move`` leaves diagnostics in ``seen``. ``measured``
+    has the lengths of the last move's gradients, before its rule.
     """
 
     def __init__(self, dense: list[nn.Parameter], matrix: nn.Parameter | None, padding: int | None, undo: ExitStack) -> None:
         self.live, self.look = dense, False
         self.seen: dict[str, Tensor] = {}
+        self.measured: list[Tensor] = []
         self.dense: list[Tensor] = [p.detach() for p in dense]
         self.matrix = None if matrix is None else matrix.detach()
         self._parameter = matrix
@@ -155,29 +174,33 @@ class Weights:
         """
         weights = [*self.dense, *([] if self._ball is None else [self.matrix[self._ball.ids[0]]])]  # type: ignore[index]
         shifts = writable([torch.zeros_like(w) if g is None else g for w, g in zip(weights, gradients, strict=True)])
-        self.nonfinite = self.nonfinite | ~torch.isfinite(torch.stack(self.lengths(shifts))).all()
+        self.measured = self.lengths(shifts)
+        self.nonfinite = self.nonfinite | ~torch.isfinite(torch.stack(self.measured)).all()
         rule(weights, shifts)
-        torch._foreach_add_(shifts, weights)
-        torch._foreach_sub_(shifts, self.spare)
-        if adv_eps is not None:
-            self._into_box(weights, shifts, adv_eps)
-        for shift in shifts:
-            shift.masked_fill_(self.nonfinite, 0)
-        if self.look:
-            self._look(shifts, weights if adv_eps is not None else None)
-        torch._foreach_copy_(weights, self.spare)
-        torch._foreach_add_(weights, shifts)
+        for some, theirs, spare in [(weights, shifts, self.spare)] if self.look else parts(weights, shifts, self.spare):
+            self._displace(some, theirs, spare, adv_eps)
         if self._ball is not None:
             self.matrix[self._ball.ids[0]] = weights[-1]  # type: ignore[index]
 
-    def _into_box(self, weights: list[Tensor], shifts: list[Tensor], adv_eps: float) -> None:
-        # The weights themselves hold the box: they are in the spare copy, and are written again afterwards.
-        torch._foreach_copy_(weights, self.spare)
-        torch._foreach_abs_(weights)
-        torch._foreach_mul_(weights, adv_eps)
-        torch._foreach_minimum_(shifts, weights)
-        torch._foreach_neg_(weights)
-        torch._foreach_maximum_(shifts, weights)
+    def _displace(self, weights: list[Tensor], shifts: list[Tensor], spare: list[Tensor], adv_eps: float | None) -> None:
+        """Move ``weights`` by ``shifts``, measured from ``spare`` and cut by the box."""
+        torch._foreach_add_(shifts, weights)
+        torch._foreach_sub_(shifts, spare)
+        if adv_eps is not None:
+            # The weights themselves hold the box: they are in the spare copy, and are written again afterwards.
+            torch._foreach_copy_(weights, spare)
+            torch._foreach_abs_(weights)
+            torch._foreach_mul_(weights, adv_eps)
+            torch._foreach_minimum_(shifts, weights)
+            torch._foreach_neg_(weights)
+            torch._foreach_maximum_(shifts, weights)
+        if self.nonfinite.device.type != "cpu" or self.nonfinite:  # only a CPU knows it without waiting
+            for shift in shifts:
+                shift.masked_fill_(self.nonfinite, 0)
+        if self.look:
+            self._look(shifts, weights if adv_eps is not None else None)
+        torch._foreach_copy_(weights, spare)
+        torch._foreach_add_(weights, shifts)
 
     def lengths(self, tensors: list[Tensor]) -> list[Tensor]:
         """L2 norms in fp32; repeated rows count once."""

@@ -11,8 +11,9 @@ from adv.core.ball import Ball
 from adv.core.method import Cost
 from adv.core.passes import Forward, Passes, call_model
 from adv.core.precision import FP32, Precision
+from adv.core.rows import shifted_again
 from adv.core.settings import setting
-from adv.core.shift import find_embedding, shifted_embeddings
+from adv.core.shift import find_embedding
 from adv.core.site import SiteMethod, first, grad_of
 
 SEPARATE = ("example", "token")
@@ -91,13 +92,15 @@ class AccumulatingMethod(SiteMethod):
                 return begun[0][1]
 
             shift: Any = begin
+            calls = 0  # the first pass shows it
             finite, clipped = torch.ones((), dtype=torch.bool, device=passes.device), torch.zeros((), device=passes.device)
             for number in range(count):
-                with shifted_embeddings(embedding, shift) as site:
+                with shifted_again(model, embedding, shift, calls) as site:
                     loss = passes.loss()
                     part = precision.tell(passes.scale(loss) / count, ~finite)
                     part.backward()  # type: ignore[no-untyped-call]
                 losses.append(loss.detach())
+                calls = len(site.ids)
                 gradient, ball = grad_of(first(site).grad), begun[0][0]
                 finite = finite & torch.isfinite(gradient).all()
                 last = begun[0][1] if number == 0 else shift

@@ -10,6 +10,7 @@ from adv.core.ball import Ball
 from adv.core.method import Cost
 from adv.core.passes import Forward, Passes, call_model
 from adv.core.precision import FP32, Precision
+from adv.core.rows import shifted_again
 from adv.core.settings import COMBINE, setting
 from adv.core.shift import find_embedding, shifted_embeddings
 from adv.core.site import SiteMethod, first, grad_of, inner_gradient
@@ -18,7 +19,10 @@ SHARES = {"mean": (0.5, 0.5), "sum": (1.0, 1.0), "replace": (0.0, 1.0)}
 
 
 class Worst(NamedTuple):
-    """What an ascent found: perturbation and embeddings' output, both (batch, seq, hidden), and what diagnostics need."""
+    """What an ascent found: perturbation and embeddings' output, both (batch, seq, hidden), and what diagnostics need.
+
+    ``calls`` is how often a pass calls the embeddings.
+    """
 
     shift: Tensor
     output: Tensor
@@ -27,6 +31,7 @@ class Worst(NamedTuple):
     clipped: Tensor
     finite: Tensor
     embedding: nn.Module
+    calls: int
 
 
 @dataclass(kw_only=True)
@@ -102,7 +107,7 @@ class EmbeddingMethod(SiteMethod):
             finite = finite & torch.isfinite(gradient).all()
             shift, clipped = self.ascend(shift, self.aimed(gradient, passes), ball, passes)
         shift = torch.where(finite, shift, torch.zeros_like(shift))
-        return Worst(shift, output, ball, clean.detach(), clipped, finite, embedding)
+        return Worst(shift, output, ball, clean.detach(), clipped, finite, embedding, len(site.ids))
 
     def backward(
         self,
@@ -117,7 +122,7 @@ class EmbeddingMethod(SiteMethod):
         with Passes(model, batch, precision, forward, self.same_dropout, share) as passes:
             worst = self.find(passes, embedding, before)
             self.refuse_swallowed(worst.output, worst.shift)
-            with shifted_embeddings(embedding, worst.shift):
+            with shifted_again(model, embedding, worst.shift, worst.calls):
                 adversarial = passes.loss()
                 precision.tell(passes.scale(adversarial) * after, ~worst.finite).backward()  # type: ignore[no-untyped-call]
         gap = adversarial.detach() - worst.clean

@@ -1,5 +1,7 @@
 """AWP: every touched weight goes along its gradient, inside its box; against the paper's equation, by hand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from helpers.tiny_models import Bag, batch_for, build
@@ -7,7 +9,8 @@ from helpers.watched_steps import gradients, state_of, watch
 from torch import nn
 from torch.nn import functional as F
 
-from adv import AWP, AttackError
+from adv import AWP, SAM, AttackError
+from adv.core import weights
 
 
 def test_one_step_by_hand():
@@ -208,3 +211,29 @@ def test_a_micro_batch_of_weight_zero_adds_nothing():
     found, _ = gradients(AWP(), model, batch_for(model), share=0.0)
     assert found
     assert not any(gradient.any() for gradient in found.values())
+
+
+@pytest.mark.parametrize("method", [AWP(adv_lr=0.1, adv_eps=0.05, adv_step=2), AWP(form="gamma", adv_lr=0.1), SAM(rho=0.3)])
+@pytest.mark.parametrize("cached", [1, 7, 100, 2000])
+def test_how_much_is_worked_on_together_changes_no_bit(method, cached, monkeypatch):
+    model = build("deberta")
+    batch = batch_for(model)
+    found = []
+    for numbers in (10**9, cached):
+        monkeypatch.setattr(weights, "CACHED", numbers)
+        one = replace(method)
+        one.looks()  # the step that takes the diagnostics works on everything together
+        found.append(gradients(one, model, batch)[0])
+    assert found[0].keys() == found[1].keys()
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
+def test_every_number_of_a_tensor_is_in_one_part(monkeypatch):
+    monkeypatch.setattr(weights, "CACHED", 6)
+    tensors = [torch.arange(3.0), torch.zeros(()), torch.zeros(0, 4), torch.arange(40.0).view(5, 8).T, torch.ones(2, 3, 7)]
+    others = [tensor.clone() for tensor in tensors]
+    for ones, twos in weights.parts(tensors, others):
+        assert [one.shape for one in ones] == [two.shape for two in twos]
+        for one in ones:
+            one.add_(1)
+    assert all(torch.equal(tensor, other + 1) for tensor, other in zip(tensors, others, strict=True))
