@@ -16,6 +16,13 @@ def all_cores() -> int:
     return os.cpu_count() or 1
 
 
+def usual_device() -> str:
+    """The kind of device that models are trained on here: "cuda", or "cpu" without a GPU."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def described() -> str:
     """The machine in words: system, processor, cores that this process may use, and the accelerator, if there is one."""
     import torch

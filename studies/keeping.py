@@ -1,6 +1,7 @@
 """Models that a search keeps: of its best trial, or of its best three."""
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from studies.running.keeper import KEEP, Keeper, keep_only, kept_in
 from studies.running.storage import public
 
 
-def keeping(objective: Any, job: Job[Any], metric: str, folder: Path, screen: Screen) -> None:
+def keeping(objective: Any, job: Job[Any], metric: str, folder: Path, say: Callable[[str], None]) -> None:
     """Give an objective what keeps models, if the search is to keep some, and somebody to tell about trials.
 
     Args:
@@ -28,11 +29,11 @@ def keeping(objective: Any, job: Job[Any], metric: str, folder: Path, screen: Sc
         job: What is searched.
         metric: The metric of the trials.
         folder: Folder of the study's files.
-        screen: Where lines are printed.
+        say: Called with a line about a trial.
     """
-    objective.say = screen.say
+    objective.say = say
     if most := KEEP[job.request.output.keep]:
-        objective.keeper = Keeper(job.plan, metric, job.name, folder, most, screen.say)
+        objective.keeper = Keeper(job.plan, metric, job.name, folder, most, say)
 
 
 def settle_models(result: Result, keep: str, screen: Screen, series: Series | None = None) -> None:

@@ -24,7 +24,7 @@ from studies.report.shown import Shown
 from studies.result import Result
 from studies.results.digits import nothing_learned
 from studies.running.artifacts import artifact_folder
-from studies.running.begin import Trains, baseline_of, begin
+from studies.running.begin import Trains, baseline_of, begin, has_baseline
 from studies.running.command import command_of
 from studies.running.estimate import estimate
 from studies.running.folder import unrecognised
@@ -35,6 +35,9 @@ from studies.running.loop import Options, finished, prepare, run_trials, termina
 from studies.running.presence import present
 from studies.running.storage import close_with, public, storage_errors
 from studies.running.takeover import Taking, take_over, without
+from studies.running.workers.crew import Crew
+from studies.running.workers.shared import run_clean, run_shared
+from studies.running.workers.worker import Task
 
 Callback = Callable[[optuna.Study, FrozenTrial], None]
 
@@ -42,6 +45,21 @@ Callback = Callable[[optuna.Study, FrozenTrial], None]
 def finished_of(there: optuna.Study | None) -> list[FrozenTrial]:
     """The finished trials; none if there is no study yet."""
     return [] if there is None else finished(there)
+
+
+@dataclass(frozen=True)
+class Team:
+    """Workers, and what each of them does.
+
+    Args:
+        crew: The workers.
+        task: Makes what they do, from the options, the settings of the first trials and the evaluations in an epoch.
+        clean: What they do for clean training of several runs; None if this process trains it.
+    """
+
+    crew: Crew
+    task: Callable[[Options, list[dict[str, Any]], int], Task]
+    clean: Task | None = None
 
 
 @dataclass
@@ -61,6 +79,7 @@ class Life:
         command: What goes on with it, if that is not a search.
         runs: Runs of a trial.
         begun: Whether the study is in the database.
+        team: The workers that train its trials; None trains them here.
     """
 
     job: Job[Any]
@@ -75,6 +94,7 @@ class Life:
     command: str | None = None
     runs: int = 1
     begun: bool = False
+    team: Team | None = None
 
     @property
     def left(self) -> int:
@@ -118,6 +138,8 @@ class Life:
         old = filter(None, [unrecognised(job.request.output.out, job.name)])
         for line in [head, *lines, *old, *self.taking.lines, *job.notes(first, self.mine["search"].get("taken", 0))]:
             self.watch.screen.say(line)
+        if self.team is not None and self.team.clean is not None and not has_baseline(there):
+            run_clean(self.team.crew, self.team.clean, self.watch.on_event, self.watch.screen.say)
         clean = baseline_of(there, self.objective)
         self.watch.clean = value_of([read(epoch) for epoch in clean], self.watch.metric)
         accept = job.request.running.accept_versions
@@ -160,15 +182,21 @@ class Life:
         running, plan, search = self.job.request.running, self.job.plan, self.mine["search"]
         explore, how = search["explore"], (running.sampler, search["pruner"], running.timeout, running.confirm)
         options = Options(self.job.trials, explore, plan.seed, *how, self.runs, self.job.part)
-        prepare(study, options, plan.space, first, plan.fixed.get("start_epoch", 0), evaluations_in(self.mine))
-        watch = self.watch
+        per, watch = evaluations_in(self.mine), self.watch
+        prepare(study, options, plan.space, first, plan.fixed.get("start_epoch", 0), per)
 
         def on_finished(trial: FrozenTrial) -> None:
             watch.on_finished(trial)
             shown.on_finished(trial)
 
         with watch.showing():
-            run_trials(study, self.storage, self.objective, options, on_finished, watch.screen.say, callbacks)
+            if self.team is not None and self.left:
+                watch.workers = len(self.team.crew.members)
+                task = self.team.task(options, first, per)
+                heard = on_finished, watch.on_event, watch.screen.say
+                run_shared(self.team.crew, task, study, self.storage, *heard, callbacks)
+            else:
+                run_trials(study, self.storage, self.objective, options, on_finished, watch.screen.say, callbacks)
         clear_torn(self.folder)
         if running.timeout is not None and (done := len(finished(study))) < self.job.trials:
             ended = f"{arg('timeout', running.timeout)} ended the search"
@@ -184,6 +212,7 @@ class Life:
         learned = nothing_learned("clean training", watch.metric, watch.clean, guess, watch.places, watch.maximize)
         pruned = self.mine["search"]["pruner"] != "none" and self.job.whole > self.mine["search"]["explore"]
         shared = running.prefix_reuse and isinstance(self.job.plan, Plan)
-        time = estimate(self.job.plan, seconds, self.left, shared, pruned)
+        workers = 1 if self.team is None else len(self.team.crew.members)
+        time = estimate(self.job.plan, seconds, self.left, shared, pruned, workers)
         told = not self.left or (learned is not None and watch.screen.render(learned) in watch.screen.said)
         return [line for line in (None if told else learned, time) if line]

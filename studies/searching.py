@@ -1,20 +1,22 @@
 """Search each requested method, one study after the other."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from contextlib import ExitStack
+from functools import partial
 
 from optuna.storages import RDBStorage
 
 from finetune.arguments import arg
-from finetune.data.load import load_task, task_name
+from finetune.data.load import task_name
 from finetune.errors import writing
-from finetune.tasks.metrics import constant_guess, direction_of, metrics_for, views_of
+from finetune.machine import usual_device
+from finetune.tasks.metrics import constant_guess, direction_of
 from finetune.tasks.task import Task
 from finetune.training.benches import Benches
 from finetune.training.series import Series, smallest
 from finetune.training.views import told
 from studies.keeping import keeping, settle_models
-from studies.life import Callback, Life, finished_of
+from studies.life import Callback, Life, Team, finished_of
 from studies.planning.choices import choices, unpruned
 from studies.planning.identity import asked, identity_of
 from studies.planning.plan import Plan
@@ -28,12 +30,13 @@ from studies.results.facts import DIRECTIONS
 from studies.results.folded import rows_told, runs_told
 from studies.running.begin import find_study
 from studies.running.few_steps import refuse_untrainable
-from studies.running.folded import Folded
 from studies.running.folder import folder_of, study_folder
 from studies.running.named import named_before
-from studies.running.objective import Objective
 from studies.running.storage import close_storage, database_file, open_storage, storage_errors
 from studies.running.takeover import arranged, refuse_early
+from studies.running.trains import benches_of, trains
+from studies.running.workers.crew import Crew
+from studies.working import Baseline, Loading, Searching, crew_of
 
 
 def search_all(
@@ -64,28 +67,36 @@ def search_all(
     jobs, url = resolve(request), request.output.storage
     file = database_file(url)
     storage = open_storage(url) if file is None or file.exists() else None
-    try:
+    with ExitStack() as stack:
+        stack.callback(lambda: None if storage is None else close_storage(storage))
         jobs, lines = taken_up(jobs, storage)
-        task = task or load_task(request.data, request.aim.metric, request.folds)
-        metric, threads = metrics_for(task, request.aim.metric)[0], jobs[0].plan.recipe.threads
-        views = views_of(metric, request.aim.record, request.aim.second)
-        benches = Benches(task, request.recipe.model_copy(update={"threads": threads}), views)
-        whole, least = benches.whole, benches.fold(smallest(task))
+        threads = jobs[0].plan.recipe.threads
+        crew = crew_of(request.running, threads, screen) if left_in(jobs, storage) else None
+        if crew is not None:  # they load data and model while this process trains the baseline
+            stack.enter_context(crew).ready(Loading(request, threads, usual_device()))
+        metric, benches = benches_of(request, threads, task)
+        whole, least = benches.whole, benches.fold(smallest(benches.whole.task))
         refuse_untrainable([job.plan for job in jobs], least)
         storage = storage or open_storage(url)
-        costs = [told(views, len(least.train), len(least.validation))] if views else []
+        costs = [told(whole.views, len(least.train), len(least.validation))] if whole.views else []
         chosen = dict.fromkeys(line for job in jobs for line in choices(job))
-        for line in filter(None, [*lines, too_many_threads(threads), *whole.read, *whole.notes, *costs, *chosen]):
+        crowded = too_many_threads(threads) if crew is None else None
+        for line in filter(None, [*lines, crowded, *whole.read, *whole.notes, *costs, *chosen]):
             screen.say(line)
         found = {}
         for job in jobs:
             with writing(arg("out", request.output.out)):
-                found[job.plan.method] = search_one(job, metric, benches, storage, screen, callbacks)
+                found[job.plan.method] = search_one(job, metric, benches, storage, screen, callbacks, crew=crew)
                 on_result(found[job.plan.method])
         return together(request, found)
-    finally:
-        if storage is not None:
-            close_storage(storage)
+
+
+def left_in(jobs: Sequence[Job[Plan]], storage: RDBStorage | None) -> bool:
+    """Whether any study has trials left."""
+    if storage is None:
+        return True
+    with storage_errors(jobs[0].request.output.storage):
+        return any(job.trials > len(finished_of(find_study(storage, job.name))) for job in jobs)
 
 
 def together(request: Request, found: dict[str, Result]) -> Results:
@@ -140,6 +151,7 @@ def search_one(
     screen: Screen,
     callbacks: Sequence[Callback],
     command: str | None = None,
+    crew: Crew | None = None,
 ) -> Result:
     """Create or continue one study, run its remaining trials and write its files.
 
@@ -151,6 +163,7 @@ def search_one(
         screen: Where progress is printed.
         callbacks: Optuna callbacks.
         command: What goes on with it, if that is not a search.
+        crew: The workers that train its trials; None trains them here.
     """
     request, plan, bench = job.request, job.plan, benches.whole
     with storage_errors(request.output.storage):
@@ -161,26 +174,19 @@ def search_one(
     second, places = request.aim.second, places_of(maximize, guess[metric])
     watch = Watch(screen, metric, maximize, job.trials, [*finished_of(there), *taking.trials], places, second)
     watch.per, watch.epochs = plan.recipe.evals_per_epoch, plan.recipe.epochs
-    folder, prefixes = study_folder(request.output.out, job.name), Path(request.output.out) / "prefix"
-    series = Series(benches, plan.folds, plan.recipe, metric)
-    objective = trains(series, plan, folder, prefixes, watch, request.running.prefix_reuse, second)
+    folder, series = study_folder(request.output.out, job.name), Series(benches, plan.folds, plan.recipe, metric)
+    objective = trains(job, series, folder, watch)
     what = f"{bench.task.name}: {rows_told(bench.task)}, model {plan.recipe.model}"
     what += f", metric {metric} ({DIRECTIONS[maximize]})"
     if second is not None:
         what += f" and {second} ({DIRECTIONS[direction_of(second) == 'maximize']})"
         lines = [*lines, unpruned(metric, second)]
-    keeping(objective, job, metric, folder, screen)
+    keeping(objective, job, metric, folder, screen.say)
     watched, runs = (watch, guess, bench.device.type), len(series.parts)
     life = Life(job, mine, folder, storage, objective, *watched, taking, command, runs)
+    if crew is not None:
+        clean = Baseline(job, metric, folder) if runs > 1 else None
+        life.team = Team(crew, partial(Searching, job, metric, folder), clean)
     result = life.run(there, [what, *runs_told(bench.task, plan.folds, metric), *lines], callbacks)
     settle_models(result, request.output.keep, screen, series)
     return result
-
-
-def trains(
-    series: Series, plan: Plan, folder: Path, prefixes: Path, watch: Watch, reuse: bool, second: str | None
-) -> Objective | Folded:
-    """What trains the trials of a study: one run each, or several that are judged together."""
-    if len(series.parts) > 1:
-        return Folded(plan, series, folder, prefixes, watch.on_run, reuse, second)
-    return Objective(plan, series.metric, series.benches.whole, folder, prefixes, watch.on_epoch, reuse, second)

@@ -71,6 +71,10 @@ class Running(Strict):
     timeout: float | None = Field(None, gt=0, description="begin no new trial after this many seconds")
     sampler: Literal["tpe", "random", "sobol", "gp"] = Field("tpe", description="sampler after the first phase (tpe)")
     pruner: Literal["median", "none"] = Field("median", description="median (of forecasts), or none (median)")
+    workers: int = Field(1, ge=1, le=256, description="processes that share the trials, and the cores or GPUs (1)")
+    launcher: Literal["local", "ray"] = Field(
+        "local", description="where workers run: local, or ray, on the machines of a Ray cluster (local)"
+    )
     prefix_reuse: bool = Field(True, description="share clean epochs between trials (yes; the result is the same)")
     part: str | None = Field(
         None, description="search only part K of N (K/N), in a job array without a server; `search.py merge` joins the parts"
@@ -170,11 +174,12 @@ def request_of(arguments: dict[str, Any], groups: tuple[str, ...] = tuple(GROUPS
         if value in ("", ()):
             raise UserError(f"{arg(name)} is empty")
     parts = {group: {name: given[name] for name, _ in fields(group) if name in given} for group in GROUPS}
+    aim, data, running = checked(Aim, parts["aim"]), data_of(parts["data"]), checked(Running, parts["running"])
     request = Request(
-        aim=checked(Aim, parts["aim"]),
-        data=data_of(parts["data"]),
-        recipe=recipe_of(parts["recipe"]),
-        running=checked(Running, parts["running"]),
+        aim=aim,
+        data=data,
+        recipe=recipe_of(parts["recipe"], running.workers),
+        running=running,
         output=checked(Output, parts["output"]),
         folds=checked(Folds, parts["folds"]),
         given=frozenset(given),
@@ -203,15 +208,17 @@ def str_of(value: Any) -> Any:
     return str(value) if isinstance(value, PathLike) else value
 
 
-def recipe_of(given: dict[str, Any]) -> Recipe:
+def recipe_of(given: dict[str, Any], workers: int = 1) -> Recipe:
     """Fill in what was not given: the built-in encoder and pretrained models need different rates and threads.
+
+    Workers share the cores.
 
     Raises:
         UserError: A value is not allowed.
     """
     if given.get("model", TINY) == TINY:
         return checked(Recipe, given)
-    return checked(Recipe, PRETRAINED | {"threads": cores()} | given)
+    return checked(Recipe, PRETRAINED | {"threads": max(1, cores() // workers)} | given)
 
 
 def data_of(given: dict[str, Any]) -> Data:

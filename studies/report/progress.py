@@ -4,9 +4,10 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from finetune.training.epoch import Epoch, value_of, words
 from finetune.words import short
@@ -18,6 +19,24 @@ from studies.running.foreign import measured
 
 if TYPE_CHECKING:
     from finetune.training.series import Part
+
+# Running trials that fit into the bar.
+AT_ONCE = 3
+
+
+class Numbered(Protocol):
+    """A trial, as far as progress shows it."""
+
+    @property
+    def number(self) -> int:
+        """Its number."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A trial of a worker."""
+
+    number: int
 
 
 class Watch:
@@ -35,6 +54,7 @@ class Watch:
     Attributes:
         per: Evaluations in an epoch.
         epochs: Epochs of clean training, if they are known.
+        workers: How many trials run at once.
     """
 
     def __init__(
@@ -50,6 +70,7 @@ class Watch:
         self.second = second
         self.per = 1
         self.epochs: int | None = None
+        self.workers = 1
         self.screen, self.metric, self.maximize, self.total = screen, metric, maximize, total
         self.known = self.done = len(seen)
         self.places = places
@@ -59,6 +80,7 @@ class Watch:
             self._better(trial)
         self._began, self._first = time.monotonic(), self.done
         self._bar: Bar | None = None
+        self._now: dict[int, str] = {}
 
     @contextmanager
     def showing(self) -> Iterator[None]:
@@ -67,18 +89,17 @@ class Watch:
             yield
         self._bar = self._bar if self.screen.notebook else None
 
-    def on_epoch(self, trial: Trial | None, epoch: Epoch) -> None:
+    def on_epoch(self, trial: Numbered | None, epoch: Epoch) -> None:
         """Name the running trial in the bar; print a line after each evaluation of the baseline."""
         value = epoch.metrics[self.metric]
         if trial is None:
             self.clean = value_of([epoch], self.metric)
             here = words(epoch.number, self.per, self.epochs)
             self.screen.say(f"clean baseline, {here}: {self.metric} {shown(value, self.places)}")
-        elif self._bar is not None:
-            here = f"trial {trial.number} {words(epoch.number, self.per)}: {shown(value, self.places)}"
-            self._bar.update(f"{self._state()} | {here}")
+        else:
+            self._under_way(trial.number, f"{words(epoch.number, self.per)}: {shown(value, self.places)}")
 
-    def on_run(self, trial: Trial | None, part: "Part", many: int, epoch: Epoch) -> None:
+    def on_run(self, trial: Numbered | None, part: "Part", many: int, epoch: Epoch) -> None:
         """As ``on_epoch`` for a run of several; a line for each run of the baseline, not for each of its evaluations.
 
         Args:
@@ -92,13 +113,32 @@ class Watch:
         if trial is None and self.epochs is not None and epoch.number + 1 == self.epochs * self.per:
             value = value_of([epoch], self.metric)
             self.screen.say(f"clean baseline, {run}: {self.metric} {shown(value, self.places)}")
-        elif trial is not None and self._bar is not None:
-            here = f"trial {trial.number} {run}, {words(epoch.number, self.per)}: {shown(value, self.places)}"
-            self._bar.update(f"{self._state()} | {here}")
+        elif trial is not None:
+            self._under_way(trial.number, f"{run}, {words(epoch.number, self.per)}: {shown(value, self.places)}")
+
+    def on_event(self, event: tuple[Any, ...]) -> None:
+        """An evaluation that a worker reports: as ``on_epoch`` and ``on_run``, with the number of the trial."""
+        match event:
+            case ("epoch", number, epoch):
+                self.on_epoch(None if number is None else Seen(number), epoch)
+            case ("run", number, part, many, epoch):
+                self.on_run(None if number is None else Seen(number), part, many, epoch)
+
+    def _under_way(self, number: int, where: str) -> None:
+        """Say in the bar where the running trials stand: those of the latest evaluations."""
+        self._now.pop(number, None)
+        self._now[number] = f"trial {number} {where}"
+        self._show()
+
+    def _show(self) -> None:
+        if self._bar is not None:
+            latest = sorted(list(self._now.items())[-self.workers :][-AT_ONCE:])
+            self._bar.update(" | ".join([self._state(), *(text for _, text in latest)]), self.done)
 
     def on_finished(self, trial: FrozenTrial) -> None:
         """One line for each trial."""
         self.done += 1
+        self._now.pop(trial.number, None)
         self._better(trial)
         state, known = trial.state.name.lower(), trial.values or [trial.intermediate_values.get(trial.last_step or 0)]
         what = shown(known[0], self.places) if known[0] is not None else "-"
@@ -110,8 +150,7 @@ class Watch:
         line = f"trial {trial.number:>3} {what} {settings_line(trial.params)}"
         if self._bar is None:
             line += f" | {self.done}/{self.total}, {self._state()}{self._left()}"
-        else:
-            self._bar.update(self._state(), self.done)
+        self._show()
         self.screen.say(line)
 
     def _better(self, trial: FrozenTrial) -> None:

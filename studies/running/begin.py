@@ -42,11 +42,15 @@ def find_study(storage: RDBStorage, name: str) -> optuna.Study | None:
     return optuna.load_study(study_name=name, storage=storage)
 
 
+def has_baseline(there: optuna.Study | None) -> bool:
+    """Whether clean training is known."""
+    return there is not None and {BASELINE, KEY} <= there.user_attrs.keys()
+
+
 def baseline_of(there: optuna.Study | None, objective: Trains) -> list[dict[str, Any]]:
     """The clean epochs stored in the study; if there are none yet, they are trained."""
-    known = {} if there is None else there.user_attrs
-    if {BASELINE, KEY} <= known.keys():
-        found: list[dict[str, Any]] = known[BASELINE]
+    if there is not None and has_baseline(there):
+        found: list[dict[str, Any]] = there.user_attrs[BASELINE]
         return found
     return [stored(epoch) for epoch in objective.baseline()]
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from statistics import mean, median
 
 from adv import Method, SettingError
+from finetune.words import counted
 from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan
 from studies.running.sampling import design_point
@@ -48,14 +49,21 @@ def seconds_of_run(method: Method, epochs: Sequence[float]) -> float:
     return passes_in(method, len(epochs)) * median(epochs)
 
 
-def estimate(plan: Plan | LoopPlan, epochs: Sequence[float], left: int, reuse: bool, pruned: bool) -> str | None:
-    """A sentence to print before the first trial; None if nothing is left to do or nothing is known."""
+def estimate(
+    plan: Plan | LoopPlan, epochs: Sequence[float], left: int, reuse: bool, pruned: bool, workers: int = 1
+) -> str | None:
+    """A sentence to print before the first trial; None if nothing is left to do or nothing is known.
+
+    Workers are reckoned to be as fast as this process alone, one trial each.
+    """
     each = seconds_of(plan, epochs, reuse) if epochs and left else 0.0
     if not each:
         return None
     less = "; less with pruning" if pruned else ""
     trials = f"the {left} remaining trials" if left > 1 else "the remaining trial"
-    return f"an estimate: about {duration(each * left)} for {trials}, {duration(each)} each by their passes{less}"
+    most = -(-left // workers)  # trials of the worker that has the most
+    by = f" by {counted(workers, 'worker')}" if workers > 1 else ""
+    return f"an estimate: about {duration(each * most)} for {trials}{by}, {duration(each)} each by their passes{less}"
 
 
 def duration(seconds: float) -> str:

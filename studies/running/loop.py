@@ -243,23 +243,34 @@ def failed(trial: Trial, reason: str) -> TrialState:
     return TrialState.FAIL
 
 
-def refuse_hopeless(study: optuna.Study) -> None:
+def refuse_hopeless(study: optuna.Study, before: int | None = None) -> None:
     """Stop a search whose first trials all failed.
+
+    Args:
+        study: The study.
+        before: How many of its own trials had ended at the last look; by default one less than now.
 
     Raises:
         UserError: They all failed; the message gives the last reason.
     """
+    trials = own_ended(study)
+    before = len(trials) - 1 if before is None else before
+    if before < HOPELESS <= len(trials) and all(trial.state is TrialState.FAIL for trial in trials):
+        raise UserError(f"the first {len(trials)} trials all failed; the last: {trials[-1].user_attrs.get('failure')}")
+
+
+def own_ended(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that the search drew itself and that have ended, as far as it is known how."""
     known = [trial for trial in finished(study) if not enqueued(trial) and not taken(trial)]
-    trials = [trial for trial in known if trial.state is not TrialState.FAIL or "failure" in trial.user_attrs]
-    if len(trials) == HOPELESS and all(trial.state is TrialState.FAIL for trial in trials):
-        raise UserError(f"the first {HOPELESS} trials all failed; the last: {trials[-1].user_attrs.get('failure')}")
+    return [trial for trial in known if trial.state is not TrialState.FAIL or "failure" in trial.user_attrs]
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM end the search like Ctrl-C."""
+    """Let SIGTERM end the search like Ctrl-C; a second one does not disturb the end, as a cluster may send several."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     try:

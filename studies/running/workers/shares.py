@@ -1,0 +1,54 @@
+"""What each worker gets of the machine: threads, and a GPU where there are some."""
+
+import os
+
+from finetune.arguments import arg
+from finetune.machine import cores
+from finetune.words import counted
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+THREADS = "OMP_NUM_THREADS"
+
+
+def cards() -> list[str]:
+    """The GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    import torch
+
+    count, named = torch.cuda.device_count(), os.environ.get(VISIBLE)
+    names = [str(number) for number in range(count)] if named is None else [name.strip() for name in named.split(",")]
+    return names[:count]
+
+
+def share(number: int, threads: int, visible: list[str]) -> dict[str, str]:
+    """The environment of a worker.
+
+    Args:
+        number: Its number, from 1.
+        threads: How many threads it computes with.
+        visible: The GPUs of all workers; each worker sees one.
+
+    Example:
+        >>> share(3, 2, ["4", "7"])
+        {'OMP_NUM_THREADS': '2', 'CUDA_VISIBLE_DEVICES': '4'}
+    """
+    card = {VISIBLE: visible[(number - 1) % len(visible)]} if visible else {}
+    return {THREADS: str(threads)} | card
+
+
+def shares_told(workers: int, threads: int, visible: list[str]) -> list[str]:
+    """Lines about how the machine is divided.
+
+    Args:
+        workers: How many workers.
+        threads: Threads of each.
+        visible: The GPUs.
+    """
+    many, here = counted(workers, "worker"), cores()
+    if visible:
+        each = "each with a GPU of its own" if workers <= len(visible) else f"sharing {counted(len(visible), 'GPU')}"
+        return [f"{many}, {each}"]
+    line = f"{many} of {counted(threads, 'thread')} each, on {counted(here, 'core')}"
+    if workers * threads > here:
+        few = max(1, here // workers)
+        line += f": more threads than cores are slower, not faster; {arg('threads', few)} in a new study, or fewer workers"
+    return [line]

@@ -1,0 +1,138 @@
+"""What workers do: the tasks that a search sends them, each as one call with everything it needs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import RDBStorage
+
+from finetune.errors import UserError
+from finetune.training.series import Series
+from studies.keeping import keeping
+from studies.planning.identity import KEY
+from studies.planning.plan import Plan
+from studies.planning.request import Request, Running
+from studies.planning.resolve import Job
+from studies.planning.versions import made_under
+from studies.report.screen import Screen
+from studies.running.loop import Options, prepare, run_trials
+from studies.running.storage import close_storage, open_storage
+from studies.running.trains import benches_of, trains
+from studies.running.workers.crew import Crew
+from studies.running.workers.local import Local
+from studies.running.workers.shares import cards, share, shares_told
+from studies.running.workers.worker import Worker
+
+BENCHES, STORAGE = "benches", "storage"
+
+
+def crew_of(running: Running, threads: int, screen: Screen) -> Crew | None:
+    """The workers that a search asks for, which start with their first task; None if this process trains alone."""
+    workers = running.workers
+    if workers == 1:
+        return None
+    visible = cards()
+    for line in shares_told(workers, threads, visible):
+        screen.say(line)
+    return Crew(workers, lambda number, on_event: Local(share(number, threads, visible), on_event), screen.say)
+
+
+def storage_in(worker: Worker, url: str) -> RDBStorage:
+    """The database, opened once by a worker."""
+    if STORAGE not in worker.kept:
+        worker.kept[STORAGE] = open_storage(url)
+        worker.ending.callback(close_storage, worker.kept[STORAGE])
+    found: RDBStorage = worker.kept[STORAGE]
+    return found
+
+
+def begin_no_other(worker: Worker) -> list[Callable[[optuna.Study, Any], None]]:
+    """Optuna callbacks that stop a worker's search when it was told to begin no other trial."""
+
+    def stop(study: optuna.Study, trial: Any) -> None:
+        if worker.last.is_set():
+            study.stop()
+
+    return [stop]
+
+
+@dataclass(frozen=True)
+class Loading:
+    """Read the data, and get the model ready.
+
+    Args:
+        request: The search.
+        threads: CPU threads.
+        device: The device of the search.
+    """
+
+    request: Request
+    threads: int
+    device: str
+
+    def __call__(self, worker: Worker) -> None:
+        """Read them once.
+
+        Raises:
+            UserError: They cannot be read here, or this worker has another device.
+        """
+        if BENCHES not in worker.kept:
+            worker.kept[BENCHES] = benches_of(self.request, self.threads)[1]
+        device = worker.kept[BENCHES].whole.device.type
+        if device != self.device:
+            raise UserError(f"it computes on {device}, and the search on {self.device}")
+
+
+@dataclass(frozen=True)
+class Searching:
+    """Run trials of a study of ``search``.
+
+    Args:
+        job: What is searched.
+        metric: The metric of its trials.
+        folder: Folder of the study's files.
+        options: How many trials, and how.
+        first: Settings of the first trials.
+        per: Evaluations in an epoch.
+    """
+
+    job: Job[Plan]
+    metric: str
+    folder: Path
+    options: Options
+    first: list[dict[str, Any]]
+    per: int
+
+    def __call__(self, worker: Worker) -> None:
+        """Run trials until there are enough."""
+        plan, benches = self.job.plan, worker.kept[BENCHES]
+        storage = storage_in(worker, self.job.request.output.storage)
+        study = optuna.load_study(study_name=self.job.name, storage=storage)
+        series = Series(benches, plan.folds, plan.recipe, self.metric)
+        objective = trains(self.job, series, self.folder, worker)
+        objective.made_under = made_under(study.user_attrs[KEY], benches.whole.device.type)
+        keeping(objective, self.job, self.metric, self.folder, worker.say)
+        prepare(study, self.options, plan.space, self.first, plan.fixed.get("start_epoch", 0), self.per)
+        run_trials(study, storage, objective, self.options, worker.on_finished, worker.say, begin_no_other(worker))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Train runs of clean training, of a study with several runs.
+
+    Args:
+        job: What is searched.
+        metric: The metric of its trials.
+        folder: Folder of the study's files.
+    """
+
+    job: Job[Plan]
+    metric: str
+    folder: Path
+
+    def __call__(self, worker: Worker) -> None:
+        """Train runs until all have ended: every worker takes those that no other has."""
+        series = Series(worker.kept[BENCHES], self.job.plan.folds, self.job.plan.recipe, self.metric)
+        trains(self.job, series, self.folder, worker).baseline()

@@ -1,0 +1,85 @@
+"""A search that several workers share: what it finds does not depend on how many there are."""
+
+import re
+
+import pytest
+
+from finetune.errors import UserError
+from studies import search
+from studies.planning.request import Running, request_of
+from studies.report.screen import Screen
+from studies.running.trains import trains
+from studies.running.workers.shared import run_shared
+from studies.running.workers.shares import share, shares_told
+from studies.working import crew_of
+
+SMALL = {"epochs": 1, "max_train_rows": 40, "max_validation_rows": 60, "explore": 5, "trials": 5}
+
+
+def told(result):
+    return [(t.number, t.state.name, t.params, t.value, t.intermediate_values) for t in result.study.trials]
+
+
+def test_two_workers_find_what_one_process_finds(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WHOSE", "the environment of a worker is that of the search")
+    seen = []
+    several = search("fgm", workers=2, callbacks=[lambda study, trial: seen.append(trial.number)], **SMALL)
+    lines = capsys.readouterr().out.splitlines()
+    alone = search("fgm", storage="sqlite:///alone.db", progress=False, **SMALL)
+    assert told(several) == told(alone)
+    assert [t.state.name for t in several.study.trials] == ["COMPLETE"] * 5
+    assert several.study.user_attrs["identity"] == alone.study.user_attrs["identity"]
+    assert sorted(seen) == [0, 1, 2, 3, 4]
+    assert lines[0] == "2 workers of 1 thread each, on 2 cores" or lines[0].startswith("2 workers of 1 thread each, on ")
+    assert sorted(int(n) for line in lines for n in re.findall(r"^trial +(\d+) 0\.", line)) == [0, 1, 2, 3, 4]
+    assert [line for line in lines if line.startswith("worker ")] == []
+
+
+@pytest.mark.parametrize("workers", [0, -1, 257, 2.5, "many", None])
+def test_a_number_of_workers_that_cannot_be_is_refused(workers):
+    if workers is None:
+        assert request_of({"workers": None}).running.workers == 1
+        return
+    with pytest.raises(UserError, match="workers"):
+        request_of({"workers": workers})
+
+
+def test_workers_share_the_cores_of_a_pretrained_model_and_what_is_given_stays(monkeypatch):
+    monkeypatch.setattr("studies.planning.request.cores", lambda: 8)
+
+    def threads(**given):
+        return request_of(given).recipe.threads
+
+    assert [threads(model="some/model", workers=n) for n in (1, 2, 3, 8, 9, 256)] == [8, 4, 2, 1, 1, 1]
+    assert threads(model="some/model", workers=4, threads=3) == 3
+    assert threads(workers=4) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "threads", "cards", "given"),
+    [
+        (1, 2, [], {"OMP_NUM_THREADS": "2"}),
+        (1, 1, ["0"], {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "0"}),
+        (4, 1, ["0", "1", "2"], {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "0"}),
+        (2, 1, ["GPU-8932", "MIG-57de"], {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "MIG-57de"}),
+        (5, 1, ["7", "3"], {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "7"}),
+    ],
+)
+def test_what_a_worker_gets_of_the_machine(number, threads, cards, given):
+    assert share(number, threads, cards) == given
+
+
+def test_how_the_machine_is_divided_is_said(monkeypatch):
+    monkeypatch.setattr("studies.running.workers.shares.cores", lambda: 4)
+    assert shares_told(2, 2, []) == ["2 workers of 2 threads each, on 4 cores"]
+    [line] = shares_told(4, 4, [])
+    assert "more threads than cores are slower" in line
+    assert "2 workers, each with a GPU of its own" in shares_told(2, 1, ["0", "1", "2"])[0]
+    assert "3 workers, sharing 2 GPUs" in shares_told(3, 1, ["0", "1"])[0]
+
+
+def test_one_worker_is_this_process():
+    assert crew_of(Running(), 1, Screen(None)) is None
+    assert callable(run_shared)
+    assert callable(trains)
