@@ -26,8 +26,8 @@ def made_for(user):
 
 
 @contextmanager
-def postgresql():
-    """PostgreSQL; gives what empties it and returns its URL, and what stops it for a while."""
+def postgresql(fsync="off"):
+    """PostgreSQL; gives what empties it and returns its URL, what stops it for a while, and its folder."""
     initdb = program("initdb")
     if initdb is None or importlib.util.find_spec("psycopg") is None:
         yield None
@@ -55,9 +55,9 @@ def postgresql():
         return f"postgresql+psycopg://postgres@/postgres?host={folder}"
 
     run("initdb", "-U", "postgres", "-A", "trust", "--no-sync")
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c timezone=Asia/Tokyo"
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync={fsync} -c timezone=Asia/Tokyo"
     start()
-    emptied.away = away
+    emptied.away, emptied.folder = away, folder
     yield emptied
     run("pg_ctl", "-m", "immediate", "stop")
     shutil.rmtree(folder)
