@@ -4,7 +4,7 @@
     python benchmarks/cheaper_attacks.py --data FOLDER ... --model MINILM --out runs.jsonl --processes 16 --minutes 5
     python benchmarks/cheaper_attacks.py --summary runs.jsonl
 
-Each variant is trained at a few strengths on 3 seeds; the one with the best mean on the validation rows is trained on fresh
+Each variant is trained at a few strengths on a few seeds; the one with the best mean on the validation rows is trained on fresh
 seeds, beside clean training, and measured on the test rows: as they are, and under the fixed attack on the embeddings
 (``robust``). Gains are paired by seed. "Kept" is the gain as a share of the same method's from the first epoch on, with a
 95 % interval from resampled seeds. Cost counts passes: 1.00 is clean training of the whole run.
@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-SELECT, FRESH = (1, 2, 3), tuple(range(101, 117))
+SELECT, FRESH = tuple(range(1, 9)), tuple(range(101, 125))
 # Recipe and rows of each set: enough epochs at a high rate, so that a few hundred rows are learned.
 SETS: dict[str, dict[str, Any]] = {
     "reviews": {},
@@ -116,11 +116,13 @@ def metric_of(name: str, asked: str | None = None) -> tuple[str, float]:
 class Book:
     """The runs of a file, and which come next."""
 
-    def __init__(self, file: Path, sets: Sequence[str], families: Sequence[str]) -> None:
+    def __init__(self, file: Path, sets: Sequence[str], asked: Sequence[str], select: int, seeds: int) -> None:
         from cheaper_prototypes import VARIANTS
 
-        self.file, self.sets = file, sets
-        self.variants = [one for one in VARIANTS if not families or one.family in families]
+        self.file, self.sets, self.select, self.fresh = file, sets, SELECT[:select], FRESH[:seeds]
+        given = {name: values for name, _, values in (one.partition("=") for one in asked)}
+        self.given = {name: tuple(map(float, values.split(","))) for name, values in given.items() if values}
+        self.variants = [one for one in VARIANTS if not given or one.name in given or one.family in given]
         lines = file.read_text().splitlines() if file.exists() else []
         self.lines: dict[Run, dict[str, Any]] = {}
         for line in map(json.loads, lines):
@@ -130,15 +132,17 @@ class Book:
         self.lines[line["set"], line["variant"], line["strength"], line["seed"]] = line
 
     def strengths(self, where: str, variant: Any) -> tuple[float, ...]:
-        found: tuple[float, ...] = variant.tiny if where == "reviews" else variant.pretrained
-        return found
+        usual: tuple[float, ...] = variant.tiny if where == "reviews" else variant.pretrained
+        return self.given.get(variant.name, usual)
 
     def chosen(self, where: str, variant: Any) -> float | None:
         """The strength with the best mean over the first seeds; None while one is missing."""
         metric, sign = metric_of(where)
-        means = {}
-        for strength in self.strengths(where, variant):
-            lines = [self.lines.get((where, variant.name, strength, seed)) for seed in SELECT]
+        means, strengths = {}, self.strengths(where, variant)
+        if len(strengths) == 1:
+            return strengths[0]
+        for strength in strengths:
+            lines = [self.lines.get((where, variant.name, strength, seed)) for seed in self.select]
             if any(line is None for line in lines):
                 return None
             values = [sign * line["validation"].get(metric, -np.inf) for line in lines if line]
@@ -153,13 +157,13 @@ class Book:
         for variants in (first, rest):
             for name in names:
                 yield from self._selecting(name, variants)
-                yield from self._fresh(name, variants, FRESH[:8])
+                yield from self._fresh(name, variants, self.fresh[:8])
         for name in names:
-            yield from self._fresh(name, [*first, *rest], FRESH)
+            yield from self._fresh(name, [*first, *rest], self.fresh)
 
     def _selecting(self, name: str, variants: Sequence[Any]) -> Iterator[Run]:
         for variant in variants:
-            for seed in SELECT:
+            for seed in self.select if len(self.strengths(name, variant)) > 1 else ():
                 for strength in self.strengths(name, variant):
                     yield name, variant.name, strength, seed
 
@@ -226,7 +230,10 @@ def summary(book: Book, asked: str | None = None) -> None:
         unit = 100.0 if metric == "accuracy" else 1000.0
         epochs = SETS.get(name, {}).get("epochs", 6 if name == "reviews" else 3)
         clean = {one[3]: line["test"] for one, line in book.lines.items() if one[:2] == (name, "clean")}
-        level = " | ".join(f"{key} {np.mean([t[key] for t in clean.values()]):.4f}" for key in (metric, f"robust_{metric}"))
+        clean = {seed: values for seed, values in clean.items() if values}
+        level = " | ".join(
+            f"{key} {np.mean([t[key] for t in clean.values()]):.4f}" for key in (metric, f"robust_{metric}") if clean
+        )
         print(f"\n{name}: clean {level}, {len(clean)} seeds; gains in {metric} x {unit:.0f}" if clean else f"\n{name}")
         print(f"| variant | strength | cost | seeds | {metric} | kept | robust | kept | seconds |")
         print("|" + "---|" * 9)
@@ -270,7 +277,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", nargs="+", default=["reviews"])
     parser.add_argument("--model", default="tiny")
-    parser.add_argument("--families", nargs="*", default=[])
+    parser.add_argument("--variants", nargs="*", default=[], help="NAME, FAMILY or NAME=STRENGTH,... (all)")
+    parser.add_argument("--select", type=int, default=3, help="seeds that choose a strength")
+    parser.add_argument("--seeds", type=int, default=len(FRESH), help="fresh seeds")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--runs", type=int, default=10**9)
@@ -278,7 +287,7 @@ def main() -> None:
     parser.add_argument("--summary", type=Path)
     parser.add_argument("--metric", help="of the summary: accuracy, log_loss, mcrmse, ...")
     args = parser.parse_args()
-    book = Book(args.summary or args.out, args.data, args.families)
+    book = Book(args.summary or args.out, args.data, args.variants, args.select, args.seeds)
     if not args.summary:
         work(book, args.model, args.processes, args.minutes, args.runs)
     summary(book, args.metric)
