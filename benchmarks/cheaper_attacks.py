@@ -4,8 +4,8 @@
     python benchmarks/cheaper_attacks.py --data FOLDER ... --model MINILM --out runs.jsonl --processes 16 --minutes 5
     python benchmarks/cheaper_attacks.py --summary runs.jsonl
 
-Each variant is trained at a few strengths on a few seeds; the one with the best mean on the validation rows is trained on fresh
-seeds, beside clean training, and measured on the test rows: as they are, and under the fixed attack on the embeddings
+Each variant is trained at a few strengths on a few seeds; the one with the best mean on the validation rows is trained on
+fresh seeds, beside clean training, and measured on the test rows: as they are, and under the fixed attack on the embeddings
 (``robust``). Gains are paired by seed. "Kept" is the gain as a share of the same method's from the first epoch on, with a
 95 % interval from resampled seeds. Cost counts passes: 1.00 is clean training of the whole run.
 
@@ -122,7 +122,8 @@ class Book:
         self.file, self.sets, self.select, self.fresh = file, sets, SELECT[:select], FRESH[:seeds]
         given = {name: values for name, _, values in (one.partition("=") for one in asked)}
         self.given = {name: tuple(map(float, values.split(","))) for name, values in given.items() if values}
-        self.variants = [one for one in VARIANTS if not given or one.name in given or one.family in given]
+        families = given.keys() - self.given.keys()
+        self.variants = [one for one in VARIANTS if not given or one.name in given or one.family in families]
         lines = file.read_text().splitlines() if file.exists() else []
         self.lines: dict[Run, dict[str, Any]] = {}
         for line in map(json.loads, lines):
