@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from adv.core.ball import TINY, Ball, segment_sums
+from adv.core.ball import TINY, Ball
 from adv.core.limits import Limit, in_ball
 from adv.core.passes import Passes
 from adv.core.settings import AttackError, setting
@@ -57,8 +57,8 @@ class TAVAT(AccumulatingMethod):
         if self.K == 1:
             return None
         flat, weights = ball.ids.reshape(-1), ball.mask.reshape(-1, 1)
-        sums = segment_sums(ball.ids, passes.kept["token"].reshape(len(flat), -1) * weights)
-        counts = segment_sums(ball.ids, weights)
+        sums = ball.sums(passes.kept["token"].reshape(len(flat), -1) * weights)
+        counts = ball.sums(weights)
         self._table[flat] = torch.where(finite & (counts > 0), sums / counts.clamp_min(1), self._table[flat])
         return None
 

@@ -6,6 +6,7 @@ counts once in the length.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -21,12 +22,6 @@ def segments(ids: Tensor) -> Tensor:
     numbers = torch.zeros_like(flat)
     numbers[order[1:]] = steps
     return numbers
-
-
-def segment_sums(ids: Tensor, rows: Tensor) -> Tensor:
-    """For each place of ``ids`` (batch, seq) the sum of the ``rows`` (batch * seq, any) at places with the same id."""
-    numbers = segments(ids)
-    return torch.zeros_like(rows).index_add_(0, numbers, rows)[numbers]
 
 
 def largest(gradient: Tensor) -> Tensor:
@@ -51,12 +46,26 @@ class Ball:
     mask: Tensor
     text_axis: int = 1
 
+    @cached_property
+    def numbers(self) -> Tensor:
+        """The ids, equal ones numbered alike, (batch * seq,)."""
+        return segments(self.ids)
+
+    @cached_property
+    def counts(self) -> Tensor:
+        """How often the token at each place is in the batch without padding, (batch, seq, 1), at least 1."""
+        return self.sums(self.mask.reshape(-1)).clamp_min(1).view_as(self.mask)
+
+    def sums(self, rows: Tensor) -> Tensor:
+        """For each place the sum of the ``rows`` (batch * seq, any) at places with the same id."""
+        return torch.zeros_like(rows).index_add_(0, self.numbers, rows)[self.numbers]
+
     def tie(self, gradient: Tensor) -> Tensor:
         """The gradient in fp32 without padding; for "matrix" summed over equal tokens, as the matrix receives it."""
         gradient = gradient.float() * self.mask
         if self.norm != "matrix":
             return gradient
-        return segment_sums(self.ids, gradient.reshape(self.ids.numel(), -1)).view_as(gradient) * self.mask
+        return self.sums(gradient.reshape(self.ids.numel(), -1)).view_as(gradient) * self.mask
 
     def total(self, amounts: Tensor) -> Tensor:
         """Sums of an amount per token (batch, seq, 1) over the unit of the norm; each row of the matrix counts once.
@@ -69,11 +78,7 @@ class Ball:
             return amounts
         if self.norm == "example":
             return amounts.sum((self.text_axis, 2), keepdim=True)
-        return (amounts / self.counts()).sum().view(1, 1, 1)
-
-    def counts(self) -> Tensor:
-        """How often the token at each place is in the batch without padding, (batch, seq, 1), at least 1."""
-        return segment_sums(self.ids, self.mask.reshape(-1)).clamp_min(1).view_as(self.mask)
+        return (amounts / self.counts).sum().view(1, 1, 1)
 
     def length(self, shift: Tensor) -> Tensor:
         """L2 length in fp32: shape (1, 1, 1) for "matrix", (batch, 1, 1) for "example", (batch, seq, 1) for "token"."""
