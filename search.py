@@ -100,13 +100,14 @@ def confirm(
     smallest: Annotated[Fraction, opt("the smallest difference that matters to you")] = None,
     parts: Annotated[int, opt("seeds on which the winner is taken apart, to see what each setting adds; 0: none (8)")] = 8,
     against: Annotated[list[str] | None, opt(AGAINST, "--against", form="NAME[,NAME...]")] = None,
+    workers: Annotated[int, opt("processes that share the runs, and the cores or GPUs (1)")] = 1,
+    launcher: Annotated[str, opt("where workers run: local, or ray, on the machines of a Ray cluster (local)")] = "local",
     storage: StorageOption = STORAGE,
     out: OutOption = "runs",
 ) -> None:
     """Find out on fresh seeds whether the best of a search is really better than clean training; goes on if run again."""
-    wish: dict[str, Any] = {"seeds": seeds, "race": race, "parts": parts} | (
-        {} if smallest is None else {"smallest": smallest}
-    )
+    wish: dict[str, Any] = {"seeds": seeds, "race": race, "parts": parts, "workers": workers, "launcher": launcher}
+    wish |= {} if smallest is None else {"smallest": smallest}
     wish |= {} if against is None else {"against": options.parted(against)}
     from studies.commands.confirm import print_confirmation
 

@@ -1,34 +1,29 @@
 """Confirm the best of a search: a race for the winner, a verdict on seeds of its own, and the test split, read once."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import torch
 from optuna.storages import RDBStorage
 
 from finetune.arguments import arg
-from finetune.config import Recipe
-from finetune.data.load import load_task
 from finetune.errors import UserError, writing
-from finetune.tasks.metrics import viewed, views_of
-from finetune.tasks.own_metric import read_again
+from finetune.tasks.metrics import viewed
 from finetune.training.bench import Bench
 from finetune.training.benches import Benches
 from finetune.words import counted, listed
+from studies.again import Train, benches_again, runs_again
 from studies.planning.confirm_request import ConfirmRequest
-from studies.planning.identity import data_of, folds_of
-from studies.planning.loop_plan import LoopPlan
-from studies.planning.versions import changes, made_under, told, versions
+from studies.planning.identity import folds_of
+from studies.planning.versions import changes, told, versions
 from studies.report.outputs import write_outputs
 from studies.report.screen import Screen
 from studies.report.shown import Shown
 from studies.report.stage_watch import StageWatch
 from studies.result import Result
 from studies.results.confirmed import CAP, SMALLEST, TEST, judged_so_far
-from studies.results.contenders import compared_with, contenders, plan_of
+from studies.results.contenders import compared_with, contenders
 from studies.results.further import ROWS
 from studies.results.rows import Arms, over_rows, read_test
 from studies.results.signs import FIRST
@@ -36,20 +31,19 @@ from studies.results.summary import Summary, summarise
 from studies.rivals import Rivals
 from studies.running.artifacts import artifact_folder
 from studies.running.estimate import duration, seconds_of_run
-from studies.running.folded_runs import runs_for
 from studies.running.folder import study_folder
 from studies.running.leftovers import clear_torn
 from studies.running.loop import terminable
-from studies.running.looped import Run
 from studies.running.presence import present
 from studies.running.race import race, runs_of
 from studies.running.split_error import is_share
 from studies.running.stage_runs import LoopRuns, Runs, method_of
 from studies.running.stages import AFTER, RACE, VERDICT, Arm, Stage, begin_stage, find_stage, run_until, write_once
 from studies.running.storage import opened, storage_errors
+from studies.running.workers.crew import Crew
 from studies.taking_apart import TakingApart
-
-Train = Callable[[Run], float | None]
+from studies.working import crew_of
+from studies.working_again import LoadingAgain, StageRuns, by_crew
 
 
 @dataclass
@@ -63,6 +57,7 @@ class Confirmation:
         folder: Folder of its files.
         train: The user's own loop, if the study is one of ``tune``.
         screen: Where progress is printed.
+        crew: The workers that make its runs; None makes them here.
     """
 
     request: ConfirmRequest
@@ -71,6 +66,7 @@ class Confirmation:
     folder: Path
     train: Train | None
     screen: Screen
+    crew: Crew | None = None
     bench: Bench | None = None
     benches: Benches | None = None
 
@@ -114,20 +110,12 @@ class Confirmation:
             UserError: They are not, or cannot be read.
         """
         about, name = self.summary.about, self.summary.study.study_name
+        if self.crew is not None and not self.crew.there:  # they get ready while this process does
+            self.crew.ready(LoadingAgain(about, name, self.summary.metric, self.train))
         if "loop" in about["data"]:
             return
-        read_again(about, f"study {name!r}")
-        with explained(f"study {name!r}: its data cannot be read"):
-            task = load_task(data_of(about), self.summary.metric, folds_of(about))
-        if task.fingerprint != about["data fingerprint"]:
-            raise UserError(
-                f"study {name!r}: its data has changed since the search, so its settings cannot be confirmed on it"
-            )
-        self.benches = Benches(task, Recipe(**about["recipe"]), views_of(self.summary.metric))
+        self.benches = benches_again(about, name, self.summary.metric)
         self.bench = self.benches.whole
-        stored = about["model fingerprint"]
-        if self.bench.models.fingerprint_like(stored) != stored:
-            raise UserError(f"study {name!r}: its pretrained model has changed since the search")
         if changed := changes(about["versions"], versions()):
             self.screen.say(
                 f"versions have changed since the search: {told(changed)}; all runs compared here have the new ones"
@@ -142,14 +130,14 @@ class Confirmation:
         """What makes the runs of a stage; data and model are read if they have not been."""
         if self.bench is None:
             self._prepare()
-        summary, plan = self.summary, plan_of(self.summary.about)
-        if isinstance(plan, LoopPlan):
-            assert self.train is not None
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-            return LoopRuns(stage, plan, self.train, summary.metric, self.folder, made_under(summary.about, device))
-        assert self.benches is not None
-        made, folds = made_under(summary.about, self.benches.whole.device.type), folds_of(summary.about)
-        return runs_for(stage, self.benches, folds, plan.recipe, summary.metric, self.folder, keeps, made)
+        source = self.benches or self.train
+        assert source is not None
+        about, metric = self.summary.about, self.summary.metric
+        runs = runs_again(stage, about, source, metric, self.folder, keeps)
+        if self.crew is not None:
+            asked = StageRuns(str(self.storage.url), stage.study.study_name, about, metric, self.folder, keeps)
+            runs.share = by_crew(self.crew, asked, stage, self.storage)
+        return runs
 
     def _winner(self, rivals: Rivals) -> Arm:
         """The winner of the race, or the best trial if there is none."""
@@ -243,19 +231,6 @@ class Confirmation:
                 self.screen.say(f"the test split was not read: {found['why']}")
 
 
-@contextmanager
-def explained(what: str) -> Iterator[None]:
-    """Put the reason of an error behind what it means here.
-
-    Raises:
-        UserError: The one that was raised, with ``what`` before it.
-    """
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"{what}: {error.text}") from None
-
-
 def confirm_study(
     request: ConfirmRequest, url: str, name: str | None, out: str, train: Train | None, screen: Screen
 ) -> Result:
@@ -270,11 +245,14 @@ def confirm_study(
     refuse_loop(summary, train)
     contenders(summary, 0)  # refuses a study without a complete trial
     folder = study_folder(out, study.study_name)
-    confirmation = Confirmation(request, summary, storage, folder, train, screen)
+    threads = summary.about["recipe"].get("threads") if train is None else None
     if summary.second is not None:
         screen.say(f"the confirmation is about {summary.metric}, the first metric; {summary.second.metric} is left out")
-    with storage_errors(url), terminable(), writing(arg("out", out)), present(folder):
-        confirmation.run()
+    with storage_errors(url), terminable(), writing(arg("out", out)), present(folder), ExitStack() as stack:
+        crew = crew_of(request, threads, screen)
+        if crew is not None:
+            stack.enter_context(crew)
+        Confirmation(request, summary, storage, folder, train, screen, crew).run()
         clear_torn(folder)
         result = Result(study, url, folder)
         result.files = write_outputs(result.summary, folder)

@@ -175,6 +175,8 @@ def confirm(
     smallest: float | None = None,
     parts: int = 8,
     against: str | Sequence[str] = ("clean",),
+    workers: int = 1,
+    launcher: str = "local",
     progress: bool = True,
 ) -> "Result":
     """Find out whether the best of a search is really better: the same call again goes on where it stopped.
@@ -193,6 +195,8 @@ def confirm(
         parts: Seeds of the verdict on which the winner is taken apart: what each of its settings adds; 0 leaves it out.
         against: Further rivals: "compute" (clean training for more epochs, with the winner's compute), "tuned" (clean
             training that is tuned with as many trials as the search had), or both; "clean" alone adds none.
+        workers: Processes that share the runs, and the cores or GPUs.
+        launcher: Where they run: "local", or "ray".
         progress: Whether to print progress.
 
     Returns:
@@ -208,6 +212,7 @@ def confirm(
         'not separable'
     """
     wish: dict[str, Any] = {"seeds": seeds, "race": race, "parts": parts, "against": against}
+    wish |= {"workers": workers, "launcher": launcher}
     wish |= {} if smallest is None else {"smallest": smallest}
     return confirmed(wish, storage, study, out, train, Screen.of(progress))
 

@@ -3,15 +3,17 @@
 import hashlib
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import optuna
-import torch
 from optuna.storages import RDBStorage
 
 from finetune.arguments import arg
 from finetune.errors import writing
-from studies.life import Callback, Life, finished_of
+from finetune.machine import usual_device
+from studies.life import Callback, Life, Team, finished_of
 from studies.onward import go_on, say_next
 from studies.own_loop import DIRECTIONS
 from studies.planning.identity import asked, identity_of
@@ -27,6 +29,8 @@ from studies.running.folder import study_folder
 from studies.running.looped import LoopObjective, Run
 from studies.running.storage import close_storage, open_storage, refuse_storage, storage_errors
 from studies.running.takeover import arranged, refuse_early
+from studies.running.workers.crew import Crew
+from studies.working import LoadingLoop, SearchingLoop, crew_of
 
 
 def search_loop(
@@ -61,10 +65,12 @@ def search_loop(
     refuse_part(job)
     refuse_storage(output.storage)
     storage = open_storage(output.storage)
-    try:
-        found = search_one_loop(job, train, metric, direction, storage, screen, callbacks)
-    finally:
-        close_storage(storage)
+    with ExitStack() as stack:
+        stack.callback(close_storage, storage)
+        crew = crew_of(request.running, None, screen)
+        if crew is not None:
+            stack.enter_context(crew)
+        found = search_one_loop(job, train, metric, direction, storage, screen, callbacks, crew=crew)
     found = go_on(request, found, screen, train) if request.running.confirm else found
     say_next(found, screen)
     return found
@@ -79,14 +85,18 @@ def search_one_loop(
     screen: Screen,
     callbacks: Sequence[Callback],
     command: str | None = None,
+    crew: Crew | None = None,
 ) -> Result:
-    """Create or continue one study, run its remaining trials and write its files; ``command`` goes on with it."""
+    """Create or continue one study, run its remaining trials and write its files.
+
+    ``command`` goes on with it; ``crew`` are the workers that train its trials, None trains them here.
+    """
     plan, output, loop = job.plan, job.request.output, job.plan.loop
     with storage_errors(output.storage):
         refuse_early(job, metric, storage, direction)
         there = find_study(storage, job.name)
         mine, lines = asked(job, metric, there, None, direction)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = usual_device()
         mine |= {"device": device}
         mine, taking = arranged(job, mine, there, storage)
     mine |= source_of(train)
@@ -97,6 +107,10 @@ def search_one_loop(
     what = f"{loop['loop']}: {plan.epochs} epochs, {metric} ({DIRECTIONS[direction]})"
     with writing(arg("out", output.out)):
         life = Life(job, mine, folder, storage, objective, watch, {}, device, taking, command)
+        if crew is not None and life.left:
+            life.team = Team(crew, partial(SearchingLoop, job, metric, folder))
+            if not crew.there:  # they get ready while this process trains the baseline
+                crew.ready(LoadingLoop(train))
         return life.run(there, [what, *lines], callbacks)
 
 

@@ -56,7 +56,9 @@ def go_on(
         return result
     output = request.output
     screen.say(f"confirming {result.name}")
-    return confirm_study(ConfirmRequest(), output.storage, result.name, output.out, train, screen)
+    running = request.running
+    asked = ConfirmRequest(workers=running.workers, launcher=running.launcher)
+    return confirm_study(asked, output.storage, result.name, output.out, train, screen)
 
 
 def go_on_with_all(request: Request, found: "Results", screen: Screen, on_confirmed: "Callable[[Result], None]") -> None:

@@ -216,10 +216,11 @@ class Rivals:
             assert of.train is not None
             way = "maximize" if summary.maximize else "minimize"
             loop = Job(request, plan, [], name)
-            return search_one_loop(loop, of.train, summary.metric, way, self.storage, of.screen, (), command).study
+            found = search_one_loop(loop, of.train, summary.metric, way, self.storage, of.screen, (), command, of.crew)
+            return found.study
         assert of.benches is not None
         job = Job(request, plan, [], name)
-        return search_one(job, summary.metric, of.benches, self.storage, of.screen, (), command).study
+        return search_one(job, summary.metric, of.benches, self.storage, of.screen, (), command, of.crew).study
 
     def _command(self) -> str:
         """What goes on with the search of clean training's recipe, for its note in the dashboard."""

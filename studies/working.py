@@ -9,34 +9,47 @@ import optuna
 from optuna.storages import RDBStorage
 
 from finetune.errors import UserError
+from finetune.machine import usual_device
 from finetune.training.series import Series
 from studies.keeping import keeping
 from studies.planning.identity import KEY
+from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan
-from studies.planning.request import Request, Running
+from studies.planning.request import Request
 from studies.planning.resolve import Job
+from studies.planning.sharing import Sharing
 from studies.planning.versions import made_under
 from studies.report.screen import Screen
 from studies.running.loop import Options, prepare, run_trials
+from studies.running.looped import LoopObjective, Run
 from studies.running.storage import close_storage, open_storage
 from studies.running.trains import benches_of, trains
 from studies.running.workers.crew import Crew
-from studies.running.workers.local import Local
-from studies.running.workers.shares import cards, share, shares_told
+from studies.running.workers.local import Local, OnEvent
+from studies.running.workers.shares import cards, share, shares_told, threads_of_own_loop
 from studies.running.workers.worker import Worker
 
-BENCHES, STORAGE = "benches", "storage"
+# What workers keep.
+BENCHES, LOOP, STORAGE = "benches", "loop", "storage"
 
 
-def crew_of(running: Running, threads: int, screen: Screen) -> Crew | None:
-    """The workers that a search asks for, which start with their first task; None if this process trains alone."""
-    workers = running.workers
-    if workers == 1:
+def crew_of(sharing: Sharing, threads: int | None, screen: Screen) -> Crew | None:
+    """The workers that are asked for, which start with their first task; None if this process trains alone.
+
+    Args:
+        sharing: How many, and where.
+        threads: The CPU threads of each; None divides the cores, if the environment does not say how many.
+        screen: Where lines about workers are printed.
+    """
+    many = sharing.workers
+    if many == 1:
         return None
-    visible = cards()
-    for line in shares_told(workers, threads, visible):
-        screen.say(line)
-    return Crew(workers, lambda number, on_event: Local(share(number, threads, visible), on_event), screen.say)
+    visible, threads = cards(), threads or threads_of_own_loop(many)
+
+    def place(number: int, on_event: OnEvent) -> Local:
+        return Local(share(number, threads, visible), on_event)
+
+    return Crew(many, place, screen.say, shares_told(many, threads, visible))
 
 
 def storage_in(worker: Worker, url: str) -> RDBStorage:
@@ -136,3 +149,48 @@ class Baseline:
         """Train runs until all have ended: every worker takes those that no other has."""
         series = Series(worker.kept[BENCHES], self.job.plan.folds, self.job.plan.recipe, self.metric)
         trains(self.job, series, self.folder, worker).baseline()
+
+
+@dataclass(frozen=True)
+class LoadingLoop:
+    """Keep the user's own loop.
+
+    Args:
+        train: The loop.
+    """
+
+    train: Callable[[Run], float | None]
+
+    def __call__(self, worker: Worker) -> None:
+        """Keep it."""
+        worker.kept[LOOP] = self.train
+
+
+@dataclass(frozen=True)
+class SearchingLoop:
+    """Run trials of a study of ``tune``.
+
+    Args:
+        job: What is searched.
+        metric: The name of the value.
+        folder: Folder of the study's files.
+        options: How many trials, and how.
+        first: Settings of the first trials.
+        per: Evaluations in an epoch.
+    """
+
+    job: Job[LoopPlan]
+    metric: str
+    folder: Path
+    options: Options
+    first: list[dict[str, Any]]
+    per: int
+
+    def __call__(self, worker: Worker) -> None:
+        """Run trials until there are enough."""
+        plan, storage = self.job.plan, storage_in(worker, self.job.request.output.storage)
+        study = optuna.load_study(study_name=self.job.name, storage=storage)
+        objective = LoopObjective(plan, worker.kept[LOOP], self.metric, self.folder, worker.on_epoch)
+        objective.made_under = made_under(study.user_attrs[KEY], usual_device())
+        prepare(study, self.options, plan.space, self.first, plan.fixed.get("start_epoch", 0), self.per)
+        run_trials(study, storage, objective, self.options, worker.on_finished, worker.say, begin_no_other(worker))

@@ -4,7 +4,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from pydantic import Field, field_validator
 
-from finetune.config import Strict
+from studies.planning.sharing import Sharing
 
 Against: TypeAlias = Literal["clean", "tuned", "compute"]
 AGAINST = (
@@ -13,7 +13,7 @@ AGAINST = (
 )
 
 
-class ConfirmRequest(Strict):
+class ConfirmRequest(Sharing):
     """How to confirm."""
 
     seeds: int = Field(30, ge=1, le=1000, description="the verdict takes at most this many seeds (30)")

@@ -21,6 +21,7 @@ from finetune.machine import cores
 from finetune.own_name import short_name
 from studies.planning.idle import refuse_idle_folds
 from studies.planning.part import Part
+from studies.planning.sharing import Sharing
 
 STORAGE = "sqlite:///studies.db"
 PATHS = ("data", "train_file", "validation_file", "test_file")
@@ -64,17 +65,13 @@ class Aim(Strict):
         return None if self.metric is None or "," not in self.metric else short_name(self.metric.split(",")[1])
 
 
-class Running(Strict):
+class Running(Sharing):
     """How to search."""
 
     explore: int | None = Field(None, ge=0, description="trials of the first, never pruned phase (half of all, at most 32)")
     timeout: float | None = Field(None, gt=0, description="begin no new trial after this many seconds")
     sampler: Literal["tpe", "random", "sobol", "gp"] = Field("tpe", description="sampler after the first phase (tpe)")
     pruner: Literal["median", "none"] = Field("median", description="median (of forecasts), or none (median)")
-    workers: int = Field(1, ge=1, le=256, description="processes that share the trials, and the cores or GPUs (1)")
-    launcher: Literal["local", "ray"] = Field(
-        "local", description="where workers run: local, or ray, on the machines of a Ray cluster (local)"
-    )
     prefix_reuse: bool = Field(True, description="share clean epochs between trials (yes; the result is the same)")
     part: str | None = Field(
         None, description="search only part K of N (K/N), in a job array without a server; `search.py merge` joins the parts"

@@ -20,7 +20,7 @@ from studies.running.looped import Run
 from studies.running.objective import failing, record
 from studies.running.shared import State, begin, file_name, share_evaluation
 from studies.running.shared import share as keep_within
-from studies.running.stages import Arm, Stage, run_of
+from studies.running.stages import Arm, Share, Stage, run_of
 
 # The sum of both splits' predictions of a run, in bytes, that a database is asked to keep.
 MOST = 4 * 2**20
@@ -50,6 +50,9 @@ class Runs:
         folder: Folder of the study's files.
         keeps: Whether runs keep their predictions of the validation and test rows.
         made_under: Versions and device that each run records, where they differ from the study's.
+
+    Attributes:
+        share: Has workers make the runs; None makes them here.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Runs:
         self.folder, self.keeps, self.made_under = folder, keeps, made_under
         self.starts = {method_of(arm).start_epoch for arm in stage.arms if not arm.recipe}
         self.test = bench.encode(bench.task.test) if keeps else None
+        self.share: Share | None = None
 
     def __call__(self, trial: Trial) -> float:
         """Make one run and return its value.
@@ -147,6 +151,9 @@ class LoopRuns:
         metric: The name of its value.
         folder: Parent of the runs' folders.
         made_under: Versions and device that each run records, where they differ from the study's.
+
+    Attributes:
+        share: Has workers make the runs; None makes them here.
     """
 
     def __init__(
@@ -160,6 +167,7 @@ class LoopRuns:
     ) -> None:
         self.stage, self.plan, self.train, self.metric = stage, plan, train, metric
         self.folder, self.made_under = folder, made_under
+        self.share: Share | None = None
 
     def __call__(self, trial: Trial) -> float:
         """Run the loop once and return the value of the run.

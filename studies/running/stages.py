@@ -44,6 +44,8 @@ ARMS, FIRST = "arms", "first seed"
 AFTER = {RACE: 1001, VERDICT: 2001}
 SEEDS = 2**32
 Order = Callable[[int], tuple[int, int]]
+# Has workers make runs: arm and seed of each, by its number; called with each finished run, and with lines.
+Share = Callable[[Sequence[tuple[int, int]], Callable[[FrozenTrial], None], Callable[[str], None]], None]
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,7 @@ def run_until(
     Args:
         stage: The stage.
         storage: Its database.
-        objective: Makes a run and returns its value.
+        objective: Makes a run and returns its value; if it has a ``share``, that has workers make runs.
         order: Arm and seed of a run, by its number.
         runs: How many runs the stage has then.
         on_finished: Called with each run of this process.
@@ -229,8 +231,12 @@ def run_until(
     """
     study, told = stage.study, False
     study.sampler, study.pruner = Planned(order), optuna.pruners.NopPruner()
+    share: Share | None = getattr(objective, "share", None)
     while len(done(study)) < runs:
-        run_trials(study, storage, objective, Options(runs, 0), on_finished, say)
+        if share is None:
+            run_trials(study, storage, objective, Options(runs, 0), on_finished, say)
+        else:
+            share([order(number) for number in range(runs)], on_finished, say)
         left = runs - len(done(study))
         if left:
             if not told:

@@ -2,7 +2,7 @@
 
 import queue
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol
@@ -63,13 +63,18 @@ class Crew:
         size: How many.
         place: Starts a worker, by its number from 1; the function is called with its events, in a thread.
         say: Called with a line about a worker that ended.
+        lines: Said when the first worker starts.
     """
 
     def __init__(
-        self, size: int, place: Callable[[int, Callable[[Event], None]], Placed], say: Callable[[str], None]
+        self,
+        size: int,
+        place: Callable[[int, Callable[[Event], None]], Placed],
+        say: Callable[[str], None],
+        lines: Sequence[str] = (),
     ) -> None:
         self.members = [Member(number) for number in range(1, size + 1)]
-        self.place, self.say = place, say
+        self.place, self.say, self._lines = place, say, list(lines)
         self._events = queue.Queue[tuple[Member, int, Event]]()
         self._ready, self._task = list[bytes](), b""
         self._why = ""
@@ -92,6 +97,8 @@ class Crew:
             UserError: The task cannot be sent.
         """
         self._ready.append(packed(task))
+        while self._lines:
+            self.say(self._lines.pop(0))
         for member in self.members:
             if member.placed is None and not member.unfit:
                 self._begin(member)

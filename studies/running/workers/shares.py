@@ -19,6 +19,12 @@ def cards() -> list[str]:
     return names[:count]
 
 
+def threads_of_own_loop(workers: int) -> int:
+    """The threads of a worker whose loop is the user's: what the environment says, or its share of the cores."""
+    said = os.environ.get(THREADS, "")
+    return int(said) if said.isdecimal() and int(said) else max(1, cores() // workers)
+
+
 def share(number: int, threads: int, visible: list[str]) -> dict[str, str]:
     """The environment of a worker.
 
