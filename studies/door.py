@@ -211,9 +211,8 @@ def confirm(
         >>> confirm("small", seeds=2, race=0, progress=False).verdict.word
         'not separable'
     """
-    wish: dict[str, Any] = {"seeds": seeds, "race": race, "parts": parts, "against": against}
-    wish |= {"workers": workers, "launcher": launcher}
-    wish |= {} if smallest is None else {"smallest": smallest}
+    wish: dict[str, Any] = {"seeds": seeds, "race": race, "parts": parts, "against": against, "workers": workers}
+    wish |= {"launcher": launcher} | ({} if smallest is None else {"smallest": smallest})
     return confirmed(wish, storage, study, out, train, Screen.of(progress))
 
 

@@ -53,3 +53,10 @@ def sleep(worker):
     """Work for a long time."""
     worker.send("pid", os.getpid())
     time.sleep(600)
+
+
+def go_on(worker):
+    """Work until no more is to begin."""
+    worker.send("one")
+    worker.last.wait(60)
+    worker.send("last" if worker.last.is_set() else "too late")

@@ -67,6 +67,18 @@ def test_a_killed_worker_is_started_again_and_does_the_task(crew_of, tmp_path):
     ]
 
 
+def test_workers_that_are_to_begin_no_more_finish_and_do_the_next_task(crew_of):
+    crew, _ = crew_of(2)
+    seen = []
+    for event in crew.run(tasks.go_on):
+        seen.append(event)
+        crew.finish()
+    assert seen.count(("last",)) == 2
+    assert ("one",) in seen
+    seen = [event for _, event in zip(range(2), crew.run(tasks.go_on), strict=False)]
+    assert seen == [("one",)] * 2  # what stopped the task before does not stop this one
+
+
 def test_the_others_look_again_when_a_worker_is_killed_and_one_that_is_always_killed_is_given_up(crew_of):
     crew, said = crew_of(2)
     seen = list(crew.run(partial(tasks.die, unlucky="1")))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from scipy.stats.qmc import Sobol
 
-from spaces import SPACES, space_of
+from spaces import SPACES, Space, space_of
 from studies.planning.part import WHOLE, Part
 from studies.running.sampling import SAMPLERS, PhasedSampler, at, design_point, random_point
 
@@ -115,3 +115,53 @@ def test_a_model_is_asked_as_soon_as_five_trials_are_finished(name: str) -> None
     trials = searched(name, 7)
     assert trials[4] == random_point(SPACE, 7, 4)
     assert all(trials[number] != random_point(SPACE, 7, number) for number in (5, 6))
+
+
+def beside_others(space: Space, name: str, many: int, trials: int) -> list[dict[str, Any]]:
+    """A search of which so many trials run at once: the one that began first ends first."""
+    study = optuna.create_study(sampler=PhasedSampler(space, [], 6, 7, name))
+    running = list[optuna.Trial]()
+    for _ in range(trials):
+        trial = study.ask(space)
+        running.append(trial)
+        if len(running) == many:
+            study.tell(done := running.pop(0), float(sum(done.params.values())))
+    return [trial.params for trial in study.get_trials()]
+
+
+@pytest.mark.parametrize(("name", "many"), [("tpe", 2), ("tpe", 8), ("gp", 2)])
+def test_trials_that_run_at_once_never_get_settings_that_another_has(name: str, many: int) -> None:
+    small = {"K": IntDistribution(1, 6), "n": IntDistribution(1, 5)}
+    trials = 20 if name == "tpe" else 9
+    drawn = [tuple(params.values()) for params in beside_others(small, name, many, trials)]
+    design, model = drawn[:6], drawn[6:]
+    assert len({*model} - {*design}) == len(model)
+    # The design and what one process draws are as they always were.
+    alone = [tuple(params.values()) for params in beside_others(small, name, 1, 7)]
+    assert drawn[:6] == alone[:6]
+
+
+def test_a_space_with_fewer_points_than_trials_is_searched_all_the_same() -> None:
+    two = {"K": IntDistribution(1, 2)}
+    assert {params["K"] for params in beside_others(two, "tpe", 3, 12)} == {1, 2}
+
+
+def test_a_trial_waits_for_the_settings_of_those_before_it_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    space: Space = {"K": IntDistribution(1, 9)}
+    study = optuna.create_study(sampler=PhasedSampler(space, [], 1, 7, "tpe"))
+    study.tell(study.ask(space), 1.0)
+    first, slept = study.ask(), list[float]()
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:  # by then its process has stored them
+            first.suggest_int("K", 1, 9)
+
+    monkeypatch.setattr("studies.running.sampling.time.sleep", sleep)
+    second = study.ask()
+    drawn = {second.suggest_int("K", 1, 9), first.params["K"]}
+    assert (len(drawn), len(slept)) == (2, 3)
+    study.ask()  # its process is killed before it has any
+    monkeypatch.setattr("studies.running.sampling.DRAWING", 0.05)
+    assert study.ask().suggest_int("K", 1, 9) not in drawn
+    assert len(slept) > 3
