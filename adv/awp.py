@@ -119,7 +119,7 @@ class AWP(WeightMethod):
         added = LISTING_E if self.form == "box" else 0.0
 
         def rule(tensors: list[Tensor], shifts: list[Tensor]) -> None:
-            sizes = zip(weights.norms(tensors), weights.measured, strict=True)
-            torch._foreach_mul_(shifts, [self.adv_lr * (norm + added) / (length + floor) for norm, length in sizes])
+            norms, lengths = torch.stack(weights.norms(tensors)), torch.stack(weights.measured)
+            torch._foreach_mul_(shifts, list((self.adv_lr * (norms + added) / (lengths + floor)).unbind()))
 
         weights.move(gradients, rule, self.adv_eps if self.form == "box" else None)

@@ -96,11 +96,19 @@ def parts(*lists: list[Tensor]) -> Iterator[list[list[Tensor]]]:
     if any(tensor.device.type != "cpu" for tensor in lists[0]):
         yield [*lists]
         return
+    part: list[list[Tensor]] = [[] for _ in lists]
+    held = 0
     for alike in zip(*lists, strict=True):
-        rows = CACHED * len(alike[0]) // alike[0].numel() if alike[0].dim() and alike[0].numel() > CACHED else 0
-        pieces = zip(*(tensor.split(max(rows, 1)) for tensor in alike), strict=True) if rows else [alike]
-        for piece in pieces:
-            yield [[part] for part in piece]
+        size = alike[0].numel()
+        rows = max(CACHED * len(alike[0]) // size, 1) if alike[0].dim() and size > CACHED else 0
+        for piece in zip(*(tensor.split(rows) for tensor in alike), strict=True) if rows else [alike]:
+            if held and held + piece[0].numel() > CACHED:
+                yield part
+                part, held = [[] for _ in lists], 0
+            for some, one in zip(part, piece, strict=True):
+                some.append(one)
+            held += piece[0].numel()
+    yield part
 
 
 def in_fp32(tensors: list[Tensor]) -> torch.dtype | None:
