@@ -1,6 +1,7 @@
 """What a step costs, compared with clean training and with the listings that people copy, measured side by side.
 
-    python benchmarks/step_cost.py [--rounds 5] [--layers 6] [--hidden 384] [--batch 16] [--length 24] [--vocabulary 30522]
+    PYTHONPATH=. python benchmarks/step_cost.py [--rounds 5] [--threads 1] [--layers 6] [--hidden 384] [--batch 16]
+        [--length 24] [--vocabulary 30522]
 
 With ``--device cuda`` on a GPU. "Listing" is the rule of the classes that people copy (``listing.py``). Rounds are
 interleaved. It prints medians as ratios to the clean step of the same run, and the median of the ratios within a round.
@@ -24,6 +25,7 @@ from adv import AWP, FGM, FP32, PGD, Clean
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--hidden", type=int, default=384)
     parser.add_argument("--batch", type=int, default=16)
@@ -31,6 +33,7 @@ def main() -> None:
     parser.add_argument("--vocabulary", type=int, default=30522)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
+    torch.set_num_threads(args.threads)
     sizes = {"num_hidden_layers": args.layers, "hidden_size": args.hidden, "intermediate_size": 4 * args.hidden}
     model = BertForSequenceClassification(
         BertConfig(num_attention_heads=args.hidden // 32, vocab_size=args.vocabulary, **sizes)
