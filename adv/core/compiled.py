@@ -49,15 +49,12 @@ def tell_if_compiled(model: nn.Module) -> None:
 def untraced(step: Callable[P, T]) -> Callable[P, T]:
     """The step, never compiled, also when a compiled function calls it (a training step that was compiled as one)."""
 
-    @functools.cache
-    def opaque() -> Any:
-        return torch.compiler.disable(step)  # type: ignore[no-untyped-call]
-
     @functools.wraps(step)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         if "torch._dynamo" not in sys.modules:
             return step(*args, **kwargs)
-        result: T = opaque()(*args, **kwargs)
+        opaque: Any = torch.compiler.disable(step)  # type: ignore[no-untyped-call]
+        result: T = opaque(*args, **kwargs)
         return result
 
     return run
