@@ -88,7 +88,7 @@ class AWP(WeightMethod):
     def cost(self) -> Cost:
         passes = 1 + (self.combine != "replace") if self.direction == "momentum" else self.adv_step + 1
         ascent = {"none": 0, "fgm": 1, "pgd": self.K}[self.attack]
-        return Cost(passes + ascent, passes, ascent)
+        return Cost(passes + ascent, passes, ascent).spread(self.every)
 
     def known(self, touched: list[nn.Parameter]) -> list[Tensor] | None:
         if self.direction != "momentum":

@@ -29,7 +29,7 @@ class RandomWeights(AWP):
 
     def cost(self) -> Cost:
         plain = super().cost()
-        return plain._replace(backward=1 + (self.combine != "replace"))
+        return plain._replace(backward=1 + (self.combine != "replace") / self.every)
 
     def limits(self, clipped: float) -> dict[str, Limit]:
         return in_box(clipped)

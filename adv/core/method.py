@@ -15,7 +15,7 @@ from adv.core.settings import DECIMALS, SettingError, check, setting
 
 
 class Cost(NamedTuple):
-    """Passes of one step.
+    """Passes of one step; a mean, where steps differ.
 
     Args:
         forward: Whole forward passes.
@@ -25,11 +25,11 @@ class Cost(NamedTuple):
         second: Backward passes through an inner backward pass.
     """
 
-    forward: int
-    backward: int
-    inner: int = 0
-    first_layer: int = 0
-    second: int = 0
+    forward: float
+    backward: float
+    inner: float = 0
+    first_layer: float = 0
+    second: float = 0
 
     @property
     def relative(self) -> float:
@@ -39,6 +39,12 @@ class Cost(NamedTuple):
         counts 2.
         """
         return (self.forward + 2 * (self.backward + self.second) + self.inner) / 3
+
+    def spread(self, steps: int) -> "Cost":
+        """The mean over so many steps, of which one costs this and the others are clean."""
+        if steps == 1:
+            return self
+        return Cost(*(plain + (own - plain) / steps for own, plain in zip(self, (1, 1, 0, 0, 0), strict=True)))
 
 
 # A class that overrides one of these takes other steps: the reach and limits of its base no longer hold.

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from adv.core.ball import Ball
+from adv.core.clean import Clean
 from adv.core.method import Cost
 from adv.core.passes import Forward, Passes, call_model
 from adv.core.precision import FP32, Precision
@@ -14,6 +15,7 @@ from adv.core.rows import shifted_again
 from adv.core.settings import COMBINE, setting
 from adv.core.shift import find_embedding, shifted_embeddings
 from adv.core.site import SiteMethod, first, grad_of, inner_gradient
+from adv.steps.spaced import Spaced
 
 SHARES = {"mean": (0.5, 0.5), "sum": (1.0, 1.0), "replace": (0.0, 1.0)}
 
@@ -35,7 +37,7 @@ class Worst(NamedTuple):
 
 
 @dataclass(kw_only=True)
-class EmbeddingMethod(SiteMethod):
+class EmbeddingMethod(Spaced, SiteMethod):
     """A perturbation of the embeddings' output, found in ``steps`` ascent steps.
 
     The objective is ``a * J(e) + b * J(e + delta)`` with (a, b) = (1/2, 1/2) for ``combine="mean"``, (1, 1) for "sum"
@@ -81,7 +83,7 @@ class EmbeddingMethod(SiteMethod):
 
     def cost(self) -> Cost:
         clean, inner = self.combine != "replace", self.steps - self.from_zero
-        return Cost(inner + 2, 1 + clean, inner + (self.from_zero and not clean))
+        return Cost(inner + 2, 1 + clean, inner + (self.from_zero and not clean)).spread(self.every)
 
     def find(self, passes: Passes, embedding: nn.Module, before: float) -> Worst:
         """Find the worst perturbation, and add ``before`` times the clean gradient to ``p.grad``."""
@@ -117,6 +119,8 @@ class EmbeddingMethod(SiteMethod):
         forward: Forward = call_model,
         share: float = 1.0,
     ) -> Tensor:
+        if not self.turn():
+            return Clean().backward(model, batch, precision, forward, share)
         before, after = SHARES[self.combine]
         embedding = find_embedding(model, self.emb_name)
         with Passes(model, batch, precision, forward, self.same_dropout, share) as passes:

@@ -7,13 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from adv.core.method import Cost, Method
+from adv.core.clean import Clean
+from adv.core.method import Cost
 from adv.core.passes import Forward, Passes, call_model, gradients_of
 from adv.core.precision import FP32, Precision
 from adv.core.settings import AttackError, setting
 from adv.core.shift import Site, shifted_embeddings
 from adv.core.weights import Weights, find_weights, looked_up_matrix
 from adv.steps.embedding import SHARES, Worst
+from adv.steps.spaced import Spaced
 
 # Diagnostics read every touched weight again, so only one step in eight takes them.
 LOOK_EVERY = 8
@@ -21,7 +23,7 @@ UNUSED = "the loss depends on none of the weights that adv_param matches"
 
 
 @dataclass(kw_only=True)
-class WeightMethod(Method):
+class WeightMethod(Spaced):
     """Weights move ``steps`` times along fresh gradients. The gradient there counts, and they are restored bit for bit.
 
     Of an embedding matrix, only the rows of the batch move (the others have no gradient), and only these are saved. The step
@@ -76,7 +78,7 @@ class WeightMethod(Method):
         return gradients_of(loss, [*moved, *joined])
 
     def cost(self) -> Cost:
-        return Cost(self.steps + 1, self.steps + 1)
+        return Cost(self.steps + 1, self.steps + 1).spread(self.every)
 
     def diagnostics(self) -> dict[str, float]:
         self._calls = 0  # each epoch looks at the same steps, also after a resume
@@ -95,6 +97,8 @@ class WeightMethod(Method):
         forward: Forward = call_model,
         share: float = 1.0,
     ) -> Tensor:
+        if not self.turn():
+            return Clean().backward(model, batch, precision, forward, share)
         before, after = self.shares
         touched = list(self.touched(model).values())
         directions = None if self._blind else self.known(touched)

@@ -43,7 +43,7 @@ def passes(views: Sequence[str]) -> int:
     """Forward passes of the validation rows that the views need in each epoch; a backward pass to the embeddings is one."""
     cost = FixedAttack().cost()
     # The last pass of the attack as a training step is one forward here, without its backward.
-    each = {"robust": cost.forward + cost.inner, "noisy": 1}
+    each = {"robust": int(cost.forward + cost.inner), "noisy": 1}
     return sum(each[view] for view in views)
 
 

@@ -110,6 +110,7 @@ def look(bench: Bench, recipe: Recipe, name: str, settings: dict[str, Any]) -> S
     Raises:
         AttackError: The method does not work with this model.
     """
+    settings = {setting: value for setting, value in settings.items() if setting != "every"}  # this step attacks
     refuse_many(bench.train, recipe, METHODS[name](**settings).replays)
     before = load()
     scaler = torch.amp.GradScaler(bench.device.type) if recipe.precision == "fp16" else None

@@ -23,7 +23,7 @@ WIDEST = 10**4
 def passes_text(cost: Cost) -> str:
     """The passes of a step, such as "2 forward, 1 backward, 1 inner"."""
     named = zip(type(cost)._fields, cost, strict=True)
-    return ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in named if number)
+    return ", ".join(f"{round(number, 2):g} {name.replace('_', ' ')}" for name, number in named if number)
 
 
 def text(value: Any) -> str:

@@ -188,6 +188,14 @@ def test_runs_of_folds_begin_within_an_epoch_of_their_fold(tmp_path: Path, steps
     assert told(first) == told(second)
 
 
+def runs_in(folder: Path, arms: list[Arm], benches: Benches) -> Any:
+    """The runs of a verdict, all with one seed, the arms in turn."""
+    study = optuna.create_study(direction="maximize", sampler=Planned(lambda number: (number % len(arms), 2001)))
+    for name, value in ((LINK, {"of": "searched", "stage": "verdict"}), (ARMS, []), (FIRST, 2001)):
+        study.set_user_attr(name, value)
+    return runs_for(Stage(study, arms, 2001), benches, FOLDS, benches.recipe, "accuracy", folder, False, {})
+
+
 ARMED = [Arm("clean training", "none", {}), Arm("the winner", "fgm", {"epsilon": 0.7, "start_epoch": 1.5})]
 
 
@@ -202,14 +210,8 @@ def test_a_confirmation_shares_the_clean_steps_of_a_seed_and_forgets_them(
     task = folded_task() if folds > 1 else reviews_task()
     benches = Benches(task, recipe)
 
-    def runs_in(folder: Path, arms: list[Arm]) -> Any:
-        study = optuna.create_study(direction="maximize", sampler=Planned(lambda number: (number % len(arms), 2001)))
-        for name, value in ((LINK, {"of": "searched", "stage": "verdict"}), (ARMS, []), (FIRST, 2001)):
-            study.set_user_attr(name, value)
-        return runs_for(Stage(study, arms, 2001), benches, FOLDS, recipe, "accuracy", folder, False, {})
-
     arms = [ARMED[first], ARMED[1 - first]]
-    runs = runs_in(tmp_path / "a", arms)
+    runs = runs_in(tmp_path / "a", arms, benches)
     asked = [runs.stage.study.ask() for _ in arms]
     values = [runs(asked[0])]
     kept = sorted(path.name for path in snapshots(tmp_path / "a") if path.name.startswith("seed"))
@@ -223,6 +225,25 @@ def test_a_confirmation_shares_the_clean_steps_of_a_seed_and_forgets_them(
     runs.forget(2001)
     assert list((tmp_path / "a").iterdir()) == []
     for arm, value, trial in zip(arms, values, asked, strict=True):
-        alone = runs_in(tmp_path / arm.method, [arm])
+        alone = runs_in(tmp_path / arm.method, [arm], benches)
         assert alone(again := alone.stage.study.ask()) == value
         assert told(again) == told(trial)
+
+
+def test_a_run_shares_only_what_it_trained_clean_and_begins_before_its_own_attack(
+    tmp_path: Path, steps: list[float]
+) -> None:
+    arms = [Arm(f"start {start}", "fgm", {"epsilon": 0.7, "start_epoch": start}) for start in (0.5, 1.5, 0.75, 0.5)]
+    benches = Benches(reviews_task(), Recipe(epochs=2, batch_size=16))
+    runs, kept, taken, values = runs_in(tmp_path / "a", arms, benches), [], [], []
+    for _ in arms:
+        steps.clear()
+        values.append(runs(runs.stage.study.ask()))
+        kept.append(
+            sorted(path.stem.removeprefix("seed-2001-") for path in snapshots(tmp_path / "a") if "seed" in path.name)
+        )
+        taken.append(len(steps))
+    assert kept == [["0-2"], ["0-2", "0-3", "1-2"], ["0-2", "0-3", "1-2"], ["0-2", "0-3", "1-2"]]
+    assert taken == [8, 6, 5, 6]
+    alone = [runs_in(tmp_path / arm.who, [arm], benches) for arm in arms]
+    assert values == [made(made.stage.study.ask()) for made in alone]
