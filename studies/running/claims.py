@@ -7,7 +7,7 @@ folder, machine or container the processes run.
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from optuna.trial import Trial, TrialState
 from sqlalchemy.orm import Session
 
 from finetune.errors import UserError
+from studies.running.held import held
 from studies.running.leases import LEASES, Leases
 from studies.running.lockfile import left_by_old_version
 from studies.running.patience import Outages
@@ -39,32 +40,30 @@ class Lost(Exception):
 
 
 class Claimed(Trial):
-    """A trial that this process writes to only while it holds its claim.
+    """A trial that this process writes to only while it holds its claim: ``report`` raises Lost if it does not.
 
     Args:
         study: Its study.
         trial_id: The database's key.
-        claims: The claims that say who holds the trial.
     """
 
-    def __init__(self, study: optuna.Study, trial_id: int, claims: "Claims") -> None:
-        self._claims = claims
-        super().__init__(study, trial_id)
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """Store what the trial measured; does nothing if another process has the trial."""
+        self.set_user_attrs({key: value})
 
-    def report(self, value: float, step: int) -> None:
-        """Store a value.
+    def set_user_attrs(self, attrs: dict[str, Any]) -> None:
+        """Store what the trial measured, all of it or nothing; does nothing if another process has the trial."""
+        with suppress(Lost):
+            held(self.study).set_trial_user_attrs(self._trial_id, attrs)
+            self._cached_frozen_trial.user_attrs.update(attrs)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Settings that are drawn inside are stored in one transaction.
 
         Raises:
             Lost: Another process has the trial.
         """
-        self._claims.keep(self._trial_id)
-        super().report(value, step)
-
-    def set_user_attr(self, key: str, value: Any) -> None:
-        """Store what the trial measured; does nothing if another process has the trial."""
-        with suppress(Lost):
-            self._claims.keep(self._trial_id)
-            super().set_user_attr(key, value)
+        return held(self.study).together()
 
 
 class Claims:
@@ -114,7 +113,7 @@ class Claims:
             thread.join(1.0)
             OVER.add(self.leases.owner)
             with suppress(sql.exc.SQLAlchemyError, UserError):
-                self.leases.withdraw_mine()
+                self.put_back()
 
     def take(self, total: int) -> Claimed | None:
         """Begin the next trial, waiting trials first; None if ``total`` trials are finished or running.
@@ -138,8 +137,8 @@ class Claims:
             trial_id = int(trial.trial_id)
             self.leases.grant(session, trial_id, self.leases.owner, self.leases.place)
         self.study._thread_local.cached_all_trials = None  # as Optuna's ask does
-        self.study.get_trials(deepcopy=False)  # Optuna writes only to trials that its cache knows
-        return Claimed(self.study, trial_id, self)
+        held(self.study).hold(self.leases.id, trial_id, self)
+        return Claimed(self.study, trial_id)
 
     def keep(self, trial_id: int) -> None:
         """Renew the lease of a trial that is about to be written to.
@@ -148,16 +147,44 @@ class Claims:
             Lost: The trial has another owner, or is finished.
             UserError: The study or trial does not exist any more.
         """
-        if self.leases.renew(trial_id):
-            return
+        with self.writing(trial_id):
+            pass
+
+    @contextmanager
+    def writing(self, trial_id: int) -> Iterator[Session]:
+        """A transaction that writes to a trial, and renews its lease.
+
+        Raises:
+            Lost: The trial has another owner, or is finished.
+            UserError: The study or trial does not exist any more.
+        """
+        with Session(self.leases.engine) as session, session.begin():
+            mine = self.leases.renewed(session.connection(), trial_id)
+            if mine:
+                yield session
+        if not mine:
+            held(self.study).release(trial_id)
+            raise self._lost(trial_id)
+
+    def _lost(self, trial_id: int) -> Lost | UserError:
+        """Why a trial is not this process's any more."""
         state, place = self.leases.holder(trial_id)
         if state is None:
-            raise self.leases.deleted()
+            return self.leases.deleted()
         if state in FINISHED:
-            raise Lost(f"it was finished elsewhere ({state.name.lower()})")
+            return Lost(f"it was finished elsewhere ({state.name.lower()})")
         if state is TrialState.RUNNING and place is not None:
-            raise Lost(f"{place.name} has taken it over")
-        raise Lost("it was put back meanwhile")
+            return Lost(f"{place.name} has taken it over")
+        return Lost("it was put back meanwhile")
+
+    def end(self, session: Session, trial_id: int) -> None:
+        """Give up the lease of a trial in the transaction that ends it."""
+        self.leases.give_up(session, trial_id)
+
+    def put_back(self) -> None:
+        """Put back every trial that this process has begun and not finished."""
+        held(self.study).release()
+        self.leases.withdraw_mine()
 
     def finish(self, trial: Trial, value: float | tuple[float, ...] | None = None, state: TrialState | None = None) -> None:
         """Store how a trial ended, and give up its lease.
@@ -166,13 +193,7 @@ class Claims:
             Lost: Another process has the trial, or has finished it.
             UserError: The study or trial does not exist any more.
         """
-        self.keep(trial._trial_id)
-        try:
-            self.study.tell(trial, value, state=state)
-        except (optuna.exceptions.UpdateFinishedTrialError, ValueError, KeyError):
-            self.keep(trial._trial_id)  # it was finished or deleted just now
-            raise
-        self.leases.give_up(trial._trial_id)
+        self.study.tell(trial, value, state=state)
 
     def settled(self) -> bool:
         """Whether every running trial has a process known to be alive: on this machine, or because it renewed its lease."""

@@ -148,10 +148,24 @@ class Comparable(optuna.Study):
         return copy.deepcopy(found) if deepcopy else found
 
 
-def comparable(study: optuna.Study, space: Space) -> optuna.Study:
-    """The study without trials outside the space or without a finite value; the study itself if there are none."""
+# Finished trials by their database key, and as a model sees them.
+Seen = dict[int, tuple[FrozenTrial, FrozenTrial | None]]
+
+
+def comparable(study: optuna.Study, space: Space, before: Seen | None = None) -> optuna.Study:
+    """The study without trials outside the space or without a finite value; the study itself if there are none.
+
+    Args:
+        study: The study.
+        space: The declared space.
+        before: What was found out about finished trials, to be kept for the next time.
+    """
     trials = study.get_trials(deepcopy=False, states=(*VALUED, TrialState.RUNNING))
-    known = [seen for t in trials if (seen := as_searched(t, space)) is not None]
+    before = {} if before is None else before
+    for trial in trials:
+        if before.get(trial._trial_id, (None,))[0] is not trial or trial.state is TrialState.RUNNING:
+            before[trial._trial_id] = trial, as_searched(trial, space)
+    known = [seen for trial in trials if (seen := before[trial._trial_id][1]) is not None]
     same = len(known) == len(trials) and all(a is b for a, b in zip(known, trials, strict=True))
     return study if same else Comparable(study, known)
 

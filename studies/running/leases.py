@@ -93,18 +93,21 @@ class Leases:
         """Drop leases of trials that are finished or deleted."""
         session.execute(sql.delete(LEASES).where(OF.trial_id.not_in(RUNNING)))
 
-    def renew(self, trial_id: int | None = None) -> bool:
+    def renew(self) -> None:
+        """Give a sign of life for all running trials of this process."""
+        with self.engine.begin() as connection:
+            self.renewed(connection)
+
+    def renewed(self, connection: sql.Connection, trial_id: int | None = None) -> bool:
         """Give a sign of life for one running trial, or for all of this process; returns whether there was a lease."""
         mine = (OF.owner == self.owner) & OF.trial_id.in_(RUNNING)
         if trial_id is not None:
             mine &= OF.trial_id == trial_id
-        with self.engine.begin() as connection:
-            return bool(connection.execute(sql.update(LEASES).where(mine).values(ALIVE)).rowcount)
+        return bool(connection.execute(sql.update(LEASES).where(mine).values(ALIVE)).rowcount)
 
-    def give_up(self, trial_id: int) -> None:
+    def give_up(self, session: Session, trial_id: int) -> None:
         """Drop this process's lease of a trial that is finished."""
-        with self.engine.begin() as connection:
-            connection.execute(sql.delete(LEASES).where(OF.trial_id == trial_id, OF.owner == self.owner))
+        session.connection().execute(sql.delete(LEASES).where(OF.trial_id == trial_id, OF.owner == self.owner))
 
     def holder(self, trial_id: int) -> tuple[TrialState | None, Place | None]:
         """The state of a trial (None if it is gone) and the place of its lease's owner (None if it has no lease)."""

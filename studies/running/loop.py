@@ -124,7 +124,7 @@ def run_trials(
                     say(f"trial {trial.number} is left to others: {lost}")
                 else:
                     forget(trial, objective)
-                    on_finished(storage.get_trial(trial._trial_id))
+                    on_finished(study._storage.get_trial(trial._trial_id))
                     if stopped_by(callbacks, study, trial._trial_id):
                         say("a callback stopped the search; the same command goes on from here")
                         break
@@ -134,7 +134,7 @@ def run_trials(
                 forget(done, objective)
 
         with patient(claims.outages):
-            through_outages(work, claims.leases.withdraw_mine, say)
+            through_outages(work, claims.put_back, say)
 
 
 def say_unused(study: optuna.Study, options: Options, end: float, say: Callable[[str], None]) -> None:

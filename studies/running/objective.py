@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from finetune.training.loop import Training
 from spaces import Space
 from studies.planning.plan import Plan
 from studies.planning.words import quoted, wide
+from studies.running.claims import Claimed
 from studies.running.foreign import CHOSEN, CURVES, enqueued, is_table, taken_as_given, usable
 from studies.running.keeper import Keeper
 from studies.running.luck import Luck, luck_in
@@ -51,7 +52,7 @@ def suggest(trial: Trial, space: Space) -> dict[str, Any]:
             kind = "whole numbers of " if isinstance(dist, IntDistribution) else ""
             raise Failed(f"it was enqueued with {name} {quoted(given[name])}, and searched is {kind}{wide(dist)}")
     try:
-        with taken_as_given():
+        with taken_as_given(), trial.together() if isinstance(trial, Claimed) else nullcontext():
             for name, dist in space.items():
                 match dist:
                     case FloatDistribution():
@@ -239,18 +240,20 @@ def read_epochs(file: Path) -> list[Epoch]:
 
 def record(trial: Trial, history: list[Epoch], made_under: dict[str, Any]) -> None:
     """Store what the trial measured, however it ended, and under what, where that is not the study's."""
-    for name, made in made_under.items():
-        trial.set_user_attr(name, made)
-    trial.set_user_attr("seconds", round(sum(epoch.seconds for epoch in history), 3))
+    attrs = dict(made_under) | {"seconds": round(sum(epoch.seconds for epoch in history), 3)}
     if history:
-        trial.set_user_attr("metrics", metrics_of(history))
+        attrs["metrics"] = metrics_of(history)
         if history[-1].chosen is not None:
-            trial.set_user_attr(CHOSEN, list(history[-1].chosen))
-        trial.set_user_attr(CURVES, by_epoch(history))
-        trial.set_user_attr("diagnostics", means([epoch.diagnostics for epoch in history if epoch.diagnostics]))
-        trial.set_user_attr("diagnostics by epoch", [epoch.diagnostics for epoch in history])
-        for name, number in flat(trial.user_attrs).items():
-            trial.set_user_attr(name, number)
+            attrs[CHOSEN] = list(history[-1].chosen)
+        attrs[CURVES] = by_epoch(history)
+        attrs["diagnostics"] = means([epoch.diagnostics for epoch in history if epoch.diagnostics])
+        attrs["diagnostics by epoch"] = [epoch.diagnostics for epoch in history]
+        attrs |= flat(attrs)
+    if isinstance(trial, Claimed):
+        trial.set_user_attrs(attrs)
+        return
+    for name, value in attrs.items():
+        trial.set_user_attr(name, value)
 
 
 def flat(attrs: dict[str, Any]) -> dict[str, float]:

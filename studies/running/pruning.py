@@ -18,6 +18,8 @@ from studies.running.foreign import is_number
 PRUNERS = ("median", "none")
 # Three coefficients and a spread need at least this many finished trials.
 AT_LEAST = 8
+# What a forecast is made from at a step (nothing if the trial is no example there), and the value in the end.
+Row = tuple[list[float], float | None]
 
 
 class ForecastPruner(BasePruner):
@@ -37,24 +39,34 @@ class ForecastPruner(BasePruner):
 
     def __init__(self, explore: int, start_epoch: float = 0, per: int = 1, runs: int = 1) -> None:
         self.explore, self.start_epoch, self.per, self.runs = explore, start_epoch, per, runs
+        self._rows: dict[int, dict[int, tuple[FrozenTrial, Row]]] = {}
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         step = trial.last_step
         if step is None or trial.number < self.explore or self._attacked(trial, step) < 1:
             return False
-        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        done = [t for t in complete if is_number(t.value)]
-        pool = [t for t in done if is_number(t.intermediate_values.get(step)) and self._attacked(t, step) >= 1]
-        pool = [t for t in pool if len(self._gone(t, step)) == len(self._gone(trial, step))]
+        sign = 1.0 if study.direction is StudyDirection.MAXIMIZE else -1.0
+        mine = self._features(trial, step)
+        ended = [self._row(t, step) for t in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))]
+        pool = [(seen, value) for seen, value in ended if value is not None and len(seen) == len(mine)]
         if len(pool) < AT_LEAST:
             return False
-        sign = 1.0 if study.direction is StudyDirection.MAXIMIZE else -1.0
-        seen = np.array([self._features(t, step) for t in pool])
-        ends = sign * np.array([t.value for t in pool])
+        seen = np.array([features for features, _ in pool])
+        ends = sign * np.array([value for _, value in pool])
         line = np.linalg.lstsq(seen, ends)[0]
         spread = np.sqrt(np.square(ends - seen @ line).sum() / (len(pool) - len(line)))
-        forecast = self._features(trial, step) @ line
-        return bool(forecast + spread < np.median([sign * t.value for t in done if t.value is not None]))
+        forecast = np.array(mine) @ line
+        return bool(forecast + spread < np.median([sign * value for _, value in ended if value is not None]))
+
+    def _row(self, trial: FrozenTrial, step: int) -> Row:
+        """What a complete trial tells about a step: looked up once, as there may be thousands."""
+        kept = self._rows.setdefault(step, {})
+        found = kept.get(trial._trial_id)
+        if found is None or found[0] is not trial:
+            value = trial.value if is_number(trial.value) else None
+            there = is_number(trial.intermediate_values.get(step)) and self._attacked(trial, step) >= 1
+            kept[trial._trial_id] = found = trial, (self._features(trial, step) if there else [], value)
+        return found[1]
 
     def _attacked(self, trial: FrozenTrial, step: int) -> float:
         """Attacked epochs at an evaluation; 1 after any run, if there are several."""
@@ -64,11 +76,11 @@ class ForecastPruner(BasePruner):
         begun = float(start) if is_number(start) else float(self.start_epoch)
         return without_fraction(gone(step, self.per) - begun)
 
-    def _features(self, trial: FrozenTrial, step: int) -> np.ndarray:
+    def _features(self, trial: FrozenTrial, step: int) -> list[float]:
         if self.runs > 1:
-            return np.array([1.0, trial.intermediate_values[step]])
+            return [1.0, trial.intermediate_values[step]]
         # An attacked epoch less, so that whole epochs are whole numbers from 0.
-        return np.array([1.0, trial.intermediate_values[step], self._attacked(trial, step) - 1, *self._gone(trial, step)])
+        return [1.0, trial.intermediate_values[step], self._attacked(trial, step) - 1, *self._gone(trial, step)]
 
     def _gone(self, trial: FrozenTrial, step: int) -> list[float]:
         """The share of the run that is gone, where epochs are searched: there the same epoch is early or the last."""

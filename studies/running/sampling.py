@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from spaces import Space
 from studies.planning.part import WHOLE, Part
-from studies.running.foreign import comparable, enqueued, taken
+from studies.running.foreign import Seen, comparable, enqueued, taken
 
 SAMPLERS = ("tpe", "random", "sobol", "gp")
 # With fewer finished trials a model has too little to learn from, and settings are drawn at random.
@@ -124,6 +124,7 @@ class PhasedSampler(BaseSampler):
     ) -> None:
         self.space, self.starts, self.explore, self.seed, self.name = space, starts, explore, seed, name
         self.part = part
+        self._seen: Seen = {}
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Space:
         return self.space
@@ -155,7 +156,7 @@ class PhasedSampler(BaseSampler):
 
     def _drawn(self, study: optuna.Study, trial: FrozenTrial, seed: int) -> dict[str, Any]:
         """What a model that has seen the trials so far draws; random settings while they are too few."""
-        drawn = self._model(seed).sample_relative(comparable(study, self.space), trial, self.space)
+        drawn = self._model(seed).sample_relative(comparable(study, self.space, self._seen), trial, self.space)
         return drawn if drawn.keys() == self.space.keys() else random_at(self.space, seed)
 
     def sample_independent(self, study: optuna.Study, trial: FrozenTrial, name: str, dist: BaseDistribution) -> Any:
