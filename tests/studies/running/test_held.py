@@ -9,6 +9,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
 from studies.running.claims import Claims, Lost
+from studies.running.held import held
 from studies.running.loop import run_trials
 from studies.running.objective import suggest
 from studies.running.storage import close_storage, open_storage
@@ -52,6 +53,7 @@ def test_the_database_has_what_plain_optuna_would_have_written(url, state):
     theirs = written(url, plain, lambda: study.tell(plain, **ended))
     claims, trial = taken(url)
     ours = written(url, trial, lambda: claims.finish(trial, ended.get("values"), ended.get("state")))
+    assert held(claims.study) is claims.study._storage
     assert ours == theirs
     assert (ours[0], ours[2]) == (state, settings)
 
