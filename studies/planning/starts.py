@@ -197,9 +197,9 @@ def outside(name: str, value: Any, distribution: BaseDistribution) -> str:
     there = wide(distribution)
     wider = f"{min(value, distribution.low):g}:{max(value, distribution.high):g}{log}"
     if name == "start_epoch":
-        why = f"it ends two epochs before the last, see {arg('epochs')}"
+        why = f"search it there with {arg('space', {name: wider})} ({arg('epochs')} gives more epochs)"
         if isinstance(distribution, FloatDistribution) and distribution.step is not None:
             there += f" in steps of {short(distribution.step)}"
-            why = f"a start follows an evaluation, see {arg('evals_per_epoch')}, and leaves one more epoch and evaluation"
+            why = f"{arg('space', {name: 'LOW:HIGH'})} and {arg('evals_per_epoch')} give other starts"
         return f"start_epoch {value} is outside the searched {there}; {why}"
     return f"{name} {value:g} is outside the searched {there}; search it there with {arg('space', {name: wider})}"

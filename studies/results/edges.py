@@ -78,7 +78,7 @@ def beyond(summary: Summary, name: str, distribution: BaseDistribution, upper: b
     low_end, high_end = max(rounded(wide[0], distribution), floor, least), min(rounded(wide[1], distribution), ceiling)
     end, new = (high, high_end) if upper else (low, low_end)
     little = not distribution.log and abs(new - end) < EDGE * (high - low)
-    if little or new == end or not legal(summary, name, new, whole):
+    if little or (new <= end if upper else new >= end) or not legal(summary, name, new, whole):
         return None
     ends = [f"{low:g}", f"{high_end:g}"] if upper else [f"{low_end:g}", f"{high:g}"]
     return [*ends, *(["log"] if distribution.log else [])]
