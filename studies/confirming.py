@@ -249,7 +249,7 @@ def confirm_study(
     if summary.second is not None:
         screen.say(f"the confirmation is about {summary.metric}, the first metric; {summary.second.metric} is left out")
     with storage_errors(url), terminable(), writing(arg("out", out)), present(folder), ExitStack() as stack:
-        crew = crew_of(request, threads, screen)
+        crew = crew_of(request, threads, screen, url)
         if crew is not None:
             stack.enter_context(crew)
         Confirmation(request, summary, storage, folder, train, screen, crew).run()

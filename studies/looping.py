@@ -67,7 +67,7 @@ def search_loop(
     storage = open_storage(output.storage)
     with ExitStack() as stack:
         stack.callback(close_storage, storage)
-        crew = crew_of(request.running, None, screen)
+        crew = crew_of(request.running, None, screen, output.storage)
         if crew is not None:
             stack.enter_context(crew)
         found = search_one_loop(job, train, metric, direction, storage, screen, callbacks, crew=crew)

@@ -1,7 +1,8 @@
 """What workers do: the tasks that a search sends them, each as one call with everything it needs."""
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from studies.running.storage import close_storage, open_storage
 from studies.running.trains import benches_of, trains
 from studies.running.workers.crew import Crew
 from studies.running.workers.local import Local, OnEvent
+from studies.running.workers.on_ray import Cluster, OnRay
 from studies.running.workers.shares import cards, share, shares_told, threads_of_own_loop
 from studies.running.workers.worker import Worker
 
@@ -33,18 +35,26 @@ from studies.running.workers.worker import Worker
 BENCHES, LOOP, STORAGE = "benches", "loop", "storage"
 
 
-def crew_of(sharing: Sharing, threads: int | None, screen: Screen) -> Crew | None:
+def crew_of(sharing: Sharing, threads: int | None, screen: Screen, url: str) -> Crew | None:
     """The workers that are asked for, which start with their first task; None if this process trains alone.
 
     Args:
         sharing: How many, and where.
         threads: The CPU threads of each; None divides the cores, if the environment does not say how many.
         screen: Where lines about workers are printed.
+        url: The database.
+
+    Raises:
+        UserError: Workers cannot be started there.
     """
     many = sharing.workers
+    threads = threads or threads_of_own_loop(many)
+    if sharing.launcher == "ray":
+        cluster = Cluster(many, threads, url)
+        return Crew(many, lambda number, on_event: OnRay(cluster, on_event), screen.say, cluster.lines, cluster.close)
     if many == 1:
         return None
-    visible, threads = cards(), threads or threads_of_own_loop(many)
+    visible = cards()
 
     def place(number: int, on_event: OnEvent) -> Local:
         return Local(share(number, threads, visible), on_event)
@@ -59,6 +69,13 @@ def storage_in(worker: Worker, url: str) -> RDBStorage:
         worker.ending.callback(close_storage, worker.kept[STORAGE])
     found: RDBStorage = worker.kept[STORAGE]
     return found
+
+
+def left_of(options: Options, asked: float) -> Options:
+    """The options with the time that is left, for a worker that is started again or is on another machine."""
+    if options.timeout is None:
+        return options
+    return replace(options, timeout=max(0.0, options.timeout - (time.time() - asked)))
 
 
 def begin_no_other(worker: Worker) -> list[Callable[[optuna.Study, Any], None]]:
@@ -109,6 +126,7 @@ class Searching:
         options: How many trials, and how.
         first: Settings of the first trials.
         per: Evaluations in an epoch.
+        asked: When that was asked for.
     """
 
     job: Job[Plan]
@@ -117,9 +135,11 @@ class Searching:
     options: Options
     first: list[dict[str, Any]]
     per: int
+    asked: float = field(default_factory=time.time)
 
     def __call__(self, worker: Worker) -> None:
         """Run trials until there are enough."""
+        options = left_of(self.options, self.asked)
         plan, benches = self.job.plan, worker.kept[BENCHES]
         storage = storage_in(worker, self.job.request.output.storage)
         study = optuna.load_study(study_name=self.job.name, storage=storage)
@@ -127,8 +147,8 @@ class Searching:
         objective = trains(self.job, series, self.folder, worker)
         objective.made_under = made_under(study.user_attrs[KEY], benches.whole.device.type)
         keeping(objective, self.job, self.metric, self.folder, worker.say)
-        prepare(study, self.options, plan.space, self.first, plan.fixed.get("start_epoch", 0), self.per)
-        run_trials(study, storage, objective, self.options, worker.on_finished, worker.say, begin_no_other(worker))
+        prepare(study, options, plan.space, self.first, plan.fixed.get("start_epoch", 0), self.per)
+        run_trials(study, storage, objective, options, worker.on_finished, worker.say, begin_no_other(worker))
 
 
 @dataclass(frozen=True)
@@ -177,6 +197,7 @@ class SearchingLoop:
         options: How many trials, and how.
         first: Settings of the first trials.
         per: Evaluations in an epoch.
+        asked: When that was asked for.
     """
 
     job: Job[LoopPlan]
@@ -185,12 +206,14 @@ class SearchingLoop:
     options: Options
     first: list[dict[str, Any]]
     per: int
+    asked: float = field(default_factory=time.time)
 
     def __call__(self, worker: Worker) -> None:
         """Run trials until there are enough."""
+        options = left_of(self.options, self.asked)
         plan, storage = self.job.plan, storage_in(worker, self.job.request.output.storage)
         study = optuna.load_study(study_name=self.job.name, storage=storage)
         objective = LoopObjective(plan, worker.kept[LOOP], self.metric, self.folder, worker.on_epoch)
         objective.made_under = made_under(study.user_attrs[KEY], usual_device())
-        prepare(study, self.options, plan.space, self.first, plan.fixed.get("start_epoch", 0), self.per)
-        run_trials(study, storage, objective, self.options, worker.on_finished, worker.say, begin_no_other(worker))
+        prepare(study, options, plan.space, self.first, plan.fixed.get("start_epoch", 0), self.per)
+        run_trials(study, storage, objective, options, worker.on_finished, worker.say, begin_no_other(worker))

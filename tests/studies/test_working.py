@@ -80,6 +80,6 @@ def test_how_the_machine_is_divided_is_said(monkeypatch):
 
 
 def test_one_worker_is_this_process():
-    assert crew_of(Running(), 1, Screen(None)) is None
+    assert crew_of(Running(), 1, Screen(None), "sqlite:///s.db") is None
     assert callable(run_shared)
     assert callable(trains)

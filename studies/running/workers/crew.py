@@ -64,6 +64,7 @@ class Crew:
         place: Starts a worker, by its number from 1; the function is called with its events, in a thread.
         say: Called with a line about a worker that ended.
         lines: Said when the first worker starts.
+        ending: Called when all workers have ended.
     """
 
     def __init__(
@@ -72,9 +73,10 @@ class Crew:
         place: Callable[[int, Callable[[Event], None]], Placed],
         say: Callable[[str], None],
         lines: Sequence[str] = (),
+        ending: Callable[[], None] = lambda: None,
     ) -> None:
         self.members = [Member(number) for number in range(1, size + 1)]
-        self.place, self.say, self._lines = place, say, list(lines)
+        self.place, self.say, self._lines, self._ending = place, say, list(lines), ending
         self._events = queue.Queue[tuple[Member, int, Event]]()
         self._ready, self._task = list[bytes](), b""
         self._why = ""
@@ -84,6 +86,7 @@ class Crew:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+        self._ending()
 
     @property
     def there(self) -> list[Member]:
@@ -116,13 +119,18 @@ class Crew:
         self._task = packed(task)
         for member in self.there:
             self._ask(member, "run", self._task)
-        while any(member.asked for member in self.there):
+        while self._busy():
             member, begun, event = self._events.get()
             if begun == member.begun:  # none of a worker that was replaced since
                 yield from self._seen(member, event)
         self._task = b""
         if not self.there:
             raise UserError(f"no worker is left, so nothing can be trained: {self._why}")
+
+    def _busy(self) -> bool:
+        """Whether a worker is at work; one that has not started yet is waited for only if no other has."""
+        started = [member for member in self.there if member.started]
+        return any(member.asked for member in started or self.there)
 
     def finish(self) -> None:
         """Let the workers finish their trials and begin no other."""

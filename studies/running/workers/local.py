@@ -23,15 +23,16 @@ class Local:
     Args:
         given: Environment variables that it gets besides this process's own.
         on_event: Called, in a thread, with every event; the last one is ("gone", why, killed).
+        folder: Where it runs; None is the folder of this process.
     """
 
-    def __init__(self, given: Mapping[str, str], on_event: OnEvent) -> None:
+    def __init__(self, given: Mapping[str, str], on_event: OnEvent, folder: str | None = None) -> None:
         self.on_event, self._printed = on_event, deque[str](maxlen=LINES)
         path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **given}
         pipe = subprocess.PIPE
         command = [sys.executable, "-P", "-c", BEGIN]
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, cwd=folder)
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         assert self.process.stderr is not None
