@@ -60,3 +60,13 @@ def go_on(worker):
     worker.send("one")
     worker.last.wait(60)
     worker.send("last" if worker.last.is_set() else "too late")
+
+
+def nothing(worker):
+    """Be ready."""
+
+
+def where(worker):
+    """Say where it works, what lies there, and with how many threads."""
+    files = tuple(sorted(path.name for path in Path.cwd().iterdir()))
+    worker.send("where", str(Path.cwd()), files, os.environ["OMP_NUM_THREADS"])

@@ -2,8 +2,9 @@
 
 import queue
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -40,7 +41,7 @@ class Member:
     Args:
         number: Its number, from 1.
         placed: The worker; None if there is none any more.
-        asked: Tasks that it was given and has not answered.
+        asked: Tasks that it was given and has not answered, the first one first.
         started: Whether it has answered one.
         unfit: Why it cannot work.
         lives: How often it may still be started again.
@@ -49,7 +50,7 @@ class Member:
 
     number: int
     placed: Placed | None = None
-    asked: int = 0
+    asked: deque[bytes] = field(default_factory=deque)
     started: bool = False
     unfit: str = ""
     lives: int = LIVES
@@ -78,7 +79,7 @@ class Crew:
         self.members = [Member(number) for number in range(1, size + 1)]
         self.place, self.say, self._lines, self._ending = place, say, list(lines), ending
         self._events = queue.Queue[tuple[Member, int, Event]]()
-        self._ready, self._task = list[bytes](), b""
+        self._ready, self._task, self._again = list[bytes](), b"", True
         self._why = ""
 
     def __enter__(self) -> "Crew":
@@ -116,7 +117,7 @@ class Crew:
         Raises:
             UserError: The task cannot be sent, or no worker is left.
         """
-        self._task = packed(task)
+        self._task, self._again = packed(task), True
         for member in self.there:
             self._ask(member, "run", self._task)
         while self._busy():
@@ -134,7 +135,7 @@ class Crew:
 
     def finish(self) -> None:
         """Let the workers finish their trials and begin no other."""
-        self._task = b""  # nor does a worker that is started again
+        self._again = False  # nor does a worker that is started again
         for member in self.there:
             assert member.placed is not None
             member.placed.send("last", b"")
@@ -159,37 +160,38 @@ class Crew:
 
     def _begin(self, member: Member) -> None:
         """Start a worker, and give it what the others have."""
-        member.begun, member.asked, member.started = member.begun + 1, 0, False
+        member.begun, member.asked, member.started = member.begun + 1, deque(), False
         begun = member.begun
         member.placed = self.place(member.number, lambda event: self._events.put((member, begun, event)))
         for task in self._ready:
             self._ask(member, "ready", task)
-        if self._task:
+        if self._task and self._again:
             self._ask(member, "run", self._task)
 
     def _ask(self, member: Member, kind: str, task: bytes) -> None:
         if member.placed is not None:
-            member.asked += 1
+            member.asked.append(task)
             member.placed.send(kind, task)
 
     def _seen(self, member: Member, event: Event) -> Iterator[Event]:
         """Take note of an event; yields it if it is about the task."""
         match event:
             case ("done", _):
-                member.asked, member.started = member.asked - 1, True
+                member.asked.popleft()
+                member.started = True
             case ("unfit", str(why)):
                 member.unfit = why
             case ("gone", str(why), bool(killed)):
                 self._gone(member, member.unfit or why, killed)
             case ("output", str(text)):
                 yield "say", f"worker {member.number}: {text}"
-            case ("refused", _):
-                member.asked -= 1
-                yield event
             case _:
                 if event[0] == "finished":
                     member.lives = LIVES
-                yield event
+                if member.asked[0] in (self._task, *self._ready):  # not a task that the others have done meanwhile
+                    yield event
+                if event[0] == "refused":
+                    member.asked.popleft()
 
     def _gone(self, member: Member, why: str, killed: bool) -> None:
         """A worker has ended by itself: say it, start another in its place, and let the others look what it has left."""
@@ -205,9 +207,10 @@ class Crew:
             member.lives -= 1
             self.say(f"{name} has ended ({why}): its trial goes on from its last epoch, and the worker is started again")
             self._begin(member)
-        for other in self.there:
-            if self._task and worked and other is not member and not other.asked:
-                self._ask(other, "run", self._task)
+        if worked and self._task and self._again:
+            for other in self.there:
+                if other is not member and not other.asked:
+                    self._ask(other, "run", self._task)
 
     def _others(self) -> str:
         left = len(self.there)

@@ -3,10 +3,12 @@
 import logging
 import os
 import queue
+import socket
 import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import count
 from typing import Any
 
 from finetune.arguments import arg
@@ -31,16 +33,21 @@ class Host:
 
     def __init__(self, given: Mapping[str, str], folder: str) -> None:
         self.events = queue.SimpleQueue[tuple[Any, ...]]()
-        if not os.path.isdir(folder):
-            self.events.put(("unfit", f"{os.uname().nodename} has no folder {folder}: the machines need a shared one"))
-            self.events.put(("gone", "", False))
-            return
-        self.worker = Local(given, self.events.put, folder)
+        self._passed, self._waiting, self._passing = 0, dict[int, tuple[Any, ...]](), threading.Lock()
+        there = os.path.isdir(folder)
+        self.worker = Local(given, self.events.put, folder if there else None)
+        if not there:
+            name = socket.gethostname()
+            self.events.put(("unfit", f"{name} has no folder {folder}: the machines of a cluster need a shared one"))
+            self.worker.close()
 
-    def send(self, *message: Any) -> None:
-        """Pass a message on."""
-        if hasattr(self, "worker"):
-            self.worker.send(*message)
+    def send(self, number: int, *message: Any) -> None:
+        """Pass a message on, after all those with lower numbers: Ray does not keep their order."""
+        with self._passing:
+            self._waiting[number] = message
+            while self._passed in self._waiting:
+                self.worker.send(*self._waiting.pop(self._passed))
+                self._passed += 1
 
     def read(self) -> list[tuple[Any, ...]]:
         """The events since the last call; waits a while for the first."""
@@ -50,11 +57,6 @@ class Host:
             while True:
                 found.append(self.events.get_nowait())
         return found
-
-    def close(self) -> None:
-        """Tell the worker to end."""
-        if hasattr(self, "worker"):
-            self.worker.close()
 
 
 class OnRay:
@@ -66,18 +68,18 @@ class OnRay:
     """
 
     def __init__(self, cluster: "Cluster", on_event: OnEvent) -> None:
-        self.ray, self.on_event = cluster.ray, on_event
+        self.ray, self.on_event, self._numbers = cluster.ray, on_event, count()
         self.host = cluster.host()
         self._listening = threading.Thread(target=self._listen, daemon=True)
         self._listening.start()
 
     def send(self, *message: Any) -> None:
         """Send a message."""
-        self.host.send.remote(*message)
+        self.host.send.remote(next(self._numbers), *message)
 
     def close(self) -> None:
         """Tell it to end."""
-        self.host.close.remote()
+        self.send("end", b"")
 
     def join(self, seconds: float) -> bool:
         """Wait until it has ended; returns whether it has."""
