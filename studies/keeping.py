@@ -1,39 +1,20 @@
 """Models that a search keeps: of its best trial, or of its best three."""
 
 import shlex
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 from finetune.arguments import arg
 from finetune.errors import UserError
 from finetune.training.series import Series
 from finetune.words import listed
 from studies.planning.request import STORAGE
-from studies.planning.resolve import Job
 from studies.report.screen import Screen
 from studies.result import Result
 from studies.results.best import Best
 from studies.results.export import best_of
 from studies.results.handed.kept import write_cards
 from studies.running.footprint import MODELS
-from studies.running.keeper import KEEP, Keeper, keep_only, kept_in
+from studies.running.keeper import KEEP, keep_only, kept_in
 from studies.running.storage import public
-
-
-def keeping(objective: Any, job: Job[Any], metric: str, folder: Path, say: Callable[[str], None]) -> None:
-    """Give an objective what keeps models, if the search is to keep some, and somebody to tell about trials.
-
-    Args:
-        objective: What trains the trials.
-        job: What is searched.
-        metric: The metric of the trials.
-        folder: Folder of the study's files.
-        say: Called with a line about a trial.
-    """
-    objective.say = say
-    if most := KEEP[job.request.output.keep]:
-        objective.keeper = Keeper(job.plan, metric, job.name, folder, most, say)
 
 
 def settle_models(result: Result, keep: str, screen: Screen, series: Series | None = None) -> None:

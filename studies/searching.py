@@ -15,7 +15,7 @@ from finetune.tasks.task import Task
 from finetune.training.benches import Benches
 from finetune.training.series import Series, smallest
 from finetune.training.views import told
-from studies.keeping import keeping, settle_models
+from studies.keeping import settle_models
 from studies.life import Callback, Life, Team, finished_of
 from studies.planning.choices import choices, unpruned
 from studies.planning.identity import asked, identity_of
@@ -175,13 +175,12 @@ def search_one(
     watch = Watch(screen, metric, maximize, job.trials, [*finished_of(there), *taking.trials], places, second)
     watch.per, watch.epochs = plan.recipe.evals_per_epoch, plan.recipe.epochs
     folder, series = study_folder(request.output.out, job.name), Series(benches, plan.folds, plan.recipe, metric)
-    objective = trains(job, series, folder, watch)
+    objective = trains(job, series, folder, watch, screen.say)
     what = f"{bench.task.name}: {rows_told(bench.task)}, model {plan.recipe.model}"
     what += f", metric {metric} ({DIRECTIONS[maximize]})"
     if second is not None:
         what += f" and {second} ({DIRECTIONS[direction_of(second) == 'maximize']})"
         lines = [*lines, unpruned(metric, second)]
-    keeping(objective, job, metric, folder, screen.say)
     watched, runs = (watch, guess, bench.device.type), len(series.parts)
     life = Life(job, mine, folder, storage, objective, *watched, taking, command, runs)
     if crew is not None:

@@ -12,7 +12,6 @@ from optuna.storages import RDBStorage
 from finetune.errors import UserError
 from finetune.machine import usual_device
 from finetune.training.series import Series
-from studies.keeping import keeping
 from studies.planning.identity import KEY
 from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan
@@ -144,9 +143,8 @@ class Searching:
         storage = storage_in(worker, self.job.request.output.storage)
         study = optuna.load_study(study_name=self.job.name, storage=storage)
         series = Series(benches, plan.folds, plan.recipe, self.metric)
-        objective = trains(self.job, series, self.folder, worker)
+        objective = trains(self.job, series, self.folder, worker, worker.say)
         objective.made_under = made_under(study.user_attrs[KEY], benches.whole.device.type)
-        keeping(objective, self.job, self.metric, self.folder, worker.say)
         prepare(study, options, plan.space, self.first, plan.fixed.get("start_epoch", 0), self.per)
         run_trials(study, storage, objective, options, worker.on_finished, worker.say, begin_no_other(worker))
 
@@ -168,7 +166,7 @@ class Baseline:
     def __call__(self, worker: Worker) -> None:
         """Train runs until all have ended: every worker takes those that no other has."""
         series = Series(worker.kept[BENCHES], self.job.plan.folds, self.job.plan.recipe, self.metric)
-        trains(self.job, series, self.folder, worker).baseline()
+        trains(self.job, series, self.folder, worker, worker.say).baseline()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What trains the trials of a study of ``search``."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from studies.planning.plan import Plan
 from studies.planning.request import Request
 from studies.planning.resolve import Job
 from studies.running.folded import Folded
+from studies.running.keeper import KEEP, Keeper
 from studies.running.objective import Objective
 from studies.running.prefix import shared_folder
 
@@ -44,7 +46,7 @@ def benches_of(request: Request, threads: int, task: Task | None = None) -> tupl
     return metric, Benches(task, request.recipe.model_copy(update={"threads": threads}), views)
 
 
-def trains(job: Job[Plan], series: Series, folder: Path, watch: Watches) -> Objective | Folded:
+def trains(job: Job[Plan], series: Series, folder: Path, watch: Watches, say: Callable[[str], None]) -> Objective | Folded:
     """What trains the trials: one run each, or several that are judged together.
 
     Args:
@@ -52,9 +54,16 @@ def trains(job: Job[Plan], series: Series, folder: Path, watch: Watches) -> Obje
         series: The runs of a trial.
         folder: Folder of the study's files.
         watch: Who is told about evaluations.
+        say: Called with a line about a trial.
     """
     request, plan, prefixes = job.request, job.plan, shared_folder(job.request.output.out)
     reuse, second = request.running.prefix_reuse, request.aim.second
+    made: Objective | Folded
     if len(series.parts) > 1:
-        return Folded(plan, series, folder, prefixes, watch.on_run, reuse, second)
-    return Objective(plan, series.metric, series.benches.whole, folder, prefixes, watch.on_epoch, reuse, second)
+        made = Folded(plan, series, folder, prefixes, watch.on_run, reuse, second)
+    else:
+        made = Objective(plan, series.metric, series.benches.whole, folder, prefixes, watch.on_epoch, reuse, second)
+    made.say = say
+    if most := KEEP[request.output.keep]:
+        made.keeper = Keeper(plan, series.metric, job.name, folder, most, say)
+    return made
