@@ -13,7 +13,7 @@ test: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy & types=$$!; $(BIN)/pytest && wait $$types
 
-# Needs a quiet machine and a quarter of an hour; MODEL and DATA may name folders.
+# Needs a quiet machine; MODEL and DATA may name folders.
 bench: .venv/ready
 	PYTHONPATH=. $(BIN)/python benchmarks/everything.py $(if $(MODEL),--model $(MODEL)) $(if $(DATA),--data $(DATA))
 

@@ -19,7 +19,7 @@ def shifted_again(model: nn.Module, embedding: nn.Module, shift: Shift, calls: i
     """``shifted_embeddings`` for a pass whose ``backward()`` adds to gradients that are there; to them the same bits.
 
     Autograd makes a gradient of the size of the vocabulary and adds all of it, mostly zeros. On a CPU this takes a tenth of
-    a pass of a small encoder, half of one with a large vocabulary.
+    a clean step of a small encoder, a third with a large vocabulary.
 
     Args:
         model: Any module.
