@@ -30,7 +30,7 @@ from studies.planning.request import STORAGE
 
 STOPPED = 130
 # What `check` takes of a search's options, and what does nothing in a single step.
-CHECKED = ("config", "method", "set", "metric")
+CHECKED = ("config", "method", "set", "metric", "calibrate")
 IDLE = ("schedule", "compile", "average", "half_life", "swa_start", "swa_lr", "fold_score", "seeds")
 # The exit code of a check that found something wrong.
 IN_VAIN = 1

@@ -237,8 +237,8 @@ def check(method: str | None = None, *, progress: bool = True, **arguments: Any)
     Args:
         method: A name of ``adv.METHODS``; awp, if neither this nor ``config`` names one.
         progress: Whether to print what was read.
-        **arguments: ``config``, ``set``, ``metric``, and the arguments of data, folds and recipe, as ``search`` takes them;
-            with folds the step is one of the first fold.
+        **arguments: ``config``, ``set``, ``metric``, ``calibrate``, and arguments of data, folds and recipe, as ``search``
+            takes them; with folds the step is one of the first fold.
 
     Returns:
         What the step did; ``good`` is true if the attack acts.

@@ -13,6 +13,7 @@ from finetune.arguments import arg
 from finetune.machine import described
 from finetune.training.epoch import read, value_of, whole_epochs
 from finetune.words import counted
+from studies.planning.calibrated import CALIBRATED
 from studies.planning.identity import BASELINE, CONSTANT, KEY, MACHINE, VALIDATION
 from studies.planning.judged import evaluations_in
 from studies.planning.plan import Plan
@@ -24,7 +25,8 @@ from studies.report.shown import Shown
 from studies.result import Result
 from studies.results.digits import nothing_learned
 from studies.running.artifacts import artifact_folder
-from studies.running.begin import Trains, baseline_of, begin, has_baseline
+from studies.running.begin import Trains, baseline_of, begin, find_study, has_baseline
+from studies.running.calibrated import calibrated, narrow
 from studies.running.command import command_of
 from studies.running.estimate import estimate
 from studies.running.folder import unrecognised
@@ -53,12 +55,13 @@ class Team:
 
     Args:
         crew: The workers.
-        task: Makes what they do, from the options, the settings of the first trials and the evaluations in an epoch.
+        task: Makes what they do, from what is searched, the options, the settings of the first trials and the evaluations in
+            an epoch.
         clean: What they do for clean training of several runs; None if this process trains it.
     """
 
     crew: Crew
-    task: Callable[[Options, list[dict[str, Any]], int], Task]
+    task: Callable[[Job[Any], Options, list[dict[str, Any]], int], Task]
     clean: Task | None = None
 
 
@@ -131,12 +134,10 @@ class Life:
     def lived(self, there: optuna.Study | None, lines: Sequence[str], callbacks: Sequence[Callback]) -> Result:
         """Create or continue the study, run its remaining trials, and write its files."""
         job, url = self.job, self.job.request.output.storage
-        starts = [job.plan.defaults(), *self.mine["search"].get("starts", [])]
-        first = without(starts, [*finished_of(there), *self.taking.trials])
         done = counted(self.watch.known, "trial")
         head = f"study {job.name} in {public(url)}: {done} finished, {self.left} to go"
         old = filter(None, [unrecognised(job.request.output.out, job.name)])
-        for line in [head, *lines, *old, *self.taking.lines, *job.notes(first, self.mine["search"].get("taken", 0))]:
+        for line in [head, *lines, *old, *self.taking.lines]:
             self.watch.screen.say(line)
         if self.team is not None and self.team.clean is not None and not has_baseline(there):
             run_clean(self.team.crew, self.team.clean, self.watch.on_event, self.watch.screen.say)
@@ -146,7 +147,9 @@ class Life:
         known = {} if there is None else there.user_attrs
         split = {} if VALIDATION in known else self.objective.validation(self.watch.clean)
         runs: list[Any] = [] if RUNS in known else getattr(self.objective, "clean_table", list)()
-        more = {CONSTANT: self.guess, VALIDATION: split, MACHINE: described(), RUNS: runs}
+        source = find_study(self.storage, self.taking.source) if self.taking.source else None
+        ranges = calibrated(job, self.objective, known, source)
+        more = {CONSTANT: self.guess, VALIDATION: split, MACHINE: described(), RUNS: runs, CALIBRATED: ranges}
         measured = {BASELINE: clean} | {key: value for key, value in more.items() if value}
         with storage_errors(url):
             study = begin(self.storage, job.name, self.mine, measured, accept)
@@ -154,6 +157,10 @@ class Life:
             self.begun = True
             take_over(self.taking, study, self.storage)
             self.objective.made_under = made_under(study.user_attrs[KEY], self.device)
+        self.job, told = narrow(job, self.objective, study.user_attrs.get(CALIBRATED))
+        first = self.first([*finished_of(there), *self.taking.trials])
+        for line in [*told, *job.notes(first, self.mine["search"].get("taken", 0))]:
+            self.watch.screen.say(line)
         shown = self.shown(study)
         shown.write()
         for line in self.expected(whole_epochs([read(epoch) for epoch in clean], evaluations_in(self.mine))):
@@ -167,6 +174,11 @@ class Life:
         result.files = write_outputs(result.summary, self.folder)
         shown.write(result.summary)
         return result
+
+    def first(self, known: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
+        """Settings of the first trials: the method's defaults, moved into the ranges, and the starting points, each once."""
+        usual = self.job.plan.defaults()
+        return without([usual, *(point for point in self.mine["search"].get("starts", []) if point != usual)], known)
 
     def shown(self, study: optuna.Study) -> Shown:
         """What keeps the study in the dashboard up to date."""
@@ -192,7 +204,7 @@ class Life:
         with watch.showing():
             if self.team is not None and self.left:
                 watch.workers = len(self.team.crew.members)
-                task = self.team.task(options, first, per)
+                task = self.team.task(self.job, options, first, per)
                 heard = on_finished, watch.on_event, watch.screen.say
                 run_shared(self.team.crew, task, study, self.storage, *heard, callbacks)
             else:

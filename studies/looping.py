@@ -108,7 +108,7 @@ def search_one_loop(
     with writing(arg("out", output.out)):
         life = Life(job, mine, folder, storage, objective, watch, {}, device, taking, command)
         if crew is not None and life.left:
-            life.team = Team(crew, partial(SearchingLoop, job, metric, folder))
+            life.team = Team(crew, partial(SearchingLoop, metric=metric, folder=folder))
             if not crew.there:  # they get ready while this process trains the baseline
                 crew.ready(LoadingLoop(train))
         return life.run(there, [what, *lines], callbacks)

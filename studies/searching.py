@@ -29,6 +29,7 @@ from studies.results.digits import places_of
 from studies.results.facts import DIRECTIONS
 from studies.results.folded import rows_told, runs_told
 from studies.running.begin import find_study
+from studies.running.calibrated import keep_ranges
 from studies.running.few_steps import refuse_untrainable
 from studies.running.folder import folder_of, study_folder
 from studies.running.named import named_before
@@ -140,6 +141,7 @@ def taken_up(jobs: list[Job[Plan]], storage: RDBStorage | None) -> tuple[list[Jo
                 why = f"the default here is {here}; {arg('threads')} sets another number"
                 lines.append(f"study {job.name} was started with {arg('threads', threads)} and keeps it ({why})")
         asked(jobs[number], request.aim.first, there)
+        lines += keep_ranges(request, there)
     return jobs, lines
 
 
@@ -185,7 +187,7 @@ def search_one(
     life = Life(job, mine, folder, storage, objective, *watched, taking, command, runs)
     if crew is not None:
         clean = Baseline(job, metric, folder) if runs > 1 else None
-        life.team = Team(crew, partial(Searching, job, metric, folder), clean)
+        life.team = Team(crew, partial(Searching, metric=metric, folder=folder), clean)
     result = life.run(there, [what, *runs_told(bench.task, plan.folds, metric), *lines], callbacks)
     settle_models(result, request.output.keep, screen, series)
     return result

@@ -120,20 +120,20 @@ class Searching:
 
     Args:
         job: What is searched.
-        metric: The metric of its trials.
-        folder: Folder of the study's files.
         options: How many trials, and how.
         first: Settings of the first trials.
         per: Evaluations in an epoch.
+        metric: The metric of its trials.
+        folder: Folder of the study's files.
         asked: When that was asked for.
     """
 
     job: Job[Plan]
-    metric: str
-    folder: Path
     options: Options
     first: list[dict[str, Any]]
     per: int
+    metric: str
+    folder: Path
     asked: float = field(default_factory=time.time)
 
     def __call__(self, worker: Worker) -> None:
@@ -190,20 +190,20 @@ class SearchingLoop:
 
     Args:
         job: What is searched.
-        metric: The name of the value.
-        folder: Folder of the study's files.
         options: How many trials, and how.
         first: Settings of the first trials.
         per: Evaluations in an epoch.
+        metric: The name of the value.
+        folder: Folder of the study's files.
         asked: When that was asked for.
     """
 
     job: Job[LoopPlan]
-    metric: str
-    folder: Path
     options: Options
     first: list[dict[str, Any]]
     per: int
+    metric: str
+    folder: Path
     asked: float = field(default_factory=time.time)
 
     def __call__(self, worker: Worker) -> None:

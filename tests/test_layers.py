@@ -21,7 +21,7 @@ BELOW = {
 ROOMS = {
     "adv": [{"core"}, {"steps"}, {""}],
     "finetune": [{""}, {"tasks"}, {"data", "models"}, {"training"}],
-    "studies": [{"planning"}, {"running"}, {"results"}, {"report", "checking"}, {""}, {"commands"}],
+    "studies": [{"planning"}, {"calibrating"}, {"running"}, {"results"}, {"report", "checking"}, {""}, {"commands"}],
 }
 # Functions whose parameters declare the options of the command, one per line.
 OPTION_TABLES = {"main_command", "check_command"}

@@ -18,6 +18,7 @@ from finetune.training.steps import epoch_steps, refuse_many, total_steps
 from studies.checking.facts import Facts, gather
 from studies.checking.meter import Spent, load, measure
 from studies.checking.probe import Bed
+from studies.checking.strengths import curve_of
 from studies.checking.verdict import Finding, judge
 from studies.planning.plan import make_plan
 from studies.planning.request import Request
@@ -54,12 +55,14 @@ class Checked:
         recipe: Model and training.
         seen: What the step did; None if it could not be made.
         findings: What is wrong with the step, or worth a note.
+        curve: How the loss rises with the strength of the attack after a clean epoch, as a search measures it.
     """
 
     method: Method
     recipe: Recipe
     seen: Seen | None
     findings: list[Finding]
+    curve: dict[str, Any] | None = None
 
     @property
     def good(self) -> bool:
@@ -91,7 +94,7 @@ def check_step(request: Request, task: Task | None, say: Callable[[str], None]) 
     metrics_for(task, request.aim.metric)
     if many := too_many_threads(request.recipe.threads):
         say(many)
-    seen = None
+    seen, curve = None, None
     try:
         with fitting():
             bench = Bench(task, request.recipe)
@@ -99,9 +102,10 @@ def check_step(request: Request, task: Task | None, say: Callable[[str], None]) 
                 say(line)
             seen = look(bench, request.recipe, name, plan.fixed)
             found = judge(seen.facts)
+            curve = curve_of(bench, request, seen.spent.seconds[0])
     except AttackError as error:
         found = [Finding("failure", Line(str(error)))]
-    return Checked(method, request.recipe, seen, found)
+    return Checked(method, request.recipe, seen, found, curve)
 
 
 def look(bench: Bench, recipe: Recipe, name: str, settings: dict[str, Any]) -> Seen:

@@ -30,6 +30,8 @@ def print_check(console: Console, checked: Checked) -> None:
         console.print(facts_table(facts, bed, checked.recipe.model))
         console.print(beside(facts, spent, doubt))
         say(console, clocked(facts, spent, doubt))
+        if checked.curve is not None:
+            print_curve(console, checked.curve)
     for finding in checked.findings:
         say(console, f"{finding.kind}: {as_options(finding.text)}")
     if checked.good:
@@ -109,6 +111,17 @@ def beside(facts: Facts, spent: Spent, doubt: str) -> Table:
     table.add_row("memory", *(f"{b / MIB:.2f} MiB" for b in peaks), f"{peaks[1] / max(1, peaks[0]):.2f}x")
     table.caption, table.caption_justify = f"loss: before and under attack; memory: {spent.counted}", "left"
     return table
+
+
+def print_curve(console: Console, curve: dict[str, Any]) -> None:
+    """How the loss rises with the strength of the attack, and the two limits between which a search would draw."""
+    if curve.get("curve"):
+        table = Table(" = ".join(curve["names"]), "loss under attack", "rise", "", box=None, pad_edge=False)
+        for value, rise, _ in curve["curve"]:
+            place = "drowns" if rise < curve["noise"] else "takes all" if curve["zero"] + rise > curve["untrained"] else ""
+            table.add_row(f"{value:.3g}", f"{curve['zero'] + rise:.4g}", f"{rise:+.3g}", place)
+        console.print(table)
+    say(console, as_options(f"for a search: {curve['why']}"))
 
 
 def clocked(facts: Facts, spent: Spent, doubt: str) -> str:

@@ -46,6 +46,7 @@ class Plan:
         space: The settings of the method and recipe parameters to search.
         fixed: Settings of the method that are not searched.
         folds: Folds of the rows, and seeds.
+        ranged: Settings whose range the user gave.
     """
 
     method: str
@@ -54,6 +55,7 @@ class Plan:
     space: Space
     fixed: dict[str, Any]
     folds: Folds = dataclasses.field(default_factory=Folds)
+    ranged: frozenset[str] = frozenset()
 
     def build(self, params: dict[str, Any]) -> tuple[Method, Recipe]:
         """The method and the recipe of one trial.
@@ -150,7 +152,8 @@ def make_plan(
     if last >= recipe.epochs:
         what = f"start_epoch {short(last)} leaves no epoch to attack"
         raise UserError(f"{what}: {arg('epochs')} is {recipe.epochs}, counted from 0")
-    return Plan(method, data, recipe, space, fixed, folds or Folds())
+    mine = frozenset(name for _, name, _, ranged in changes if ranged)
+    return Plan(method, data, recipe, space, fixed, folds or Folds(), mine)
 
 
 def changes_of(part: str | Mapping[str, Any]) -> list[Change]:

@@ -72,6 +72,9 @@ class Running(Sharing):
     timeout: float | None = Field(None, gt=0, description="begin no new trial after this many seconds")
     sampler: Literal["tpe", "random", "sobol", "gp"] = Field("tpe", description="sampler after the first phase (tpe)")
     pruner: Literal["median", "none"] = Field("median", description="median (of forecasts), or none (median)")
+    calibrate: bool = Field(
+        True, description="measure after clean epochs how strong an attack may be, and search there (yes)"
+    )
     prefix_reuse: bool = Field(True, description="share clean epochs between trials (yes; the result is the same)")
     part: str | None = Field(
         None, description="search only part K of N (K/N), in a job array without a server; `search.py merge` joins the parts"

@@ -6,6 +6,7 @@ from typing import Any
 
 from finetune.arguments import as_options
 from finetune.words import counted, short
+from studies.planning.calibrated import whence
 from studies.planning.words import from_to
 from studies.report.answer import answer, config, confirmation, strip, tiles
 from studies.report.drawing import one_in
@@ -199,7 +200,7 @@ def sections(summary: Summary) -> dict[str, dict[str, str]]:
     prints = {name: about[name] for name in ("data fingerprint", "model fingerprint") if name in about}
     sections = {
         "Recipe": about["recipe"],
-        "Space": {name: from_to(distribution) for name, distribution in summary.space.items()},
+        "Space": {name: from_to(each) + whence(summary.measured, name) for name, each in summary.space.items()},
         "Fixed settings": about["fixed"],
         "Search": about["search"],
         "Data": about["data"] | prints,

@@ -12,6 +12,7 @@ from finetune.config import TINY, Data
 from finetune.folds import Folds
 from finetune.words import short
 from spaces import RECIPE, space_of
+from studies.calibrating.strength import strength_of
 from studies.planning.directions import SECOND
 from studies.planning.identity import FOLDS, MACHINE
 from studies.planning.part import KEY as PART
@@ -70,7 +71,14 @@ def searching(summary: Summary) -> list[str]:
     usual = "median" if summary.second is None else "none"
     words += [arg("pruner", search["pruner"])] if search.get("pruner", usual) != usual else []
     words += [arg(PART, search[PART])] if PART in search else []
+    words += [arg("calibrate", False)] if declared(summary) else []
     return words + ([arg("from_study", search["from"])] if "from" in search else [])
+
+
+def declared(summary: Summary) -> bool:
+    """Whether it searched declared ranges where others would be measured today."""
+    about = summary.about
+    return summary.measured is None and strength_of(about["method"], summary.space, about["fixed"]) is not None
 
 
 def cost(summary: Summary) -> dict[str, str]:

@@ -11,6 +11,7 @@ from finetune.arguments import arg
 from finetune.config import Recipe, checked
 from finetune.errors import UserError
 from finetune.words import short
+from studies.planning.calibrated import whence
 from studies.planning.words import from_to
 from studies.results.summary import Summary
 from studies.results.trials import complete, value_of
@@ -38,7 +39,7 @@ def edges(summary: Summary) -> list[str]:
         if wider is None:
             continue
         side, study = "upper" if upper else "lower", summary.study.study_name
-        at = f"{short(best.params[name], 3)} in {from_to(distribution)}"
+        at = f"{short(best.params[name], 3)} in {from_to(distribution)}{whence(summary.measured, name)}"
         again = f"{arg('space', {name: wider})} {arg('study', f'{study}-wider')} {arg('from_study', study)}"
         found.append(f"the best trial is at the {side} edge of {name} ({at}): better values may lie beyond; try {again}")
     return found

@@ -17,6 +17,7 @@ from finetune.errors import UserError
 from finetune.tasks.metrics import part_of
 from finetune.training.epoch import Epoch, metrics_of, read, value_of, whole_epochs
 from spaces import Space
+from studies.planning.calibrated import CALIBRATED, narrowed
 from studies.planning.directions import SECOND
 from studies.planning.identity import BASELINE, CONSTANT, VALIDATION, identity_of
 from studies.planning.judged import evaluations_in
@@ -69,6 +70,11 @@ class Summary:
     @property
     def maximize(self) -> bool:
         return bool(self.about["direction"] == "maximize")
+
+    @property
+    def measured(self) -> dict[str, Any] | None:
+        """The ranges that were measured before the search; None if it searches the declared ones."""
+        return self.study.user_attrs.get(CALIBRATED)
 
     @property
     def explore(self) -> int:
@@ -245,7 +251,8 @@ def summarise(study: optuna.Study) -> Summary:
     for trial in stored:
         trial.user_attrs = readable(trial.user_attrs)
     trials = [read_by(trial, about) for trial in stored]
-    space = {name: json_to_distribution(json.dumps(value)) for name, value in about["space"].items()}
+    declared = {name: json_to_distribution(json.dumps(value)) for name, value in about["space"].items()}
+    space = narrowed(declared, study.user_attrs.get(CALIBRATED))
     complete = [trial for trial in trials if runs_again(trial, about)]
     maximize = about["direction"] == "maximize"
     best = min(complete, key=lambda t: (-t.value if maximize else t.value, t.number), default=None)  # type: ignore[operator]

@@ -9,9 +9,11 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, Trial
 
+from adv import Clean
 from finetune.training.epoch import Epoch, metrics_of, value_of
 from finetune.training.loop import Training
 from finetune.training.series import Ended, Part, Series
+from studies.calibrating.measured import trained_until
 from studies.planning.plan import Plan
 from studies.running.best_oof import keep_best, write_pooled
 from studies.running.clean_runs import CleanRuns
@@ -162,6 +164,12 @@ class Folded:
     def help(self, study: optuna.Study, say: Callable[[str], None]) -> bool:
         """Train a run of a trial that another process has begun; returns False if there is none that nobody trains."""
         return help_with(self, study, say)
+
+    def clean_state(self, count: int) -> Training:
+        """The first run's clean training after so many evaluations: read if that is stored, otherwise trained."""
+        part = self.series.parts[0]
+        file = self.clean.file(part, count) if self.reuse else None
+        return trained_until(count, self.series.training(part, Clean()), file)
 
     def baseline(self) -> list[Epoch]:
         """Clean training of all runs with the plan's recipe, as one history.

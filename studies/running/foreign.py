@@ -50,6 +50,14 @@ def fits(distribution: BaseDistribution, value: Any) -> bool:
     return usable(distribution, value) and distribution._contains(distribution.to_internal_repr(value))
 
 
+def holding(distribution: BaseDistribution, start: Any) -> BaseDistribution:
+    """The distribution; wider if a starting point lies outside, as the measured range may be narrower than the declared."""
+    if not isinstance(distribution, FloatDistribution) or not is_number(start) or fits(distribution, start):
+        return distribution
+    ends = min(distribution.low, start), max(distribution.high, start)
+    return FloatDistribution(*ends, log=distribution.log, step=distribution.step)
+
+
 def enqueued(trial: FrozenTrial) -> dict[str, Any]:
     """The settings with which a trial was enqueued; none for a trial that the search drew."""
     found = trial.system_attrs.get(FIXED)

@@ -19,10 +19,11 @@ from finetune.training.bench import Bench
 from finetune.training.epoch import Epoch, metrics_of, read, stored, value_of
 from finetune.training.loop import Training
 from spaces import Space
+from studies.calibrating.measured import trained_until
 from studies.planning.plan import Plan
 from studies.planning.words import quoted, wide
 from studies.running.claims import Claimed
-from studies.running.foreign import CHOSEN, CURVES, enqueued, is_table, taken_as_given, usable
+from studies.running.foreign import CHOSEN, CURVES, enqueued, holding, is_table, taken_as_given, usable
 from studies.running.keeper import Keeper
 from studies.running.luck import Luck, luck_in
 from studies.running.predictions import leads, predictions_file, write_predictions
@@ -53,7 +54,8 @@ def suggest(trial: Trial, space: Space) -> dict[str, Any]:
             raise Failed(f"it was enqueued with {name} {quoted(given[name])}, and searched is {kind}{wide(dist)}")
     try:
         with taken_as_given(), trial.together() if isinstance(trial, Claimed) else nullcontext():
-            for name, dist in space.items():
+            for name, declared in space.items():
+                dist = declared if name in given else holding(declared, trial.relative_params.get(name))
                 match dist:
                     case FloatDistribution():
                         trial.suggest_float(name, dist.low, dist.high, step=dist.step, log=dist.log)
@@ -161,6 +163,11 @@ class Objective:
     def clean_file(self, count: int, steps: int = 0) -> Path:
         """The file with the shared state after this many clean evaluations, and steps of the part that follows."""
         return self.prefix / file_name("clean", count, steps)
+
+    def clean_state(self, count: int) -> Training:
+        """Clean training after so many evaluations: read if that is stored, otherwise trained."""
+        training = Training(self.bench, self.plan.recipe, Clean(), self.metric)
+        return trained_until(count, training, self.clean_file(count) if self.reuse else None)
 
     def baseline(self) -> list[Epoch]:
         """Clean training with the plan's recipe: read if it is stored, otherwise trained and stored.

@@ -1,0 +1,1 @@
+"""How strong an attack may be: measured on the clean model before a search."""

@@ -1,0 +1,162 @@
+"""A study searches the ranges that it measured once, or the declared ones, from its first trial to its last."""
+
+import shutil
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.distributions import FloatDistribution
+
+import search
+import studies
+from finetune.errors import UserError
+from spaces import space_of
+from studies.planning.calibrated import CALIBRATED
+from studies.running import calibrated
+from studies.running.sampling import design_point
+
+# 16 steps an epoch: after the first, the model is clearly better than before.
+SMALL = {
+    "max_train_rows": 64,
+    "max_validation_rows": 64,
+    "batch_size": 4,
+    "epochs": 3,
+    "sampler": "sobol",
+    "progress": False,
+}
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """A folder with a study of three trials in measured ranges, and what was said."""
+    folder = tmp_path_factory.mktemp("begun")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        studies.search("fgm", trials=3, **SMALL)
+    return folder
+
+
+@pytest.fixture
+def here(begun, tmp_path, monkeypatch):
+    """A copy of that folder."""
+    shutil.copytree(begun, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def never(monkeypatch):
+    """Nothing is measured."""
+
+    def fail(*arguments):
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(calibrated, "measure", fail)
+
+
+def study(name="reviews-fgm"):
+    return optuna.load_study(study_name=name, storage="sqlite:///studies.db")
+
+
+def values(name="reviews-fgm"):
+    return [trial.params["epsilon"] for trial in study(name).trials]
+
+
+def ends():
+    return study().user_attrs[CALIBRATED]["ranges"]["epsilon"]
+
+
+def measured():
+    return space_of("fgm", 3) | {"epsilon": FloatDistribution(*ends(), log=True)}
+
+
+def test_trials_are_drawn_from_the_measured_range(here):
+    low, high = ends()
+    assert 0.05 <= low < high < 1.0
+    # Trial 0 has the default, 1.0, moved to the nearest end.
+    assert [trial.params for trial in study().trials] == [
+        {"epsilon": high, "start_epoch": 0},
+        *(design_point(measured(), 0, index) for index in range(2)),
+    ]
+    assert study().user_attrs["identity"]["space"]["epsilon"]["attributes"]["high"] == 5.0
+    assert studies.load(study="reviews-fgm").summary.space == measured()
+
+
+@pytest.mark.usefixtures("never")
+def test_a_study_goes_on_in_its_ranges(here, capsys):
+    again = SMALL | {"progress": True}
+    studies.search("fgm", trials=5, **again)
+    said = capsys.readouterr().out
+    assert said.count(f"searched: epsilon {ends()[0]:g} to {ends()[1]:g} (declared 0.05 to 5)") == 1
+    assert values()[3:] == [design_point(measured(), 0, index)["epsilon"] for index in (2, 3)]
+
+
+@pytest.mark.usefixtures("never")
+def test_declared_ranges_give_the_trials_of_before(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    studies.search("fgm", trials=3, calibrate=False, **SMALL)
+    assert values() == [1.0, *(design_point(space_of("fgm", 3), 0, index)["epsilon"] for index in range(2))]
+    assert CALIBRATED not in study().user_attrs
+    # What is not said again stays as it was; what is said again and differs is said.
+    studies.search("fgm", trials=4, **SMALL)
+    assert values()[3] == design_point(space_of("fgm", 3), 0, 2)["epsilon"]
+    capsys.readouterr()
+    studies.search("fgm", trials=4, calibrate=True, **SMALL | {"progress": True})
+    assert "study reviews-fgm searches the declared ranges, and keeps them" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("never")
+def test_a_study_in_measured_ranges_is_not_searched_in_others(here):
+    before = values()
+    with pytest.raises(UserError, match=r"study 'reviews-fgm' searches measured ranges \(epsilon 0\.05 to "):
+        studies.search("fgm", trials=5, calibrate=False, **SMALL)
+    assert values() == before
+
+
+def test_without_shared_epochs_the_ranges_are_the_same(here):
+    studies.search("fgm", trials=1, study="apart", prefix_reuse=False, **SMALL)
+    assert study("apart").user_attrs[CALIBRATED] == study().user_attrs[CALIBRATED]
+
+
+def test_with_folds_the_first_run_tells(here):
+    few = {name: value for name, value in SMALL.items() if name != "max_validation_rows"}
+    studies.search("fgm", trials=2, study="folds", folds=2, **few)
+    low, high = study("folds").user_attrs[CALIBRATED]["ranges"]["epsilon"]
+    assert 0.05 <= low < high < 5.0
+    assert all(low <= value <= high for value in values("folds"))
+
+
+def test_a_starting_point_outside_runs_as_it_is(here):
+    studies.search("fgm", trials=3, study="starts", start={"epsilon": 3.0}, **SMALL)
+    assert values("starts")[:2] == [ends()[1], 3.0]
+    assert values("starts")[2] == design_point(measured(), 0, 0)["epsilon"]
+    found = studies.load(study="starts").summary
+    assert found.foreign(found.trials[1])
+    assert not found.foreign(found.trials[0])
+
+
+@pytest.mark.usefixtures("never")
+def test_trials_are_taken_over_with_their_ranges(here):
+    studies.search("fgm", trials=4, study="taken", from_study="reviews-fgm", **SMALL)
+    assert study("taken").user_attrs[CALIBRATED]["ranges"] == {"epsilon": ends()}
+    wider = {"epsilon": (0.05, 2.0, "log")}
+    studies.search("fgm", trials=4, study="wider", from_study="reviews-fgm", space=wider, **SMALL)
+    assert study("wider").user_attrs[CALIBRATED]["ranges"] == {}
+
+
+def test_a_range_of_the_users_own_wins(here):
+    studies.search("fgm", trials=2, study="own", space={"epsilon": (2.0, 4.0)}, **SMALL)
+    assert all(2.0 <= value <= 4.0 for value in values("own"))
+    assert study("own").user_attrs[CALIBRATED]["ranges"] == {}
+
+
+def test_reports_say_where_a_range_comes_from(here):
+    page = Path("runs/reviews-fgm/report.html").read_text("utf-8")
+    assert f"{ends()[0]:g} to {ends()[1]:g}, log, measured before the search" in page
+    assert search.run(["export", "--study", "reviews-fgm"]) == 0
+
+
+@pytest.mark.usefixtures("never")
+def test_nothing_is_measured_for_a_loop_of_the_users_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = studies.tune(lambda run: 0.5, method="fgm", trials=2, epochs=2, progress=False)
+    assert CALIBRATED not in found.study.user_attrs
