@@ -85,9 +85,16 @@ class Bed:
         return loss.detach().float()
 
 
-def point_at(strength: float, attacked: Sequence[float], zero: Sequence[float]) -> Point:
-    """The point from the objectives of the same batches, under attack and at strength 0."""
-    rises = torch.tensor(attacked, dtype=torch.float64) - torch.tensor(zero, dtype=torch.float64)
+def point_at(strength: float, attacked: Sequence[float], zero: Sequence[float], every: int = 1) -> Point:
+    """The point from the objectives of the same batches, under attack and at strength 0.
+
+    Args:
+        strength: The strength.
+        attacked: The objectives under attack.
+        zero: Those at strength 0.
+        every: One of so many batches is attacked in training, so the objective rises by that share in the mean.
+    """
+    rises = (torch.tensor(attacked, dtype=torch.float64) - torch.tensor(zero, dtype=torch.float64)) / every
     if not torch.isfinite(rises).all():
         return Point(strength, math.inf, math.inf)
     return Point(strength, float(rises.mean()), float(rises.std()) if len(rises) > 1 else 0.0)

@@ -80,7 +80,7 @@ def limits_of(strength: Strength, start: Bed, clean: Bed) -> Limits:
 
     def rise(value: float) -> float:
         if value not in points:
-            points[value] = point_at(value, clean.objectives(strength.at(value)), zero)
+            points[value] = point_at(value, clean.objectives(strength.at(value)), zero, strength.every)
         return points[value].rise
 
     if not sure:

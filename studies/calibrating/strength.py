@@ -21,6 +21,7 @@ class Strength:
         high: The largest.
         others: All other settings of the method.
         caps: Whether nothing else that is searched makes the attack stronger: the settings are a ball, or all there is.
+        every: One of so many batches is attacked; here each is.
     """
 
     method: str
@@ -29,6 +30,7 @@ class Strength:
     high: float
     others: dict[str, Any]
     caps: bool
+    every: int = 1
 
     def at(self, value: float) -> Method:
         """The method at a strength; 0 is clean training."""
@@ -67,4 +69,5 @@ def strength_of(method: str, space: Space, fixed: dict[str, Any], given: Iterabl
             others[name] = getattr(usual, name)
     low, high = min(floats[name].low for name in names), max(floats[name].high for name in names)
     alone = not any(name not in names and name not in null and name != "start_epoch" for name in floats)
-    return Strength(method, names, low, high, others | {"start_epoch": 0}, ball or alone)
+    every = others.pop("every", 1)
+    return Strength(method, names, low, high, others | {"start_epoch": 0}, ball or alone, every)

@@ -114,3 +114,9 @@ def test_a_point_is_the_mean_over_the_batches():
     assert found.spread == pytest.approx(math.sqrt(((0.5 - 3.5 / 3) ** 2 + (1 - 3.5 / 3) ** 2 + (2 - 3.5 / 3) ** 2) / 2))
     assert point_at(0.5, [math.nan, 1.0], [1.0, 1.0]).rise == math.inf
     assert point_at(0.5, [2.0], [1.5]) == Point(0.5, 0.5, 0.0)
+    assert point_at(0.5, [2.0, 4.0], [1.0, 1.0], every=2) == Point(0.5, 1.0, pytest.approx(math.sqrt(0.5)))
+
+
+def test_an_attack_of_few_batches_may_be_stronger():
+    found = limits_of(replace(STRENGTH, every=4), Known(2.0), Known(1.0, lambda s: 10 * s))
+    assert found.high == pytest.approx(0.4, rel=0.1)

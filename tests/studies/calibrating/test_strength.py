@@ -58,6 +58,12 @@ def test_steps_that_lead_up_to_a_ball_are_as_long_as_can_be():
     assert found.caps
 
 
+def test_every_batch_is_attacked_to_measure_one_of_three():
+    found = strength_of("fgm", space_of("fgm", 3), {"every": 3})
+    assert found is not None
+    assert (found.every, found.at(0.5).every, found.at(0.5).epsilon) == (3, 1, 0.5)
+
+
 def test_what_is_not_part_of_the_ball_has_its_default():
     found = strength_of("vat", space_of("vat", 3), {})
     assert found is not None
