@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.storages import RDBStorage
@@ -19,9 +19,7 @@ from studies.planning.judged import evaluations_in
 from studies.planning.plan import Plan
 from studies.planning.resolve import Job
 from studies.planning.versions import made_under
-from studies.report.outputs import write_outputs
 from studies.report.progress import Watch
-from studies.report.shown import Shown
 from studies.result import Result
 from studies.results.digits import nothing_learned
 from studies.running.artifacts import artifact_folder
@@ -40,6 +38,9 @@ from studies.running.takeover import Taking, take_over, without
 from studies.running.workers.crew import Crew
 from studies.running.workers.shared import run_clean, run_shared
 from studies.running.workers.worker import Task
+
+if TYPE_CHECKING:
+    from studies.report.shown import Shown
 
 Callback = Callable[[optuna.Study, FrozenTrial], None]
 
@@ -170,6 +171,8 @@ class Life:
         except KeyboardInterrupt:
             shown.write()
             raise
+        from studies.report.outputs import write_outputs  # the first step need not wait for plotly
+
         result = Result(study, url, self.folder)
         result.files = write_outputs(result.summary, self.folder)
         shown.write(result.summary)
@@ -180,8 +183,10 @@ class Life:
         usual = self.job.plan.defaults()
         return without([usual, *(point for point in self.mine["search"].get("starts", []) if point != usual)], known)
 
-    def shown(self, study: optuna.Study) -> Shown:
+    def shown(self, study: optuna.Study) -> "Shown":
         """What keeps the study in the dashboard up to date."""
+        from studies.report.shown import Shown
+
         screen, request = self.watch.screen, self.job.request
         data, said = self.mine["data"], {name: self.mine[name] for name in ("direction", "metric")}
         described = {"data": data["data"]} if data.get("data") else {}
@@ -189,7 +194,9 @@ class Life:
         command = self.command or command_of(request, screen.render, data.get("loop"), more)
         return Shown(study, self.storage, screen.say, screen.render, command, artifact_folder(request.output.out))
 
-    def search(self, study: optuna.Study, first: list[dict[str, Any]], callbacks: Sequence[Callback], shown: Shown) -> None:
+    def search(
+        self, study: optuna.Study, first: list[dict[str, Any]], callbacks: Sequence[Callback], shown: "Shown"
+    ) -> None:
         """Run the remaining trials."""
         running, plan, search = self.job.request.running, self.job.plan, self.mine["search"]
         explore, how = search["explore"], (running.sampler, search["pruner"], running.timeout, running.confirm)

@@ -9,9 +9,6 @@ import optuna
 import pandas as pd
 
 from finetune.errors import UserError
-from studies.report.files import report_text
-from studies.report.fragment import fragment
-from studies.report.several import frame, several_fragment, write_several
 from studies.results.confirmed import Confirmed
 from studies.results.costs import Costly
 from studies.results.export import best_of, writer_of
@@ -151,6 +148,8 @@ class Result:
         Raises:
             OSError: The file cannot be written.
         """
+        from studies.report.files import report_text  # plotly, which a search needs when it ends
+
         return write_whole(Path(path) if path else self.folder / "report.html", report_text(self.summary))
 
     def export(self, path: str | Path | None = None, format: str = "yaml", trial: int | None = None) -> str:
@@ -181,6 +180,8 @@ class Result:
 
     def _repr_html_(self) -> str:
         """The result as HTML, for notebooks."""
+        from studies.report.fragment import fragment
+
         try:
             return fragment(self.summary, self.following(python=True))
         except UserError as error:
@@ -217,6 +218,8 @@ class Results(dict[str, Result]):
 
     def to_frame(self) -> pd.DataFrame:
         """A row for clean training and one for each method, the best first: value, gains over clean and control, cost."""
+        from studies.report.several import frame
+
         return frame(self.side_by_side)
 
     def report(self, path: str | Path | None = None) -> Path:
@@ -228,9 +231,13 @@ class Results(dict[str, Result]):
         Raises:
             OSError: The file cannot be written.
         """
+        from studies.report.several import write_several
+
         folders = {method: result.folder for method, result in self.items()}
         return write_several(self.side_by_side, self.name, folders, Path(path) if path else self.path)
 
     def _repr_html_(self) -> str:
         """The table as HTML, for notebooks."""
+        from studies.report.several import several_fragment
+
         return several_fragment(self.side_by_side)

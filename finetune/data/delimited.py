@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from clevercsv import Detector
-
 from finetune.arguments import arg
 from finetune.config import Quoting
 from finetune.data.quotes import ENDS, escapes, holds_rows, signs
@@ -118,6 +116,8 @@ def delimiters(text: str, suffix: str) -> list[str]:
     here = [one for one in dict.fromkeys((suffix, *DELIMITERS)) if one in header]
     if here:
         return here
+    from clevercsv import Detector  # few files need it, and all would wait for it
+
     dialect = Detector().detect("".join(islice(io.StringIO(text, newline=""), SNIFFED)))
     rare = "" if dialect is None else str(dialect.delimiter or "")
     return [rare if rare and rare in header and not rare.isalnum() and rare not in " _-." else suffix]

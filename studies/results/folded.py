@@ -55,12 +55,12 @@ def value_told(folds: Folds, many: int, metric: str) -> str:
 
 def runs_of(summary: Summary) -> int:
     """How many runs a trial has."""
-    return max(1, len(summary.study.user_attrs.get(RUNS, [])))
+    return max(1, len(summary.attrs.get(RUNS, [])))
 
 
 def folds_in(summary: Summary) -> int:
     """How many folds there are; 1 without folds."""
-    return max(1, len({run["fold"] for run in summary.study.user_attrs.get(RUNS, [])}))
+    return max(1, len({run["fold"] for run in summary.attrs.get(RUNS, [])}))
 
 
 def seeds_told(summary: Summary) -> str:

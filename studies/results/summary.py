@@ -63,6 +63,11 @@ class Summary:
     second: Second | None = None
     front: tuple[FrozenTrial, ...] = ()
 
+    @cached_property
+    def attrs(self) -> dict[str, Any]:
+        """The study's user attributes at that moment: Optuna reads them from the database whenever they are asked for."""
+        return dict(self.study.user_attrs)
+
     @property
     def metric(self) -> str:
         return str(self.about["metric"])
@@ -91,7 +96,7 @@ class Summary:
     @property
     def split_error(self) -> tuple[int | None, float | None]:
         """The number of validation rows and the standard error of the value over them, as far as they are known."""
-        found = self.study.user_attrs.get(VALIDATION) or {}
+        found = self.attrs.get(VALIDATION) or {}
         return found.get("rows"), found.get("error", {}).get(self.metric)
 
     @property
@@ -131,7 +136,7 @@ class Summary:
     @cached_property
     def constant(self) -> float | None:
         """The value of the constant guess; None in studies that do not have it."""
-        found = self.study.user_attrs.get(CONSTANT, {}).get(self.metric)
+        found = self.attrs.get(CONSTANT, {}).get(self.metric)
         return None if found is None else float(found)
 
     @cached_property

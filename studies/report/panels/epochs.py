@@ -67,7 +67,7 @@ def draw(summary: Summary) -> go.Figure | None:
 def clean_line(summary: Summary) -> list[tuple[float, float]]:
     """Clean training: what is drawn across, and its value there."""
     if runs_of(summary) > 1:
-        runs = [(number, run["together"]) for number, run in enumerate(summary.study.user_attrs[RUNS], 1)]
+        runs = [(number, run["together"]) for number, run in enumerate(summary.attrs[RUNS], 1)]
         return [(number, value) for number, value in runs if value is not None]
     return [(numbered(epoch.number, summary.per), epoch.metrics[summary.metric]) for epoch in summary.baseline]
 
