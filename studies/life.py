@@ -1,7 +1,8 @@
 """The life of one study, no matter what trains its trials: baseline, phases, trials, files."""
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -208,13 +209,15 @@ class Life:
             watch.on_finished(trial)
             shown.on_finished(trial)
 
+        began, stopped = time.time(), False
         with watch.showing():
             if self.team is not None and self.left:
                 watch.workers = len(self.team.crew.members)
-                task = self.team.task(self.job, options, first, per)
+                task = self.team.task(self.job, replace(options, whole=False), first, per)
                 heard = on_finished, watch.on_event, watch.screen.say
-                run_shared(self.team.crew, task, study, self.storage, *heard, callbacks)
-            else:
+                stopped = run_shared(self.team.crew, task, study, self.storage, *heard, callbacks)
+                options = options.since(began)
+            if self.team is None or not self.left or (options.whole and not stopped):
                 run_trials(study, self.storage, self.objective, options, on_finished, watch.screen.say, callbacks)
         clear_torn(self.folder)
         if running.timeout is not None and (done := len(finished(study))) < self.job.trials:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +70,6 @@ def storage_in(worker: Worker, url: str) -> RDBStorage:
     return found
 
 
-def left_of(options: Options, asked: float) -> Options:
-    """The options with the time that is left, for a worker that is started again or is on another machine."""
-    if options.timeout is None:
-        return options
-    return replace(options, timeout=max(0.0, options.timeout - (time.time() - asked)))
-
-
 def begin_no_other(worker: Worker) -> list[Callable[[optuna.Study, Any], None]]:
     """Optuna callbacks that stop a worker's search when it was told to begin no other trial."""
 
@@ -138,7 +131,7 @@ class Searching:
 
     def __call__(self, worker: Worker) -> None:
         """Run trials until there are enough."""
-        options = left_of(self.options, self.asked)
+        options = self.options.since(self.asked)
         plan, benches = self.job.plan, worker.kept[BENCHES]
         storage = storage_in(worker, self.job.request.output.storage)
         study = optuna.load_study(study_name=self.job.name, storage=storage)
@@ -208,7 +201,7 @@ class SearchingLoop:
 
     def __call__(self, worker: Worker) -> None:
         """Run trials until there are enough."""
-        options = left_of(self.options, self.asked)
+        options = self.options.since(self.asked)
         plan, storage = self.job.plan, storage_in(worker, self.job.request.output.storage)
         study = optuna.load_study(study_name=self.job.name, storage=storage)
         objective = LoopObjective(plan, worker.kept[LOOP], self.metric, self.folder, worker.on_epoch)

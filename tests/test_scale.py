@@ -22,7 +22,7 @@ COMMANDS = [*map(shlex.split, TYPED), CONTAINER["command"][1:]]
 
 
 def test_the_page_has_scripts_and_commands():
-    assert (len(SCRIPTS), len(COMMANDS)) == (2, 6)
+    assert (len(SCRIPTS), len(COMMANDS)) == (2, 7)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

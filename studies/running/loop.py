@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
@@ -61,6 +61,11 @@ class Options:
     whole: bool = False
     runs: int = 1
     part: Part = WHOLE
+
+    def since(self, began: float) -> "Options":
+        """The options with the time that is left, for a search that began at this time of day."""
+        left = None if self.timeout is None else max(0.0, self.timeout - (time.time() - began))
+        return replace(self, timeout=left)
 
 
 def finished(study: optuna.Study) -> list[FrozenTrial]:

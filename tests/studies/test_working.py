@@ -1,15 +1,24 @@
 """A search that several workers share: what it finds does not depend on how many there are."""
 
+import io
 import re
+import time
+from types import SimpleNamespace
 
 import pytest
+from optuna.trial import create_trial
+from rich.console import Console
 
 from finetune.errors import UserError
+from finetune.training.epoch import Epoch
+from finetune.training.series import Part
 from studies import search
 from studies.planning.request import Running, request_of
+from studies.report.progress import Watch
 from studies.report.screen import Screen
+from studies.running.loop import Options
 from studies.running.trains import trains
-from studies.running.workers.shared import run_shared
+from studies.running.workers.shared import heard
 from studies.running.workers.shares import share, shares_told
 from studies.working import crew_of
 
@@ -79,7 +88,40 @@ def test_how_the_machine_is_divided_is_said(monkeypatch):
     assert "3 workers, sharing 2 GPUs" in shares_told(3, 1, ["0", "1"])[0]
 
 
+def test_the_time_that_is_left_is_that_of_the_whole_search():
+    assert Options(3, 1).since(time.time() - 100).timeout is None
+    assert 5 < Options(3, 1, timeout=10.0).since(time.time() - 2).timeout <= 8
+    assert Options(3, 1, timeout=10.0).since(time.time() - 20).timeout == 0
+
+
+def test_the_bar_shows_the_trials_of_all_workers():
+    watch = Watch(Screen(Console(file=io.StringIO(), force_terminal=True, width=300)), "accuracy", True, 9, [], 2)
+    watch.workers = 2
+
+    def text():
+        return watch._bar.shown.tasks[0].description
+
+    with watch.showing():
+        for number, epoch, value in ((3, 0, 0.5), (4, 0, 0.625), (3, 1, 0.75)):
+            watch.on_event(("epoch", number, Epoch(epoch, {"accuracy": value}, {}, None, 1.0)))
+        assert text() == "best none yet | trial 3 epoch 2: 0.75 | trial 4 epoch 1: 0.62"
+        watch.on_event(("run", 7, Part(1, 1, 0), 5, Epoch(0, {"accuracy": 0.25}, {}, None, 1.0)))  # trial 4 was killed
+        assert text() == "best none yet | trial 3 epoch 2: 0.75 | trial 7 run 2 of 5, epoch 1: 0.25"
+        watch.on_finished(create_trial(value=0.75, params={}, user_attrs={"metrics": {"accuracy": 0.75}}))
+        assert watch._bar.shown.tasks[0].completed == 1
+    watch.on_event(("epoch", None, Epoch(0, {"accuracy": 0.5}, {}, None, 1.0)))
+    assert watch.screen.said[-1] == "clean baseline, epoch 1: accuracy 0.50"
+
+
 def test_one_worker_is_this_process():
     assert crew_of(Running(), 1, Screen(None), "sqlite:///s.db") is None
-    assert callable(run_shared)
     assert callable(trains)
+
+
+def test_what_several_workers_say_is_said_once_and_what_they_print_every_time():
+    lines, crew = [], SimpleNamespace(run=lambda task: [("say", "x"), ("output", "worker 1: y"), ("did",)] * 2)
+    assert list(heard(crew, None, lines.append)) == [("did",), ("did",)]
+    assert lines == ["x", "worker 1: y", "worker 1: y"]
+    refusing = SimpleNamespace(run=lambda task: [("refused", "the disk is full"), ("did",)])
+    with pytest.raises(UserError, match="the disk is full"):
+        list(heard(refusing, None, lines.append))

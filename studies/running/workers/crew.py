@@ -184,7 +184,7 @@ class Crew:
             case ("gone", str(why), bool(killed)):
                 self._gone(member, member.unfit or why, killed)
             case ("output", str(text)):
-                yield "say", f"worker {member.number}: {text}"
+                yield "output", f"worker {member.number}: {text}"
             case _:
                 if event[0] == "finished":
                     member.lives = LIVES

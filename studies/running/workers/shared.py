@@ -1,6 +1,7 @@
 """The trials of a study, run by the workers of a crew: what one process does in ``run_trials``, said in one place."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import optuna
 from optuna.storages import RDBStorage
@@ -13,28 +14,18 @@ from studies.running.storage import storage_errors
 from studies.running.workers.crew import Crew, Event
 from studies.running.workers.worker import Task
 
+Say = Callable[[str], None]
 
-def run_clean(crew: Crew, task: Task, on_event: Callable[[Event], None], say: Callable[[str], None]) -> None:
+
+def run_clean(crew: Crew, task: Task, on_event: Callable[[Event], None], say: Say) -> None:
     """Have a crew train what comes before the trials; arguments as for ``run_shared``.
 
     Raises:
         UserError: Clean training fails, or no worker is left.
     """
-    said = set[str]()
-    try:
-        for event in crew.run(task):
-            match event:
-                case ("say", str(text)):
-                    if text not in said:
-                        say(text)
-                    said.add(text)
-                case ("refused", str(text)):
-                    raise UserError(text)
-                case _:
-                    on_event(event)
-    except BaseException:
-        crew.close()
-        raise
+    with ended_with(crew):
+        for event in heard(crew, task, say):
+            on_event(event)
 
 
 def run_shared(
@@ -44,9 +35,9 @@ def run_shared(
     storage: RDBStorage,
     on_finished: Callable[[FrozenTrial], None],
     on_event: Callable[[Event], None],
-    say: Callable[[str], None],
+    say: Say,
     callbacks: Sequence[Callable[[optuna.Study, FrozenTrial], None]] = (),
-) -> None:
+) -> bool:
     """Have a crew run the trials of a study.
 
     Args:
@@ -56,34 +47,59 @@ def run_shared(
         storage: Its database.
         on_finished: Called with every finished trial.
         on_event: Called with every evaluation.
-        say: Called with lines of the workers; one that several of them say is said once.
+        say: Called with lines of the workers.
         callbacks: Optuna callbacks, called here; if one calls ``study.stop()``, trials under way are finished.
+
+    Returns:
+        Whether a callback stopped it.
 
     Raises:
         KeyboardInterrupt: On Ctrl-C or SIGTERM; all workers have ended then.
         UserError: The database or the disk failed, every trial fails, or no worker is left.
     """
-    said, stopped, ended = set[str](), False, len(own_ended(study))
+    stopped, ended = False, len(own_ended(study))
+    with storage_errors(str(storage.url)), terminable(), patient(Outages(storage.engine, say)), ended_with(crew):
+        for event in heard(crew, task, say):
+            match event:
+                case ("finished", int(trial_id)):
+                    on_finished(storage.get_trial(trial_id))
+                    stops = stopped_by(callbacks, study, trial_id)
+                    if stops and not stopped:
+                        crew.finish()
+                    stopped |= stops
+                    refuse_hopeless(study, ended)
+                    ended = len(own_ended(study))
+                case _:
+                    on_event(event)
+    return stopped
+
+
+def heard(crew: Crew, task: Task, say: Say) -> Iterator[Event]:
+    """What workers report besides lines; what several of them say is said once, what they print is always shown.
+
+    Raises:
+        UserError: A worker refuses to go on.
+    """
+    said = set[str]()
+    for event in crew.run(task):
+        match event:
+            case ("say", str(text)):
+                if text not in said:
+                    say(text)
+                said.add(text)
+            case ("output", str(text)):
+                say(text)
+            case ("refused", str(text)):
+                raise UserError(text)
+            case _:
+                yield event
+
+
+@contextmanager
+def ended_with(crew: Crew) -> Iterator[None]:
+    """If this ends early, so do the workers."""
     try:
-        with storage_errors(str(storage.url)), terminable(), patient(Outages(storage.engine, say)):
-            for event in crew.run(task):
-                match event:
-                    case ("say", str(text)):
-                        if text not in said:
-                            say(text)
-                        said.add(text)
-                    case ("refused", str(text)):
-                        raise UserError(text)
-                    case ("finished", int(trial_id)):
-                        on_finished(storage.get_trial(trial_id))
-                        stops = stopped_by(callbacks, study, trial_id)
-                        if stops and not stopped:
-                            crew.finish()
-                        stopped |= stops
-                        refuse_hopeless(study, ended)
-                        ended = len(own_ended(study))
-                    case _:
-                        on_event(event)
+        yield
     except BaseException:
         crew.close()
         raise

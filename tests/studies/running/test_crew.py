@@ -58,7 +58,7 @@ def test_what_a_task_prints_is_shown_with_the_worker(crew_of):
     seen = set(crew.run(tasks.chatter))
     while len(seen) < 2:  # lines may come after the answer
         seen |= set(crew.run(tasks.work)) - {("did", "1")}
-    assert {("say", "worker 1: to the user"), ("say", "worker 1: �")} <= seen
+    assert {("output", "worker 1: to the user"), ("output", "worker 1: �")} <= seen
 
 
 def test_a_killed_worker_is_started_again_and_does_the_task(crew_of, tmp_path):
