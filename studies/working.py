@@ -22,7 +22,8 @@ from studies.planning.versions import made_under
 from studies.report.screen import Screen
 from studies.running.loop import Options, prepare, run_trials
 from studies.running.looped import LoopObjective, Run
-from studies.running.storage import close_storage, open_storage
+from studies.running.patience import Outages, opened_patiently, patient
+from studies.running.storage import close_storage
 from studies.running.trains import benches_of, trains
 from studies.running.workers.crew import Crew
 from studies.running.workers.local import Local, OnEvent
@@ -64,7 +65,7 @@ def crew_of(sharing: Sharing, threads: int | None, screen: Screen, url: str) -> 
 def storage_in(worker: Worker, url: str) -> RDBStorage:
     """The database, opened once by a worker."""
     if STORAGE not in worker.kept:
-        worker.kept[STORAGE] = open_storage(url)
+        worker.kept[STORAGE] = opened_patiently(url, worker.say)
         worker.ending.callback(close_storage, worker.kept[STORAGE])
     found: RDBStorage = worker.kept[STORAGE]
     return found
@@ -78,6 +79,12 @@ def begin_no_other(worker: Worker) -> list[Callable[[optuna.Study, Any], None]]:
             study.stop()
 
     return [stop]
+
+
+def study_in(worker: Worker, storage: RDBStorage, name: str) -> optuna.Study:
+    """A study of the search; its server may be restarted just now."""
+    with patient(Outages(storage.engine, worker.say)):
+        return optuna.load_study(study_name=name, storage=storage)
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,7 @@ class Searching:
         options = self.options.since(self.asked)
         plan, benches = self.job.plan, worker.kept[BENCHES]
         storage = storage_in(worker, self.job.request.output.storage)
-        study = optuna.load_study(study_name=self.job.name, storage=storage)
+        study = study_in(worker, storage, self.job.name)
         series = Series(benches, plan.folds, plan.recipe, self.metric)
         objective = trains(self.job, series, self.folder, worker, worker.say)
         objective.made_under = made_under(study.user_attrs[KEY], benches.whole.device.type)
@@ -203,7 +210,7 @@ class SearchingLoop:
         """Run trials until there are enough."""
         options = self.options.since(self.asked)
         plan, storage = self.job.plan, storage_in(worker, self.job.request.output.storage)
-        study = optuna.load_study(study_name=self.job.name, storage=storage)
+        study = study_in(worker, storage, self.job.name)
         objective = LoopObjective(plan, worker.kept[LOOP], self.metric, self.folder, worker.on_epoch)
         objective.made_under = made_under(study.user_attrs[KEY], usual_device())
         prepare(study, options, plan.space, self.first, plan.fixed.get("start_epoch", 0), self.per)

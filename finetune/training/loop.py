@@ -1,9 +1,10 @@
 """The training loop: a generator that yields what is known after each evaluation."""
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -195,13 +196,24 @@ class Training:
             tensors["within.loss"] = self.within.loss
             begun = {"within": {"steps": self.within.steps, "seconds": self.within.seconds}}
         history = [stored(epoch) for epoch in self.history]
-        known = {"history": history, "scaler": scaler, **begun}
+        known = {"history": history, "scaler": scaler, "run": self.mark, **begun}
         write_snapshot(path, tensors, {**known, **self.chosen.facts(), **(facts or {})})
 
-    def load(self, path: Path) -> bool:
-        """Go on from a snapshot; if there is no complete one, return False and change nothing."""
+    @property
+    def mark(self) -> str:
+        """What tells this run from others: method and settings, recipe, rows and metric."""
+        facts = type(self.method).__name__, asdict(self.method), self.recipe.model_dump(mode="json")
+        return hashlib.sha256(repr((facts, self.bench.task.fingerprint, self.metric)).encode()).hexdigest()[:16]
+
+    def load(self, path: Path, own: bool = False) -> bool:
+        """Go on from a snapshot; if there is no complete one, return False and change nothing.
+
+        Args:
+            path: The snapshot.
+            own: Whether it must be of this very run; another study of the same name may have left one of another.
+        """
         found = read_snapshot(path)
-        if found is None:
+        if found is None or (own and found[1].get("run", self.mark) != self.mark):
             return False
         tensors, facts = found
         load_model(self.model, tensors)

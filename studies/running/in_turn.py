@@ -76,7 +76,7 @@ class InTurn:
 
     def _trained(self, part: Part) -> Ended:
         training, state = self.series.training(part, self.method()), self.files.state(part.number)
-        if not training.load(state):
+        if not training.load(state, own=True):
             self.begin(part, training)
         self.on_begun(part, training)
         loaded, last = len(training.history), training.recipe.epochs * training.recipe.evals_per_epoch

@@ -28,7 +28,7 @@ from studies.running.keeper import Keeper
 from studies.running.luck import Luck, luck_in
 from studies.running.predictions import leads, predictions_file, write_predictions
 from studies.running.prefix import prefix_key
-from studies.running.shared import begin, file_name, share, share_evaluation, states_of
+from studies.running.shared import State, begin, file_name, share, share_evaluation, states_of
 from studies.running.split_error import validation, write_output
 from studies.running.two_metrics import Value, reached
 from studies.running.whole import write_whole
@@ -124,9 +124,13 @@ class Objective:
         method, recipe = self.plan.build(params)
         training = Training(self.bench, recipe, method, self.metric)
         snapshot = self.folder / f"trial-{trial.number}.safetensors"
-        there = training.load(snapshot)
-        if not there and self.reuse and recipe == self.plan.recipe:
-            self._begin(training)
+        there, missing = training.load(snapshot, own=True), list[State]()
+        if self.reuse and recipe == self.plan.recipe:
+            # Clean training may have been on another machine, or its states were deleted.
+            missing = [state for state in self._shared() if not self.clean_file(*state).exists()]
+            if not there:
+                self._begin(training)
+            share(training, self.clean_file, missing)
         loaded, last = len(training.history), recipe.epochs * recipe.evals_per_epoch
         known = set(trial.storage.get_trial(trial._trial_id).intermediate_values)
         if not there and loaded < len(known):
@@ -138,6 +142,7 @@ class Objective:
                         if self.second is None:  # with two objectives Optuna takes no reports
                             trial.report(epoch.metrics[self.metric], epoch.number)
                         self.on_epoch(trial, epoch)
+                    share_evaluation(training, self.clean_file, missing)
                     if epoch.number + 1 < last:
                         if self.second is None and trial.should_prune():
                             raise optuna.TrialPruned
@@ -160,6 +165,10 @@ class Objective:
         """Go on from the last shared state of clean training before the attack."""
         begin(training, self.clean_file)
 
+    def _shared(self) -> list[State]:
+        """The states of clean training that trials go on from."""
+        return [] if self.plan.tuned else states_of(self.plan, lambda: self.bench.train)
+
     def clean_file(self, count: int, steps: int = 0) -> Path:
         """The file with the shared state after this many clean evaluations, and steps of the part that follows."""
         return self.prefix / file_name("clean", count, steps)
@@ -176,7 +185,7 @@ class Objective:
             UserError: Clean training fails.
         """
         record_file = self.prefix / "clean.json"
-        shared = states_of(self.plan, lambda: self.bench.train) if self.reuse and not self.plan.tuned else []
+        shared = self._shared() if self.reuse else []
         known = read_epochs(record_file) if self.reuse else []
         # A search without shared epochs stores the values but no snapshots.
         if known and all(self.clean_file(*state).exists() for state in shared):

@@ -8,9 +8,11 @@ from typing import Any
 
 import optuna
 import sqlalchemy as sql
+from optuna.storages import RDBStorage
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
-from finetune.errors import first_line
+from finetune.errors import UserError, first_line
+from studies.running.storage import database_file, open_storage
 
 # A process waits this many seconds for the server, and looks for it again after so many.
 PATIENCE, AGAIN = 1800.0, 1.0
@@ -71,6 +73,27 @@ def patient(outages: Outages) -> Iterator[None]:
         yield
     finally:
         sql.event.remove(outages.engine, "do_connect", outages.connect)
+
+
+def opened_patiently(url: str, say: Callable[[str], None], patience: float = PATIENCE) -> RDBStorage:
+    """Open a database that is known to be there; where its server is away, wait until it is back.
+
+    Raises:
+        UserError: It cannot be used, or its server stays away.
+    """
+    end, told = time.monotonic() + patience, False
+    while True:
+        try:
+            return open_storage(url)
+        except UserError as error:
+            reason = error.__context__
+            away = isinstance(reason, sql.exc.OperationalError) and database_file(url) is None
+            if reason is None or not away or time.monotonic() >= end:
+                raise
+            if not told:
+                say(f"the database is away ({first_line(reason)}); waiting until it is back")
+            told = True
+            time.sleep(AGAIN)
 
 
 def through_outages(work: Callable[[], None], put_back: Callable[[], None], say: Callable[[str], None]) -> None:

@@ -91,7 +91,7 @@ class Runs:
         recipe = training.recipe
         snapshot, known = self._snapshot(trial.number), set(trial.storage.get_trial(trial._trial_id).intermediate_values)
         file, states = partial(self._shared, recipe.seed), self.states(training) if share else set[State]()
-        if not training.load(snapshot) and share:
+        if not training.load(snapshot, own=True) and share:
             begin(training, file, states)
         missing = {state for state in states if not file(*state).exists()}
         keep_within(training, file, missing)

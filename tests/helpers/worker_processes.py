@@ -42,8 +42,10 @@ def opened(url, trials, **options):
     return study, storage, options
 
 
-def value(trial, pause=0.0):
-    """Report three epochs; every value is a function of the settings."""
+def value(trial, pause=0.0, gate=None):
+    """Report three epochs, once the file ``gate`` is there; every value is a function of the settings."""
+    while gate is not None and not gate.exists():
+        time.sleep(0.02)
     settings = suggest(trial, SPACE)
     known = trial.storage.get_trial(trial._trial_id).intermediate_values
     for epoch in range(3):
@@ -54,7 +56,7 @@ def value(trial, pause=0.0):
     return result
 
 
-def work(url, folder, trials, pause, host, options):
+def work(url, folder, trials, pause, host, gate, options):
     """What one process does."""
     OPENED.clear()  # the parent's
     if host is not None:
@@ -63,16 +65,18 @@ def work(url, folder, trials, pause, host, options):
     os.chdir(folder)
     study, storage, made = opened(url, trials, **options)
     with (folder / f"log-{os.getpid()}").open("w") as log:
-        run_trials(study, storage, partial(value, pause=pause), made, say=lambda line: print(line, file=log, flush=True))
+        run_trials(
+            study, storage, partial(value, pause=pause, gate=gate), made, say=lambda line: print(line, file=log, flush=True)
+        )
     close_all()
 
 
-def begin(url, folder, trials=12, pause=0.02, host=None, **options):
-    """A process that works in a folder, on a machine of another name if one is given."""
+def begin(url, folder, trials=12, pause=0.02, host=None, gate=None, **options):
+    """A process that works in a folder, on a machine of another name if one is given; trials wait for the file ``gate``."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # torch has threads; nothing here uses them after the fork
         process = multiprocessing.get_context("fork").Process(
-            target=work, args=(url, Path(folder), trials, pause, host, options)
+            target=work, args=(url, Path(folder), trials, pause, host, gate, options)
         )
         process.start()
     return process

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 
 from finetune.errors import UserError
 from studies.running.loop import own_ended, refuse_hopeless, stopped_by, terminable
-from studies.running.patience import Outages, patient
+from studies.running.patience import Outages, patient, through_outages
 from studies.running.storage import storage_errors
 from studies.running.workers.crew import Crew, Event
 from studies.running.workers.worker import Task
@@ -26,6 +26,41 @@ def run_clean(crew: Crew, task: Task, on_event: Callable[[Event], None], say: Sa
     with ended_with(crew):
         for event in heard(crew, task, say):
             on_event(event)
+
+
+class Reading:
+    """What the process that has the workers reads of the study; a read whose connection breaks is done again.
+
+    Args:
+        study: The study.
+        storage: Its database.
+        say: Called with a line when a connection broke.
+    """
+
+    def __init__(self, study: optuna.Study, storage: RDBStorage, say: Callable[[str], None]) -> None:
+        self.study, self.storage, self.say = study, storage, say
+        self._ended = len(own_ended(study))
+
+    def trial(self, trial_id: int) -> FrozenTrial:
+        """A trial as it is stored."""
+        found = list[FrozenTrial]()
+        self._through(lambda: found.append(self.storage.get_trial(trial_id)))
+        return found[0]
+
+    def refuse_hopeless(self) -> None:
+        """Stop a search whose first trials all failed.
+
+        Raises:
+            UserError: They all failed.
+        """
+        self._through(self._look)
+
+    def _look(self) -> None:
+        refuse_hopeless(self.study, self._ended)
+        self._ended = len(own_ended(self.study))
+
+    def _through(self, read: Callable[[], None]) -> None:
+        through_outages(read, lambda: None, self.say)
 
 
 def run_shared(
@@ -57,18 +92,17 @@ def run_shared(
         KeyboardInterrupt: On Ctrl-C or SIGTERM; all workers have ended then.
         UserError: The database or the disk failed, every trial fails, or no worker is left.
     """
-    stopped, ended = False, len(own_ended(study))
+    stopped, reading = False, Reading(study, storage, say)
     with storage_errors(str(storage.url)), terminable(), patient(Outages(storage.engine, say)), ended_with(crew):
         for event in heard(crew, task, say):
             match event:
                 case ("finished", int(trial_id)):
-                    on_finished(storage.get_trial(trial_id))
+                    on_finished(reading.trial(trial_id))
                     stops = stopped_by(callbacks, study, trial_id)
                     if stops and not stopped:
                         crew.finish()
                     stopped |= stops
-                    refuse_hopeless(study, ended)
-                    ended = len(own_ended(study))
+                    reading.refuse_hopeless()
                 case _:
                     on_event(event)
     return stopped

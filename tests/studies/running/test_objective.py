@@ -7,6 +7,7 @@ import optuna
 import pytest
 from helpers.small_tasks import METRICS_OF_CLASSES, reviews_task
 from optuna.trial import Trial
+from safetensors.torch import load_file
 
 from adv import METHODS, Method
 from finetune.config import Data, Recipe
@@ -87,6 +88,31 @@ def test_the_shared_epochs_are_really_used_and_trained_once(bench: Bench, tmp_pa
     again(trial_with(2, epsilon=0.7))
     assert [epoch.number for epoch in seen[4:]] == [0, 1, 2, 3]
     assert [epoch.seconds for epoch in seen[4:6]] == [epoch.seconds for epoch in seen[:2]]
+
+
+def test_trials_on_a_machine_without_the_clean_epochs_leave_those_that_they_pass(
+    bench: Bench, tmp_path: Path, clean_epochs: Path
+) -> None:
+    seen: list[Epoch] = []
+    made = objective(bench, tmp_path, seen=seen, recipe=SHORT)
+    first = made(trial_with(1, epsilon=0.7))
+    assert [made.clean_file(count).exists() for count in (1, 2)] == [True, False]
+    made(trial_with(2, epsilon=0.7))  # nor does it go on from the state that trial 0 of another study has left here
+    there = objective(bench, tmp_path, prefixes=clean_epochs, recipe=SHORT)
+    for count in (1, 2):
+        assert weights_in(made.clean_file(count)) == weights_in(there.clean_file(count))
+    seen.clear()
+    assert made(trial_with(1, epsilon=0.7)) == first
+    made(trial_with(2, epsilon=0.7))
+    assert seen[0].seconds == seen[4].seconds  # the same epoch, read twice
+    alone = objective(bench, tmp_path / "alone", prefixes=tmp_path / "none", reuse=False, recipe=SHORT)
+    alone(trial_with(2, epsilon=0.7))
+    assert not (tmp_path / "none").exists()
+
+
+def weights_in(path: Path) -> dict[str, list[float]]:
+    """The tensors of a snapshot; its record also has the seconds that an epoch took."""
+    return {name: tensor.flatten().tolist() for name, tensor in load_file(path).items()}
 
 
 def test_a_baseline_that_was_kept_without_sharing_does_not_stop_later_sharing(bench: Bench, tmp_path: Path) -> None:

@@ -9,11 +9,13 @@ import sqlalchemy
 from helpers.databases import sqlite_alone
 from helpers.worker_processes import begin, close_all, found, kill, opened, storage_of, value
 
+from finetune.errors import UserError
 from studies.running import patience
 from studies.running.claims import LEASE, Claims
 from studies.running.leases import LEASES
 from studies.running.loop import run_trials
-from studies.running.patience import Outages
+from studies.running.patience import Outages, opened_patiently
+from studies.running.workers.shared import run_shared
 
 on_postgresql = pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 
@@ -40,17 +42,20 @@ def test_two_machines_with_a_killed_process_and_a_restart_of_the_server_make_one
     url, postgresql, tmp_path, undisturbed
 ):
     close_all()
-    processes = [begin(url, tmp_path / f"machine {n % 2}", trials=10, pause=0.2, host=f"machine-{n % 2}") for n in range(8)]
+    gate = tmp_path / "go"
+    machines = [f"machine-{number % 2}" for number in range(8)]
+    processes = [begin(url, tmp_path / name, trials=10, pause=0.0, host=name, gate=gate) for name in machines]
     while not all_at_work(url):
         time.sleep(0.05)
     kill(processes[3])
     with postgresql.away():
+        gate.touch()
         time.sleep(0.5)
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0, 0, 0, -9, 0, 0, 0, 0]
     assert found(url) == undisturbed
-    logs = [log.read_text() for log in tmp_path.glob("machine */log-*")]
+    logs = [log.read_text() for log in tmp_path.glob("machine-*/log-*")]
     assert sum("the database is away (" in log and "the database is back" in log for log in logs) >= 7
 
 
@@ -123,6 +128,33 @@ def test_a_change_of_which_the_database_could_not_tell_that_it_was_done(done, ur
 
 
 @sqlite_alone
+@pytest.mark.parametrize("asked", ["get_trial", "_get_trials"])
+def test_who_watches_workers_reads_again_what_a_broken_connection_did_not_give(asked, url, monkeypatch):
+    class Crew:
+        def run(self, task):
+            for trial in study.trials:
+                yield "finished", trial._trial_id
+
+        def close(self):
+            raise AssertionError
+
+    study, storage, options = opened(url, 2)
+    run_trials(study, storage, value, options)
+    whole, left, lines, told = getattr(storage, asked), [None], [], []
+
+    def unheard(*arguments, **named):
+        if told and left:
+            left.pop()
+            reason = sqlalchemy.exc.OperationalError("SELECT", {}, Exception("gone"), connection_invalidated=True)
+            raise optuna.exceptions.StorageInternalError("reading") from reason
+        return whole(*arguments, **named)
+
+    monkeypatch.setattr(storage, asked, unheard)
+    run_shared(Crew(), None, study, storage, lambda trial: told.append(trial.number), None, lines.append)
+    assert (told, left, len(lines)) == ([0, 1], [], 1)
+
+
+@sqlite_alone
 def test_another_error_of_the_database_still_ends_the_search(url):
     study, storage, options = opened(url, 2)
 
@@ -187,6 +219,23 @@ def test_who_stops_a_search_does_not_wait_for_the_server(url, postgresql):
     assert [state for _, state, *_ in found(url)] == ["COMPLETE", "RUNNING"]
     run_trials(study, storage, value, options, say=lambda line: None)  # it is in this process, whose search is over
     assert [state for _, state, *_ in found(url)] == ["COMPLETE"] * 3
+
+
+@on_postgresql
+def test_a_worker_that_starts_while_its_server_is_away_waits(url, postgresql, monkeypatch):
+    lines, gone = [], ExitStack()
+    monkeypatch.setattr(patience.time, "sleep", lambda seconds: gone.close())  # then it is back
+    gone.enter_context(postgresql.away())
+    storage = opened_patiently(url, lines.append)
+    storage.engine.dispose()
+    assert len(lines) == 1
+    assert lines[0].startswith("the database is away (")
+
+
+@pytest.mark.parametrize("url", ["sqlite:////proc/studies.db", "postgresql+psycopg://nobody@/none?host=/nowhere"])
+def test_what_cannot_be_opened_is_an_error_at_last(url):
+    with pytest.raises(UserError, match="cannot be used"):
+        opened_patiently(url, None, patience=-1.0)
 
 
 @sqlite_alone
