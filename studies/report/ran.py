@@ -78,7 +78,9 @@ def searching(summary: Summary) -> list[str]:
 def declared(summary: Summary) -> bool:
     """Whether it searched declared ranges where others would be measured today."""
     about = summary.about
-    return summary.measured is None and strength_of(about["method"], summary.space, about["fixed"]) is not None
+    usual = space_of(about["method"], about["recipe"]["epochs"], summary.per)
+    own = [name for name, each in summary.space.items() if each != usual.get(name)]
+    return summary.measured is None and strength_of(about["method"], summary.space, about["fixed"], own) is not None
 
 
 def cost(summary: Summary) -> dict[str, str]:

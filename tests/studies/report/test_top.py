@@ -14,6 +14,7 @@ from helpers.report_pages import Page, Words
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from finetune.arguments import as_options
+from studies.planning.calibrated import CALIBRATED
 from studies.planning.identity import KEY, MACHINE
 from studies.report.answer import answer, strip, tiles
 from studies.report.files import report_text, write_report
@@ -222,7 +223,10 @@ def test_the_command_makes_the_same_study():
     line = command(summarise(study))
     assert line == (
         "python search.py --method awp --trials 3 --metric mcc --set adv_step=2 --study mine --epochs 4 --seed 7 --explore 5"
+        " --no-calibrate"  # the study was made in its declared ranges
     )
+    study.set_user_attr(CALIBRATED, {"names": ["adv_lr", "adv_eps"], "ranges": {"adv_eps": [0.001, 0.1]}, "why": "measured"})
+    assert command(summarise(study)) == line.removesuffix(" --no-calibrate")
     space = {"adv_eps": FloatDistribution(1e-4, 0.1, log=True), "learning_rate": FloatDistribution(1e-5, 1e-3, log=True)}
     line = command(plain_summary([], space | {"combine": CategoricalDistribution(["mean"])}))
     assert "--tune learning_rate" in line
