@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from adv import METHODS, AttackError
+import torch
+
+from adv import METHODS, AttackError, SettingError
 from finetune.arguments import arg
 from finetune.errors import Diverged
 from finetune.training.loop import Training
@@ -50,8 +52,10 @@ def measure(plan: Plan, state: State, after: int) -> dict[str, Any] | None:
         words = (
             "in the declared range: it weighs a term of the loss and moves nothing further, so there is no radius to measure"
         )
-    except (AttackError, Diverged) as error:
+    except (AttackError, Diverged, SettingError) as error:
         words = f"in the declared range: nothing could be measured ({error})"
+    except torch.OutOfMemoryError:
+        words = "in the declared range: nothing could be measured (out of memory)"
     else:
         return record_of(strength, limits, plan.space, f"after {epochs_of(after / plan.recipe.evals_per_epoch)}", own)
     return {"names": list(strength.names), "ranges": {}, "why": f"{listed(strength.names)} {words}"}

@@ -6,7 +6,7 @@ from typing import Any
 
 from optuna.distributions import json_to_distribution
 
-from adv import METHODS
+from adv import METHODS, SettingError
 from finetune.arguments import arg, as_options
 from finetune.config import TINY, Data
 from finetune.folds import Folds
@@ -80,7 +80,11 @@ def declared(summary: Summary) -> bool:
     about = summary.about
     usual = space_of(about["method"], about["recipe"]["epochs"], summary.per)
     own = [name for name, each in summary.space.items() if each != usual.get(name)]
-    return summary.measured is None and strength_of(about["method"], summary.space, about["fixed"], own) is not None
+    try:
+        strength = strength_of(about["method"], summary.space, about["fixed"], own)
+    except SettingError:  # of an earlier version
+        return False
+    return summary.measured is None and strength is not None
 
 
 def cost(summary: Summary) -> dict[str, str]:
