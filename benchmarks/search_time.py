@@ -32,6 +32,7 @@ PLACES = (
     ("models/pretrained.py", "build", "building models"),
     ("training/loop.py", "_train_until", "training"),
     ("training/loop.py", "_step", "of it clipping and optimiser"),
+    ("calibrating/measured.py", "measure", "measuring the ranges"),
     ("training/bench.py", "score", "evaluation"),
     ("training/snapshot.py", "write_snapshot", "writing snapshots"),
     ("training/snapshot.py", "read_snapshot", "reading snapshots"),
