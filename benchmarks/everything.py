@@ -92,6 +92,12 @@ BENCHMARKS = [
         "--ways 1x2,2x1 --rounds 2 --minutes 1 --rows 96 {data} {model}",
         [Figure("the same, MiniLM", rf"^2 x 1 threads\s+{FLOAT}", rf"^1 x 2 threads\s+{FLOAT}")],
     ),
+    Short(
+        "memory",
+        "memory",
+        "--rows 32 --trials 30 --epochs 1",
+        [Figure("MiB after 30 trials; beside it after 10", rf"^\s*30\s+{FLOAT}", rf"^\s*10\s+{FLOAT}")],
+    ),
     Short("start", "start_time", "", [Figure("seconds from command to first step", rf"first step\s+{FLOAT}", None, "3")]),
     Short(
         "kills",
