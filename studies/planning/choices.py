@@ -41,7 +41,8 @@ def choices(job: Job[Plan]) -> list[str]:
     found = []
     if "threads" not in given:
         small = "more would wait for each other on so small a model"
-        why = small if recipe.model == TINY else "all that this process may use"
+        cores = "all that this process may use" if job.request.running.workers == 1 else "a worker's share of the cores"
+        why = small if recipe.model == TINY else cores
         found.append(f"{counted(recipe.threads, 'thread')} ({why}; {arg('threads')})")
     if "precision" not in given:
         found.append(f"{recipe.precision} (the same numbers on more machines; {arg('precision')})")
