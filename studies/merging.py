@@ -11,6 +11,7 @@ from optuna.storages import RDBStorage
 from finetune.arguments import arg
 from finetune.errors import UserError, near
 from finetune.words import choices, counted, listed, some
+from studies.planning.calibrated import CALIBRATED
 from studies.planning.identity import BASELINE, KEY, PLAIN, completed, differences, known_identity, readable, some_of
 from studies.planning.part import KEY as PART
 from studies.planning.part import Part
@@ -157,6 +158,8 @@ def compared(pieces: Sequence[Piece], accept: bool) -> list[str]:
                 f"give {arg('accept_versions', True)} to merge them"
             )
         lines += [f"{piece.where}: {told(changed)}; its trials keep their versions"] if changed else []
+        if ranges_of(first) != ranges_of(piece):
+            lines.append(f"{piece.where} measured other ranges than {first.where}: the merged study keeps the first")
         here, there = clean_of(first), clean_of(piece)
         if here != there:
             why = "machines differ in the last digits; the merged study keeps the first"
@@ -169,6 +172,11 @@ def plain(about: dict[str, Any]) -> dict[str, Any]:
     known = {"formula": 1} | readable(PLAIN | completed(about))
     search = {name: value for name, value in known["search"].items() if name != PART}
     return {key: value for key, value in known.items() if key not in APART} | {"search": search}
+
+
+def ranges_of(piece: Piece) -> Any:
+    """The ranges that a study measured before it began."""
+    return (piece.study.user_attrs.get(CALIBRATED) or {}).get("ranges")
 
 
 def clean_of(piece: Piece) -> float:

@@ -19,6 +19,7 @@ from finetune.errors import UserError
 from studies import load, merge
 from studies.commands.merge import print_merging
 from studies.merging import merged as work
+from studies.planning.calibrated import CALIBRATED
 from studies.planning.identity import BASELINE, KEY
 from studies.report.screen import Screen
 from studies.running.joined import MERGED
@@ -203,6 +204,14 @@ def test_patches_of_versions_other_devices_and_clean_values_are_kept_and_said():
     assert [a.get("device") for a in attrs[:2]] == [None, "cuda"]
     other = part("3.db", 2, 2, about={"versions": {"torch": "3.0"}})
     assert len(merge("1.db", other, into="3.db", accept_versions=True, progress=False).study.trials) == 6
+
+
+def test_ranges_that_a_part_measured_otherwise_are_said():
+    attrs = {CALIBRATED: {"ranges": {"adv_eps": [0.001, 0.02]}}}
+    study, lines = merged(part("1.db", 1, 2), part("2.db", 2, 2, attrs=attrs))
+    assert lines[0] == "2.db measured other ranges than 1.db: the merged study keeps the first"
+    assert CALIBRATED not in study.user_attrs
+    assert trials(study) == WHOLE
 
 
 @pytest.mark.parametrize(
