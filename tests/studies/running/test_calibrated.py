@@ -143,12 +143,6 @@ def test_trials_are_taken_over_with_their_ranges(here):
     assert study("wider").user_attrs[CALIBRATED]["ranges"] == {}
 
 
-def test_a_range_of_the_users_own_wins(here):
-    studies.search("fgm", trials=2, study="own", space={"epsilon": (2.0, 4.0)}, **SMALL)
-    assert all(2.0 <= value <= 4.0 for value in values("own"))
-    assert study("own").user_attrs[CALIBRATED]["ranges"] == {}
-
-
 def test_reports_say_where_a_range_comes_from(here):
     page = Path("runs/reviews-fgm/report.html").read_text("utf-8")
     assert f"{ends()[0]:g} to {ends()[1]:g}, log, measured before the search" in page
