@@ -40,6 +40,7 @@ class Limits:
         untrained: The same for the untrained model.
         noise: A rise that drowns in the noise of an epoch's batches.
         room: The largest rise that does not take too much; 0 if clean training is not clearly better than none.
+        batches: On how many batches clean and untrained model were compared.
     """
 
     low: float
@@ -49,6 +50,7 @@ class Limits:
     untrained: float
     noise: float
     room: float
+    batches: int = 0
 
 
 def limits_of(strength: Strength, start: Bed, clean: Bed) -> Limits:
@@ -65,17 +67,19 @@ def limits_of(strength: Strength, start: Bed, clean: Bed) -> Limits:
     """
     method = strength.at(0.0)
     zero, plain, before = clean.objectives(method), clean.losses(), start.losses()
+    many = len(plain)
     moved = method.diagnostics().get("relative")
     if moved:
         raise NoRadius
     if not all(map(math.isfinite, (*zero, *plain, *before))):
-        return Limits(strength.low, strength.high, [], fmean(plain), fmean(before), 0.0, 0.0)
+        return Limits(strength.low, strength.high, [], fmean(plain), fmean(before), 0.0, 0.0, many)
     # With combine="sum" the objective is a multiple of the loss.
     times = fmean(zero) / (fmean(plain[: len(zero)]) or 1.0)
     level, untrained = times * fmean(plain), times * fmean(before)
     noise = abs(times) * spread(plain) / math.sqrt(clean.steps)
     gains = [times * (old - new) for old, new in zip(before, plain, strict=True)]
-    sure = fmean(gains) > SURE * spread(gains) / math.sqrt(len(gains))
+    # A gain that drowns in the noise leaves no range above it, and a single batch tells neither.
+    sure = many > 1 and fmean(gains) > max(SURE * spread(gains) / math.sqrt(many), noise)
     points: dict[float, Point] = {}
 
     def rise(value: float) -> float:
@@ -84,7 +88,7 @@ def limits_of(strength: Strength, start: Bed, clean: Bed) -> Limits:
         return points[value].rise
 
     if not sure:
-        return Limits(strength.low, strength.high, [], level, untrained, noise, 0.0)
+        return Limits(strength.low, strength.high, [], level, untrained, noise, 0.0, many)
     middle, room = math.sqrt(strength.low * strength.high), SHARE * (untrained - level)
     high = crossing(rise, strength, room, middle, HIGH)
     low = crossing(rise, strength, noise, middle, LOW, points) if strength.caps and noise > 0 else strength.low
@@ -92,7 +96,7 @@ def limits_of(strength: Strength, start: Bed, clean: Bed) -> Limits:
         raise NoRadius
     low = max(strength.low, min(low, high / BELOW))
     high = min(strength.high, max(high, low * ABOVE))
-    return Limits(low, high, [points[value] for value in sorted(points)], level, untrained, noise, room)
+    return Limits(low, high, [points[value] for value in sorted(points)], level, untrained, noise, room, many)
 
 
 def spread(values: Sequence[float]) -> float:

@@ -45,13 +45,11 @@ def measure(plan: Plan, state: State, after: int) -> dict[str, Any] | None:
     """
     strength, own = strength_of(plan.method, plan.space, plan.fixed, plan.ranged), given(plan)
     if strength is None:
-        return {"names": own, "ranges": {}, "why": f"{listed(own)} as you gave it, not measured"} if own else None
+        return {"names": [], "ranges": {}, "why": f"{as_given(own)}, not measured"} if own else None
     try:
         limits = limits_of(strength, Bed(state(0), after), Bed(state(after), after))
     except NoRadius:
-        words = (
-            "in the declared range: it weighs a term of the loss and moves nothing further, so there is no radius to measure"
-        )
+        words = "in the declared range: this weighs a term of the loss and moves nothing further, so no radius is measured"
     except (AttackError, Diverged, SettingError) as error:
         words = f"in the declared range: nothing could be measured ({error})"
     except torch.OutOfMemoryError:
@@ -65,6 +63,11 @@ def given(plan: Plan) -> list[str]:
     """Settings of the attack's strength for which the user gave a value or a range."""
     null = {name for group in METHODS[plan.method].null for name in group}
     return sorted(null & (plan.ranged | plan.fixed.keys()))
+
+
+def as_given(names: list[str]) -> str:
+    """Settings that the user gave, in words."""
+    return f"{listed(names)} as you gave {'it' if len(names) == 1 else 'them'}"
 
 
 def epochs_of(count: float) -> str:
@@ -83,7 +86,7 @@ def record_of(strength: Strength, limits: Limits, space: Space, after: str, own:
     parts = [f"{name} {low:g} to {high:g} ({declared_of(space[name])})" for name, (low, high) in ranges.items()]
     if rest := [name for name in strength.names if name not in ranges]:
         parts.append(f"{listed(rest)} in the declared range")
-    parts += [f"{listed(own)} as you gave it"] if own else []
+    parts += [as_given(own)] if own else []
     curve = [[point.strength, point.rise, point.spread] for point in limits.points]
     told = {name: getattr(limits, name) for name in ("low", "high", "zero", "untrained", "noise", "room")}
     words = f"{listed(parts)}: {why(strength, limits, after)}"
@@ -97,9 +100,12 @@ def declared_of(distribution: Any) -> str:
 
 def why(strength: Strength, limits: Limits, after: str) -> str:
     """What was measured, in words."""
-    where = f"on {counted(ATTACKED, 'batch', 'batches')} {after}"
+    where = f"on {counted(min(ATTACKED, limits.batches), 'batch', 'batches')} {after}"
     zero, untrained = short(limits.zero, 3), short(limits.untrained, 3)
+    if limits.batches < 2:
+        return f"{after} there is one batch, which shows no noise, so nothing can be measured"
     if not limits.room:
+        where = f"on {counted(limits.batches, 'batch', 'batches')} {after}"
         return f"{where} the loss {zero} is not clearly below the untrained model's {untrained}, so nothing can be measured"
     high = f"an attack of {limits.high:.2g} takes all that was learned (loss {zero}, untrained {untrained})"
     if limits.high >= strength.high:

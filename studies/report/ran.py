@@ -44,7 +44,7 @@ def aim(summary: Summary) -> list[str]:
     words += [arg("tune", tuned)] if tuned else []
     for name, value in about["space"].items():
         here = json_to_distribution(json.dumps(value))
-        if name not in tuned and here != usual.get(name) and not hasattr(here, "choices"):
+        if name not in tuned and (here != usual.get(name) or chosen(summary, name)) and not hasattr(here, "choices"):
             words.append(arg("space", {name: wide(here)}))
     name = summary.study.study_name
     return words + ([arg("study", name)] if name != f"{about['data'].get('task')}-{about['method']}" else [])
@@ -73,6 +73,13 @@ def searching(summary: Summary) -> list[str]:
     words += [arg(PART, search[PART])] if PART in search else []
     words += [arg("calibrate", False)] if declared(summary) else []
     return words + ([arg("from_study", search["from"])] if "from" in search else [])
+
+
+def chosen(summary: Summary, name: str) -> bool:
+    """Whether the user gave the range of a setting that is measured otherwise, be it the declared one."""
+    if summary.measured is None or name in summary.measured["names"] or not getattr(summary.space[name], "log", False):
+        return False
+    return any(name in group for group in METHODS[summary.about["method"]].null)
 
 
 def declared(summary: Summary) -> bool:

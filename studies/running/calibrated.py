@@ -8,7 +8,7 @@ import optuna
 
 from finetune.arguments import arg
 from finetune.errors import UserError
-from studies.calibrating.measured import line_of, measure
+from studies.calibrating.measured import as_given, line_of, measure
 from studies.planning.calibrated import CALIBRATED, narrowed
 from studies.planning.identity import KEY
 from studies.planning.plan import Plan
@@ -38,7 +38,7 @@ def calibrated(
         return None
     if source is not None:
         found = source.user_attrs.get(CALIBRATED)
-        return None if found is None else without(found, job.plan.ranged)
+        return None if found is None else without(found, job.plan.ranged.union(job.plan.fixed))
     return measure(job.plan, state, clean_for(job.plan, job.request.running.prefix_reuse))
 
 
@@ -48,9 +48,16 @@ def clean_for(plan: Plan, reuse: bool) -> int:
     return max(shared, default=plan.recipe.evals_per_epoch)
 
 
-def without(found: dict[str, Any], ranged: frozenset[str]) -> dict[str, Any]:
-    """The ranges without those that the user gave."""
-    return found | {"ranges": {name: ends for name, ends in found["ranges"].items() if name not in ranged}}
+def without(found: dict[str, Any], given: frozenset[str]) -> dict[str, Any]:
+    """The ranges without those that the user gave, and words about what is left."""
+    own, names = sorted(given & set(found["names"])), [name for name in found["names"] if name not in given]
+    if not own:
+        return found
+    ranges = {name: ends for name, ends in found["ranges"].items() if name not in given}
+    parts = [
+        f"{name} {low:g} to {high:g}, as in the study whose trials are taken over" for name, (low, high) in ranges.items()
+    ]
+    return found | {"names": names, "ranges": ranges, "why": "; ".join([*parts, as_given(own)])}
 
 
 def narrow(job: Job[Any], objective: Any, found: Mapping[str, Any] | None) -> tuple[Job[Any], list[str]]:

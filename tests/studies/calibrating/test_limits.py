@@ -68,6 +68,19 @@ def test_a_model_that_has_learned_nothing_tells_nothing():
         assert clean.asked == [0.0]
 
 
+def test_a_gain_that_drowns_in_the_noise_leaves_no_range():
+    # Every batch has won as much, so the gain is sure; the noise is 0.4 / sqrt(16) = 0.1.
+    assert limits_of(STRENGTH, Known(1.09), Known(1.0, lambda strength: strength)).room == 0
+    assert limits_of(STRENGTH, Known(1.11), Known(1.0, lambda strength: strength)).room == pytest.approx(0.11)
+
+
+def test_a_single_batch_tells_nothing():
+    one, start = Known(1.0, lambda strength: strength), Known(2.0)
+    one.losses, start.losses = lambda: [1.0], lambda: [2.0]
+    found = limits_of(STRENGTH, start, one)
+    assert (found.room, found.batches, found.low, found.high) == (0.0, 1, STRENGTH.low, STRENGTH.high)
+
+
 def test_the_bottom_stays_where_other_settings_are_strong_too():
     found = limits_of(replace(STRENGTH, caps=False), Known(2.0), Known(1.0, lambda s: 10 * s))
     assert (found.low, found.high) == (STRENGTH.low, pytest.approx(0.1))

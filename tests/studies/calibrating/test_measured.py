@@ -1,8 +1,10 @@
 """Ranges of a real model: the attack really reaches the untrained loss at the top, and nothing of the model changes."""
 
 import json
+from dataclasses import replace
 from statistics import fmean
 
+import numpy as np
 import pytest
 import torch
 from helpers.outside_methods import BothSides
@@ -129,7 +131,7 @@ def test_what_the_user_gave_is_not_measured(state):
     assert [*found["ranges"]] == ["adv_eps"]
     assert "adv_lr as you gave it" in line_of(found)
     both = measure(plan_of("awp", sets=["adv_lr=0.1"], ranges=["adv_eps=0.01:0.1"], **USUAL), state, 1)
-    assert (both["ranges"], line_of(both)) == ({}, "searched: adv_eps and adv_lr as you gave it, not measured")
+    assert (both["ranges"], line_of(both)) == ({}, "searched: adv_eps and adv_lr as you gave them, not measured")
     one = measure(plan_of("awp", sets=["adv_eps=0.1"], **USUAL), state, 1)
     assert [*one["ranges"]] == ["adv_lr"]
     assert measure(plan_of("none", **USUAL), state, 1) is None
@@ -147,6 +149,24 @@ def test_a_model_that_learned_nothing_leaves_the_declared_range(state):
     found = measure(plan_of("fgm", **USUAL), lambda count: state(0), 0)
     assert found["ranges"] == {}
     assert "is not clearly below the untrained model's" in line_of(found)
+
+
+@pytest.mark.parametrize(
+    ("rows", "more", "told"),
+    [
+        (20, {"batch_size": 32}, "after 1 clean epoch there is one batch, which shows no noise"),
+        (8, {"learning_rate": 0.01}, "on 2 batches after 1 clean epoch the loss "),
+        (64, {"learning_rate": 1e-9}, "on 8 batches after 1 clean epoch the loss "),  # a gain of a millionth in each batch
+    ],
+)
+def test_few_rows_and_small_gains(rows, more, told):
+    recipe, task = Recipe(**USUAL | more), reviews_task()
+    few = Bench(replace(task, train=task.train.take(np.arange(rows))), recipe)
+    found = measure(
+        plan_of("fgm", **USUAL | more), lambda count: trained_until(count, Training(few, recipe, Clean()), None), 1
+    )
+    assert told in found["why"]
+    assert found["ranges"] == {}
 
 
 @pytest.mark.parametrize("more", [{"precision": "bf16"}, {"precision": "fp16"}, {"gradient_accumulation": 2}])

@@ -227,6 +227,9 @@ def test_the_command_makes_the_same_study():
     )
     study.set_user_attr(CALIBRATED, {"names": ["adv_lr", "adv_eps"], "ranges": {"adv_eps": [0.001, 0.1]}, "why": "measured"})
     assert command(summarise(study)) == line.removesuffix(" --no-calibrate")
+    # The user gave one of them, with the declared range: it would be measured otherwise.
+    study.set_user_attr(CALIBRATED, {"names": ["adv_lr"], "ranges": {"adv_lr": [0.001, 0.1]}, "why": "measured"})
+    assert "--range adv_eps=0.0001:0.3:log --study mine" in command(summarise(study))
     space = {"adv_eps": FloatDistribution(1e-4, 0.1, log=True), "learning_rate": FloatDistribution(1e-5, 1e-3, log=True)}
     line = command(plain_summary([], space | {"combine": CategoricalDistribution(["mean"])}))
     assert "--tune learning_rate" in line

@@ -143,6 +143,16 @@ def test_trials_are_taken_over_with_their_ranges(here):
     assert study("wider").user_attrs[CALIBRATED]["ranges"] == {}
 
 
+def test_what_was_given_is_not_said_to_be_measured():
+    two = {"names": ["adv_lr", "adv_eps"], "ranges": {"adv_lr": [0.01, 0.1], "adv_eps": [0.01, 0.2]}, "why": "measured"}
+    assert calibrated.without(two, frozenset({"K", "start_epoch"})) == two
+    one = calibrated.without(two, frozenset({"adv_eps", "K"}))
+    assert one["ranges"] == {"adv_lr": [0.01, 0.1]}
+    assert one["why"] == "adv_lr 0.01 to 0.1, as in the study whose trials are taken over; adv_eps as you gave it"
+    none = calibrated.without(two, frozenset({"adv_lr", "adv_eps"}))
+    assert (none["names"], none["ranges"], none["why"]) == ([], {}, "adv_eps and adv_lr as you gave them")
+
+
 def test_reports_say_where_a_range_comes_from(here):
     page = Path("runs/reviews-fgm/report.html").read_text("utf-8")
     assert f"{ends()[0]:g} to {ends()[1]:g}, log, measured before the search" in page
