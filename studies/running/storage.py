@@ -18,8 +18,9 @@ from finetune.words import choices
 
 # SQLite waits this long for another process's lock, instead of failing with "database is locked".
 WAIT_SECONDS = 60
-# One connection for each process, two for moments: the usual 15 exhaust a usual server with 7 processes.
-SERVER = {"pool_pre_ping": True, "pool_size": 1, "max_overflow": 1, "pool_timeout": WAIT_SECONDS}
+# A process keeps one connection: the usual 15 exhaust a usual server with 7 processes. For moments it may have four: a
+# thread that reads within a transaction has two, and one that waits for that transaction must not keep it from the second.
+SERVER = {"pool_pre_ping": True, "pool_size": 1, "max_overflow": 3, "pool_timeout": WAIT_SECONDS}
 # Key of the lock while tables are created on a server: any number that no other program uses.
 SCHEMA_KEY = 5_270_915
 NAMED = "SELECT GET_LOCK(CONCAT('advsearch ', :key), 60)"

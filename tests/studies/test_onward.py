@@ -16,7 +16,7 @@ from studies.planning.confirm_request import ConfirmRequest
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(studies.onward, "ConfirmRequest", lambda: ConfirmRequest(seeds=1, race=0, parts=0))
+    monkeypatch.setattr(studies.onward, "ConfirmRequest", lambda **given: ConfirmRequest(seeds=1, race=0, parts=0, **given))
 
 
 def test_each_study_is_confirmed_in_turn_and_the_same_command_runs_nothing_more(capsys):

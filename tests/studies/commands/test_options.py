@@ -49,7 +49,7 @@ def panels_of(text):
 @pytest.mark.parametrize(
     ("command", "panels"),
     [
-        (["check"], ["To begin with", "Data", "Folds and seeds", "Model and recipe", "What to search", "Help"]),
+        (["check"], ["To begin with", "Data", "Folds and seeds", "Model and recipe", "What to search", "Search", "Help"]),
         (["report"], ["Options"]),
         (["train"], ["Arguments", "Options"]),
         (["studies"], ["Options", "Commands"]),

@@ -90,11 +90,11 @@ def test_while_another_process_has_a_run_those_after_it_are_trained_but_yielded_
 
 def test_clean_training_is_read_where_all_of_a_run_is_there(tmp_path: Path) -> None:
     series, begun = series_of(folded(reviews_task()), Folds(folds=3)), list[int]()
-    clean = CleanRuns(series, tmp_path, [1], True, lambda part, training, epoch: begun.append(part.number))
+    clean = CleanRuns(series, tmp_path, lambda part: [(0, 1)], True, lambda part, training, epoch: begun.append(part.number))
     assert clean.known() == []
     first = clean.train()
     assert RECIPE.epochs == 1
-    clean.file(series.parts[1], 1).unlink()
+    clean.file(series.parts[1], 0, 1).unlink()
     (tmp_path / "clean-run-2.safetensors").write_bytes(b"torn")
     assert clean.known() == []
     again = clean.train()
