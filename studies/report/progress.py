@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from optuna.trial import FrozenTrial, TrialState
@@ -137,6 +138,9 @@ class Watch:
 
     def on_finished(self, trial: FrozenTrial) -> None:
         """One line for each trial."""
+        if self.done == self._first and trial.datetime_start is not None:  # what comes before the trials happens once
+            since = (datetime.now() - trial.datetime_start).total_seconds()
+            self._began = max(self._began, time.monotonic() - since)
         self.done += 1
         self._now.pop(trial.number, None)
         self._better(trial)
@@ -167,6 +171,7 @@ class Watch:
     def _left(self) -> str:
         if self.done >= self.total:
             return ""
-        each = (time.monotonic() - self._began) / max(1, self.done - self._first)
+        under_way = min(self.workers, self.total - self._first) - 1  # nearly done, too
+        each = (time.monotonic() - self._began) / max(1, self.done - self._first + under_way)
         left = each * (self.total - self.done)
         return f", about {left / 60:.0f} min left" if left >= 90 else f", about {left:.0f} s left"

@@ -3,6 +3,7 @@
 import io
 import re
 import time
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -111,6 +112,21 @@ def test_the_bar_shows_the_trials_of_all_workers():
         assert watch._bar.shown.tasks[0].completed == 1
     watch.on_event(("epoch", None, Epoch(0, {"accuracy": 0.5}, {}, None, 1.0)))
     assert watch.screen.said[-1] == "clean baseline, epoch 1: accuracy 0.50"
+
+
+def test_the_time_that_is_left_counts_trials_under_way_and_not_what_comes_before_the_trials(monkeypatch):
+    clock = iter([0.0, 100.0, 100.0, 110.0])  # made; the first trial has ended after 10 s; the second one 10 s later
+    monkeypatch.setattr("studies.report.progress.time.monotonic", lambda: next(clock))
+    watch = Watch(Screen(None), "accuracy", True, 11, [], 2)
+    watch.workers = 2
+    for number in range(2):
+        trial = create_trial(value=0.5, params={}, user_attrs={"metrics": {"accuracy": 0.5}})
+        trial.datetime_start = datetime.now() - timedelta(seconds=10)
+        trial.number = number
+        watch.on_finished(trial)
+    first, second = watch.screen.said
+    assert first.endswith("about 50 s left")  # 10 trials, two at once, 10 s each
+    assert second.endswith("about 60 s left")  # 20 s for two and one under way: 9 trials of 6.7 s
 
 
 def test_one_worker_is_this_process():
