@@ -205,7 +205,8 @@ class Crew:
             self.say(f"{name} has ended {LIVES + 1} times without finishing a trial ({why}); {self._others()}")
         else:
             member.lives -= 1
-            self.say(f"{name} has ended ({why}): its trial goes on from its last epoch, and the worker is started again")
+            left = "what it was training goes on from its last epoch, and it" if self._task and worked else "it"
+            self.say(f"{name} has ended ({why}): {left} is started again")
             self._begin(member)
         if worked and self._task and self._again:
             for other in self.there:

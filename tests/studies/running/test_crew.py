@@ -6,6 +6,7 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from helpers import worker_tasks as tasks
@@ -66,8 +67,18 @@ def test_a_killed_worker_is_started_again_and_does_the_task(crew_of, tmp_path):
     [(did, _)] = crew.run(partial(tasks.die_once, folder=tmp_path))
     assert did == "did"
     assert said == [
-        "worker 1 has ended (killed by SIGKILL): its trial goes on from its last epoch, and the worker is started again"
+        "worker 1 has ended (killed by SIGKILL): what it was training goes on from its last epoch, and it is started again"
     ]
+
+
+def test_a_worker_that_is_killed_before_it_has_anything_to_train_is_only_started_again():
+    said, sent = [], []
+    placed = SimpleNamespace(send=lambda *message: sent.append(message[0]))
+    crew = Crew(1, lambda number, on_event: placed, said.append)
+    crew.ready(tasks.work)
+    list(crew._seen(crew.members[0], ("gone", "killed by SIGKILL", True)))
+    assert said == ["worker 1 has ended (killed by SIGKILL): it is started again"]
+    assert sent == ["ready", "ready"]
 
 
 def test_workers_that_are_to_begin_no_more_finish_and_do_the_next_task(crew_of):
