@@ -72,7 +72,8 @@ def merged(
     """The work that ``merge`` and the command share."""
     if not sources:
         raise UserError("name the databases to merge: files such as part-1.db, or URLs")
-    urls, target = list(dict.fromkeys(url_of(source) for source in sources)), url_of(into)
+    urls, target = unique([url_of(source) for source in sources]), url_of(into)
+    again = f"{counted(len(sources) - len(urls), 'database')} named again: each is read once"
     database_file(target)
     with ExitStack() as stack:
         pieces = pieces_in(urls, study, stack)
@@ -84,7 +85,7 @@ def merged(
         storage = open_storage(target)
         stack.callback(close_storage, storage)
         write(storage, pieces[0].study, name, attributes(pieces[0]), found.trials)
-    for line in [*lines, *told_of(found, pieces, name, public(target))]:
+    for line in [*lines, *([again] if len(urls) < len(sources) else []), *told_of(found, pieces, name, public(target))]:
         screen.say(line)
     return read_result(target, name, out)
 
@@ -93,6 +94,21 @@ def url_of(source: str | Path) -> str:
     """The URL of a database that is named by its file or by its URL."""
     text = str(source)
     return text if "://" in text else f"sqlite:///{Path(text).expanduser()}"
+
+
+def unique(urls: Sequence[str]) -> list[str]:
+    """Each database once, under the name that comes first.
+
+    Raises:
+        UserError: A file is not there.
+    """
+    found = dict[str | Path, str]()
+    for url in urls:
+        file = database_file(url)
+        if file is not None and not file.exists():
+            raise UserError(f"{file}: there is no such database")
+        found.setdefault(url if file is None else file.resolve(), url)
+    return list(found.values())
 
 
 def pieces_in(urls: Sequence[str], study: str | None, stack: ExitStack) -> list[Piece]:

@@ -52,13 +52,18 @@ class Part:
         """Whether it is all of the search."""
         return self.of == 1
 
+    @property
+    def ending(self) -> str:
+        """How the names of the part's studies end."""
+        return "" if self.whole else f"-part-{self.number}-of-{self.of}"
+
     def named(self, name: str) -> str:
-        """The name of the part's study."""
-        return name if self.whole else f"{name}-part-{self.number}-of-{self.of}"
+        """The name of the part's study; a name that says the part already stays."""
+        return name if self.whole else f"{self.name_of_whole(name)}{self.ending}"
 
     def name_of_whole(self, name: str) -> str:
         """The name of the whole study, from that of the part's."""
-        return name.removesuffix(self.named(""))
+        return name.removesuffix(self.ending)
 
     def place(self, number: int) -> int:
         """The number that a trial of this part has in the whole search."""

@@ -5,6 +5,7 @@ import math
 from finetune.arguments import arg
 from finetune.words import counted
 from studies.planning.identity import folds_of
+from studies.planning.part import Part
 from studies.results.broken_space import too_wide
 from studies.results.budgets import best_among
 from studies.results.digits import gained
@@ -44,7 +45,8 @@ def rising(summary: Summary) -> str | None:
         return None
     steps = f"{summary.metric} {summary.shown(values[-2])}, then {summary.shown(values[-1])}"
     why = "differences may be speed, not quality"
-    name = arg("study", f"{summary.study.study_name}-{2 * number}-epochs")
+    whole = Part.of_study(summary.about).name_of_whole(summary.study.study_name)
+    name = arg("study", f"{whole}-{2 * number}-epochs")
     return f"clean training is still rising at its last epoch ({steps}): {why}; try {arg('epochs', 2 * number)} {name}"
 
 

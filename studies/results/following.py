@@ -1,10 +1,12 @@
 """What to do after a search: the line that names the confirmation, or what it found."""
 
 from finetune.arguments import arg, as_arguments, as_options
+from studies.planning.part import Part
 from studies.results.confirm_words import headline
 from studies.results.summary import Summary
 from studies.running.command import elsewhere
 from studies.running.stages import VERDICT, find_stage
+from studies.running.storage import database_file, public
 
 
 def following(summary: Summary, storage: str, out: str, python: bool = False) -> str | None:
@@ -17,8 +19,15 @@ def following(summary: Summary, storage: str, out: str, python: bool = False) ->
         python: Whether the reader types Python, not commands. A loop of one's own can only be confirmed there.
 
     Returns:
-        How to confirm the best, if it beats clean training; the verdict's first sentence, if that has been done.
+        How to merge, if it is a part of a search; how to confirm the best, if it beats clean training; the verdict's first
+        sentence, if that has been done.
     """
+    part = Part.of_study(summary.about)
+    if not part.whole:
+        file, when = database_file(storage), f"when all {part.of} parts have ended"
+        named = public(storage) if file is None else str(file)
+        call = f"merge({named!r}, ..., into='all.db')" if python else f"python search.py merge {named} ... --into all.db"
+        return f"next: {call} ({when}, with the databases of all)"
     if summary.confirmed is not None:
         return headline(summary.confirmed)
     if (summary.gain or 0) <= 0 or find_stage(summary.study, VERDICT) is not None:

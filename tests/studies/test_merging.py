@@ -116,9 +116,11 @@ def test_a_missing_part_is_named_and_its_trials_wait():
 def test_what_is_there_twice_counts_once():
     one, two = parts(2)
     shutil.copy(one, "copy.db")
-    study, lines = merged(one, two, "copy.db", "sqlite:///1.db")
+    Path("link.db").symlink_to("1.db")
+    study, lines = merged(one, two, "copy.db", "sqlite:///1.db", "./2.db", str(Path("1.db").resolve()), "link.db")
     assert trials(study) == WHOLE
-    assert lines[1:] == ["left out: 3 trials with the number and settings of another"]
+    assert lines[0] == "4 databases named again: each is read once"
+    assert lines[2:] == ["left out: 3 trials with the number and settings of another"]
 
 
 def test_whole_searches_with_one_seed_are_the_same_and_a_line_says_how_to_share():
@@ -218,7 +220,7 @@ def test_ranges_that_a_part_measured_otherwise_are_said():
     ("sources", "words"),
     [
         ((), "name the databases to merge"),
-        (("1.db", "nowhere.db"), "there is no such database"),
+        (("1.db", "nowhere.db"), "nowhere.db: there is no such database"),
         (("redis://host",), "unknown kind of database 'redis'"),
         (("1.db", "text.db"), "not a database"),
         (("empty.db",), "no study of a search is in empty.db"),

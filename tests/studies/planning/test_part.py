@@ -34,6 +34,8 @@ def test_each_part_is_a_study_of_its_own_name_with_the_whole_first_phase():
         "s.fgm-part-2-of-3",
         "s.awp-part-2-of-3",
     ]
+    assert [job.name for job in jobs("2/3", study="s-part-2-of-3")] == ["s-part-2-of-3"]
+    assert [job.name for job in jobs("2/3", study="s-part-1-of-3")] == ["s-part-1-of-3-part-2-of-3"]
     assert Part(2, 3).name_of_whole("s.awp-part-2-of-3") == "s.awp"
     assert Part(2, 3).name_of_whole("renamed") == "renamed"
 

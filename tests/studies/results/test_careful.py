@@ -26,6 +26,12 @@ def told(line):
     return None if line is None else as_options(line)
 
 
+def test_more_epochs_for_a_part_name_the_whole_search():
+    about = {"search": {"explore": 8, "sampler": "tpe", "pruner": "none", "part": "2/3"}}
+    line = told(rising(plain_summary(MIDDLE, EPS, clean=(0.5, 0.7, 0.8), name="s-part-2-of-3", about=about)))
+    assert line.endswith("try --epochs 6 --study s-6-epochs")
+
+
 @pytest.mark.parametrize(
     ("clean", "options", "said"),
     [

@@ -50,6 +50,18 @@ def test_a_loop_of_ones_own_is_confirmed_in_python():
     assert following(found(about=about), STORAGE, "o", python=True) == said
 
 
+@pytest.mark.parametrize("best", [0.85, 0.1])
+def test_a_part_of_a_search_is_merged_first(best):
+    about = {"search": {"explore": 8, "sampler": "tpe", "pruner": "none", "part": "2/3"}}
+    summary = found(best, name="s-part-2-of-3", about=about)
+    when = "(when all 3 parts have ended, with the databases of all)"
+    command = f"next: python search.py merge part-2.db ... --into all.db {when}"
+    assert following(summary, "sqlite:///part-2.db", OUT) == command
+    assert (
+        following(summary, "sqlite:///part-2.db", OUT, python=True) == f"next: merge('part-2.db', ..., into='all.db') {when}"
+    )
+
+
 @pytest.mark.parametrize(
     "options",
     [{"best": 0.8}, {"best": 0.79}, {"best": 0.1}, {"best": 0.85, "maximize": False, "clean": (0.7, 0.6)}],
