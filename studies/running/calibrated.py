@@ -6,8 +6,10 @@ from typing import Any
 
 import optuna
 
+from adv import METHODS
 from finetune.arguments import arg
 from finetune.errors import UserError
+from finetune.words import listed
 from studies.calibrating.measured import as_given, line_of, measure
 from studies.planning.calibrated import CALIBRATED, narrowed
 from studies.planning.identity import KEY
@@ -38,7 +40,7 @@ def calibrated(
         return None
     if source is not None:
         found = source.user_attrs.get(CALIBRATED)
-        return None if found is None else without(found, job.plan.ranged.union(job.plan.fixed))
+        return without(found or as_declared(job.plan), job.plan.ranged.union(job.plan.fixed))
     return measure(job.plan, state, clean_for(job.plan, job.request.running.prefix_reuse))
 
 
@@ -48,9 +50,16 @@ def clean_for(plan: Plan, reuse: bool) -> int:
     return max(shared, default=plan.recipe.evals_per_epoch)
 
 
+def as_declared(plan: Plan) -> dict[str, Any]:
+    """What a study stores that takes over trials from the declared ranges."""
+    names = [name for name in plan.space if any(name in group for group in METHODS[plan.method].null)]
+    why = f"{listed(names)} in the declared range, as in the study whose trials are taken over"
+    return {"names": names, "ranges": {}, "why": why} if names else {}
+
+
 def without(found: dict[str, Any], given: frozenset[str]) -> dict[str, Any]:
     """The ranges without those that the user gave, and words about what is left."""
-    own, names = sorted(given & set(found["names"])), [name for name in found["names"] if name not in given]
+    own, names = sorted(given & set(found.get("names", ()))), [name for name in found.get("names", ()) if name not in given]
     if not own:
         return found
     ranges = {name: ends for name, ends in found["ranges"].items() if name not in given}

@@ -74,6 +74,21 @@ def test_a_gain_that_drowns_in_the_noise_leaves_no_range():
     assert limits_of(STRENGTH, Known(1.11), Known(1.0, lambda strength: strength)).room == pytest.approx(0.11)
 
 
+def test_a_gain_of_little_more_than_its_standard_error_is_not_sure():
+    start = Known(2.0)
+    start.losses = lambda: [1.4, 1.0, 1.5]  # gains of 0.8, 0 and 0.1: 0.3 in the mean, with a standard error of 0.25
+    assert limits_of(STRENGTH, start, Known(1.0, lambda strength: strength)).room == 0
+
+
+def test_an_objective_that_is_a_multiple_of_the_loss_is_compared_with_that_multiple():
+    clean = Known(1.0, lambda strength: 5 * strength)
+    once = clean.objectives
+    clean.objectives = lambda method: [2 * objective for objective in once(method)]
+    found = limits_of(STRENGTH, Known(2.0), clean)
+    assert (found.zero, found.untrained, found.room, found.noise) == pytest.approx((2.0, 4.0, 2.0, 0.2))
+    assert found.high == pytest.approx(0.2, rel=0.1)
+
+
 def test_a_single_batch_tells_nothing():
     one, start = Known(1.0, lambda strength: strength), Known(2.0)
     one.losses, start.losses = lambda: [1.0], lambda: [2.0]

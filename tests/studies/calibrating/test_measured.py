@@ -73,6 +73,13 @@ def test_the_objective_is_that_of_a_training_step(state):
     assert bed.objectives(FGM(epsilon=0.0, combine="sum")) == pytest.approx(twice, rel=1e-5)
 
 
+def test_an_attack_along_the_momentum_sees_that_of_clean_training(state):
+    bed = Bed(state(1), 1)
+    along = bed.objectives(METHODS["awp"](direction="momentum"))
+    assert along != pytest.approx(bed.losses()[:3], rel=1e-3)
+    assert along != pytest.approx(bed.objectives(METHODS["awp"]()), rel=1e-3)
+
+
 @pytest.mark.parametrize("method", ["awp", "freeat", "smart"])
 def test_the_model_stays_as_it_is(state, method):
     bed = Bed(state(1), 1)

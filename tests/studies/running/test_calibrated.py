@@ -5,6 +5,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from helpers.plans import plan_of
 from optuna.distributions import FloatDistribution
 
 import search
@@ -151,6 +152,10 @@ def test_what_was_given_is_not_said_to_be_measured():
     assert one["why"] == "adv_lr 0.01 to 0.1, as in the study whose trials are taken over; adv_eps as you gave it"
     none = calibrated.without(two, frozenset({"adv_lr", "adv_eps"}))
     assert (none["names"], none["ranges"], none["why"]) == ([], {}, "adv_eps and adv_lr as you gave them")
+    plain = calibrated.as_declared(plan_of("awp", sets=["adv_eps=0.1"]))
+    assert (plain["names"], plain["ranges"]) == (["adv_lr"], {})
+    assert plain["why"] == "adv_lr in the declared range, as in the study whose trials are taken over"
+    assert calibrated.as_declared(plan_of("none")) == {}
 
 
 def test_reports_say_where_a_range_comes_from(here):
