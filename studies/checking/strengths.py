@@ -33,7 +33,7 @@ def curve_of(bench: Bench, request: Request, step: float) -> dict[str, Any] | No
     if not request.running.calibrate:
         return None
     plan = make_plan(name, request.data, recipe, others(name, request.aim.set))
-    after = clean_for(plan, reuse=True)
+    after = clean_for(plan)
     seconds = step * total_steps(bench.train, recipe) * after / (recipe.epochs * recipe.evals_per_epoch)
     if seconds > SECONDS and not given:
         what = f"the attack's strength is not measured, as its clean training would take about {seconds:.0f} s"

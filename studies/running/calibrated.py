@@ -41,13 +41,15 @@ def calibrated(
     if source is not None:
         found = source.user_attrs.get(CALIBRATED)
         return without(found or as_declared(job.plan), job.plan.ranged.union(job.plan.fixed))
-    return measure(job.plan, state, clean_for(job.plan, job.request.running.prefix_reuse))
+    return measure(job.plan, state, clean_for(job.plan))
 
 
-def clean_for(plan: Plan, reuse: bool) -> int:
-    """After how many clean evaluations the attack is tried: the last that trials share, or else the first epoch's."""
-    shared = shared_counts(plan) if reuse and not plan.tuned else []
-    return max(shared, default=plan.recipe.evals_per_epoch)
+def clean_for(plan: Plan) -> int:
+    """After how many clean evaluations the attack is tried: the last that trials share, or else the first epoch's.
+
+    Where a search shares nothing its own clean training is as long, so that its ranges are the same.
+    """
+    return max([] if plan.tuned else shared_counts(plan), default=plan.recipe.evals_per_epoch)
 
 
 def as_declared(plan: Plan) -> dict[str, Any]:

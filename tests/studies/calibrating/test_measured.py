@@ -19,7 +19,9 @@ from finetune.config import Recipe
 from finetune.training.bench import Bench
 from finetune.training.loop import Training
 from studies.calibrating.curve import Bed
-from studies.calibrating.measured import line_of, measure, trained_until
+from studies.calibrating.limits import Limits
+from studies.calibrating.measured import line_of, measure, record_of, trained_until
+from studies.calibrating.strength import Strength
 
 # 16 steps an epoch: after the first, the model is clearly better than before.
 USUAL = {"epochs": 2, "batch_size": 4}
@@ -114,6 +116,7 @@ def test_the_top_takes_all_that_was_learned(state, method):
     assert declared.low <= ends[0] < ends[1] <= declared.high
     if ends[0] > declared.low:
         assert ends[0] <= ends[1] / 9.5
+    assert [float(f"{end:.1e}") for end in ends] == ends  # parts of a search on several machines have the same
     assert "--no-calibrate takes the declared ranges" in as_options(line_of(found))
 
 
@@ -150,6 +153,32 @@ def test_an_attack_that_cannot_act_leaves_the_declared_range(state):
     assert found["ranges"] == {}
     assert "nothing could be measured (" in line_of(found)
     assert "nowhere" in line_of(found)
+
+
+def test_a_measurement_that_finds_no_memory_leaves_the_declared_range(state):
+    def full(count):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    found = measure(plan_of("fgm", **USUAL), full, 1)
+    assert (found["ranges"], found["names"]) == ({}, ["epsilon"])
+    assert line_of(found) == "searched: epsilon in the declared range: nothing could be measured (out of memory)"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.4, 0.9, {"adv_lr": [0.4, 0.9]}),  # above all of adv_eps
+        (1e-4, 1.0, {}),
+        (0.01234, 0.5678, {"adv_lr": [0.012, 0.57], "adv_eps": [0.012, 0.3]}),
+    ],
+)
+def test_a_common_strength_is_cut_off_at_the_ends_of_each_range(low, high, expected):
+    space = {"adv_lr": FloatDistribution(1e-4, 1.0, log=True), "adv_eps": FloatDistribution(1e-4, 0.3, log=True)}
+    strength = Strength("awp", ("adv_lr", "adv_eps"), 1e-4, 1.0, {}, True)
+    found = record_of(strength, Limits(low, high, [], 1.0, 2.0, 0.1, 1.0, 8), space, "after 1 clean epoch", [])
+    assert found["ranges"] == expected
+    for name in {"adv_lr", "adv_eps"} - expected.keys():
+        assert name in found["why"].split("in the declared range")[0]
 
 
 def test_a_model_that_learned_nothing_leaves_the_declared_range(state):

@@ -71,6 +71,13 @@ def test_what_is_not_part_of_the_ball_has_its_default():
     assert not found.caps
 
 
+def test_a_default_outside_its_range_is_moved_into_it():
+    space = {"reg_weight": log(0.1, 10.0), "xi": log(0.1, 1.0), "epsilon": log(1e-3, 0.5)}
+    found = strength_of("vat", space, {})
+    assert found is not None
+    assert (found.others["xi"], found.others["epsilon"]) == (0.1, 0.5)  # by default 0.01 and 1
+
+
 @pytest.mark.parametrize(
     ("space", "fixed", "given", "names"),
     [

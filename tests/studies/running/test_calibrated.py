@@ -113,9 +113,29 @@ def test_a_study_in_measured_ranges_is_not_searched_in_others(here):
     assert values() == before
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"epochs": 5}, 3),
+        ({"epochs": 3}, 1),
+        ({"epochs": 2}, 1),
+        ({"epochs": 1}, 1),
+        ({"epochs": 5, "tune": ["learning_rate"]}, 1),
+        ({"epochs": 2, "evals_per_epoch": 4, "sets": ["start_epoch=0"]}, 4),
+        ({"epochs": 4, "evals_per_epoch": 2, "ranges": ["start_epoch=0.5:1.5"]}, 3),
+    ],
+)
+def test_the_attack_is_tried_after_the_last_clean_evaluation_that_trials_share(options, expected):
+    assert calibrated.clean_for(plan_of("fgm", **options)) == expected
+
+
 def test_without_shared_epochs_the_ranges_are_the_same(here):
-    studies.search("fgm", trials=1, study="apart", prefix_reuse=False, **SMALL)
-    assert study("apart").user_attrs[CALIBRATED] == study().user_attrs[CALIBRATED]
+    found = []
+    for name, reuse in (("apart", False), ("shared", True)):
+        studies.search("fgm", trials=1, study=name, prefix_reuse=reuse, **SMALL | {"epochs": 4, "max_train_rows": 24})
+        found.append(study(name).user_attrs[CALIBRATED])
+    assert found[0] == found[1]
+    assert "after 2 clean epochs" in found[0]["why"]
 
 
 def test_with_folds_the_first_run_tells(here):
