@@ -1,7 +1,7 @@
 """Merge the parts of a search, each in a database of its own, into one study."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,8 @@ def merged(
         raise UserError("name the databases to merge: files such as part-1.db, or URLs")
     urls, target = unique([url_of(source) for source in sources]), url_of(into)
     again = f"{counted(len(sources) - len(urls), 'database')} named again: each is read once"
-    database_file(target)
+    with about_into():
+        database_file(target)
     with ExitStack() as stack:
         pieces = pieces_in(urls, study, stack)
         lines = compared(pieces, accept)
@@ -82,7 +83,8 @@ def merged(
         found = joined(pieces)
         if not any(found.counts):
             raise UserError(f"study {name!r} has no finished trial in {listed([piece.where for piece in pieces])}")
-        storage = open_storage(target)
+        with about_into():
+            storage = open_storage(target)
         stack.callback(close_storage, storage)
         write(storage, pieces[0].study, name, attributes(pieces[0]), found.trials)
     for line in [*lines, *([again] if len(urls) < len(sources) else []), *told_of(found, pieces, name, public(target))]:
@@ -94,6 +96,15 @@ def url_of(source: str | Path) -> str:
     """The URL of a database that is named by its file or by its URL."""
     text = str(source)
     return text if "://" in text else f"sqlite:///{Path(text).expanduser()}"
+
+
+@contextmanager
+def about_into() -> Iterator[None]:
+    """Have errors of the database of the merged study name the argument that it was given by."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(error.text.replace('["storage"', '["into"')) from None
 
 
 def unique(urls: Sequence[str]) -> list[str]:
@@ -220,7 +231,7 @@ def told_of(found: Joined, pieces: Sequence[Piece], name: str, target: str) -> l
         lines.append(f"left out: {counted(found.doubles, 'trial')} with the number and settings of another{way}")
     if found.moved:
         lines.append(f"{counted(found.moved, 'trial')} with the number of another, and other settings, got new numbers")
-    if parts:
+    if len(parts) == len({piece.part for piece in pieces}):
         of = pieces[-1].part.of
         missing = [str(part) for number in range(1, of + 1) if (part := Part(number, of)) not in parts]
         lines += [f"missing parts: {some(missing, 8)}"] if missing else []

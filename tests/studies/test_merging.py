@@ -123,6 +123,12 @@ def test_what_is_there_twice_counts_once():
     assert lines[2:] == ["left out: 3 trials with the number and settings of another"]
 
 
+def test_a_whole_search_beside_a_part_has_all_parts():
+    study, lines = merged(part("1.db", 1, 3), part("2.db", 1, 1))
+    assert trials(study) == WHOLE
+    assert lines[1:] == ["left out: 2 trials with the number and settings of another"]
+
+
 def test_whole_searches_with_one_seed_are_the_same_and_a_line_says_how_to_share():
     study, lines = merged(part("1.db", 1, 1), part("2.db", 1, 1, study=made(STATES[:4])))
     assert trials(study) == WHOLE
@@ -243,7 +249,7 @@ def test_what_has_no_place_in_a_merged_study():
     study = made(STATES)
     study.add_trial(create_trial(value=0.5, user_attrs={"taken over from": {"study": "s", "trial": 1}}))
     refused("4.db: its study took trials over from another", part("4.db", 1, 1, study=study))
-    refused("there is no folder none", part("1.db", 1, 1), into="none/all.db")
+    refused("into='sqlite:///none/all.db': there is no folder none", part("1.db", 1, 1), into="none/all.db")
 
 
 def test_what_is_merged_already_stays_as_it_is(capsys):
