@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -10,9 +11,11 @@ from optuna.distributions import FloatDistribution
 
 import search
 import studies
+from finetune.arguments import as_options
 from finetune.errors import UserError
 from spaces import space_of
 from studies.planning.calibrated import CALIBRATED
+from studies.planning.resolve import Job
 from studies.running import calibrated
 from studies.running.sampling import design_point
 
@@ -176,6 +179,16 @@ def test_what_was_given_is_not_said_to_be_measured():
     assert (plain["names"], plain["ranges"]) == (["adv_lr"], {})
     assert plain["why"] == "adv_lr in the declared range, as in the study whose trials are taken over"
     assert calibrated.as_declared(plan_of("none")) == {}
+
+
+def test_what_trains_trials_draws_from_the_measured_range():
+    plan, found = plan_of("fgm", epochs=3), {"ranges": {"epsilon": [0.1, 0.4]}, "why": "because"}
+    objective = SimpleNamespace(plan=plan)
+    job, told = calibrated.narrow(Job(None, plan, [], "mine"), objective, found)
+    narrower = space_of("fgm", 3) | {"epsilon": FloatDistribution(0.1, 0.4, log=True)}
+    assert job.plan.space == objective.plan.space == narrower
+    assert [as_options(line) for line in told] == ["searched: because; --no-calibrate takes the declared ranges"]
+    assert calibrated.narrow(job, objective, None) == (job, [])
 
 
 def test_reports_say_where_a_range_comes_from(here):

@@ -79,6 +79,15 @@ def test_what_another_process_finishes_is_seen_at_once_and_a_trial_that_runs_is_
     assert [one.value for one in claims.study.get_trials(states=complete)] == [0.5, 0.5, 3.0]
 
 
+def test_a_trial_that_ends_after_later_ones_is_seen(url):
+    (slow, first), (fast, second), (claims, _) = taken(url), taken(url), taken(url)
+    complete = (TrialState.COMPLETE,)
+    fast.finish(second, 0.5)
+    assert [one.value for one in claims.study.get_trials(states=complete)] == [0.5]
+    slow.finish(first, 0.25)
+    assert [one.value for one in claims.study.get_trials(states=complete)] == [0.25, 0.5]
+
+
 def test_settings_and_attributes_are_written_all_or_none(url):
     _, trial = taken(url)
     other, _ = taken(url)
