@@ -116,6 +116,8 @@ def main() -> NoReturn:
     """Serve the process that started this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: the search tells its workers
     signal.signal(signal.SIGTERM, interrupted)
+    if hasattr(signal, "SIGHUP"):  # a terminal that is closed ends the search, and then its workers put back their trials
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     inbox, outbox = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)

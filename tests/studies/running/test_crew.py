@@ -1,5 +1,6 @@
 import io
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -51,6 +52,10 @@ def test_every_worker_does_the_task_and_then_the_next(crew_of):
 
     assert list(crew.run(report)) == [(here, 1, os.getpid())] * 2
     assert found == []
+    for member in crew.members:  # a terminal that is closed or Ctrl-C there: the search tells its workers what to do
+        member.placed.process.send_signal(signal.SIGHUP)
+        member.placed.process.send_signal(signal.SIGINT)
+    assert sorted(crew.run(tasks.work)) == [("did", "1"), ("did", "2")]
     assert said == []
 
 
