@@ -10,6 +10,7 @@ import pytest
 from optuna.trial import create_trial
 from rich.console import Console
 
+from finetune.arguments import as_arguments
 from finetune.errors import UserError
 from finetune.training.epoch import Epoch
 from finetune.training.series import Part
@@ -83,8 +84,10 @@ def test_what_a_worker_gets_of_the_machine(number, threads, cards, given):
 def test_how_the_machine_is_divided_is_said(monkeypatch):
     monkeypatch.setattr("studies.running.workers.shares.cores", lambda: 4)
     assert shares_told(2, 2, []) == ["2 workers of 2 threads each, on 4 cores"]
-    [line] = shares_told(4, 4, [])
-    assert "more threads than cores are slower" in line
+    [line] = map(as_arguments, shares_told(4, 4, []))
+    assert line.endswith("more threads than cores are slower, not faster; threads=1 in a new study, or workers=1")
+    [line] = map(as_arguments, shares_told(9, 1, []))
+    assert line.endswith("more threads than cores are slower, not faster; workers=4")
     assert "2 workers, each with a GPU of its own" in shares_told(2, 1, ["0", "1", "2"])[0]
     assert "3 workers, sharing 2 GPUs" in shares_told(3, 1, ["0", "1"])[0]
 

@@ -56,5 +56,7 @@ def shares_told(workers: int, threads: int, visible: list[str]) -> list[str]:
     line = f"{many} of {counted(threads, 'thread')} each, on {counted(here, 'core')}"
     if workers * threads > here:
         few = max(1, here // workers)
-        line += f": more threads than cores are slower, not faster; {arg('threads', few)} in a new study, or fewer workers"
+        fewer = arg("workers", max(1, here // threads))
+        way = fewer if threads <= few else f"{arg('threads', few)} in a new study, or {fewer}"
+        line += f": more threads than cores are slower, not faster; {way}"
     return [line]
