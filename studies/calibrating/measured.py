@@ -107,7 +107,8 @@ def why(strength: Strength, limits: Limits, after: str) -> str:
     if not limits.room:
         where = f"on {counted(limits.batches, 'batch', 'batches')} {after}"
         return f"{where} the loss {zero} is not clearly below the untrained model's {untrained}, so nothing can be measured"
-    high = f"an attack of {limits.high:.2g} takes all that was learned (loss {zero}, untrained {untrained})"
+    some = f" on one of {strength.every} batches" if strength.every > 1 else ""
+    high = f"an attack of {limits.high:.2g}{some} takes all that was learned (loss {zero}, untrained {untrained})"
     if limits.high >= strength.high:
         high = f"even the strongest attack leaves some of what was learned (loss {zero}, untrained {untrained})"
     low = f", and one below {limits.low:.2g} drowns in the batches' noise" if limits.low > strength.low else ""

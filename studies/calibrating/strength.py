@@ -7,6 +7,7 @@ from typing import Any
 from optuna.distributions import FloatDistribution
 
 from adv import METHODS, Method
+from adv.steps.spaced import Spaced
 from spaces import RECIPE, Space
 
 
@@ -69,5 +70,5 @@ def strength_of(method: str, space: Space, fixed: dict[str, Any], given: Iterabl
             others[name] = getattr(usual, name)
     low, high = min(floats[name].low for name in names), max(floats[name].high for name in names)
     alone = not any(name not in names and name not in null and name != "start_epoch" for name in floats)
-    every = others.pop("every", 1)
+    every = others.pop("every", 1) if issubclass(kind, Spaced) else 1
     return Strength(method, names, low, high, others | {"start_epoch": 0}, ball or alone, every)

@@ -155,6 +155,11 @@ def test_an_attack_that_cannot_act_leaves_the_declared_range(state):
     assert "nowhere" in line_of(found)
 
 
+def test_the_line_says_that_few_batches_are_attacked(state):
+    found = measure(plan_of("fgm", sets=["every=3"], **USUAL), state, 1)
+    assert f"an attack of {found['high']:.2g} on one of 3 batches takes all that was learned" in line_of(found)
+
+
 def test_a_measurement_that_finds_no_memory_leaves_the_declared_range(state):
     def full(count):
         raise torch.OutOfMemoryError("CUDA out of memory")

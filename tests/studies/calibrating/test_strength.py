@@ -1,12 +1,13 @@
 """Which settings make an attack stronger, for every method, also those that were written elsewhere."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 import pytest
 from helpers.outside_methods import BothSides, HalfWay
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from adv import METHODS
+from adv.core.settings import setting
 from spaces import SPACES, space_of
 from studies.calibrating.strength import strength_of
 from studies.planning.calibrated import narrowed, whence
@@ -62,6 +63,17 @@ def test_every_batch_is_attacked_to_measure_one_of_three():
     found = strength_of("fgm", space_of("fgm", 3), {"every": 3})
     assert found is not None
     assert (found.every, found.at(0.5).every, found.at(0.5).epsilon) == (3, 1, 0.5)
+
+
+def test_a_setting_of_that_name_of_a_method_from_elsewhere_is_its_own(monkeypatch):
+    @dataclass(kw_only=True)
+    class Mine(BothSides):
+        every: int = setting(2, "another thing", low=1)
+
+    monkeypatch.setitem(METHODS, "mine", Mine)
+    found = strength_of("mine", {"epsilon": log(0.1, 10.0)}, {"every": 5})
+    assert found is not None
+    assert (found.every, found.at(1.0).every) == (1, 5)
 
 
 def test_what_is_not_part_of_the_ball_has_its_default():
