@@ -100,6 +100,10 @@ def test_micro_batches_are_counted_and_a_fresh_start_counts_anew():
     assert len(seen.passes) == 2
 
 
+def test_a_method_that_has_not_begun_has_no_state():
+    assert FGM(every=3).state_dict() == AWP(every=2).state_dict() == {}
+
+
 def test_the_control_is_as_sparse_as_the_attack():
     assert FGM(every=3).rival().every == AWP(every=3).rival().every == 3
 

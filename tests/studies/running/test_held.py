@@ -88,6 +88,15 @@ def test_a_trial_that_ends_after_later_ones_is_seen(url):
     assert [one.value for one in claims.study.get_trials(states=complete)] == [0.25, 0.5]
 
 
+def test_who_changes_a_trial_that_was_read_changes_no_other(url):
+    claims, trial = taken(url)
+    [read] = claims.study.get_trials()
+    read.user_attrs["mine"] = read.intermediate_values[0] = 1.0
+    trial.report(0.5, 1)
+    [again] = claims.study.get_trials()
+    assert (again.user_attrs, again.intermediate_values) == ({}, {1: 0.5})
+
+
 def test_settings_and_attributes_are_written_all_or_none(url):
     _, trial = taken(url)
     other, _ = taken(url)

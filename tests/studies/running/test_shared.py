@@ -23,7 +23,7 @@ from studies.running.folded import Folded
 from studies.running.folded_runs import runs_for
 from studies.running.footprint import clean_files, snapshots
 from studies.running.objective import Objective
-from studies.running.shared import states_of
+from studies.running.shared import share_evaluation, states_of
 from studies.running.stages import ARMS, FIRST, Arm, Planned, Stage
 from studies.running.storage import LINK
 
@@ -64,6 +64,13 @@ def told(trial: Trial) -> Any:
 
 def objective(bench: Bench, folder: Path, plan: Plan, reuse: bool = True) -> Objective:
     return Objective(plan, "accuracy", bench, folder, folder / "prefix", lambda trial, epoch: None, reuse)
+
+
+def test_an_attacked_state_is_never_shared(bench: Bench, tmp_path: Path) -> None:
+    training = Training(bench, Recipe(**USUAL), FGM(start_epoch=1))
+    for _ in training.epochs():
+        share_evaluation(training, lambda count, steps: tmp_path / f"{count}-{steps}", [(1, 0), (2, 0)])
+    assert [path.name for path in tmp_path.iterdir()] == ["1-0"]
 
 
 @pytest.mark.parametrize(
