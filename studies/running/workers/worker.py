@@ -34,13 +34,14 @@ class Worker:
         kept: What tasks keep for the next ones: data, models, the database.
         ending: What is closed at the end.
         last: Set when no new trial is to begin.
+        told: Set when it is to end.
     """
 
     def __init__(self, inbox: IO[bytes], outbox: IO[bytes]) -> None:
         self.inbox, self.outbox = inbox, outbox
         self.kept: dict[str, Any] = {}
         self.ending = ExitStack()
-        self.last = threading.Event()
+        self.last, self.told = threading.Event(), threading.Event()
         self._tasks = queue.SimpleQueue[tuple[str, bytes] | None]()
         self._sending = threading.Lock()
 
@@ -94,6 +95,7 @@ class Worker:
                     self.last.set()
                 else:
                     self._tasks.put(message)
+        self.told.set()
         self._tasks.put(None)
         late = threading.Timer(GRACE, os._exit, (1,))
         late.daemon = True
@@ -122,12 +124,16 @@ def main() -> NoReturn:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     worker = Worker(inbox, outbox)
+    code, stopped = 0, False
     try:
         code = worker.serve()
     except KeyboardInterrupt:
-        code = 0
+        stopped = True
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with suppress(Exception):
         worker.ending.close()
     sys.stderr.flush()
+    if stopped and not worker.told.is_set():  # somebody else ended it, which is what its exit code says
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
     os._exit(code)  # taking the libraries down takes seconds, and nothing is left to be done

@@ -76,6 +76,15 @@ def test_a_killed_worker_is_started_again_and_does_the_task(crew_of, tmp_path):
     ]
 
 
+def test_a_worker_that_somebody_ends_says_how_it_ended(crew_of):
+    crew, said = crew_of(1)
+    crew.members[0].placed.process.terminate()
+    crew.members[0].placed.process.wait()
+    assert list(crew.run(tasks.work)) == [("did", "1")]
+    what = "what it was training goes on from its last epoch, and it is started again"
+    assert said == [f"worker 1 has ended (killed by SIGTERM): {what}"]
+
+
 def test_a_worker_that_is_killed_before_it_has_anything_to_train_is_only_started_again():
     said, sent = [], []
     placed = SimpleNamespace(send=lambda *message: sent.append(message[0]))
