@@ -1,5 +1,6 @@
 """Clean steps before an attack that begins within an epoch are trained once, and change nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from helpers.folded_objectives import FOLDS
 from helpers.folded_tasks import folded_task
 from helpers.plans import plan_of
 from helpers.small_tasks import reviews_task, state_of
+from optuna.distributions import FloatDistribution
 from optuna.trial import Trial
 
 from adv import FGM
@@ -23,7 +25,7 @@ from studies.running.folded import Folded
 from studies.running.folded_runs import runs_for
 from studies.running.footprint import clean_files, snapshots
 from studies.running.objective import Objective
-from studies.running.shared import share_evaluation, states_of
+from studies.running.shared import share_evaluation, starts_of, states_of
 from studies.running.stages import ARMS, FIRST, Arm, Planned, Stage
 from studies.running.storage import LINK
 
@@ -64,6 +66,14 @@ def told(trial: Trial) -> Any:
 
 def objective(bench: Bench, folder: Path, plan: Plan, reuse: bool = True) -> Objective:
     return Objective(plan, "accuracy", bench, folder, folder / "prefix", lambda trial, epoch: None, reuse)
+
+
+def test_the_last_start_is_one_of_all_also_where_rounding_makes_the_range_shorter() -> None:
+    plan = plan_of("fgm", **USUAL)
+    tenths = replace(plan, space={"start_epoch": FloatDistribution(0.1, 0.7, step=0.1)})  # (0.7 - 0.1) / 0.1 < 6
+    assert starts_of(tenths) == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
+    assert starts_of(replace(plan, space={}, fixed={"start_epoch": 2.5})) == [2.5]
+    assert starts_of(replace(plan, space={}, fixed={})) == []
 
 
 def test_an_attacked_state_is_never_shared(bench: Bench, tmp_path: Path) -> None:
