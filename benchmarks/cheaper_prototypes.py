@@ -28,10 +28,11 @@ def taken(batch: dict[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
     return {name: values[rows] for name, values in batch.items()}
 
 
+@dataclass(kw_only=True)
 class Rows:
     """Embedding methods: the whole batch clean, and the attack on a random share of its rows."""
 
-    rows: float
+    rows: float = setting(0.25, "share of the rows", low=0)
 
     def backward(
         self,
@@ -55,10 +56,11 @@ class Rows:
         return before * worst.clean + after * adversarial.detach()
 
 
+@dataclass(kw_only=True)
 class Ascent:
     """Weight methods: the ascent passes see only a random share of the batch."""
 
-    rows: float
+    rows: float = setting(0.25, "share of the rows", low=0)
 
     def _climb(self, weights: Weights, passes: Passes, worst: Worst | None, embedding: nn.Module | None) -> Tensor:
         whole, before = passes.batch, random_state(passes.model)
@@ -69,12 +71,14 @@ class Ascent:
         return found
 
 
+@dataclass(kw_only=True)
 class Kept:
     """Weight methods: a fresh direction every n-th step, kept between; the looked-up rows then stay."""
 
-    fresh: int
+    fresh: int = setting(4, "steps", low=1)
+
     _step = 0
-    _kept: list[Tensor] | None = None
+    _kept = None
 
     def known(self, touched: list[nn.Parameter]) -> list[Tensor] | None:
         self._step += 1
@@ -92,11 +96,11 @@ class Kept:
         super().move(weights, gradients, unit)  # type: ignore[misc]
 
 
+@dataclass(kw_only=True)
 class Momentum:
     """SAM along Adam's running mean of gradients, or against it (the reference code of momentum-SAM)."""
 
-    sign: float
-    _optimizer: torch.optim.Optimizer
+    sign: float = setting(-1.0, "side")
 
     def follow(self, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
@@ -110,49 +114,35 @@ class Momentum:
 class FGMRows(Rows, FGM):
     """FGM on a share of the rows."""
 
-    rows: float = setting(0.25, "share of the rows", low=0)
-
 
 @dataclass(kw_only=True)
 class FGSMRows(Rows, FGSM):
     """FGSM on a share of the rows."""
-
-    rows: float = setting(0.25, "share of the rows", low=0)
 
 
 @dataclass(kw_only=True)
 class AWPAscent(Ascent, AWP):
     """AWP with its ascent on a share of the rows."""
 
-    rows: float = setting(0.25, "share of the rows", low=0)
-
 
 @dataclass(kw_only=True)
 class AWPKept(Kept, AWP):
     """AWP with a direction that is kept for n steps."""
-
-    fresh: int = setting(4, "steps", low=1)
 
 
 @dataclass(kw_only=True)
 class SAMAscent(Ascent, SAM):
     """SAM with its ascent on a share of the rows."""
 
-    rows: float = setting(0.25, "share of the rows", low=0)
-
 
 @dataclass(kw_only=True)
 class SAMKept(Kept, SAM):
     """SAM with a direction that is kept for n steps."""
 
-    fresh: int = setting(4, "steps", low=1)
-
 
 @dataclass(kw_only=True)
 class MomentumSAM(Momentum, SAM):
     """SAM along or against Adam's momentum."""
-
-    sign: float = setting(-1.0, "side")
 
     def cost(self) -> Cost:
         return Cost(1, 1)

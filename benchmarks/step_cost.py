@@ -22,6 +22,19 @@ from transformers import BertConfig, BertForSequenceClassification
 from adv import AWP, FGM, FP32, PGD, Clean
 
 
+def model_and_batch(args: argparse.Namespace) -> tuple[BertForSequenceClassification, dict[str, Tensor]]:
+    """A BERT of this size with random weights, and a batch of random tokens."""
+    sizes = {"num_hidden_layers": args.layers, "hidden_size": args.hidden, "intermediate_size": 4 * args.hidden}
+    model = BertForSequenceClassification(
+        BertConfig(num_attention_heads=args.hidden // 32, vocab_size=args.vocabulary, **sizes)
+    )
+    model = model.train().to(args.device)
+    ids = torch.randint(1000, 30000, (args.batch, args.length), device=args.device)
+    labels = torch.randint(2, (args.batch,), device=args.device)
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
+    return model, batch
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
@@ -34,14 +47,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    sizes = {"num_hidden_layers": args.layers, "hidden_size": args.hidden, "intermediate_size": 4 * args.hidden}
-    model = BertForSequenceClassification(
-        BertConfig(num_attention_heads=args.hidden // 32, vocab_size=args.vocabulary, **sizes)
-    )
-    model = model.train().to(args.device)
-    ids = torch.randint(1000, 30000, (args.batch, args.length), device=args.device)
-    labels = torch.randint(2, (args.batch,), device=args.device)
-    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
+    model, batch = model_and_batch(args)
 
     def passing() -> Tensor:
         loss: Tensor = model(**batch).loss

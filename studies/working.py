@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import optuna
 from optuna.storages import RDBStorage
@@ -16,7 +16,7 @@ from studies.planning.identity import KEY
 from studies.planning.loop_plan import LoopPlan
 from studies.planning.plan import Plan
 from studies.planning.request import Request
-from studies.planning.resolve import Job
+from studies.planning.resolve import Job, P
 from studies.planning.sharing import Sharing
 from studies.planning.versions import made_under
 from studies.report.screen import Screen
@@ -115,8 +115,8 @@ class Loading:
 
 
 @dataclass(frozen=True)
-class Searching:
-    """Run trials of a study of ``search``.
+class Trials(Generic[P]):
+    """What the tasks that run trials of a study need.
 
     Args:
         job: What is searched.
@@ -128,7 +128,7 @@ class Searching:
         asked: When that was asked for.
     """
 
-    job: Job[Plan]
+    job: Job[P]
     options: Options
     first: list[dict[str, Any]]
     per: int
@@ -136,17 +136,26 @@ class Searching:
     folder: Path
     asked: float = field(default_factory=time.time)
 
+    def run(self, worker: Worker, study: optuna.Study, storage: RDBStorage, objective: Any, device: str) -> None:
+        """Run trials until there are enough."""
+        options, plan = self.options.since(self.asked), self.job.plan
+        objective.made_under = made_under(study.user_attrs[KEY], device)
+        prepare(study, options, plan.space, self.first, plan.fixed.get("start_epoch", 0), self.per)
+        run_trials(study, storage, objective, options, worker.on_finished, worker.say, begin_no_other(worker))
+
+
+@dataclass(frozen=True)
+class Searching(Trials[Plan]):
+    """Run trials of a study of ``search``."""
+
     def __call__(self, worker: Worker) -> None:
         """Run trials until there are enough."""
-        options = self.options.since(self.asked)
-        plan, benches = self.job.plan, worker.kept[BENCHES]
+        benches, plan = worker.kept[BENCHES], self.job.plan
         storage = storage_in(worker, self.job.request.output.storage)
         study = study_in(worker, storage, self.job.name)
         series = Series(benches, plan.folds, plan.recipe, self.metric)
         objective = trains(self.job, series, self.folder, worker, worker.say)
-        objective.made_under = made_under(study.user_attrs[KEY], benches.whole.device.type)
-        prepare(study, options, plan.space, self.first, plan.fixed.get("start_epoch", 0), self.per)
-        run_trials(study, storage, objective, options, worker.on_finished, worker.say, begin_no_other(worker))
+        self.run(worker, study, storage, objective, benches.whole.device.type)
 
 
 @dataclass(frozen=True)
@@ -185,33 +194,12 @@ class LoadingLoop:
 
 
 @dataclass(frozen=True)
-class SearchingLoop:
-    """Run trials of a study of ``tune``.
-
-    Args:
-        job: What is searched.
-        options: How many trials, and how.
-        first: Settings of the first trials.
-        per: Evaluations in an epoch.
-        metric: The name of the value.
-        folder: Folder of the study's files.
-        asked: When that was asked for.
-    """
-
-    job: Job[LoopPlan]
-    options: Options
-    first: list[dict[str, Any]]
-    per: int
-    metric: str
-    folder: Path
-    asked: float = field(default_factory=time.time)
+class SearchingLoop(Trials[LoopPlan]):
+    """Run trials of a study of ``tune``."""
 
     def __call__(self, worker: Worker) -> None:
         """Run trials until there are enough."""
-        options = self.options.since(self.asked)
-        plan, storage = self.job.plan, storage_in(worker, self.job.request.output.storage)
+        storage = storage_in(worker, self.job.request.output.storage)
         study = study_in(worker, storage, self.job.name)
-        objective = LoopObjective(plan, worker.kept[LOOP], self.metric, self.folder, worker.on_epoch)
-        objective.made_under = made_under(study.user_attrs[KEY], usual_device())
-        prepare(study, options, plan.space, self.first, plan.fixed.get("start_epoch", 0), self.per)
-        run_trials(study, storage, objective, options, worker.on_finished, worker.say, begin_no_other(worker))
+        objective = LoopObjective(self.job.plan, worker.kept[LOOP], self.metric, self.folder, worker.on_epoch)
+        self.run(worker, study, storage, objective, usual_device())
