@@ -7,6 +7,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
+from studies.running import sampling
 from studies.running.pruning import ForecastPruner
 from studies.running.sampling import PhasedSampler
 
@@ -19,7 +20,10 @@ START = {"epsilon": 1.0, "K": 3, "combine": "mean"}
 
 
 @pytest.mark.parametrize("name", ["tpe", "gp", "random", "sobol"])
-def test_models_see_what_is_inside_the_space(name):
+def test_models_see_what_is_inside_the_space(name, monkeypatch):
+    # Running trials without all settings are waited for, as if they were being drawn.
+    monkeypatch.setattr(sampling, "DRAWING", 0.05)
+
     def last(strangers, running=()):
         study = optuna.create_study(direction="maximize", sampler=PhasedSampler(SPACE, [START], 6, 0, name))
         for number in range(7):
