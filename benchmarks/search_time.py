@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import fmean, median, stdev
 from typing import Any
 
 import optuna
@@ -93,6 +94,16 @@ def row(name: str, seconds: float, cpu: float, trials: list[dict[str, Any]], our
     )
 
 
+def compare_values(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> None:
+    """Say what both sides reached with the same settings, where neither ended a trial early."""
+    pairs = [(a["value"], b["value"]) for a, b in zip(ours, theirs, strict=True) if a["state"] == b["state"] == "COMPLETE"]
+    apart = [a - b for a, b in pairs]
+    if len(apart) < 2:
+        return
+    some = f"mean difference {fmean(apart):+.4f}, median {median(apart):+.4f}, standard deviation {stdev(apart):.4f}"
+    print(f"  {len(pairs)} trials that both finished, ours against the peer's, one seed: {some}")
+
+
 def where(args: argparse.Namespace, folder: Path) -> None:
     """Print what the time of one search in this process goes into."""
     sys.path.insert(0, str(ROOT))
@@ -141,6 +152,8 @@ def main() -> None:
             found = peer(args, env, settings, folder)
             row(f"peer, {side} settings", found["seconds"], found["cpu"], found["trials"], ours)
             spent[side] = found["spent"]
+            if settings:
+                compare_values(trials, found["trials"])
         for side, parts in spent.items():
             print(f"\npeer, {side} settings:", ", ".join(f"{what} {seconds} s" for what, seconds in parts.items()))
     if args.where:
