@@ -6,6 +6,9 @@ from pydantic import Field
 
 from finetune.config import Strict
 
+# More folds than any column has.
+MOST = 10_000
+
 
 class Folds(Strict):
     """Cross-validation: each row is scored by a model that was trained without its fold.
@@ -38,3 +41,8 @@ class Folds(Strict):
     def folded(self) -> bool:
         """Whether the rows are divided into folds."""
         return self.folds is not None or self.fold_column is not None
+
+    @property
+    def runs(self) -> int:
+        """How many runs one setting has; of folds in a column, which may be any number, as many as there may be."""
+        return self.seeds * (self.folds or (MOST if self.folded else 1))

@@ -37,7 +37,7 @@ from studies.running.presence import present
 from studies.running.storage import close_with, public, storage_errors
 from studies.running.takeover import Taking, take_over, without
 from studies.running.workers.crew import Crew
-from studies.running.workers.shared import run_clean, run_shared
+from studies.running.workers.shared import run_clean, run_shared, wait_for_one
 from studies.running.workers.worker import Task
 
 if TYPE_CHECKING:
@@ -209,10 +209,13 @@ class Life:
             watch.on_finished(trial)
             shown.on_finished(trial)
 
-        began, stopped = time.time(), False
+        stopped = False
         with watch.showing():
             if self.team is not None and self.left:
                 watch.workers = len(self.team.crew.members)
+                if running.timeout is not None:
+                    wait_for_one(self.team.crew, watch.screen.say)  # the time is for trials, not for the start
+                began = time.time()
                 task = self.team.task(self.job, replace(options, whole=False), first, per)
                 heard = on_finished, watch.on_event, watch.screen.say
                 stopped = run_shared(self.team.crew, task, study, self.storage, *heard, callbacks)
@@ -234,7 +237,7 @@ class Life:
         learned = nothing_learned("clean training", watch.metric, watch.clean, guess, watch.places, watch.maximize)
         pruned = self.mine["search"]["pruner"] != "none" and self.job.whole > self.mine["search"]["explore"]
         shared = running.prefix_reuse and isinstance(self.job.plan, Plan)
-        workers = 1 if self.team is None else len(self.team.crew.members)
-        time = estimate(self.job.plan, seconds, self.left, shared, pruned, workers)
+        crew = (1, 1) if self.team is None else (len(self.team.crew.members), self.team.crew.abreast)
+        time = estimate(self.job.plan, seconds, self.left, shared, pruned, *crew)
         told = not self.left or (learned is not None and watch.screen.render(learned) in watch.screen.said)
         return [line for line in (None if told else learned, time) if line]

@@ -67,7 +67,9 @@ def search_loop(
     storage = open_storage(output.storage)
     with ExitStack() as stack:
         stack.callback(close_storage, storage)
-        crew = crew_of(request.running, None, screen, output.storage)
+        with storage_errors(output.storage):
+            left = job.trials - len(finished_of(find_study(storage, name)))
+        crew = crew_of(request.running, None, screen, output.storage, left) if left > 0 else None
         if crew is not None:
             stack.enter_context(crew)
         found = search_one_loop(job, train, metric, direction, storage, screen, callbacks, crew=crew)
@@ -107,7 +109,7 @@ def search_one_loop(
     what = f"{loop['loop']}: {plan.epochs} epochs, {metric} ({DIRECTIONS[direction]})"
     with writing(arg("out", output.out)):
         life = Life(job, mine, folder, storage, objective, watch, {}, device, taking, command)
-        if crew is not None and life.left:
+        if crew is not None and life.left:  # trials that are taken over count as well
             life.team = Team(crew, partial(SearchingLoop, metric=metric, folder=folder))
             if not crew.there:  # they get ready while this process trains the baseline
                 crew.ready(LoadingLoop(train))

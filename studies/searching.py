@@ -72,7 +72,8 @@ def search_all(
         stack.callback(lambda: None if storage is None else close_storage(storage))
         jobs, lines = taken_up(jobs, storage)
         threads = jobs[0].plan.recipe.threads
-        crew = crew_of(request.running, threads, screen, url) if left_in(jobs, storage) else None
+        left = left_in(jobs, storage)
+        crew = crew_of(request.running, threads, screen, url, left) if left else None
         if crew is not None:  # they load data and model while this process trains the baseline
             stack.enter_context(crew).ready(Loading(request, threads, usual_device()))
         metric, benches = benches_of(request, threads, task)
@@ -92,12 +93,13 @@ def search_all(
         return together(request, found)
 
 
-def left_in(jobs: Sequence[Job[Plan]], storage: RDBStorage | None) -> bool:
-    """Whether any study has trials left."""
-    if storage is None:
-        return True
-    with storage_errors(jobs[0].request.output.storage):
-        return any(job.trials > len(finished_of(find_study(storage, job.name))) for job in jobs)
+def left_in(jobs: Sequence[Job[Plan]], storage: RDBStorage | None) -> int:
+    """How many runs of trials are left of the study that has the most of them."""
+    request = jobs[0].request
+    with storage_errors(request.output.storage):
+        known = [0 if storage is None else len(finished_of(find_study(storage, job.name))) for job in jobs]
+    left = max(job.trials - done for job, done in zip(jobs, known, strict=True))
+    return max(0, left) * request.folds.runs
 
 
 def together(request: Request, found: dict[str, Result]) -> Results:

@@ -10,7 +10,7 @@ import optuna
 from optuna.storages import RDBStorage
 
 from finetune.errors import UserError
-from finetune.machine import usual_device
+from finetune.machine import cores, usual_device
 from finetune.training.series import Series
 from studies.planning.identity import KEY
 from studies.planning.loop_plan import LoopPlan
@@ -28,14 +28,14 @@ from studies.running.trains import benches_of, trains
 from studies.running.workers.crew import Crew
 from studies.running.workers.local import Local, OnEvent
 from studies.running.workers.on_ray import Cluster, OnRay
-from studies.running.workers.shares import cards, share, shares_told, threads_of_own_loop
+from studies.running.workers.shares import at_once, cards, fewer_told, share, shares_told, threads_of_own_loop
 from studies.running.workers.worker import Worker
 
 # What workers keep.
 BENCHES, LOOP, STORAGE = "benches", "loop", "storage"
 
 
-def crew_of(sharing: Sharing, threads: int | None, screen: Screen, url: str) -> Crew | None:
+def crew_of(sharing: Sharing, threads: int | None, screen: Screen, url: str, left: int | None = None) -> Crew | None:
     """The workers that are asked for, which start with their first task; None if this process trains alone.
 
     Args:
@@ -43,23 +43,28 @@ def crew_of(sharing: Sharing, threads: int | None, screen: Screen, url: str) -> 
         threads: The CPU threads of each; None divides the cores, if the environment does not say how many.
         screen: Where lines about workers are printed.
         url: The database.
+        left: How many runs of trials are left, if that is known: no more workers start.
 
     Raises:
         UserError: Workers cannot be started there.
     """
-    many = sharing.workers
-    threads = threads or threads_of_own_loop(many)
+    asked = sharing.workers
+    many, threads = min(asked, left or asked), threads or threads_of_own_loop(asked)
+    lines = [] if many == asked else [fewer_told(asked, many)]
     if sharing.launcher == "ray":
         cluster = Cluster(many, threads, url)
-        return Crew(many, lambda number, on_event: OnRay(cluster, on_event), screen.say, cluster.lines, cluster.close)
-    if many == 1:
+        lines += cluster.lines
+        abreast = at_once(many, threads, cluster.total)
+        return Crew(many, lambda number, on_event: OnRay(cluster, on_event), screen.say, lines, cluster.close, abreast)
+    if asked == 1:
         return None
     visible = cards()
 
     def place(number: int, on_event: OnEvent) -> Local:
         return Local(share(number, threads, visible), on_event)
 
-    return Crew(many, place, screen.say, shares_told(many, threads, visible))
+    lines += shares_told(many, threads, visible)
+    return Crew(many, place, screen.say, lines, abreast=at_once(many, 1 if visible else threads, cores()))
 
 
 def storage_in(worker: Worker, url: str) -> RDBStorage:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from optuna.trial import FrozenTrial
 
@@ -11,6 +12,11 @@ from studies.report.screen import Screen
 from studies.results.digits import shown
 from studies.running.estimate import duration
 from studies.running.stages import PARTS, VERDICT, Stage, done
+
+
+def ended(run: FrozenTrial) -> tuple[datetime, int]:
+    """The order in which runs ended."""
+    return run.datetime_complete or datetime.max, run.number
 
 
 class StageWatch:
@@ -48,7 +54,8 @@ class StageWatch:
     def on_finished(self, run: FrozenTrial) -> None:
         """One line for each run."""
         self._made += 1
-        made = len(done(self.stage.study))
+        # Not all that are done: two workers' runs may have ended before the first of them is told.
+        made = sum(ended(one) <= ended(run) for one in done(self.stage.study))
         what = f"failed: {run.user_attrs.get('failure')}" if run.value is None else shown(run.value, self.places)
         line = f"{made}/{self.most} seed {run.params['seed']}, {self.stage.arms[run.params['arm']].who}: {what}"
         if self._bar is not None:

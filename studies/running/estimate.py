@@ -50,19 +50,20 @@ def seconds_of_run(method: Method, epochs: Sequence[float]) -> float:
 
 
 def estimate(
-    plan: Plan | LoopPlan, epochs: Sequence[float], left: int, reuse: bool, pruned: bool, workers: int = 1
+    plan: Plan | LoopPlan, epochs: Sequence[float], left: int, reuse: bool, pruned: bool, workers: int = 1, abreast: int = 1
 ) -> str | None:
     """A sentence to print before the first trial; None if nothing is left to do or nothing is known.
 
-    Workers are reckoned to be as fast as this process alone, one trial each.
+    Those workers that compute ``abreast`` are reckoned to be as fast as this process alone, one trial each.
     """
     each = seconds_of(plan, epochs, reuse) if epochs and left else 0.0
     if not each:
         return None
     less = "; less with pruning" if pruned else ""
     trials = f"the {left} remaining trials" if left > 1 else "the remaining trial"
-    most = -(-left // workers)  # trials of the worker that has the most
+    most = -(-left // abreast)  # trials of the worker that has the most
     by = f" by {counted(workers, 'worker')}" if workers > 1 else ""
+    by += f" at the speed of {abreast}" if abreast < workers else ""
     return f"an estimate: about {duration(each * most)} for {trials}{by}, {duration(each)} each by their passes{less}"
 
 

@@ -1,5 +1,7 @@
 """Folds, confirmations and loops of one's own by several workers: what they find does not depend on how many there are."""
 
+import threading
+
 import pytest
 import torch
 from helpers.workers_in_process import InProcess
@@ -62,6 +64,44 @@ def test_a_loop_of_ones_own_is_searched_and_confirmed(workers):
     assert several.verdict.word == alone.verdict.word
     assert len(workers) == 4
     assert all(worker.ended for worker in workers)
+
+
+class Slow(InProcess):
+    """Takes a while to start."""
+
+    def __init__(self, given, on_event):
+        super().__init__(given, on_event)
+        self.log, self.later = [], []
+        self.started = threading.Timer(0.05, self.start)
+
+    def start(self):
+        self.log.append("started")
+        while self.later:
+            super().send(*self.later.pop(0))
+
+    def send(self, kind, task):
+        self.log.append(kind)
+        if "started" in self.log:
+            return super().send(kind, task)
+        self.later.append((kind, task))
+        if kind == "run":
+            self.started.start()
+        return None
+
+
+def test_no_more_workers_start_than_trials_are_left_and_time_counts_when_one_is_there(workers, monkeypatch, capsys):
+    monkeypatch.setattr("studies.working.Local", Slow)
+    given = {"epochs": 2, "explore": 1, "direction": "minimize", "study": "s"}
+    tune(train, "sam", trials=1, workers=3, timeout=1000, **given)
+    [worker] = workers
+    assert worker.log == ["ready", "run", "started", "run"]  # what takes the time is sent to a worker that is there
+    tune(train, "sam", trials=3, workers=256, **given)
+    assert [one.log for one in workers[1:]] == [["ready", "run", "started"]] * 2
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("workers=")]
+    assert said == [
+        "workers=3: 1 is started, as no more than 1 run is left",
+        "workers=256: 2 are started, as no more than 2 runs are left",
+    ]
 
 
 def test_folds_are_searched_and_confirmed(workers):

@@ -66,6 +66,7 @@ class Crew:
         say: Called with a line about a worker that ended.
         lines: Said when the first worker starts.
         ending: Called when all workers have ended.
+        abreast: How many of them compute at full speed at once; by default all.
     """
 
     def __init__(
@@ -75,7 +76,9 @@ class Crew:
         say: Callable[[str], None],
         lines: Sequence[str] = (),
         ending: Callable[[], None] = lambda: None,
+        abreast: int | None = None,
     ) -> None:
+        self.abreast = size if abreast is None else abreast
         self.members = [Member(number) for number in range(1, size + 1)]
         self.place, self.say, self._lines, self._ending = place, say, list(lines), ending
         self._events = queue.Queue[tuple[Member, int, Event]]()

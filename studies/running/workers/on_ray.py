@@ -133,13 +133,13 @@ class Cluster:
             self.close()
             raise UserError(f"{arg('storage', public(url))} with {len(machines)} machines: {OPENED}; give a server's")
         there = ray.cluster_resources()
-        cores, self.gpus = there.get("CPU", 1.0), there.get("GPU", 0.0) / workers
+        self.total, self.gpus = there.get("CPU", 1.0), there.get("GPU", 0.0) / workers
         # Ray starts no worker for which it has no core left.
-        self.cores = min(float(threads), cores / workers)
+        self.cores = min(float(threads), self.total / workers)
         self.gpus = 1.0 if self.gpus >= 1 else round(self.gpus, 4)
         where = counted(len(machines), "machine")
         on = f"{counted(workers, 'worker')} of {counted(threads, 'thread')} each, placed by Ray on {where}"
-        self.lines = [f"{on} with {cores:g} cores" + (f" and {there['GPU']:g} GPUs" if "GPU" in there else "")]
+        self.lines = [f"{on} with {self.total:g} cores" + (f" and {there['GPU']:g} GPUs" if "GPU" in there else "")]
 
     def host(self) -> Any:
         """Have Ray place a worker."""

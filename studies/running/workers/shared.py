@@ -12,7 +12,7 @@ from studies.running.loop import own_ended, refuse_hopeless, stopped_by, termina
 from studies.running.patience import Outages, patient, through_outages
 from studies.running.storage import storage_errors
 from studies.running.workers.crew import Crew, Event
-from studies.running.workers.worker import Task
+from studies.running.workers.worker import Task, Worker
 
 Say = Callable[[str], None]
 
@@ -26,6 +26,19 @@ def run_clean(crew: Crew, task: Task, on_event: Callable[[Event], None], say: Sa
     with ended_with(crew):
         for event in heard(crew, task, say):
             on_event(event)
+
+
+def wait_for_one(crew: Crew, say: Say) -> None:
+    """Wait until a worker is ready.
+
+    Raises:
+        UserError: No worker is left.
+    """
+    run_clean(crew, nothing, lambda event: None, say)
+
+
+def nothing(worker: Worker) -> None:
+    """A task that is done when a worker is ready."""
 
 
 class Reading:

@@ -41,6 +41,27 @@ def share(number: int, threads: int, visible: list[str]) -> dict[str, str]:
     return {THREADS: str(threads)} | card
 
 
+def at_once(workers: int, threads: int, there: float) -> int:
+    """How many workers compute at full speed at once.
+
+    Args:
+        workers: How many there are.
+        threads: Threads of each.
+        there: Cores of the machine, or of the cluster.
+
+    Example:
+        >>> at_once(2, 1, 4), at_once(4, 1, 2), at_once(4, 2, 3), at_once(2, 4, 2)
+        (2, 2, 1, 1)
+    """
+    return min(workers, max(1, int(there) // threads))
+
+
+def fewer_told(asked: int, enough: int) -> str:
+    """A line about workers that are not started."""
+    verb = "is" if enough == 1 else "are"
+    return f"{arg('workers', asked)}: {enough} {verb} started, as no more than {counted(enough, 'run')} {verb} left"
+
+
 def shares_told(workers: int, threads: int, visible: list[str]) -> list[str]:
     """Lines about how the machine is divided.
 

@@ -32,9 +32,11 @@ def test_without_a_terminal_each_run_is_a_line_with_the_time_left():
     (screen, text), there = terminal(False), stage()
     watch = StageWatch(screen, there, 90, 4)
     with watch.showing():
-        watch.on_finished(there.study.trials[1])
-    assert screen.said[0].startswith("verdict 4/90 seed 2001, trial 1: 0.7500, at most ")
-    assert text.getvalue() == screen.said[0] + "\n"
+        watch.on_finished(there.study.trials[1])  # the next ones have ended too, in other workers
+        watch.on_finished(there.study.trials[2])
+    assert screen.said[0].startswith("verdict 2/90 seed 2001, trial 1: 0.7500, at most ")
+    assert screen.said[1].startswith("verdict 3/90 seed 2002, clean training: 0.7100, at most ")
+    assert text.getvalue() == "".join(line + "\n" for line in screen.said)
 
 
 @pytest.mark.parametrize(

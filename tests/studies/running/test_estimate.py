@@ -51,6 +51,10 @@ def test_the_sentence():
     assert estimate(plan, [5.0], 1, True, True) == (
         "an estimate: about 40 s for the remaining trial, 40 s each by their passes; less with pruning"
     )
+    for workers, abreast, by in ((4, 4, "2 min for the 9 remaining trials by 4 workers"), (4, 2, "3.3 min for the 9")):
+        said = estimate(plan, [5.0], 9, True, False, workers, abreast)
+        assert said.startswith(f"an estimate: about {by}")
+        assert ("by 4 workers at the speed of 2, 40 s each" in said) == (abreast == 2)
     assert estimate(plan, [5.0], 0, True, True) is None
     assert estimate(plan, [], 3, True, True) is None
 
