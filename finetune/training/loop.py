@@ -202,8 +202,7 @@ class Training:
     @property
     def mark(self) -> str:
         """What tells this run from others: method and settings, recipe, rows and metric."""
-        facts = type(self.method).__name__, asdict(self.method), self.recipe.model_dump(mode="json")
-        return hashlib.sha256(repr((facts, self.bench.task.fingerprint, self.metric)).encode()).hexdigest()[:16]
+        return mark_of(self.method, self.recipe, self.bench.task.fingerprint, self.metric)
 
     def load(self, path: Path, own: bool = False) -> bool:
         """Go on from a snapshot; if there is no complete one, return False and change nothing.
@@ -227,6 +226,12 @@ class Training:
         begun = facts.get("within")
         self.within = None if begun is None else Within(loss=tensors["within.loss"].to(self.bench.device), **begun)
         return True
+
+
+def mark_of(method: Method, recipe: Recipe, data: Any, metric: str) -> str:
+    """What tells a run with this method, recipe, data (as a fingerprint) and metric from others."""
+    facts = type(method).__name__, asdict(method), recipe.model_dump(mode="json")
+    return hashlib.sha256(repr((facts, data, metric)).encode()).hexdigest()[:16]
 
 
 def _named(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

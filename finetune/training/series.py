@@ -19,7 +19,7 @@ from finetune.tasks.task import Task
 from finetune.training.bench import AUTOCAST
 from finetune.training.benches import Benches
 from finetune.training.epoch import Epoch, metrics_of, read, stored
-from finetune.training.loop import Training
+from finetune.training.loop import Training, mark_of
 from finetune.training.snapshot import read_snapshot, write_snapshot
 
 Array = NDArray[np.float32]
@@ -59,21 +59,26 @@ class Ended:
     raw: Array
     test: Array | None = None
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, mark: str | None = None) -> None:
         """Write the run to a file that appears complete or not at all.
+
+        Args:
+            path: The file.
+            mark: What tells it from other runs.
 
         Raises:
             OSError: It cannot be written.
         """
         arrays = {"raw": self.raw} | ({} if self.test is None else {"test": self.test})
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
-        write_snapshot(path, tensors, {"history": [stored(epoch) for epoch in self.history]})
+        facts = {"history": [stored(epoch) for epoch in self.history]}
+        write_snapshot(path, tensors, facts if mark is None else facts | {"run": mark})
 
     @classmethod
-    def load(cls, path: Path, part: Part) -> "Ended | None":
-        """The run that was saved; None if there is no complete file."""
+    def load(cls, path: Path, part: Part, mark: str | None = None) -> "Ended | None":
+        """The run that was saved; None if there is no complete file, or one with another mark."""
         found = read_snapshot(path)
-        if found is None or "raw" not in found[0]:
+        if found is None or "raw" not in found[0] or found[1].get("run", mark) not in (mark, None):
             return None
         arrays, history = {name: tensor.numpy() for name, tensor in found[0].items()}, found[1]["history"]
         return cls(part, [read(epoch) for epoch in history], arrays["raw"], arrays.get("test"))
@@ -124,6 +129,10 @@ class Series:
     def recipe_of(self, part: Part) -> Recipe:
         """The recipe of a run, with its seed."""
         return self.recipe.model_copy(update={"seed": (self.recipe.seed + part.seed) % SEEDS})
+
+    def mark(self, part: Part, method: Method) -> str:
+        """What tells a run with this method from others: another study of the same name may have left its files."""
+        return mark_of(method, self.recipe_of(part), (self.task.fingerprint, part.fold), self.metric)
 
     def training(self, part: Part, method: Method) -> Training:
         """A run, not yet begun.

@@ -70,12 +70,14 @@ class InTurn:
         with self.files.claimed(part.number) as mine:
             if not mine:
                 return False
-            known = Ended.load(self.files.ended(part.number), part)
-            self._done[part.number] = self._trained(part) if known is None else known
+            method = self.method()
+            mark = self.series.mark(part, method)
+            known = Ended.load(self.files.ended(part.number), part, mark)
+            self._done[part.number] = self._trained(part, method, mark) if known is None else known
         return True
 
-    def _trained(self, part: Part) -> Ended:
-        training, state = self.series.training(part, self.method()), self.files.state(part.number)
+    def _trained(self, part: Part, method: Method, mark: str) -> Ended:
+        training, state = self.series.training(part, method), self.files.state(part.number)
         if not training.load(state, own=True):
             self.begin(part, training)
         self.on_begun(part, training)
@@ -88,7 +90,7 @@ class InTurn:
                     training.save(state)
         ended = self.series.ended(part, training, self.test)
         self.on_ended(part, training)
-        ended.save(self.files.ended(part.number))
+        ended.save(self.files.ended(part.number), mark)
         state.unlink(missing_ok=True)
         self.unfinished, self.under_way = [], None
         return ended

@@ -13,10 +13,10 @@ import pytest
 from helpers.folded_tasks import FOLD_OF, RECIPE, folded, series_of
 from helpers.small_tasks import reviews_task
 
-from adv import Clean
+from adv import FGM, Clean
 from finetune.folds import Folds
 from finetune.training.epoch import Epoch
-from finetune.training.series import Ended
+from finetune.training.series import Ended, Series
 from studies.running import in_turn
 from studies.running.clean_runs import CleanRuns
 from studies.running.in_turn import InTurn
@@ -86,6 +86,23 @@ def test_while_another_process_has_a_run_those_after_it_are_trained_but_yielded_
     assert [run.part.number for run in runs] == [0, 1, 2]
     assert runs[1].history == theirs.history
     assert (runs[1].raw == 7).all()
+
+
+def test_runs_that_another_study_of_the_same_name_has_left_are_trained_anew(tmp_path: Path) -> None:
+    series, files = series_of(folded(reviews_task()), Folds(folds=3)), RunFiles(tmp_path, "trial-0")
+
+    def begun(epsilon: float, series: Series = series) -> list[int]:
+        found = list[int]()
+        runs = InTurn(
+            series, lambda: FGM(epsilon=epsilon), files, lambda part, _: found.append(part.number), lambda *_: None
+        )
+        list(runs)
+        return found
+
+    assert [begun(0.5), begun(0.5)] == [[0, 1, 2], []]
+    assert [begun(0.25), begun(0.25)] == [[0, 1, 2], []]  # other settings
+    other = series.like(series.recipe.model_copy(update={"seed": 5}))
+    assert [begun(0.25, other), begun(0.25, other)] == [[0, 1, 2], []]
 
 
 def test_clean_training_is_read_where_all_of_a_run_is_there(tmp_path: Path) -> None:
