@@ -68,8 +68,8 @@ def search_loop(
     with ExitStack() as stack:
         stack.callback(close_storage, storage)
         with storage_errors(output.storage):
-            left = job.trials - len(finished_of(find_study(storage, name)))
-        crew = crew_of(request.running, None, screen, output.storage, left) if left > 0 else None
+            left = max(0, job.trials - len(finished_of(find_study(storage, name))))
+        crew = crew_of(request.running, None, screen, output.storage, left)
         if crew is not None:
             stack.enter_context(crew)
         found = search_one_loop(job, train, metric, direction, storage, screen, callbacks, crew=crew)

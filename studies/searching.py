@@ -72,8 +72,7 @@ def search_all(
         stack.callback(lambda: None if storage is None else close_storage(storage))
         jobs, lines = taken_up(jobs, storage)
         threads = jobs[0].plan.recipe.threads
-        left = left_in(jobs, storage)
-        crew = crew_of(request.running, threads, screen, url, left) if left else None
+        crew = crew_of(request.running, threads, screen, url, left_in(jobs, storage))
         if crew is not None:  # they load data and model while this process trains the baseline
             stack.enter_context(crew).ready(Loading(request, threads, usual_device()))
         metric, benches = benches_of(request, threads, task)

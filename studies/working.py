@@ -43,13 +43,15 @@ def crew_of(sharing: Sharing, threads: int | None, screen: Screen, url: str, lef
         threads: The CPU threads of each; None divides the cores, if the environment does not say how many.
         screen: Where lines about workers are printed.
         url: The database.
-        left: How many runs of trials are left, if that is known: no more workers start.
+        left: How many runs of trials are left, if that is known: no more workers start, for none is none needed.
 
     Raises:
         UserError: Workers cannot be started there.
     """
     asked = sharing.workers
-    many, threads = min(asked, left or asked), threads or threads_of_own_loop(asked)
+    many, threads = asked if left is None else min(asked, left), threads or threads_of_own_loop(asked)
+    if not many:
+        return None
     lines = [] if many == asked else [fewer_told(asked, many)]
     if sharing.launcher == "ray":
         cluster = Cluster(many, threads, url)
