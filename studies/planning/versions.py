@@ -1,5 +1,6 @@
 """Versions of packages and the kind of device under which values were measured."""
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -15,8 +16,9 @@ def versions() -> dict[str, str]:
     return {name: version_of(name) for name in PACKAGES}
 
 
+@cache
 def version_of(name: str) -> str:
-    """The version of an installed package."""
+    """The version of an installed package; the files that say it are read once."""
     try:
         return version(name)
     except PackageNotFoundError:

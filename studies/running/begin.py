@@ -10,6 +10,7 @@ from finetune.training.epoch import Epoch, stored
 from studies.planning.directions import directions_of
 from studies.planning.identity import ACCEPTED, BASELINE, CONSTANT, KEY, VALIDATION, refuse_another
 from studies.planning.versions import changes, versions
+from studies.running.storage import has_study
 from studies.running.two_metrics import Value
 
 
@@ -37,7 +38,7 @@ class Trains(Protocol):
 
 def find_study(storage: RDBStorage, name: str) -> optuna.Study | None:
     """The study of that name; None if there is none."""
-    if name not in optuna.get_all_study_names(storage):
+    if not has_study(storage, name):
         return None
     return optuna.load_study(study_name=name, storage=storage)
 

@@ -23,7 +23,7 @@ from finetune.words import counted
 from studies.running.claims import FINISHED
 from studies.running.leases import Leases
 from studies.running.loop import LOOK_AGAIN, Options, run_trials
-from studies.running.storage import LINK, stage_of
+from studies.running.storage import LINK, has_study, stage_of
 
 RACE, VERDICT, PARTS = "race", "verdict", "parts"
 # Clean training tuned like the winner: a search of its own.
@@ -157,7 +157,7 @@ def stage_study(study: optuna.Study, storage: RDBStorage, kind: str) -> optuna.S
         UserError: There is a study of that name that is no stage.
     """
     name = stage_name(study.study_name, kind)
-    if name in optuna.get_all_study_names(storage) and stage_of(storage, name) is None:
+    if has_study(storage, name) and stage_of(storage, name) is None:
         there = optuna.load_study(study_name=name, storage=storage)
         if there.user_attrs or there.get_trials(deepcopy=False):
             raise UserError(f"study {name!r} is there already and is no part of a confirmation; delete or rename it first")

@@ -245,9 +245,18 @@ def opened(url: str, name: str | None) -> tuple[optuna.Study, RDBStorage]:
     return found, storage
 
 
+def has_study(storage: Any, name: str) -> bool:
+    """Whether there is a study of that name; the others and their attributes are not read."""
+    try:
+        number = storage.get_study_id_from_name(name)
+    except KeyError:
+        return False
+    return bool(storage.get_study_name_from_id(number) == name)  # some servers take "A" for "a"
+
+
 def stage_of(storage: Any, name: str) -> str | None:
     """The study whose confirmation this study is a stage of; None if it is no stage, or there is no such study."""
-    if name not in optuna.get_all_study_names(storage):
+    if not has_study(storage, name):
         return None
     found = storage.get_study_user_attrs(storage.get_study_id_from_name(name)).get(LINK)
     return str(found["of"]) if isinstance(found, dict) and "of" in found else None

@@ -7,12 +7,15 @@ from functools import cache
 from types import SimpleNamespace
 
 import plotly.basedatatypes
+import plotly.offline
 import scipy.linalg  # noqa: F401  its BLAS is another one than NumPy's
 import torch
 import typer.main
 from optuna.storages._rdb.storage import _VersionManager
 from sqlalchemy import event
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLite
 from sqlalchemy.engine import Engine
+from sqlalchemy.util import LRUCache
 from threadpoolctl import threadpool_limits
 
 
@@ -21,7 +24,9 @@ def make_libraries_cheap():
     seed_without_stacks()
     read_migrations_once()
     read_paths_once()
+    read_plotly_once()
     read_options_once()
+    compile_statements_once()
     make_databases_without_waiting()
     multiply_on_one_core()
 
@@ -56,9 +61,27 @@ def read_paths_once():
     plotly.basedatatypes._str_to_dict_path_full = cache(plotly.basedatatypes._str_to_dict_path_full)
 
 
+def read_plotly_once():
+    """Let plotly read its script once, five megabytes for every report."""
+    plotly.offline.get_plotlyjs = cache(plotly.offline.get_plotlyjs)
+
+
 def read_options_once():
     """Let Typer read the functions of the command line once, not whenever a command is run."""
     typer.main.get_command = cache(typer.main.get_command)
+
+
+def compile_statements_once():
+    """Let SQLAlchemy compile a statement once for all SQLite databases: it does so for every database that is opened."""
+    compiled, begin = LRUCache(5000), Engine.__init__
+
+    def begun(engine, pool, dialect, *args, **options):
+        begin(engine, pool, dialect, *args, **options)
+        if isinstance(dialect, SQLite):
+            engine._compiled_cache = compiled
+
+    Engine.__init__ = begun
+    SQLite.__eq__, SQLite.__hash__ = lambda one, other: type(one) is type(other), lambda one: hash(type(one))
 
 
 def make_databases_without_waiting():

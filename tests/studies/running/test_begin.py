@@ -1,5 +1,6 @@
 """A study is made when its baseline is known, and taken up as it was; what lies beside it is counted and named."""
 
+import optuna
 import pytest
 from helpers.made_up_studies import made
 
@@ -49,6 +50,13 @@ def test_a_study_is_made_once_and_its_baseline_measured_once(storage):
     assert again.user_attrs[BASELINE] == clean
     with pytest.raises(UserError, match="about something else"):
         begin(storage, "s", MINE | {"method": "fgm"}, {}, True)
+
+
+def test_a_study_is_found_by_its_exact_name(url):
+    storage = open_storage(url)
+    optuna.create_study(study_name="Rows", storage=storage)
+    assert [name for name in ("Rows", "rows", "Rows ", "", "%") if find_study(storage, name)] == ["Rows"]
+    close_storage(storage)
 
 
 def test_files_of_a_study_are_those_with_its_names(tmp_path):
