@@ -1,6 +1,7 @@
 """What a run has read, in a few lines, with a warning about whatever will distort the result."""
 
 from collections import Counter, defaultdict
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,7 @@ def _also(count: int) -> str:
 def _near_empty(task: Task) -> list[str]:
     lines = []
     for name, rows in task.parts.items():
-        bare = sum(sum(letter.isalnum() for letter in text) <= LETTERS for text in rows.texts)
+        bare = sum(len(list(islice(filter(str.isalnum, text), LETTERS + 1))) <= LETTERS for text in rows.texts)
         if bare:
             some = f"{counted(bare, f'{name} text')} ({share(bare, len(rows))})"
             what = f"{some} {'is' if bare == 1 else 'are'} empty or one character long"

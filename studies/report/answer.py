@@ -67,7 +67,7 @@ def trusted(summary: Summary) -> str:
     """How much of that may be luck, and what settles it."""
     gain, noise, tried = summary.gain, summary.matters.noise, len(complete(summary))
     confirm = f"search.py confirm --study {quoted_name(summary)}"
-    if gain is None or LINK in summary.study.user_attrs:  # a part of another study's confirmation, which measures it
+    if gain is None or LINK in summary.attrs:  # a part of another study's confirmation, which measures it
         return ""
     if gain <= 0:
         return "There is no gain to confirm: other ranges, more epochs or another method may have one."

@@ -121,5 +121,5 @@ def spent(seconds: float) -> str:
 
 def machine(summary: Summary) -> dict[str, str]:
     """Where it ran, as far as the study says; seeds."""
-    known = {"Device": summary.about.get("device"), "Machine": summary.study.user_attrs.get(MACHINE)}
+    known = {"Device": summary.about.get("device"), "Machine": summary.attrs.get(MACHINE)}
     return {name: str(value) for name, value in known.items() if value}

@@ -67,8 +67,11 @@ def winner_alone(summary: Summary) -> Choice | None:
 
     These are the method's defaults, where the search did not try them. None for any other winner.
     """
-    confirmed, stage = summary.confirmed, find_stage(summary.study, VERDICT)
-    if confirmed is None or stage is None or confirmed.winner.trial is not None:
+    confirmed = summary.confirmed
+    if confirmed is None or confirmed.winner.trial is not None:
+        return None
+    stage = find_stage(summary.study, VERDICT)
+    if stage is None:
         return None
     winner, runs = confirmed.winner, stage.runs()
     for index in range(confirmed.seeds):

@@ -79,7 +79,7 @@ class Summary:
     @property
     def measured(self) -> dict[str, Any] | None:
         """The ranges that were measured before the search; None if it searches the declared ones."""
-        return self.study.user_attrs.get(CALIBRATED)
+        return self.attrs.get(CALIBRATED)
 
     @property
     def explore(self) -> int:
@@ -247,17 +247,17 @@ def summarise(study: optuna.Study) -> Summary:
     Raises:
         UserError: This program did not make the study, or was stopped before its baseline was known.
     """
-    about, baseline = identity_of(study), study.user_attrs.get(BASELINE)
+    about, known = identity_of(study), study.user_attrs
     if about is None:
         raise UserError(f"study {study.study_name!r} was not made by this program")
-    if baseline is None:
+    if known.get(BASELINE) is None:
         raise UserError(f"study {study.study_name!r} has no baseline yet: run the search first")
     stored = sorted((t for t in study.get_trials() if t.state.is_finished()), key=lambda trial: trial.number)
     for trial in stored:
         trial.user_attrs = readable(trial.user_attrs)
     trials = [read_by(trial, about) for trial in stored]
     declared = {name: json_to_distribution(json.dumps(value)) for name, value in about["space"].items()}
-    space = narrowed(declared, study.user_attrs.get(CALIBRATED))
+    space = narrowed(declared, known.get(CALIBRATED))
     complete = [trial for trial in trials if runs_again(trial, about)]
     maximize = about["direction"] == "maximize"
     best = min(complete, key=lambda t: (-t.value if maximize else t.value, t.number), default=None)  # type: ignore[operator]
@@ -268,7 +268,7 @@ def summarise(study: optuna.Study) -> Summary:
         space=space,
         trials=trials,
         best=best,
-        baseline=[read(epoch) for epoch in baseline],
+        baseline=[read(epoch) for epoch in known[BASELINE]],
         idle=idle_settings(own, about["fixed"], about["method"]),
         notes=notes(trials, space, best),
     )

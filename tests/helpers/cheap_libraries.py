@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import traceback
+from contextlib import closing, suppress
 from functools import cache
 from types import SimpleNamespace
 
@@ -11,6 +12,8 @@ import plotly.offline
 import scipy.linalg  # noqa: F401  its BLAS is another one than NumPy's
 import torch
 import typer.main
+from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import BaseModel
 from optuna.storages._rdb.storage import _VersionManager
 from sqlalchemy import event
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLite
@@ -28,6 +31,7 @@ def make_libraries_cheap():
     read_options_once()
     compile_statements_once()
     make_databases_without_waiting()
+    make_tables_once()
     multiply_on_one_core()
 
 
@@ -94,6 +98,30 @@ def make_databases_without_waiting():
     def hurry(connection, record):
         if isinstance(connection, sqlite3.Connection):
             connection.execute("PRAGMA synchronous=OFF")
+
+
+def make_tables_once():
+    """Let Optuna make the tables of a SQLite database once in a process: those of a new one are copies, with its version."""
+    make = BaseModel.metadata.create_all
+
+    @cache
+    def tables():
+        source = RDBStorage("sqlite://")
+        made = source.engine.raw_connection().dbapi_connection.serialize()
+        source.engine.dispose()
+        return made
+
+    def copied(engine):
+        if engine.dialect.name == "sqlite" and engine.url.database:
+            with engine.connect() as connection, closing(sqlite3.connect(":memory:")) as source, suppress(sqlite3.Error):
+                target = connection.connection.dbapi_connection
+                if target.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+                    source.deserialize(tables())
+                    source.backup(target)
+                    return
+        make(engine)  # it also says what is wrong
+
+    BaseModel.metadata.create_all = copied
 
 
 def multiply_on_one_core():

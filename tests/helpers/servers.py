@@ -9,6 +9,11 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+# Tables with rows of studies: those that say which tables they are keep theirs.
+NAMES = (
+    "SELECT table_name FROM information_schema.tables WHERE table_schema = {} AND table_name NOT IN "
+    "('alembic_version', 'version_info')"
+)
 PLACES = [*map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), "/usr/sbin"]
 
 
@@ -27,7 +32,10 @@ def made_for(user):
 
 @contextmanager
 def postgresql(fsync="off"):
-    """PostgreSQL; gives what empties it and returns its URL, what stops it for a while, and its folder."""
+    """PostgreSQL; gives what empties it and returns its URL, what stops it for a while, and its folder.
+
+    Tables take far longer to make than rows to delete: they stay, unless a test is about a database without any.
+    """
     initdb = program("initdb")
     if initdb is None or importlib.util.find_spec("psycopg") is None:
         yield None
@@ -47,11 +55,15 @@ def postgresql(fsync="off"):
         yield
         start()
 
-    def emptied():
+    def emptied(new=False):
         import psycopg
 
         with psycopg.connect(host=str(folder), user="postgres", autocommit=True) as connection:
-            connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+            tables = [] if new else connection.execute(NAMES.format("'public'")).fetchall()
+            deleted = [f"DELETE FROM {name}" for (name,) in tables]
+            unchecked = "SET session_replication_role = replica"
+            dropped = ["DROP SCHEMA public CASCADE", "CREATE SCHEMA public"]
+            connection.execute("; ".join([unchecked, *(deleted or dropped)]))
         return f"postgresql+psycopg://postgres@/postgres?host={folder}"
 
     run("initdb", "-U", "postgres", "-A", "trust", "--no-sync")
@@ -65,7 +77,7 @@ def postgresql(fsync="off"):
 
 @contextmanager
 def mysql():
-    """MariaDB; gives what empties it and returns its URL."""
+    """MariaDB; gives what empties it and returns its URL. Tables stay here, too."""
     server, install = program("mariadbd"), program("mariadb-install-db")
     if server is None or install is None or importlib.util.find_spec("pymysql") is None:
         yield None
@@ -76,23 +88,28 @@ def mysql():
     made = [install, f"--datadir={data}", "--auth-root-authentication-method=normal"]
     subprocess.run([*other, *made], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
     options = ["--no-defaults", f"--datadir={data}", f"--socket={socket}", "--skip-networking"]
-    # What it holds is thrown away: nothing has to reach the disk, neither while it runs nor at its end.
-    options += ["--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite", "--innodb-fast-shutdown=2"]
+    # What it holds is thrown away: nothing has to reach the disk, and it is killed in the end.
+    options += ["--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([*other, server, *options], stdout=log, stderr=log, cwd="/")
 
-    def emptied():
+    def emptied(new=False):
         import pymysql
 
-        with pymysql.connect(unix_socket=str(socket), user="root", autocommit=True) as connection:
-            for statement in ("DROP DATABASE IF EXISTS studies", "CREATE DATABASE studies"):
-                connection.cursor().execute(statement)
-        return f"mysql+pymysql://root@localhost/studies?unix_socket={socket}"
+        with pymysql.connect(unix_socket=str(socket), user="root", autocommit=True, ssl_disabled=True) as connection:
+            cursor = connection.cursor()
+            cursor.execute(NAMES.format("'studies'"))
+            deleted = [] if new else [f"DELETE FROM studies.{name}" for (name,) in cursor.fetchall()]
+            dropped = ["DROP DATABASE IF EXISTS studies", "CREATE DATABASE studies"]
+            for statement in ["SET FOREIGN_KEY_CHECKS=0", *(deleted or dropped)]:
+                cursor.execute(statement)
+        # For a secret connection pymysql would read all certificates of this machine each time.
+        return f"mysql+pymysql://root@localhost/studies?unix_socket={socket}&ssl_disabled=1"
 
     end = time.monotonic() + 60
     while not socket.exists() and time.monotonic() < end:
         time.sleep(0.1)
     yield emptied
-    process.terminate()
+    process.kill()
     process.wait()
     shutil.rmtree(folder)

@@ -7,6 +7,8 @@ NEEDED = {
     "mysql": "MariaDB's programs (apt-get install mariadb-server) and the pymysql package",
 }
 
+DATABASES = ["sqlite", "postgresql", "mysql"]
+
 
 @pytest.fixture(scope="session")
 def postgresql():
@@ -20,15 +22,25 @@ def mysql():
         yield emptied
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
-def url(request, tmp_path):
-    """The URL of a database that is not there yet (SQLite) or is empty (a server's)."""
+def database(request, folder, **options):
+    """The URL of a database, which is closed in the end."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 's.db'}"
-        close_all()
-        return
-    emptied = request.getfixturevalue(request.param)
-    if emptied is None:
-        pytest.skip(f"needs {NEEDED[request.param]}")
-    yield emptied()
+        yield f"sqlite:///{folder / 's.db'}"
+    else:
+        emptied = request.getfixturevalue(request.param)
+        if emptied is None:
+            pytest.skip(f"needs {NEEDED[request.param]}")
+        yield emptied(**options)
     close_all()
+
+
+@pytest.fixture(params=DATABASES)
+def url(request, tmp_path):
+    """The URL of a database that is not there yet (SQLite) or has no rows (a server's)."""
+    yield from database(request, tmp_path)
+
+
+@pytest.fixture(params=DATABASES)
+def new_url(request, tmp_path):
+    """The URL of a database that is not there yet (SQLite) or has no tables (a server's)."""
+    yield from database(request, tmp_path, new=True)

@@ -60,14 +60,14 @@ def test_a_study_that_is_deleted_meanwhile_is_one_line(url, when):
         run_trials(study, storage, objective, options, after)
 
 
-def test_four_processes_in_four_folders_begin_on_a_new_database_and_make_one_search(url, tmp_path):
+def test_four_processes_in_four_folders_begin_on_a_new_database_and_make_one_search(new_url, tmp_path):
     alone, storage, options = opened(f"sqlite:///{tmp_path / 'alone.db'}", 12)
     run_trials(alone, storage, value, options)
-    processes = [begin(url, tmp_path / str(number), trials=12) for number in range(4)]
+    processes = [begin(new_url, tmp_path / str(number), trials=12) for number in range(4)]
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0] * 4
-    assert found(url) == found(f"sqlite:///{tmp_path / 'alone.db'}")
+    assert found(new_url) == found(f"sqlite:///{tmp_path / 'alone.db'}")
 
 
 def test_processes_killed_at_random_leave_the_trials_of_an_undisturbed_search(url, tmp_path):
