@@ -15,6 +15,7 @@ from optuna.storages import RDBStorage
 from finetune.arguments import arg
 from finetune.errors import UserError, first_line, near
 from finetune.words import choices
+from studies.running.drivers import has_driver, masked, missing_told, unknown_told
 
 # SQLite waits this long for another process's lock, instead of failing with "database is locked".
 WAIT_SECONDS = 60
@@ -125,7 +126,7 @@ def database_file(url: str) -> Path | None:
     try:
         parsed = sqlalchemy.make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):
-        raise UserError(f"{arg('storage')} {url!r} is not a URL; {EXAMPLE}") from None
+        raise UserError(f"{arg('storage')} {masked(url)!r} is not a URL; {EXAMPLE}") from None
     if parsed.get_backend_name() != "sqlite":
         return None
     if parsed.database in (None, "", ":memory:"):
@@ -155,15 +156,6 @@ def is_new(url: str) -> bool:
     return file is not None and not file.exists()
 
 
-def has_driver(url: str) -> bool:
-    """Whether the Python driver of its kind of database is installed."""
-    try:
-        sqlalchemy.make_url(url).get_dialect().import_dbapi()
-    except ImportError:
-        return False
-    return True
-
-
 def public(url: str) -> str:
     """The URL without its password."""
     return sqlalchemy.make_url(url).render_as_string(hide_password=True)
@@ -186,14 +178,12 @@ def storage_errors(url: str) -> Iterator[None]:
     try:
         yield
     except sqlalchemy.exc.NoSuchModuleError:
-        kind = sqlalchemy.make_url(url).get_backend_name()
-        known = near(kind, ("sqlite", "postgresql", "mysql"))
-        raise UserError(f"{arg('storage', public(url))}: unknown kind of database {kind!r}{known}") from None
+        raise UserError(f"{arg('storage', public(url))}: {unknown_told(url)}") from None
     except (sqlalchemy.exc.ArgumentError, ImportError) as error:
         if isinstance(error, ImportError) and has_driver(url):
             raise
         reason = first_line(error.__cause__ or error)
-        raise UserError(f"{arg('storage', public(url))}: {reason}; install the database's Python driver") from None
+        raise UserError(f"{arg('storage', public(url))}: {reason}; {missing_told(url)}") from None
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "storage" not in str(error) and "optuna" not in str(error).lower():
             raise

@@ -42,6 +42,9 @@ def study(searched):
         ("sqlite:/studies.db", ["is not a URL", "sqlite:///studies.db"]),
         ("://", ["is not a URL"]),
         ("mysqlx://host/name", ["unknown kind of database 'mysqlx'", "did you mean 'mysql'?"]),
+        ("postgres://host/name", ["unknown kind of database 'postgres'", "did you mean 'postgresql'?"]),
+        ("postgresql+psycopgg://host/name", ["unknown driver 'psycopgg'; write postgresql+psycopg://..."]),
+        ("sqlite+sqlcipherr:///s.db", ["unknown driver 'sqlcipherr'; write sqlite://..."]),
         ("redis://host", ["unknown kind of database 'redis'", "choose from mysql, postgresql, sqlite"]),
         ("sqlite:///none/studies.db", ["there is no folder none"]),
         ("sqlite:///rows.csv/studies.db", ["there is no folder rows.csv"]),
@@ -62,6 +65,9 @@ def test_passwords_are_not_repeated(capsys):
     said = refused(capsys, *SEARCH, "--storage", "unheardof://me:secret@host/name")
     assert_said(said, "unheardof://me:***@host/name", "unknown kind of database 'unheardof'")
     assert "secret" not in said
+    said = refused(capsys, *SEARCH, "--storage", "postgresql://me:sec@ret@host:543two/name")
+    assert_said(said, "postgresql://me:***@host:543two/name", "is not a URL")
+    assert "ret@" not in said
 
 
 def text_file(content):

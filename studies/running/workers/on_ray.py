@@ -120,7 +120,7 @@ class Cluster:
         try:
             import ray
         except ImportError:
-            needed = "pip install 'advsearch[ray]'"
+            needed = "pip install -e '.[ray]'"
             raise UserError(f"{arg('launcher', 'ray')} needs Ray, which is not installed: {needed}") from None
         self.ray, self.threads, self.mine = ray, threads, not ray.is_initialized()
         if self.mine:

@@ -13,7 +13,7 @@ from studies.running.workers.crew import Crew
 from studies.running.workers.on_ray import Cluster, OnRay
 
 
-@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'advsearch[ray]'")
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install -e '.[ray]'")
 @pytest.mark.filterwarnings("ignore")  # whatever Ray warns of on this machine
 def test_workers_on_ray_do_what_they_are_told_and_a_killed_one_is_started_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
