@@ -1,7 +1,8 @@
 """The life of one study, no matter what trains its trials: baseline, phases, trials, files."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ from studies.running.footprint import snapshots
 from studies.running.foreign import RUNS
 from studies.running.leftovers import clear_torn, stopped_lines
 from studies.running.loop import Options, finished, prepare, run_trials, terminable
+from studies.running.patience import Outages, patient
 from studies.running.presence import present
 from studies.running.storage import close_with, public, storage_errors
 from studies.running.takeover import Taking, take_over, without
@@ -146,14 +148,16 @@ class Life:
         clean = baseline_of(there, self.objective)
         self.watch.clean = value_of([read(epoch) for epoch in clean], self.watch.metric)
         accept = job.request.running.accept_versions
-        known = {} if there is None else there.user_attrs
+        with self.reached():
+            known = {} if there is None else there.user_attrs
+            source = find_study(self.storage, self.taking.source) if self.taking.source else None
+            theirs = None if source is None else source.user_attrs
         split = {} if VALIDATION in known else self.objective.validation(self.watch.clean)
         runs: list[Any] = [] if RUNS in known else getattr(self.objective, "clean_table", list)()
-        source = find_study(self.storage, self.taking.source) if self.taking.source else None
-        ranges = calibrated(job, self.objective, known, source)
+        ranges = calibrated(job, self.objective, known, theirs)
         more = {CONSTANT: self.guess, VALIDATION: split, MACHINE: described(), RUNS: runs, CALIBRATED: ranges}
         measured = {BASELINE: clean} | {key: value for key, value in more.items() if value}
-        with storage_errors(url):
+        with self.reached():
             study = begin(self.storage, job.name, self.mine, measured, accept)
             close_with(study, self.storage)
             self.begun = True
@@ -178,6 +182,13 @@ class Life:
         result.files = write_outputs(result.summary, self.folder)
         shown.write(result.summary)
         return result
+
+    @contextmanager
+    def reached(self) -> Iterator[None]:
+        """Use the database after clean training: its server may have been restarted meanwhile, and is waited for."""
+        outages = Outages(self.storage.engine, self.watch.screen.say)
+        with storage_errors(self.job.request.output.storage), patient(outages):
+            yield
 
     def first(self, known: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
         """Settings of the first trials: the method's defaults, moved into the ranges, and the starting points, each once."""

@@ -20,7 +20,7 @@ from studies.running.prefix import shared_counts
 
 
 def calibrated(
-    job: Job[Any], objective: Any, known: Mapping[str, Any], source: optuna.Study | None
+    job: Job[Any], objective: Any, known: Mapping[str, Any], source: Mapping[str, Any] | None
 ) -> dict[str, Any] | None:
     """What a study stores about its ranges.
 
@@ -28,7 +28,7 @@ def calibrated(
         job: What is searched.
         objective: Trains its trials; with the user's own loop there is nothing to measure.
         known: The attributes of the study, if it exists.
-        source: The study whose trials are taken over: its ranges are, too.
+        source: The attributes of the study whose trials are taken over: its ranges are, too.
 
     Returns:
         None if the declared space is searched.
@@ -39,7 +39,7 @@ def calibrated(
     if state is None or not job.request.running.calibrate:
         return None
     if source is not None:
-        found = source.user_attrs.get(CALIBRATED)
+        found = source.get(CALIBRATED)
         return without(found or as_declared(job.plan), job.plan.ranged.union(job.plan.fixed))
     return measure(job.plan, state, clean_for(job.plan))
 

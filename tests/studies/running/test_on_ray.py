@@ -32,7 +32,7 @@ def test_workers_on_ray_do_what_they_are_told_and_a_killed_one_is_started_again(
 
 def test_ray_that_is_not_installed_is_asked_for(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UserError, match=r"launcher='ray' needs Ray, which is not installed: pip install 'advsearch\[ray\]'"):
+    with pytest.raises(UserError, match=r"launcher='ray' needs Ray, which is not installed: pip install -e '\.\[ray\]'"):
         Cluster(2, 1, "sqlite:///s.db")
 
 

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -10,6 +11,7 @@ from helpers.databases import sqlite_alone
 from helpers.worker_processes import begin, close_all, found, kill, opened, storage_of, value
 
 from finetune.errors import UserError
+from studies import tune
 from studies.running import patience
 from studies.running.claims import LEASE, Claims
 from studies.running.leases import LEASES
@@ -57,6 +59,27 @@ def test_two_machines_with_a_killed_process_and_a_restart_of_the_server_make_one
     assert found(url) == undisturbed
     logs = [log.read_text() for log in tmp_path.glob("machine-*/log-*")]
     assert sum("the database is away (" in log and "the database is back" in log for log in logs) >= 7
+
+
+@on_postgresql
+def test_a_server_that_goes_during_clean_training_is_waited_for(url, postgresql, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    runs = []
+
+    def train(run):
+        runs.append(run)
+        if len(runs) == 1:
+            away.enter_context(postgresql.away())
+        run.report(0.5, 0)
+
+    with ExitStack() as away:  # it comes back as soon as it is waited for
+        waits = SimpleNamespace(sleep=lambda seconds: away.close(), monotonic=time.monotonic)
+        monkeypatch.setattr(patience, "time", waits)
+        result = tune(train, "fgm", epochs=1, trials=1, storage=url)
+    assert [trial.value for trial in result.study.trials] == [0.5]
+    said = capsys.readouterr().out
+    assert "the database is away (connection " in said
+    assert said.index("the database is back") < said.index("trial   0")
 
 
 @on_postgresql
