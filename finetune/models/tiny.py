@@ -32,7 +32,7 @@ LONGEST = 1024
 UNSPACED = Regex(r"[\p{Han}\p{Hiragana}\p{Katakana}ー々\p{Thai}\p{Lao}\p{Myanmar}\p{Khmer}\p{Tibetan}]")
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=16)  # a search with folds has those of each fold
 def learnt(texts: tuple[str, ...]) -> tuple[Any, Tensor]:
     """The tokeniser and the word vectors of some texts, not to be changed; several searches of a process learn them once."""
     tokenizer = tiny_tokenizer(texts)

@@ -32,11 +32,11 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory):
-    """A folder with a study of three trials in measured ranges, and what was said."""
+    """A folder with a study of three trials in measured ranges; the second is a starting point outside them."""
     folder = tmp_path_factory.mktemp("begun")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        studies.search("fgm", trials=3, **SMALL)
+        studies.search("fgm", trials=3, start={"epsilon": 3.0}, **SMALL)
     return folder
 
 
@@ -73,38 +73,42 @@ def measured():
     return space_of("fgm", 3) | {"epsilon": FloatDistribution(*ends(), log=True)}
 
 
-def test_trials_are_drawn_from_the_measured_range(here):
+def test_trials_are_drawn_from_the_measured_range_and_a_starting_point_outside_runs_as_it_is(here):
     low, high = ends()
     assert 0.05 <= low < high < 1.0
     # Trial 0 has the default, 1.0, moved to the nearest end.
     assert [trial.params for trial in study().trials] == [
         {"epsilon": high, "start_epoch": 0},
-        *(design_point(measured(), 0, index) for index in range(2)),
+        {"epsilon": 3.0, "start_epoch": 0},
+        design_point(measured(), 0, 0),
     ]
     assert study().user_attrs["identity"]["space"]["epsilon"]["attributes"]["high"] == 5.0
-    assert studies.load(study="reviews-fgm").summary.space == measured()
+    found = studies.load(study="reviews-fgm").summary
+    assert found.space == measured()
+    assert [found.foreign(trial) for trial in found.trials] == [False, True, False]
 
 
 @pytest.mark.usefixtures("never")
 def test_a_study_goes_on_in_its_ranges(here, capsys):
-    again = SMALL | {"progress": True}
+    again = SMALL | {"progress": True, "start": {"epsilon": 3.0}}
     studies.search("fgm", trials=5, **again)
     said = capsys.readouterr().out
     assert said.count(f"searched: epsilon {ends()[0]:g} to {ends()[1]:g} (declared 0.05 to 5)") == 1
-    assert values()[3:] == [design_point(measured(), 0, index)["epsilon"] for index in (2, 3)]
+    assert values()[3:] == [design_point(measured(), 0, index)["epsilon"] for index in (1, 2)]
 
 
 @pytest.mark.usefixtures("never")
 def test_declared_ranges_give_the_trials_of_before(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    studies.search("fgm", trials=3, calibrate=False, **SMALL)
-    assert values() == [1.0, *(design_point(space_of("fgm", 3), 0, index)["epsilon"] for index in range(2))]
+    small = SMALL | {"batch_size": 32}
+    studies.search("fgm", trials=2, calibrate=False, **small)
+    assert values() == [1.0, design_point(space_of("fgm", 3), 0, 0)["epsilon"]]
     assert CALIBRATED not in study().user_attrs
     # What is not said again stays as it was; what is said again and differs is said.
-    studies.search("fgm", trials=4, **SMALL)
-    assert values()[3] == design_point(space_of("fgm", 3), 0, 2)["epsilon"]
+    studies.search("fgm", trials=3, **small)
+    assert values()[2] == design_point(space_of("fgm", 3), 0, 1)["epsilon"]
     capsys.readouterr()
-    studies.search("fgm", trials=4, calibrate=True, **SMALL | {"progress": True})
+    studies.search("fgm", trials=3, calibrate=True, **small | {"progress": True})
     assert "study reviews-fgm searches the declared ranges, and keeps them" in capsys.readouterr().out
 
 
@@ -135,7 +139,7 @@ def test_the_attack_is_tried_after_the_last_clean_evaluation_that_trials_share(o
 def test_without_shared_epochs_the_ranges_are_the_same(here):
     found = []
     for name, reuse in (("apart", False), ("shared", True)):
-        studies.search("fgm", trials=1, study=name, prefix_reuse=reuse, **SMALL | {"epochs": 4, "max_train_rows": 24})
+        studies.search("fgm", trials=1, study=name, prefix_reuse=reuse, **SMALL | {"epochs": 4, "batch_size": 12})
         found.append(study(name).user_attrs[CALIBRATED])
     assert found[0] == found[1]
     assert "after 2 clean epochs" in found[0]["why"]
@@ -149,21 +153,12 @@ def test_with_folds_the_first_run_tells(here):
     assert all(low <= value <= high for value in values("folds"))
 
 
-def test_a_starting_point_outside_runs_as_it_is(here):
-    studies.search("fgm", trials=3, study="starts", start={"epsilon": 3.0}, **SMALL)
-    assert values("starts")[:2] == [ends()[1], 3.0]
-    assert values("starts")[2] == design_point(measured(), 0, 0)["epsilon"]
-    found = studies.load(study="starts").summary
-    assert found.foreign(found.trials[1])
-    assert not found.foreign(found.trials[0])
-
-
 @pytest.mark.usefixtures("never")
 def test_trials_are_taken_over_with_their_ranges(here):
     studies.search("fgm", trials=4, study="taken", from_study="reviews-fgm", **SMALL)
     assert study("taken").user_attrs[CALIBRATED]["ranges"] == {"epsilon": ends()}
     wider = {"epsilon": (0.05, 2.0, "log")}
-    studies.search("fgm", trials=4, study="wider", from_study="reviews-fgm", space=wider, **SMALL)
+    studies.search("fgm", trials=3, study="wider", from_study="reviews-fgm", space=wider, **SMALL)
     assert study("wider").user_attrs[CALIBRATED]["ranges"] == {}
 
 
