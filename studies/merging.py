@@ -23,9 +23,11 @@ from studies.result import Result, read_result
 from studies.running.foreign import taken
 from studies.running.joined import Joined, Piece, joined, write
 from studies.running.storage import (
+    ELSEWHERE,
     close_storage,
     database_file,
     existing_storage,
+    is_sqlite,
     open_storage,
     public,
     searched_names,
@@ -75,7 +77,8 @@ def merged(
     urls, target = unique([url_of(source) for source in sources]), url_of(into)
     again = f"{counted(len(sources) - len(urls), 'database')} named again: each is read once"
     with about_into():
-        database_file(target)
+        file = database_file(target)
+    beside = file is not None and file.resolve() in {known.resolve() for url in urls if (known := database_file(url))}
     with ExitStack() as stack:
         pieces = pieces_in(urls, study, stack)
         lines = compared(pieces, accept)
@@ -87,7 +90,8 @@ def merged(
             storage = open_storage(target)
         stack.callback(close_storage, storage)
         write(storage, pieces[0].study, name, attributes(pieces[0]), found.trials)
-    for line in [*lines, *([again] if len(urls) < len(sources) else []), *told_of(found, pieces, name, public(target))]:
+    told = [*([again] if len(urls) < len(sources) else []), *([beside_told(target)] if beside else [])]
+    for line in [*lines, *told, *told_of(found, pieces, name, public(target))]:
         screen.say(line)
     return read_result(target, name, out)
 
@@ -107,6 +111,21 @@ def about_into() -> Iterator[None]:
         raise UserError(error.text.replace('["storage"', '["into"')) from None
 
 
+@contextmanager
+def about_source(url: str) -> Iterator[None]:
+    """Have errors of a database that is merged name it as the user did."""
+    try:
+        yield
+    except UserError as error:
+        text = error.text.replace(arg("storage", public(url)), where(url))
+        raise UserError(text.replace(ELSEWHERE, "leave it out")) from None
+
+
+def beside_told(url: str) -> str:
+    """A line about a merged study that is written into one of the databases that are merged."""
+    return f"{where(url)} is one of the databases that are merged: their studies stay as they are, beside the merged one"
+
+
 def unique(urls: Sequence[str]) -> list[str]:
     """Each database once, under the name that comes first.
 
@@ -118,6 +137,8 @@ def unique(urls: Sequence[str]) -> list[str]:
         file = database_file(url)
         if file is not None and not file.exists():
             raise UserError(f"{file}: there is no such database")
+        if file is not None and not is_sqlite(file):
+            raise UserError(f"no study of a search is in {file}: it is not a database")
         found.setdefault(url if file is None else file.resolve(), url)
     return list(found.values())
 
@@ -130,9 +151,9 @@ def pieces_in(urls: Sequence[str], study: str | None, stack: ExitStack) -> list[
     """
     found = list[Piece]()
     for url in urls:
-        storage: RDBStorage = existing_storage(url)
-        stack.callback(close_storage, storage)
-        with storage_errors(url):
+        with about_source(url), storage_errors(url):
+            storage: RDBStorage = existing_storage(url)
+            stack.callback(close_storage, storage)
             for name in searched_names(storage):
                 one = optuna.load_study(study_name=name, storage=storage)
                 about = known_identity(one)
@@ -177,7 +198,8 @@ def compared(pieces: Sequence[Piece], accept: bool) -> list[str]:
             raise UserError(f"{piece.where}: its study took trials over from another, so it cannot be merged")
         apart = differences(plain(first.about), plain(piece.about))
         if apart:
-            raise UserError(f"{first.where} (there) and {piece.where} (here) are not one search: {some_of(apart)}")
+            named = [each.study.study_name if piece.where == first.where else each.where for each in (first, piece)]
+            raise UserError(f"{named[0]} (there) and {named[1]} (here) are not one search: {some_of(apart)}")
         changed = changes(first.about["versions"], piece.about["versions"])
         if any(weighty(*pair) for pair in changed.values()) and not accept:
             raise UserError(

@@ -1,6 +1,7 @@
 """How a study was run: its command, its cost, its machine."""
 
 import json
+import shlex
 from statistics import median
 from typing import Any
 
@@ -22,13 +23,18 @@ from studies.results.costs import decided, measured
 from studies.results.summary import Summary, parted
 from studies.results.trials import complete
 
+# The file of starting points in a command: they may have come from several files, or from Python.
+STARTS = "starts.json"
+
 
 def command(summary: Summary) -> str | None:
     """The command that makes such a study, from what the study stores; None if the user's own loop trained."""
-    about = summary.about
+    about, starts = summary.about, summary.about["search"].get("starts")
     if "loop" in about["data"]:
         return None
-    return " ".join(["python search.py", *map(as_options, [*aim(summary), *inputs(about), *searching(summary)])])
+    words = [*aim(summary), *([arg("start", STARTS)] if starts else []), *inputs(about), *searching(summary)]
+    line = " ".join(["python search.py", *map(as_options, words)])
+    return f"echo {shlex.quote(json.dumps(starts))} > {STARTS} && {line}" if starts else line
 
 
 def aim(summary: Summary) -> list[str]:

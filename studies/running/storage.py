@@ -150,6 +150,12 @@ def refuse_storage(url: str) -> None:
             sqlalchemy.create_engine(url).dispose()
 
 
+def is_sqlite(file: Path) -> bool:
+    """Whether a file is a SQLite database, by how it begins; opening an empty file would make one of it."""
+    with file.open("rb") as content:
+        return content.read(16) == b"SQLite format 3\x00"
+
+
 def is_new(url: str) -> bool:
     """Whether a SQLite file does not exist yet; False for a server's database, which may exist."""
     file = database_file(url)

@@ -174,7 +174,12 @@ def test_several_parts_in_one_database_and_several_searches():
     optuna.copy_study(from_study_name="other", from_storage=other._storage, to_storage="sqlite:///both.db")
     refused("study is needed: both.db have made, other", "both.db")
     refused("there is no study 'mde' in both.db; did you mean 'made'?", "both.db", study="mde")
-    assert trials(merged("both.db", into="both.db", study="made")[0]) == WHOLE
+    study, (line, _) = merged("both.db", into="both.db", study="made")
+    assert trials(study) == WHOLE
+    assert line.startswith("both.db is one of the databases that are merged: their studies stay as they are, beside")
+    part("3.db", 2, 2, about={"search": SEARCH | {"explore": 9, "part": "2/2"}})
+    optuna.copy_study(from_study_name="made-part-1-of-2", from_storage="sqlite:///1.db", to_storage="sqlite:///3.db")
+    refused("made-part-1-of-2 (there) and made-part-2-of-2 (here) are not one search: search.explore: there 8", "3.db")
 
 
 @pytest.mark.parametrize(
@@ -222,32 +227,10 @@ def test_ranges_that_a_part_measured_otherwise_are_said():
     assert trials(study) == WHOLE
 
 
-@pytest.mark.parametrize(
-    ("sources", "words"),
-    [
-        ((), "name the databases to merge"),
-        (("1.db", "nowhere.db"), "nowhere.db: there is no such database"),
-        (("redis://host",), "unknown kind of database 'redis'"),
-        (("1.db", "text.db"), "not a database"),
-        (("empty.db",), "no study of a search is in empty.db"),
-        (("folder",), "folder is a folder"),
-        (("foreign.db",), "no study of a search is in foreign.db"),
-        (("none/1.db",), "there is no folder none"),
-    ],
-)
-def test_what_is_no_database_of_a_search(sources, words):
-    part("1.db", 1, 1)
-    Path("text.db").write_text("these are words\n" * 200)
-    Path("empty.db").touch()
-    Path("folder").mkdir()
-    optuna.create_study(storage="sqlite:///foreign.db", study_name="made")
-    refused(words, *sources)
-
-
 def test_what_has_no_place_in_a_merged_study():
     refused("study 'made' has no finished trial in 1.db and 2.db", *parts(2, leave=tuple(range(6))))
-    study = made(STATES)
-    study.add_trial(create_trial(value=0.5, user_attrs={"taken over from": {"study": "s", "trial": 1}}))
+    study, theirs = made(STATES), {"taken over from": {"study": "s", "trial": 1}}
+    study.add_trial(create_trial(value=0.5, user_attrs=theirs))
     refused("4.db: its study took trials over from another", part("4.db", 1, 1, study=study))
     refused("into='sqlite:///none/all.db': there is no folder none", part("1.db", 1, 1), into="none/all.db")
 

@@ -1,10 +1,13 @@
 """The command in a report is the one that makes the study."""
 
+import subprocess
+
 from helpers.plain_studies import plain_summary
 
 from finetune.config import Data
 from finetune.folds import Folds
 from studies.planning.request import recipe_of
+from studies.planning.starts import read_file
 from studies.report.ran import command
 
 
@@ -30,3 +33,13 @@ def test_what_a_pretrained_model_has_by_default_is_not_said():
     assert not [
         word for word in ("--epochs", "--learning-rate", "--threads", "--folds", "--record", "--task") if word in line
     ]
+
+
+def test_starting_points_are_written_to_a_file_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    starts = [{"adv_lr": 0.01, "emb_name": "it's"}, {"adv_lr": 1e-05, "start_epoch": 1.5}]
+    search = {"explore": 0, "starts": starts}
+    first, _, line = command(plain_summary([], {}, about={"search": search})).partition(" && ")
+    assert "--start starts.json" in line
+    subprocess.run(["sh", "-c", first], check=True)
+    assert [start.settings for start in read_file("starts.json")] == starts
