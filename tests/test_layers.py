@@ -3,6 +3,7 @@
 import ast
 import statistics
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -48,10 +49,26 @@ def modules_in(nodes, package):
             yield from (part.value.split("{")[0] for part in ast.walk(node) if isinstance(part, ast.Constant))
 
 
+@cache
+def read(path):
+    """The modules that a file imports, also inside functions, and (place, lines) of every function; a file is read once.
+
+    Of a table of options the lines below the table count.
+    """
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    lengths = []
+    for node in nodes:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.name in OPTION_TABLES else node
+            lengths.append((f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node.end_lineno - first.lineno + 1))
+    names = path.relative_to(ROOT).with_suffix("").parts
+    return list(modules_in(nodes, names[0])), lengths
+
+
 def imports(part):
     """(file, module) for every import in a part, also those inside functions."""
     for path in files_of(part):
-        for module in modules_in(ast.walk(ast.parse(path.read_text("utf-8"))), part):
+        for module in read(path)[0]:
             yield path.relative_to(ROOT), module
 
 
@@ -77,12 +94,9 @@ def python_files():
 
 
 def functions():
-    """(place, lines) of every function; of a table of options the lines below the table."""
+    """(place, lines) of every function."""
     for path in python_files():
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                first = node.body[0] if node.name in OPTION_TABLES else node
-                yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node.end_lineno - first.lineno + 1
+        yield from read(path)[1]
 
 
 @pytest.mark.parametrize("part", BELOW)
@@ -194,7 +208,7 @@ def test_every_module_of_the_studies_is_named_by_a_test():
     named = set()
     for folder in ("studies", "cli", "helpers"):
         for path in (ROOT / "tests" / folder).rglob("*.py"):
-            named |= set(modules_in(ast.walk(ast.parse(path.read_text("utf-8"))), ""))
+            named |= set(read(path)[0])
     names = {str(path.relative_to(ROOT).with_suffix("")).replace("/", ".") for path in modules}
     assert len(names) > 50
     assert names - named == set()

@@ -1,4 +1,5 @@
 import pytest
+from helpers import cheap_models  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from studies.results.export import read_best
 from studies.results.importance import matters
 from studies.running.sampling import design_point
 
-SMALL = ["--train-file", "rows.csv", "--epochs", "2", "--batch-size", "8", "--metric", "log_loss"]
+SMALL = ["--train-file", "rows.csv", "--epochs", "2", "--batch-size", "8", "--metric", "log_loss", "--no-calibrate"]
 KINDS = {"ema": ["--average", "ema", "--half-life", "0.1"], "swa": ["--average", "swa", "--swa-start", "0.4"]}
 
 
@@ -51,7 +51,8 @@ def test_the_exported_script_averages_too(kind: str, extra: list[str], capsys: p
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_trials_share_clean_epochs_with_their_average(kind: str) -> None:
-    args = ["--method", "fgm", "--trials", "2", "--pruner", "none", "--set", "start_epoch=1", *SMALL, *KINDS[kind]]
+    args = ["--method", "fgm", "--trials", "2", "--pruner", "none", *SMALL, "--calibrate", *KINDS[kind]]
+    args += ["--set", "start_epoch=1"]
     assert search.run([*args, "--epochs", "3", "--study", "a"]) == 0
     assert search.run([*args, "--epochs", "3", "--study", "b", "--no-prefix-reuse"]) == 0
     assert list(Path("runs/prefix").rglob("clean-1.safetensors"))

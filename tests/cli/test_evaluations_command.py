@@ -25,6 +25,7 @@ from studies.running.storage import LINK
 
 # Five steps an epoch.
 SMALL = ["--train-file", "rows.csv", "--epochs", "2", "--batch-size", "8", "--metric", "log_loss", "--method", "fgm"]
+SMALL += ["--no-calibrate"]
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +39,7 @@ def study(name: str = "rows-fgm") -> optuna.Study:
 
 def test_evaluations_within_epochs_from_the_search_to_the_script(capsys: pytest.CaptureFixture[str]) -> None:
     args = [*SMALL, "--trials", "3", "--pruner", "none", "--evals-per-epoch", "2", "--range", "start_epoch=0.5:1"]
+    args += ["--calibrate"]
     assert search.run(args) == 0
     said = capsys.readouterr().out
     assert [line.partition(": log_loss")[0] for line in said.splitlines() if line.startswith("clean baseline, ")] == [

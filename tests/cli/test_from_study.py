@@ -13,7 +13,7 @@ from studies import search as searched
 from studies import tune
 
 URL = "sqlite:///studies.db"
-SEARCH = ("--method", "fgm", "--max-train-rows", "60", "--max-validation-rows", "60", "--epochs", "1")
+SEARCH = ("--method", "fgm", "--max-train-rows", "60", "--max-validation-rows", "60", "--epochs", "1", "--no-calibrate")
 NARROW = (*SEARCH, "--study", "narrow", "--range", "epsilon=0.5:5:log")
 
 

@@ -20,7 +20,8 @@ import search
 from finetune.models.tiny import tiny_tokenizer
 
 SHAPE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-SEARCH = ("--train-file", "rows.csv", "--model", "m", "--threads", "1", "--method", "fgm", "--trials", "1", "--epochs", "1")
+HERE = ("--train-file", "rows.csv", "--model", "m", "--threads", "1", "--no-calibrate")
+SEARCH = (*HERE, "--method", "fgm", "--trials", "1", "--epochs", "1")
 CHECK = ("check", "--method", "none", "--train-file", "rows.csv", "--model", "m", "--threads", "1")
 
 

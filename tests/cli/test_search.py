@@ -25,8 +25,8 @@ from optuna.trial import TrialState
 import search
 from spaces import SPACES
 
-SMALL = ["--max-train-rows", "60", "--max-validation-rows", "60", "--epochs", "2"]
-OWN = ["--train-file", "rows.csv", "--batch-size", "8", "--epochs", "2", "--metric", "log_loss"]
+SMALL = ["--max-train-rows", "60", "--max-validation-rows", "60", "--epochs", "2", "--no-calibrate"]
+OWN = ["--train-file", "rows.csv", "--batch-size", "8", "--epochs", "2", "--metric", "log_loss", "--no-calibrate"]
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str
         patch.chdir(folder)
         Path("rows.csv").write_text(rows())
         for methods in ("all", "none"):
-            assert search.run(["--method", methods, "--trials", "2", *OWN, "--batch-size", "32"]) == 0
+            assert search.run(["--method", methods, "--trials", "2", *OWN, "--batch-size", "32", "--calibrate"]) == 0
     _, *parts = re.split(r"^study (\S+) in ", out.getvalue(), flags=re.MULTILINE)
     return folder, dict(zip(parts[::2], parts[1::2], strict=True))
 
@@ -120,7 +120,7 @@ def test_the_exported_script_trains_to_the_same_value(extra: list[str], capsys: 
 
 @pytest.mark.usefixtures("_rows")
 def test_the_same_search_without_shared_clean_epochs_gives_the_same_values() -> None:
-    args = ["--method", "fgm", "--trials", "3", *OWN, "--epochs", "3", "--pruner", "none"]
+    args = ["--method", "fgm", "--trials", "3", *OWN, "--epochs", "3", "--pruner", "none", "--calibrate"]
     assert search.run([*args, "--study", "a"]) == 0
     assert search.run([*args, "--study", "b", "--no-prefix-reuse"]) == 0
     assert [trial.intermediate_values for trial in trials("a")] == [trial.intermediate_values for trial in trials("b")]

@@ -10,7 +10,7 @@ from helpers.refusals import assert_said, studies
 import search
 from finetune.training.loop import Training
 
-FEW = ["--max-train-rows", "60", "--max-validation-rows", "60"]
+FEW = ["--max-train-rows", "60", "--max-validation-rows", "60", "--no-calibrate"]
 SEARCH = ["--method", "fgm", "--trials", "2", "--epochs", "3", *FEW, "--set", "start_epoch=1"]
 
 

@@ -129,5 +129,6 @@ def multiply_on_one_core():
 
     A test of importances took two and a half times the processor's time with two.
     """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for the processes that a test starts
+    for library in ("OPENBLAS", "OMP"):  # for the processes that a test starts
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     threadpool_limits(1, user_api="blas")

@@ -20,6 +20,7 @@ from transformers import TrainingArguments
 
 from adv import AWP, FGM, PGD, R3F, SAM, SMART, Clean, Precision
 from adv.core.passes import call_model
+from helpers import cheap_trainers  # noqa: F401
 from helpers.tiny_models import grads_of
 
 AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}

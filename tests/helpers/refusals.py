@@ -6,7 +6,7 @@ from pathlib import Path
 
 import search
 
-SMALL = ("--trials", "2", "--epochs", "1", "--max-train-rows", "40")
+SMALL = ("--trials", "2", "--epochs", "1", "--max-train-rows", "40", "--no-calibrate")
 
 
 def rows(count=40, labels=("bad", "good"), header="text,label"):

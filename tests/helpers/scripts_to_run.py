@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 from finetune.config import Data, Recipe
+from helpers import cheap_trainers  # noqa: F401
 from helpers.saved_families import folder_of
 from helpers.small_tasks import reviews_task
 from studies.results.best import Best, Recorded
