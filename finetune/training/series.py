@@ -76,9 +76,9 @@ class Ended:
 
     @classmethod
     def load(cls, path: Path, part: Part, mark: str | None = None) -> "Ended | None":
-        """The run that was saved; None if there is no complete file, or one with another mark."""
+        """The run that was saved; None if there is no complete file, or one with another mark than the given one."""
         found = read_snapshot(path)
-        if found is None or "raw" not in found[0] or found[1].get("run", mark) not in (mark, None):
+        if found is None or "raw" not in found[0] or (mark is not None and found[1].get("run", mark) != mark):
             return None
         arrays, history = {name: tensor.numpy() for name, tensor in found[0].items()}, found[1]["history"]
         return cls(part, [read(epoch) for epoch in history], arrays["raw"], arrays.get("test"))

@@ -236,6 +236,9 @@ def test_a_run_that_was_saved_is_the_same(tmp_path):
     again = Ended.load(tmp_path / "run.safetensors", run.part)
     assert (again.part, again.history) == (run.part, run.history)
     assert again.raw.tobytes() == run.raw.tobytes()
+    run.save(tmp_path / "marked.safetensors", "mine")
+    for mark, there in ((None, True), ("mine", True), ("another", False)):
+        assert (Ended.load(tmp_path / "marked.safetensors", run.part, mark) is not None) == there
     content = (tmp_path / "run.safetensors").read_bytes()
     (tmp_path / "run.safetensors").write_bytes(content[: len(content) // 2])
     assert Ended.load(tmp_path / "run.safetensors", run.part) is None
