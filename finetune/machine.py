@@ -1,7 +1,11 @@
 """The machine on which a run takes place."""
 
+import gc
 import os
 import platform
+
+# New objects after which Python looks for garbage: its own number, 700, and that of a process that starts.
+USUAL, SELDOM = gc.get_threshold()[0], 50_000
 
 
 def cores() -> int:
@@ -9,6 +13,26 @@ def cores() -> int:
     from joblib import cpu_count  # takes 0.2 seconds to import; a refusal need not wait
 
     return int(cpu_count())
+
+
+def seldom_collect() -> None:
+    """Let Python hardly look for garbage while a process starts, which must be ours alone.
+
+    Imports make 600,000 objects that stay; looking through them again and again is a quarter of the time until the first
+    step.
+    """
+    if gc.get_threshold()[0] == USUAL:
+        gc.set_threshold(SELDOM)
+
+
+def collect_as_usual() -> None:
+    """The process has started: Python looks for garbage as usual, but no more among what is there now.
+
+    Without ``seldom_collect`` nothing changes.
+    """
+    if gc.get_threshold()[0] == SELDOM:
+        gc.freeze()
+        gc.set_threshold(USUAL)
 
 
 def all_cores() -> int:

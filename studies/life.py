@@ -12,7 +12,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 
 from finetune.arguments import arg
-from finetune.machine import described
+from finetune.machine import collect_as_usual, described
 from finetune.training.epoch import read, value_of, whole_epochs
 from finetune.words import counted
 from studies.planning.calibrated import CALIBRATED
@@ -22,7 +22,6 @@ from studies.planning.plan import Plan
 from studies.planning.resolve import Job
 from studies.planning.versions import made_under
 from studies.report.progress import Watch
-from studies.result import Result
 from studies.results.digits import nothing_learned
 from studies.running.artifacts import artifact_folder
 from studies.running.begin import Trains, baseline_of, begin, find_study, has_baseline
@@ -44,6 +43,7 @@ from studies.running.workers.worker import Task
 
 if TYPE_CHECKING:
     from studies.report.shown import Shown
+    from studies.result import Result
 
 Callback = Callable[[optuna.Study, FrozenTrial], None]
 
@@ -108,7 +108,7 @@ class Life:
         """Trials that were left when this run began."""
         return max(0, self.job.trials - self.watch.known)
 
-    def run(self, there: optuna.Study | None, lines: Sequence[str], callbacks: Sequence[Callback]) -> Result:
+    def run(self, there: optuna.Study | None, lines: Sequence[str], callbacks: Sequence[Callback]) -> "Result":
         """Run the study; if it is stopped, say what is left on disk.
 
         Args:
@@ -135,7 +135,7 @@ class Life:
         for line in stopped_lines(self.folder, getattr(self.objective, "prefix", None), name, url):
             self.watch.screen.say(line)
 
-    def lived(self, there: optuna.Study | None, lines: Sequence[str], callbacks: Sequence[Callback]) -> Result:
+    def lived(self, there: optuna.Study | None, lines: Sequence[str], callbacks: Sequence[Callback]) -> "Result":
         """Create or continue the study, run its remaining trials, and write its files."""
         job, url = self.job, self.job.request.output.storage
         done = counted(self.watch.known, "trial")
@@ -146,6 +146,7 @@ class Life:
         if self.team is not None and self.team.clean is not None and not has_baseline(there):
             run_clean(self.team.crew, self.team.clean, self.watch.on_event, self.watch.screen.say)
         clean = baseline_of(there, self.objective)
+        collect_as_usual()  # workers may train everything
         self.watch.clean = value_of([read(epoch) for epoch in clean], self.watch.metric)
         accept = job.request.running.accept_versions
         with self.reached():
@@ -176,7 +177,8 @@ class Life:
         except KeyboardInterrupt:
             shown.write()
             raise
-        from studies.report.outputs import write_outputs  # the first step need not wait for plotly
+        from studies.report.outputs import write_outputs  # the first step need not wait for plotly and what reads results
+        from studies.result import Result
 
         result = Result(study, url, self.folder)
         result.files = write_outputs(result.summary, self.folder)

@@ -3,10 +3,9 @@
 import html
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import optuna
-import pandas as pd
 
 from finetune.errors import UserError
 from studies.results.confirmed import Confirmed
@@ -21,6 +20,9 @@ from studies.results.trials import epochs_frame, to_frame
 from studies.running.folder import folder_of
 from studies.running.storage import load_study
 from studies.running.whole import write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class BestTrial(NamedTuple):
@@ -126,7 +128,7 @@ class Result:
         """
         return following(self.summary, self.storage, str(self.folder.parent), python)
 
-    def to_frame(self, epochs: bool = False) -> pd.DataFrame:
+    def to_frame(self, epochs: bool = False) -> "pd.DataFrame":
         """A row for each finished trial: number, state, phase, value, settings, seconds, metrics, diagnostics.
 
         Args:
@@ -135,7 +137,7 @@ class Result:
         return epochs_frame(self.summary) if epochs else to_frame(self.summary)
 
     @property
-    def trials(self) -> pd.DataFrame:
+    def trials(self) -> "pd.DataFrame":
         """The data frame of ``to_frame()``."""
         return self.to_frame()
 
@@ -216,7 +218,7 @@ class Results(dict[str, Result]):
         """The contents of the table."""
         return gathered({method: result.summary for method, result in self.items()})
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> "pd.DataFrame":
         """A row for clean training and one for each method, the best first: value, gains over clean and control, cost."""
         from studies.report.several import frame
 

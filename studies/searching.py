@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
+from typing import TYPE_CHECKING
 
 from optuna.storages import RDBStorage
 
@@ -15,7 +16,6 @@ from finetune.tasks.task import Task
 from finetune.training.benches import Benches
 from finetune.training.series import Series, smallest
 from finetune.training.views import told
-from studies.keeping import settle_models
 from studies.life import Callback, Life, Team, finished_of
 from studies.planning.choices import choices, unpruned
 from studies.planning.identity import asked, identity_of
@@ -24,7 +24,6 @@ from studies.planning.request import Request
 from studies.planning.resolve import Job, on_threads, resolve, too_many_threads
 from studies.report.progress import Watch
 from studies.report.screen import Screen
-from studies.result import Result, Results
 from studies.results.digits import places_of
 from studies.results.facts import DIRECTIONS
 from studies.results.folded import rows_told, runs_told
@@ -39,14 +38,17 @@ from studies.running.trains import benches_of, trains
 from studies.running.workers.crew import Crew
 from studies.working import Baseline, Loading, Searching, crew_of
 
+if TYPE_CHECKING:
+    from studies.result import Result, Results
+
 
 def search_all(
     request: Request,
     task: Task | None,
     screen: Screen,
     callbacks: Sequence[Callback] = (),
-    on_result: Callable[[Result], None] = lambda result: None,
-) -> Results:
+    on_result: "Callable[[Result], None]" = lambda result: None,
+) -> "Results":
     """Search each method.
 
     The cheapest checks come first: arguments, space, the existing study, data, model.
@@ -101,8 +103,10 @@ def left_in(jobs: Sequence[Job[Plan]], storage: RDBStorage | None) -> int:
     return max(0, left) * request.folds.runs
 
 
-def together(request: Request, found: dict[str, Result]) -> Results:
+def together(request: Request, found: "dict[str, Result]") -> "Results":
     """All results; if there are several, a page about all of them is written."""
+    from studies.result import Results
+
     out, name = request.output.out, request.all_name(request.data.task or task_name(request.data))
     page = folder_of(out, name)
     results = Results(found, name, page.with_name(f"{page.name}.html"))
@@ -155,7 +159,7 @@ def search_one(
     callbacks: Sequence[Callback],
     command: str | None = None,
     crew: Crew | None = None,
-) -> Result:
+) -> "Result":
     """Create or continue one study, run its remaining trials and write its files.
 
     Args:
@@ -190,5 +194,7 @@ def search_one(
         clean = Baseline(job, metric, folder) if runs > 1 else None
         life.team = Team(crew, partial(Searching, metric=metric, folder=folder), clean)
     result = life.run(there, [what, *runs_told(bench.task, plan.folds, metric), *lines], callbacks)
+    from studies.keeping import settle_models  # what reads results takes a second to import; the first step need not wait
+
     settle_models(result, request.output.keep, screen, series)
     return result

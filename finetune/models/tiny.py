@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from numpy.typing import NDArray
+from scipy import linalg
 from scipy.sparse import csr_matrix
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import CountVectorizer
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import Tensor
 from transformers import ModernBertConfig, PreTrainedTokenizerFast
@@ -60,22 +60,43 @@ def tiny_tokenizer(texts: Sequence[str]) -> Any:
 
 def word_vectors(encoded: Sequence[Sequence[int]], size: int) -> Tensor:
     """Vectors (size, HIDDEN) of the token ids, standardised to EMBEDDING_STD; noise for words that do not occur."""
-    texts = [" ".join(map(str, ids)) for ids in encoded]
-    vocabulary = {str(number): number for number in range(size)}
-    seen = CountVectorizer(vocabulary=vocabulary, token_pattern=r"\d+", binary=True).fit_transform(texts)
-    together = (seen.T @ seen).tocoo()
-    keep = (together.row != together.col) & (np.minimum(together.row, together.col) >= len(SPECIAL))
-    row, col, count = together.row[keep], together.col[keep], together.data[keep].astype(np.float64)
+    found = together(encoded, size).tocoo()
+    keep = (found.row != found.col) & (np.minimum(found.row, found.col) >= len(SPECIAL))
+    row, col, count = found.row[keep], found.col[keep], found.data[keep].astype(np.float64)
     sums = np.bincount(row, count, size)
     pmi = np.maximum(np.log(count * count.sum() / (sums[row] * sums[col])), 0)
     vectors = np.random.default_rng(0).normal(size=(size, HIDDEN))
     if (pmi > 0).any():
         rank = min(HIDDEN, size - 1)
-        found = TruncatedSVD(rank, random_state=0).fit_transform(csr_matrix((pmi, (row, col)), (size, size)))
-        known = np.abs(found).sum(1) > 0
-        vectors[known, :rank] = found[known] / np.sqrt(np.linalg.norm(found, axis=0) + 1e-9)
+        directions = truncated(csr_matrix((pmi, (row, col)), (size, size)), rank)
+        known = np.abs(directions).sum(1) > 0
+        vectors[known, :rank] = directions[known] / np.sqrt(np.linalg.norm(directions, axis=0) + 1e-9)
         vectors[known] /= vectors[known].std()
     return torch.tensor(vectors * EMBEDDING_STD, dtype=torch.float32)
+
+
+def together(encoded: Sequence[Sequence[int]], size: int) -> csr_matrix:
+    """In how many texts two token ids are together, for all pairs (size, size)."""
+    words = [sorted(set(ids)) for ids in encoded]
+    ends = np.cumsum([0, *map(len, words)])
+    seen = csr_matrix((np.ones(ends[-1], np.int64), np.concatenate(words), ends), (len(words), size))
+    return seen.T @ seen
+
+
+def truncated(matrix: csr_matrix, rank: int) -> NDArray[np.float64]:
+    """A square matrix in its first ``rank`` directions, by randomised SVD (Halko et al. 2011, arXiv 0909.4061, section 4).
+
+    The same numbers as ``sklearn.decomposition.TruncatedSVD(rank, random_state=0)``, whose import takes a second.
+    """
+    found = np.random.RandomState(0).normal(size=(matrix.shape[0], rank + 10))
+    for _ in range(5):
+        found, _ = linalg.lu(matrix @ found, permute_l=True, check_finite=False)
+        found, _ = linalg.lu(matrix.T @ found, permute_l=True, check_finite=False)
+    base, _ = linalg.qr(matrix @ found, mode="economic", check_finite=False)
+    directions = linalg.svd(base.T @ matrix, full_matrices=False)[2][:rank]
+    largest = directions[np.arange(len(directions)), np.abs(directions).argmax(1)]
+    result: NDArray[np.float64] = matrix @ (directions * np.sign(largest)[:, None]).T
+    return result
 
 
 def tiny_model(vectors: Tensor, outputs: int, kind: Kind) -> Any:

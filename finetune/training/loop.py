@@ -15,6 +15,7 @@ from torch import Tensor
 from adv import Method, Precision
 from finetune.config import Recipe
 from finetune.errors import Diverged
+from finetune.machine import collect_as_usual
 from finetune.tasks import measures_for
 from finetune.tasks.metrics import metric_for, viewed
 from finetune.training.average import Average
@@ -98,6 +99,7 @@ class Training:
         self.history: list[Epoch] = []
         self.within: Within | None = None
         self.after_step: Callable[[], None] = lambda: None
+        collect_as_usual()  # models of trials that have ended are garbage
 
     def epochs(self) -> Iterator[Epoch]:
         """Yield every evaluation: first those of a loaded snapshot, then each when its part of an epoch is trained.

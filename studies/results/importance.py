@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
-from scipy.stats import rankdata
 
 from spaces import Space
 from studies.results.broken import points_of, told_apart
@@ -124,6 +123,8 @@ class Look(NamedTuple):
         measured = np.array([strength_of(trial) for trial in self.trials])
         which = which & np.isfinite(measured)
         if which.sum() >= AT_LEAST and len(set(measured[which])) > FEW and values[which].std() > 0:
+            from scipy.stats import rankdata  # takes most of a second to import; a search need not wait for it
+
             place = (rankdata(measured[which]) - 0.5) / which.sum()
             waves = [cosines(place, WAVES)]
             [row] = Selection(waves, values[which], 0.2 * LEVEL / 2, self.weights[which]).rows()

@@ -10,7 +10,6 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
 
 Array = NDArray[np.float64]
 # The e-value is the mean over these bets, each on "better" and on "worse".
@@ -159,6 +158,8 @@ def peak(differences: Sequence[float]) -> float:
 @cache
 def quantile(seeds: int) -> float:
     """The 90 % quantile of Student's t for the mean of so many seeds; scipy takes a tenth of a millisecond for it."""
+    from scipy.stats import t  # takes most of a second to import; a search need not wait for it
+
     return float(t.ppf(0.9, seeds - 1))
 
 

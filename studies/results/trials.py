@@ -3,15 +3,17 @@
 import csv
 import io
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from adv.core.settings import without_fraction
 from finetune.training.epoch import gone
 from studies.results.summary import Summary, settings_of
 from studies.running.foreign import CURVES, is_number, measured, taken
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = ("number", "state", "phase", "value")
 # A study with two metrics has these too.
@@ -79,18 +81,22 @@ def recorded(summary: Summary, key: str) -> list[str]:
     return list(dict.fromkeys(name for trial in summary.trials for name in trial.user_attrs.get(key, {})))
 
 
-def to_frame(summary: Summary) -> pd.DataFrame:
+def to_frame(summary: Summary) -> "pd.DataFrame":
     """The rows as a data frame; if a name occurs twice, a number is added, as in ``value.1``."""
+    import pandas as pd  # takes half a second to import; a search need not wait for it
+
     columns, rows = table(summary)
     return pd.DataFrame(rows, columns=distinct(columns))
 
 
-def epochs_frame(summary: Summary) -> pd.DataFrame:
+def epochs_frame(summary: Summary) -> "pd.DataFrame":
     """A row for each evaluation of each trial: all metrics after it, and its epoch.
 
     With one evaluation an epoch, that is its number, from 0; with several, the epochs that were gone. Evaluations without a
     known value are left out; so are trials of older studies, which kept only the last epoch's metrics.
     """
+    import pandas as pd
+
     curves = [(trial.number, trial.user_attrs.get(CURVES, [])) for trial in summary.trials]
     rows = [(number, numbered(at, summary.per), row) for number, curve in curves for at, row in enumerate(curve) if row]
     names = list(dict.fromkeys(name for *_, row in rows for name in row))

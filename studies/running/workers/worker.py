@@ -17,6 +17,7 @@ from types import FrameType
 from typing import IO, Any, NoReturn
 
 from finetune.errors import UserError, first_line
+from finetune.machine import seldom_collect
 
 # Seconds in which a worker that was told to end puts back its trial; then it ends as it is.
 GRACE = 20.0
@@ -116,6 +117,7 @@ def interrupted(number: int, frame: FrameType | None) -> NoReturn:
 
 def main() -> NoReturn:
     """Serve the process that started this one."""
+    seldom_collect()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: the search tells its workers
     signal.signal(signal.SIGTERM, interrupted)
     if hasattr(signal, "SIGHUP"):  # a terminal that is closed ends the search, and then its workers put back their trials

@@ -4,11 +4,24 @@ import numpy as np
 import pytest
 import torch
 from helpers.small_tasks import reviews_task
+from scipy.sparse import csr_matrix
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import CountVectorizer
 from torch.nn.functional import cosine_similarity
 
 from finetune.config import Recipe
 from finetune.models.pretrained import Models
-from finetune.models.tiny import EMBEDDING_STD, HIDDEN, MAX_WORDS, SPECIAL, tiny_model, tiny_tokenizer, word_vectors
+from finetune.models.tiny import (
+    EMBEDDING_STD,
+    HIDDEN,
+    MAX_WORDS,
+    SPECIAL,
+    tiny_model,
+    tiny_tokenizer,
+    together,
+    truncated,
+    word_vectors,
+)
 from finetune.tasks import KINDS
 
 SEA, LAND = [f"wave{n}" for n in range(40)], [f"field{n}" for n in range(40)]
@@ -58,6 +71,28 @@ def test_words_with_the_same_company_are_near(company):
     same = torch.arange(80)[:, None] // 40 == torch.arange(80) // 40
     assert same[torch.arange(80), near.argmax(1)].float().mean() > 0.95
     assert near[same & ~torch.eye(80, dtype=torch.bool)].mean() > near[~same].mean() + 0.1
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        reviews_task().train.texts,
+        ["a b", "", "b c", "c a a a"],  # fewer words than directions, an empty text, a word many times
+        [f"{word} {word}{number}" for number in range(60) for word in "xyz"],  # equal counts: the signs hang on rounding
+        ["我喜欢这部电影", "我不喜欢", "电影很好 good"],
+        [" ".join(f"w{number * step % 97}" for number in range(40)) for step in range(1, 60)],  # a full matrix
+    ],
+)
+def test_counts_and_directions_are_those_of_scikit_learn_to_the_bit(texts):
+    tokenizer = tiny_tokenizer(texts)
+    encoded, size = tokenizer(texts)["input_ids"], len(tokenizer)
+    known = {str(number): number for number in range(size)}
+    lines = [" ".join(map(str, ids)) for ids in encoded]
+    seen = CountVectorizer(vocabulary=known, token_pattern=r"\d+", binary=True).fit_transform(lines)
+    assert ((seen.T @ seen) != together(encoded, size)).nnz == 0
+    matrix = csr_matrix(np.log1p(seen.T @ seen))
+    rank = min(HIDDEN, size - 1)
+    assert np.array_equal(truncated(matrix, rank), TruncatedSVD(rank, random_state=0).fit_transform(matrix))
 
 
 def test_vectors_have_the_stated_size_and_noise_where_nothing_is_known(company):
