@@ -51,7 +51,8 @@ def untraced(step: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(step)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        if "torch._dynamo" not in sys.modules:
+        # Asked first, because whoever traces this would look at every one of the modules, which takes a second.
+        if not torch.compiler.is_dynamo_compiling() and "torch._dynamo" not in sys.modules:
             return step(*args, **kwargs)
         opaque: Any = torch.compiler.disable(step)  # type: ignore[no-untyped-call]
         result: T = opaque(*args, **kwargs)

@@ -1,6 +1,6 @@
 """The forward passes of one step, all under the same dropout masks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -123,12 +123,15 @@ def gradients_of(loss: Tensor, tensors: list[Tensor], create_graph: bool = False
         ) from None
 
 
-def random_state(model: nn.Module) -> RandomState:
-    """The generators that dropout draws from: the CPU's, and that of each accelerator that holds the model."""
-    state: RandomState = [(torch.device("cpu"), torch.get_rng_state())]
-    for device in {p.device for p in model.parameters() if p.device.type not in ("cpu", "meta")}:
-        state.append((device, torch.get_device_module(device).get_rng_state(device)))
-    return state
+def accelerators(model: nn.Module) -> set[torch.device]:
+    """The devices beside the CPU that hold the model."""
+    return {p.device for p in model.parameters() if p.device.type not in ("cpu", "meta")}
+
+
+def random_state(devices: Iterable[torch.device]) -> RandomState:
+    """The generators that dropout draws from: the CPU's, and those of the ``accelerators``."""
+    others = [(device, torch.get_device_module(device).get_rng_state(device)) for device in devices]
+    return [(torch.device("cpu"), torch.get_rng_state()), *others]
 
 
 def set_random_state(state: RandomState) -> None:
@@ -179,7 +182,8 @@ class Passes:
         if not compiled:
             tell_if_compiled(model)
         self.device = next(model.parameters()).device
-        self._before = random_state(model)
+        self._accelerators = accelerators(model)
+        self._before = random_state(self._accelerators)
         self._after: RandomState | None = None
 
     def scale(self, loss: Tensor) -> Tensor:
@@ -227,7 +231,7 @@ class Passes:
                     around.enter_context(self._calls.recorded(self.model))
             output = self.forward(self.model, self.batch)
         if self._after is None:
-            self._after = random_state(self.model)
+            self._after = random_state(self._accelerators)
         return output
 
     def until(self, module: nn.Module) -> Tensor:
@@ -261,7 +265,7 @@ class Passes:
         return 2 * torch.rand(shape, generator=self._beside(number), device=self.device) - 1
 
     def _beside(self, number: int) -> torch.Generator:
-        state = random_state(self.model)
+        state = random_state(self._accelerators)
         set_random_state(self._before)
         seed = int(torch.randint(2**62, ())) + number
         set_random_state(state)

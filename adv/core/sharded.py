@@ -21,15 +21,17 @@ def refuse_sharded(model: nn.Module) -> None:
 
 def sharding(model: nn.Module) -> str | None:
     """The name of what shards the model, or None."""
-    kinds = {type(module).__name__ for module in model.modules()}
+    modules = list(model.modules())  # a model is walked through at every step
+    kinds = {type(module).__name__ for module in modules}
     for kind, name in (("FullyShardedDataParallel", "FSDP"), ("DeepSpeedEngine", "DeepSpeed")):
         if kind in kinds:
             return name
-    if any(isinstance(module, nn.DataParallel) and len(module.device_ids) > 1 for module in model.modules()):
+    if any(isinstance(module, nn.DataParallel) and len(module.device_ids) > 1 for module in modules):
         return "nn.DataParallel over several devices"
-    if len({p.device for p in model.parameters()}) > 1:
+    weights = list(model.parameters())
+    if len({p.device for p in weights}) > 1:
         return "placement on several devices"
-    for p in model.parameters():
+    for p in weights:
         if hasattr(p, "placements"):
             return "FSDP2 or tensor parallelism (DTensor)"
         if hasattr(p, "ds_id"):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from adv.core.ball import Ball
 from adv.core.compiled import eagerly
-from adv.core.passes import Forward, Passes, call_model, random_state, set_random_state
+from adv.core.passes import Forward, Passes, accelerators, call_model, random_state, set_random_state
 from adv.core.precision import FP32, Precision
 from adv.core.settings import AttackError, setting
 from adv.core.shift import find_embedding, shifted_embeddings
@@ -95,7 +95,7 @@ class FixedAttack(EmbeddingMethod):
             >>> bool(attack.answer(model, batch).loss > model(**batch).loss)
             True
         """
-        embedding, state = find_embedding(model, self.emb_name), random_state(model)
+        embedding, state = find_embedding(model, self.emb_name), random_state(accelerators(model))
         graded = FP32 if precision.dtype is torch.float16 else precision
         torch.manual_seed(self.seed)
         try:

@@ -8,7 +8,7 @@ from helpers.tiny_models import batch_for, build
 from torch import nn
 
 from adv import METHODS, AttackError, Precision
-from adv.core.passes import random_state
+from adv.core.passes import accelerators, random_state
 from adv.steps.fixed import FixedAttack
 
 SPECIAL = 4  # every text of ``batch_for`` begins and ends with it
@@ -99,7 +99,8 @@ def test_a_text_meets_the_same_attack_in_every_batch(side, made):
 def state(model):
     hooks = [len(module._forward_hooks) for module in model.modules()]
     weights = [(p.clone(), p.requires_grad, None if p.grad is None else p.grad.clone()) for p in model.parameters()]
-    return hooks, weights, [value for _, value in random_state(model)], [module.training for module in model.modules()]
+    drawn = [value for _, value in random_state(accelerators(model))]
+    return hooks, weights, drawn, [module.training for module in model.modules()]
 
 
 def assert_same(one, other):
