@@ -9,10 +9,11 @@ from helpers.watched_steps import (
     KNOWN,
     UNMOVED,
     clean,
+    clean_of,
     gradients,
     has,
+    in_turn,
     kinds,
-    one_of_each_kind,
     state_of,
     still,
     watch,
@@ -24,12 +25,7 @@ from adv.steps.weights import WeightMethod
 # How much of the clean and of the adversarial gradient counts.
 SHARES = {"mean": (0.5, 0.5), "sum": (1.0, 1.0), "replace": (0.0, 1.0)}
 
-# On the first six families every method is tried; on the others, which ask nothing else of it, one of each kind of step.
-IN_FULL = ("bert", "roberta", "deberta", "electra", "distilbert", "modernbert")
-KINDS = one_of_each_kind()
-every_pair = pytest.mark.parametrize(
-    ("family", "name"), [(family, name) for family in FAMILIES for name in (KNOWN if family in IN_FULL else KINDS)]
-)
+every_pair = pytest.mark.parametrize(("family", "name"), in_turn(FAMILIES))
 
 
 def settings_of(name, family="bert"):
@@ -50,7 +46,7 @@ def test_only_adds_to_the_gradients_and_leaves_all_else_as_it_was(family, name):
     frozen = [p for p_name, p in model.named_parameters() if p_name.endswith("bias")][:3]
     for p in frozen:
         p.requires_grad_(False)
-    _, _, after = clean(model, batch)
+    _, _, after = clean_of(family)
     before = state_of(model)
     for settings in settings_of(name, family):
         method = KNOWN[name](**settings)
@@ -77,7 +73,7 @@ def test_only_adds_to_the_gradients_and_leaves_all_else_as_it_was(family, name):
 def test_restores_when_any_pass_raises_halfway(family, name):
     model = build(family)
     batch = batch_for(model)
-    _, _, after = clean(model, batch)
+    _, _, after = clean_of(family)
     # The classifier is called last: by then every hook of the method has acted in this pass.
     last = model.score if hasattr(model, "score") else getattr(model, "classifier", None) or model.logits_proj
     before = state_of(model)
@@ -114,7 +110,7 @@ def joined(family, name):
 def test_radius_zero_is_clean_training(family, name):
     model = build(family)
     batch = batch_for(model)
-    expected, loss, _ = clean(model, batch)
+    expected, loss, _ = clean_of(family)
     assert name == "none" or KNOWN[name].null, "say in the method's null with which settings it is clean training"
     for radius in KNOWN[name].null or [{}]:
         for combine in joined(family, name):
@@ -144,7 +140,7 @@ def test_all_passes_of_a_step_see_the_same_dropout_masks_and_the_next_step_new_o
     with watch(model) as seen:
         different.backward(model, batch)
     assert len(set(map(float, seen.losses))) == len(seen.losses)
-    assert torch.equal(torch.get_rng_state(), clean(model, batch)[2])
+    assert torch.equal(torch.get_rng_state(), clean_of(family)[2])
 
 
 @every_pair
@@ -178,7 +174,7 @@ def test_the_gradient_is_that_of_the_stated_objective(name, combine):
     model = build("bert")
     batch = batch_for(model)
     before, after = SHARES[combine]
-    expected, _, _ = clean(model, batch)
+    expected, _, _ = clean_of("bert")
     with watch(model) as seen:
         method = KNOWN[name](**({"combine": combine} if has(name, "combine") else {}))
         found, objective = gradients(method, model, batch)
@@ -202,7 +198,7 @@ def test_the_gradient_is_that_of_the_stated_objective(name, combine):
 def test_returns_the_objective_detached_and_moves_something(name):
     model = build("bert")
     batch = batch_for(model)
-    expected, _, _ = clean(model, batch)
+    expected, _, _ = clean_of("bert")
     found, objective = gradients(KNOWN[name](), model, batch)
     assert objective.shape == ()
     assert objective.dtype == torch.float32

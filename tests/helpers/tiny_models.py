@@ -32,10 +32,10 @@ FAMILIES = {
 
 
 @made_once
-def build(family, dropout=0.1, head="ForSequenceClassification"):
+def build(family, dropout=0.1, head="ForSequenceClassification", **other):
     """A model in training mode, the same one every time; every dropout rate of its config is ``dropout``."""
     prefix, shape = FAMILIES[family]
-    config = getattr(transformers, f"{prefix}Config")(**shape, num_labels=3)
+    config = getattr(transformers, f"{prefix}Config")(**shape | {"num_labels": 3} | other)
     for name, value in vars(config).items():
         if "drop" in name and isinstance(value, int | float):
             setattr(config, name, dropout)

@@ -4,6 +4,7 @@ import dataclasses
 from collections import ChainMap
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from adv.steps.embedding import EmbeddingMethod
 from adv.steps.regularised import RegularisedMethod
 from adv.steps.weights import WeightMethod
 from helpers.outside_methods import OUTSIDE
-from helpers.tiny_models import grads_of
+from helpers.tiny_models import batch_for, build, grads_of
 
 # What the contract holds for: the registered methods, and those of somebody else.
 # A view, not a copy: a test may register one more.
@@ -130,11 +131,13 @@ def shifts_of(module, embed=None):
 def state_of(model):
     """Everything of a model that a step must leave alone, in a form that ``==`` compares bit for bit."""
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    modules, parameters = list(model.named_modules()), list(model.named_parameters())
+    tensors = [*parameters, *model.named_buffers()]
     return {
-        "weights": {n: (p.detach().numpy().tobytes(), p.data_ptr(), p.requires_grad) for n, p in named_tensors(model)},
-        "hooks": {name: sum(len(getattr(m, h)) for h in hooks) for name, m in model.named_modules()},
-        "tensor hooks": {name: len(p._backward_hooks or ()) for name, p in model.named_parameters()},
-        "training": {name: m.training for name, m in model.named_modules()},
+        "weights": {n: (p.detach().numpy().tobytes(), p.data_ptr(), p.requires_grad) for n, p in tensors},
+        "hooks": {name: sum(len(getattr(m, h)) for h in hooks) for name, m in modules},
+        "tensor hooks": {name: len(p._backward_hooks or ()) for name, p in parameters},
+        "training": {name: m.training for name, m in modules},
     }
 
 
@@ -170,6 +173,22 @@ def one_of_each_kind():
     return list(found.values())
 
 
+def in_turn(families, names=KNOWN):
+    """Pairs of family and method: on the first family every method, on the others those that look into its layers.
+
+    The rest meets a family in the same two places, its embeddings and its weights: every other family has a fourth of
+    them, neighbours in kind apart, so that each family meets weight attacks, and each method several families.
+    """
+    first, *others = families
+    rest = [name for name in names if not has(name, "layer_name")]
+    rest.sort(key=lambda name: KNOWN[name].backward.__qualname__)
+    pairs = [(first, name) for name in names]
+    for turn, family in enumerate(others):
+        mine = rest[turn % 4 :: 4]
+        pairs += [(family, name) for name in names if name in mine or name not in rest]
+    return pairs
+
+
 ATTACKS = [name for name in METHODS if name != "none"]
 ASCENDING = kinds(EmbeddingMethod)
 ACCUMULATING = kinds(AccumulatingMethod)
@@ -191,6 +210,22 @@ def made(name, model, **settings):
     if has(name, "layer_name") and hasattr(model, "slopes"):
         settings |= {"layer_name": "^dropout$"}
     return METHODS[name](**settings)
+
+
+@cache
+def clean_of(family):
+    """``clean`` on a new model of this family."""
+    with torch.random.fork_rng(devices=[]):
+        model = build(family)
+        return clean(model, batch_for(model))
+
+
+@cache
+def plain_step(name):
+    """The gradients of a method's first step on BERT, and its objective."""
+    with torch.random.fork_rng(devices=[]):
+        model = build("bert")
+        return gradients(METHODS[name](), model, batch_for(model))
 
 
 def clean(model, batch, seed=3):

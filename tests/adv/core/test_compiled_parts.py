@@ -4,9 +4,9 @@ import warnings
 
 import pytest
 import torch
-from helpers.compiled_ways import FEW, OTHERS, WAYS, in_place
+from helpers.compiled_ways import FEW, OTHERS, WAYS, in_place, to_compile
 from helpers.tiny_models import batch_for, build
-from helpers.watched_steps import gradients
+from helpers.watched_steps import gradients, plain_step
 
 from adv import AWP, FGM, METHODS, AttackError, Clean
 from adv.core.modules import encoder_of, first_layer, named_module, unwrapped
@@ -26,7 +26,7 @@ def test_a_users_compiled_forward_sees_the_perturbation():
     def forward(model, batch):
         return model(**batch)
 
-    inner, plain = build("bert"), build("bert")
+    inner, plain = to_compile(), to_compile()
     compiled = torch.compile(forward, backend="eager")
     torch.manual_seed(1)
     compiled(inner, batch_for(inner))
@@ -39,7 +39,7 @@ def test_a_users_compiled_forward_sees_the_perturbation():
 
 @pytest.mark.parametrize("name", FEW)
 def test_a_training_step_that_is_compiled_as_a_whole_does_the_same(name):
-    inner, plain = build("bert"), build("bert")
+    inner = build("bert")
     method = METHODS[name]()
 
     @torch.compile(backend="eager")
@@ -48,7 +48,7 @@ def test_a_training_step_that_is_compiled_as_a_whole_does_the_same(name):
 
     torch.manual_seed(3)
     objective = step(batch_for(inner))
-    expected, wanted = gradients(METHODS[name](), plain, batch_for(plain))
+    expected, wanted = plain_step(name)
     assert torch.equal(objective, wanted)
     assert all(torch.equal(inner.get_parameter(key).grad, value) for key, value in expected.items())
     torch.compiler.reset()
@@ -79,7 +79,7 @@ def test_clean_training_stays_compiled():
 
         return run
 
-    inner = build("bert")
+    inner = to_compile()
     model = torch.compile(inner, backend=backend)
     Clean().backward(model, batch_for(inner))
     count = len(runs)
