@@ -163,6 +163,8 @@ class Watch:
         value = trial.values[0]
         if self.best is None or ((value > self.best[0]) == self.maximize and value != self.best[0]):
             self.best = (value, trial.number)
+        elif value == self.best[0]:  # as in the summary; of several workers a later trial may end first
+            self.best = (value, min(trial.number, self.best[1]))
 
     def _state(self) -> str:
         best = "none yet" if self.best is None else f"{shown(self.best[0], self.places)} (trial {self.best[1]})"

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from finetune.arguments import as_options
+from finetune.arguments import as_options, typed
 from studies.planning.request import STORAGE
 from studies.results.answers import QUESTIONS, TITLES, answers, silence, verdict
 from studies.results.costs import decided
@@ -87,8 +87,8 @@ def print_paths(console: Console, paths: list[Path], storage: str) -> None:
     for path in paths:
         say(console, f"written: {path}")
         if path.name == "best.yaml":
-            say(console, f"train the best: python search.py train {path}")
-    line = "" if storage == STORAGE else f" --storage {public(storage)}"
+            say(console, f"train the best: python search.py train {typed(str(path))}")
+    line = "" if storage == STORAGE else f" --storage {typed(public(storage))}"
     say(console, f"look at the trials: python search.py dashboard{line}")
 
 

@@ -1,6 +1,6 @@
 """What to do after a search: the line that names the confirmation, or what it found."""
 
-from finetune.arguments import arg, as_arguments, as_options
+from finetune.arguments import arg, as_arguments, as_options, typed
 from studies.planning.part import Part
 from studies.results.confirm_words import headline
 from studies.results.summary import Summary
@@ -26,7 +26,8 @@ def following(summary: Summary, storage: str, out: str, python: bool = False) ->
     if not part.whole:
         file, when = database_file(storage), f"when all {part.of} parts have ended"
         named = public(storage) if file is None else str(file)
-        call = f"merge({named!r}, ..., into='all.db')" if python else f"python search.py merge {named} ... --into all.db"
+        command = f"python search.py merge {typed(named)} ... --into all.db"
+        call = f"merge({named!r}, ..., into='all.db')" if python else command
         return f"next: {call} ({when}, with the databases of all)"
     if summary.confirmed is not None:
         return headline(summary.confirmed)

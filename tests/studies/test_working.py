@@ -117,6 +117,15 @@ def test_the_bar_shows_the_trials_of_all_workers():
     assert watch.screen.said[-1] == "clean baseline, epoch 1: accuracy 0.50"
 
 
+def test_of_equal_trials_the_first_is_the_best_as_in_the_summary():
+    watch = Watch(Screen(None), "accuracy", True, 9, [], 2)
+    for number, value in ((2, 0.75), (1, 0.75), (3, 0.75), (0, 0.5)):
+        trial = create_trial(value=value, params={}, user_attrs={"metrics": {"accuracy": value}})
+        trial.number = number
+        watch.on_finished(trial)
+    assert watch.best == (0.75, 1)
+
+
 def test_the_time_that_is_left_counts_trials_under_way_and_not_what_comes_before_the_trials(monkeypatch):
     clock = iter([0.0, 100.0, 100.0, 110.0])  # made; the first trial has ended after 10 s; the second one 10 s later
     monkeypatch.setattr("studies.report.progress.time.monotonic", lambda: next(clock))

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 from helpers.made_up_studies import made
@@ -16,7 +17,7 @@ from studies.report.files import report_text
 from studies.report.fragment import fragment
 from studies.report.panels import front, history
 from studies.report.shown import show
-from studies.report.terminal import print_summary
+from studies.report.terminal import print_paths, print_summary
 from studies.results.front import front_lines
 from studies.results.sentences import other_views
 from studies.results.summary import summarise
@@ -133,3 +134,13 @@ def test_a_single_trial_is_a_front_and_the_second_metric_is_no_view_beside_it():
     assert front_lines(found)[0] == "trial 0 is better than clean training in both metrics"
     assert front_lines(found)[-1] == "trial 0, the best of the front in accuracy, is in best.yaml"
     assert other_views(found) == []
+
+
+def test_what_to_type_next_is_written_as_a_shell_needs_it():
+    text = io.StringIO()
+    print_paths(Console(file=text, width=200), [Path("runs ü/s/best.yaml")], "postgresql://me:secret@host/studies")
+    assert text.getvalue().splitlines() == [
+        "written: runs ü/s/best.yaml",
+        "train the best: python search.py train 'runs ü/s/best.yaml'",
+        "look at the trials: python search.py dashboard --storage 'postgresql://me:***@host/studies'",
+    ]
