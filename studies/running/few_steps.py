@@ -26,7 +26,7 @@ def refuse_untrainable(plans: Sequence[Plan], bench: Bench) -> None:
 
 
 def refuse_few_steps(plan: Plan, bench: Bench) -> None:
-    """Refuse more evaluations in an epoch than it has steps, and a start after the last step.
+    """Refuse more evaluations in an epoch than it has steps, a start after the last step, and a single attacked batch.
 
     The fewest steps are those of the largest batches and most replays that are searched.
 
@@ -43,6 +43,9 @@ def refuse_few_steps(plan: Plan, bench: Bench) -> None:
     if not isinstance(method, Clean) and isinstance(method.at(recipe.epochs - 0.5 / steps), Clean):
         what = f"start_epoch {short(method.start_epoch, 6)} of {recipe.epochs} epochs leaves no step to attack"
         raise UserError(f"{what}: an epoch has {counted(steps, 'step')}")
+    every, batches = getattr(method, "every", 1), steps * recipe.epochs * recipe.gradient_accumulation
+    if every >= max(2, batches):
+        raise UserError(f"every {every} attacks a single batch: a whole run has {batches}")
 
 
 def highest(distribution: BaseDistribution) -> Any:

@@ -103,6 +103,8 @@ REFUSED = [
     ("--tune score", "--tune score", "set it with --score"),
     ("--set start_epoch=1.95", "start_epoch 1.95 of 2 epochs leaves no step to attack", "5 steps"),
     ("--set start_epoch=2.5", "start_epoch 2.5 leaves no epoch to attack"),
+    ("--set every=30", "every 30 attacks a single batch: a whole run has 10"),
+    ("--range every=1:10", "every 10 attacks a single batch: a whole run has 10"),
     ("--method freeat --set start_epoch=0.5", "start_epoch must be a whole number for FreeAT, but is 0.5"),
 ]
 
