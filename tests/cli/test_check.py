@@ -10,7 +10,7 @@ from helpers.refusals import assert_said, files, refused, rows
 import search
 from adv import METHODS
 
-SMALL = ["--train-file", "rows.csv"]
+SMALL = ["--train-file", "rows.csv", "--no-calibrate"]
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def test_every_method_with_its_defaults(method, capsys):
 
 
 def test_an_attack_on_the_embeddings_names_the_module_and_raises_the_loss(capsys):
-    code, out = checked(capsys, "--method", "fgm")
+    code, out = checked(capsys, "--method", "fgm", "--calibrate")
     assert code == 0
     assert "output of model.embeddings.tok_embeddings (Embedding, " in out
     clean, attacked, difference = values(out, "loss")
@@ -59,7 +59,7 @@ def test_an_attack_on_the_embeddings_names_the_module_and_raises_the_loss(capsys
 
 
 def test_an_attack_on_weights_counts_and_names_them(capsys):
-    code, out = checked(capsys, "--method", "awp", "--set", "adv_param=Wqkv")
+    code, out = checked(capsys, "--method", "awp", "--set", "adv_param=Wqkv", "--calibrate")
     assert code == 0
     found = re.search(r"(\d+) weight tensors? \(([\d,]+) parameters, ([\d,]+) moved\):\s+(\S+)", out)
     tensors, held, moved = (int(text.replace(",", "")) for text in found.groups()[:3])
@@ -93,7 +93,7 @@ def test_half_precision_is_healthy(precision, capsys):
 
 def test_batch_length_and_the_built_in_task(capsys):
     assert "5 texts, up to 4 tokens" in checked(capsys, "--method", "fgm", "--batch-size", "5", "--max-length", "4")[1]
-    assert search.run(["check", "--method", "fgm", "--max-train-rows", "40"]) == 0
+    assert search.run(["check", "--method", "fgm", "--max-train-rows", "40", "--no-calibrate"]) == 0
     assert "ok: the attack acts" in capsys.readouterr().out
 
 
