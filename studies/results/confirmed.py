@@ -130,10 +130,10 @@ class Confirmed:
 def judged_so_far(stage: Stage, maximize: bool) -> tuple[Judgement, list[float], list[float] | None]:
     """The judgement of the finished seeds, and the differences against clean training and against the control."""
     cap = int(stage.study.user_attrs[CAP])
-    count = len(stage.runs()) + 1
-    winner = stage.values(WINNER_ARM, count)
-    clean = paired(winner, stage.values(CLEAN_ARM, count), maximize)
-    control = paired(winner, stage.values(CONTROL_ARM, count), maximize) if len(stage.arms) > CONTROL_ARM else None
+    runs = stage.runs()
+    values = [stage.values(arm, len(runs) + 1, runs) for arm in range(len(stage.arms))]
+    clean = paired(values[WINNER_ARM], values[CLEAN_ARM], maximize)
+    control = paired(values[WINNER_ARM], values[CONTROL_ARM], maximize) if len(stage.arms) > CONTROL_ARM else None
     seeds = min(len(clean), len(clean if control is None else control))
     clean, control = clean[:seeds], control and control[:seeds]
     return judge(clean, control, cap), clean, control

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import optuna
@@ -44,6 +45,8 @@ ARMS, FIRST = "arms", "first seed"
 AFTER = {RACE: 1001, VERDICT: 2001}
 SEEDS = 2**32
 Order = Callable[[int], tuple[int, int]]
+# Finished runs, by arm and seed.
+Runs = dict[tuple[int, int], FrozenTrial]
 # Has workers make runs: arm and seed of each, by its number; called with each finished run, and with lines.
 Share = Callable[[Sequence[tuple[int, int]], Callable[[FrozenTrial], None], Callable[[str], None]], None]
 
@@ -83,7 +86,7 @@ class Stage:
     arms: list[Arm]
     first: int
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """One of ``STAGES``."""
         return str(self.study.user_attrs[LINK]["stage"])
@@ -92,16 +95,22 @@ class Stage:
         """The seed at a place, from 0."""
         return (self.first + index) % SEEDS
 
-    def runs(self) -> dict[tuple[int, int], FrozenTrial]:
+    def runs(self) -> Runs:
         """The finished runs, by arm and seed."""
         found = self.study.get_trials(deepcopy=False, states=FINISHED)
         return {
             (trial.params["arm"], trial.params["seed"]): trial for trial in found if {"arm", "seed"} <= trial.params.keys()
         }
 
-    def values(self, arm: int, seeds: int) -> list[float | None]:
-        """An arm's values on the first seeds, as far as they are finished; None for a run that failed."""
-        runs, found = self.runs(), list[float | None]()
+    def values(self, arm: int, seeds: int, runs: Runs | None = None) -> list[float | None]:
+        """An arm's values on the first seeds, as far as they are finished; None for a run that failed.
+
+        Args:
+            arm: Its place.
+            seeds: How many seeds.
+            runs: The finished runs, if they have been read already.
+        """
+        runs, found = self.runs() if runs is None else runs, list[float | None]()
         for index in range(seeds):
             run = runs.get((arm, self.seed(index)))
             if run is None:

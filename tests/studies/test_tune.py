@@ -35,14 +35,14 @@ def _there(folder, monkeypatch):
 def own(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        return tune(train, "fgm", epochs=3, trials=9, explore=4, progress=False)
+        return tune(train, "fgm", epochs=3, trials=8, explore=4, progress=False)
 
 
 @pytest.fixture(scope="module")
 def usual(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        return search("fgm", epochs=3, trials=9, explore=4, progress=False, study="usual", **SIZE)
+        return search("fgm", epochs=3, trials=8, explore=4, progress=False, study="usual", calibrate=False, **SIZE)
 
 
 def test_the_same_loop_gives_bit_for_bit_the_values_of_search(own, usual):
@@ -63,7 +63,7 @@ def test_diagnostics_and_importances_are_those_of_search(own, usual):
 def test_killed_in_the_middle_of_a_trial_and_taken_up(own, tmp_path):
     def killed():
         os.chdir(tmp_path)
-        tune(deadly, "fgm", epochs=3, trials=4, progress=False)
+        tune(deadly, "fgm", epochs=3, trials=3, explore=4, progress=False)
 
     def run():
         with forked(killed) as (process, _):
@@ -77,11 +77,8 @@ def test_killed_in_the_middle_of_a_trial_and_taken_up(own, tmp_path):
     assert (tmp_path / "runs/deadly-fgm/trial-2/began").exists()
     assert run() == 0
     study = optuna.load_study(study_name="deadly-fgm", storage=f"sqlite:///{tmp_path}/studies.db")
-    # Four trials have another first phase than nine: the first two, the defaults and the first of the design, are the same.
-    assert facts(study)[:2] == facts(own.study)[:2]
-    expected = tune(train, "fgm", epochs=3, trials=4, storage=f"sqlite:///{tmp_path}/b.db", out=tmp_path, progress=False)
-    assert facts(study) == facts(expected.study)
-    assert [curves_of(trial) for trial in study.trials] == [curves_of(trial) for trial in expected.study.trials]
+    assert facts(study) == facts(own.study)[:3]
+    assert [curves_of(trial) for trial in study.trials] == [curves_of(trial) for trial in own.study.trials[:3]]
     assert curves_of(study.trials[2]) == [study.trials[2].intermediate_values[epoch] for epoch in range(3)]
     assert not list((tmp_path / "runs/deadly-fgm").glob("trial-*"))
     assert not (tmp_path / "runs/deadly-fgm/clean").exists()
@@ -163,11 +160,11 @@ def test_minimised_values_and_a_name_for_them(own):
 
 
 def test_a_hopeless_trial_is_pruned(own):
-    found = tune(numbers, "fgm", epochs=4, trials=24, explore=12, recipe={"rate": 0.5}, study="pruned", progress=False,
+    found = tune(numbers, "fgm", epochs=4, trials=16, explore=8, recipe={"rate": 0.5}, study="pruned", progress=False,
                  set={"start_epoch": 0}, sampler="random")  # fmt: skip
     pruned = [trial for trial in found.study.trials if trial.state.name == "PRUNED"]
     assert pruned
-    assert all(trial.number >= 12 for trial in pruned)
+    assert all(trial.number >= 8 for trial in pruned)
     assert all(len(trial.intermediate_values) < 4 for trial in pruned)
 
 
