@@ -36,7 +36,7 @@ from studies.running.storage import close_storage, database_file, open_storage, 
 from studies.running.takeover import arranged, refuse_early
 from studies.running.trains import benches_of, trains
 from studies.running.workers.crew import Crew
-from studies.working import Baseline, Loading, Searching, crew_of
+from studies.working import Baseline, Loading, Same, Searching, crew_of
 
 if TYPE_CHECKING:
     from studies.result import Result, Results
@@ -191,6 +191,7 @@ def search_one(
     watched, runs = (watch, guess, bench.device.type), len(series.parts)
     life = Life(job, mine, folder, storage, objective, *watched, taking, command, runs)
     if crew is not None:
+        crew.ready(Same(bench.task.fingerprint, bench.models.fingerprint))
         clean = Baseline(job, metric, folder) if runs > 1 else None
         life.team = Team(crew, partial(Searching, metric=metric, folder=folder), clean)
     result = life.run(there, [what, *runs_told(bench.task, plan.folds, metric), *lines], callbacks)

@@ -122,6 +122,31 @@ class Loading:
 
 
 @dataclass(frozen=True)
+class Same:
+    """See that a worker, also one that is started later, has read what the search has read: files may change meanwhile.
+
+    Args:
+        data: The fingerprint of the data.
+        model: The fingerprint of the model.
+    """
+
+    data: str
+    model: str
+
+    def __call__(self, worker: Worker) -> None:
+        """Compare them.
+
+        Raises:
+            UserError: They are others.
+        """
+        bench = worker.kept[BENCHES].whole
+        found = {"data": (bench.task.fingerprint, self.data), "model": (bench.models.fingerprint, self.model)}
+        for what, (mine, theirs) in found.items():
+            if mine != theirs:
+                raise UserError(f"its {what} is not what the search has read: a file has changed meanwhile")
+
+
+@dataclass(frozen=True)
 class Trials(Generic[P]):
     """What the tasks that run trials of a study need.
 

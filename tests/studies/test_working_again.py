@@ -1,7 +1,9 @@
 """Folds, confirmations and loops of one's own by several workers: what they find does not depend on how many there are."""
 
 import threading
+from pathlib import Path
 
+import optuna
 import pytest
 import torch
 from helpers.workers_in_process import InProcess
@@ -102,6 +104,20 @@ def test_no_more_workers_start_than_trials_are_left_and_time_counts_when_one_is_
         "workers=3: 1 is started, as no more than 1 run is left",
         "workers=256: 2 are started, as no more than 2 runs are left",
     ]
+
+
+def test_workers_with_other_rows_than_the_search_has_do_not_work(monkeypatch):
+    class Early(InProcess):
+        def send(self, kind, task):  # both have read the file before it changes
+            super().send(kind, task)
+            with Path("rows.csv").open("a") as file:
+                file.write("one more,a\n")
+
+    monkeypatch.setattr("studies.working.Local", Early)
+    Path("rows.csv").write_text("text,label\n" + "".join(f"words {n},{'ab'[n % 2]}\n" for n in range(30)))
+    with pytest.raises(UserError, match="its data is not what the search has read: a file has changed meanwhile"):
+        search("fgm", train_file="rows.csv", epochs=1, trials=2, workers=2, progress=False)
+    assert optuna.get_all_study_names("sqlite:///studies.db") == []
 
 
 def test_folds_are_searched_and_confirmed(workers):
