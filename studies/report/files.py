@@ -58,9 +58,9 @@ def caption_of(panel: ModuleType, summary: Summary) -> str:
     return str(panel.caption(summary) if hasattr(panel, "caption") else panel.CAPTION)
 
 
-def scripts() -> dict[str, Markup]:
-    """What a page with figures needs."""
-    return {"plotly": Markup(get_plotlyjs()), "figure_config": Markup(json.dumps(CONFIG))}
+def scripts() -> dict[str, str]:
+    """What a page with figures needs; the template takes plotly's megabytes as they are, for each mark is a copy."""
+    return {"plotly": get_plotlyjs(), "figure_config": Markup(json.dumps(CONFIG))}
 
 
 def embedded(name: str, figure: go.Figure, caption: str, finding: str = "") -> dict[str, Any]:

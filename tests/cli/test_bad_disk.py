@@ -13,6 +13,7 @@ from helpers.searched_folders import searched_in
 from optuna.trial import TrialState
 
 import search
+from studies.running.objective import read_epochs
 
 SEARCH = ("--method", "fgm", "--train-file", "rows.csv", *SMALL, "--trials", "3", "--epochs", "2")
 
@@ -132,12 +133,14 @@ def test_a_database_without_permission_to_write(whole, capsys):
         Path("locked").chmod(0o755)
 
 
-@pytest.mark.parametrize("content", ["", "[{", "{}", '[{"number": 0}]', "3"])
-def test_a_damaged_baseline_on_disk_is_trained_again(content, whole):
+def test_a_damaged_baseline_on_disk_is_trained_again(whole):
     shutil.copytree(whole / "runs/prefix", "runs/prefix")
     kept = next(Path("runs/prefix").rglob("clean.json"))
     original = kept.read_text()
-    kept.write_text(content)
+    assert len(read_epochs(kept)) == 2
+    for content in ("", "[{", "{}", "3", '[{"number": 0}]'):
+        kept.write_text(content)
+        assert read_epochs(kept) == [], content
     assert search.run([*SEARCH, "--trials", "1"]) == 0
     assert shape(kept.read_text()) == shape(original)
 

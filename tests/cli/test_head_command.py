@@ -10,7 +10,7 @@ from helpers.refusals import assert_said, files, refused, rows
 import search
 from studies.results.export import read_best
 
-SMALL = ["--train-file", "rows.csv", "--epochs", "2", "--batch-size", "8", "--metric", "log_loss", "--no-calibrate"]
+SMALL = ["--train-file", "rows.csv", "--epochs", "2", "--batch-size", "16", "--metric", "log_loss", "--no-calibrate"]
 HEAD = ["--pooling", "attention", "--multi-sample", "2", "--freeze-embeddings"]
 
 

@@ -26,7 +26,7 @@ import search
 from spaces import SPACES
 
 SMALL = ["--max-train-rows", "60", "--max-validation-rows", "60", "--epochs", "2", "--no-calibrate"]
-OWN = ["--train-file", "rows.csv", "--batch-size", "8", "--epochs", "2", "--metric", "log_loss", "--no-calibrate"]
+OWN = ["--train-file", "rows.csv", "--batch-size", "16", "--epochs", "2", "--metric", "log_loss", "--no-calibrate"]
 
 
 @pytest.fixture
@@ -180,6 +180,7 @@ def test_methods_prints_every_method_and_setting(
 
 
 KILLED = [*OWN, "--method", "fgm", "--trials", "6", "--sampler", "random", "--pruner", "none", "--epochs", "3"]
+KILLED += ["--batch-size", "8"]
 
 
 @pytest.mark.usefixtures("_rows")
