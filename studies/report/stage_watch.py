@@ -53,6 +53,9 @@ class StageWatch:
 
     def on_finished(self, run: FrozenTrial) -> None:
         """One line for each run."""
+        if not self._made and run.datetime_start is not None:  # what comes before the runs happens once
+            since = (datetime.now() - run.datetime_start).total_seconds()
+            self._began = max(self._began, time.monotonic() - since)
         self._made += 1
         # Not all that are done: two workers' runs may have ended before the first of them is told.
         made = sum(ended(one) <= ended(run) for one in done(self.stage.study))

@@ -1,6 +1,7 @@
 """Progress of a confirmation: a line for each run, and a bar on a terminal."""
 
 import io
+from datetime import datetime, timedelta
 
 import pytest
 from helpers.made_up_stages import made_stage
@@ -37,6 +38,16 @@ def test_without_a_terminal_each_run_is_a_line_with_the_time_left():
     assert screen.said[0].startswith("verdict 2/90 seed 2001, trial 1: 0.7500, at most ")
     assert screen.said[1].startswith("verdict 3/90 seed 2002, clean training: 0.7100, at most ")
     assert text.getvalue() == "".join(line + "\n" for line in screen.said)
+
+
+def test_the_time_that_is_left_does_not_count_the_start_of_workers():
+    (screen, _), there = terminal(False), stage()
+    watch = StageWatch(screen, there, 90, 4)
+    watch._began -= 1000
+    run = there.study.trials[1]
+    run.datetime_start = datetime.now() - timedelta(seconds=10)
+    watch.on_finished(run)
+    assert screen.said[0].endswith("at most 15 min left")  # 88 runs of 10 s
 
 
 @pytest.mark.parametrize(
