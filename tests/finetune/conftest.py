@@ -1,0 +1,1 @@
+from helpers import cheap_models  # noqa: F401
