@@ -123,13 +123,13 @@ def test_overflow_gives_a_clean_step_that_the_scaler_skips_and_recovers_from(nam
     report = method.diagnostics()
     assert report["attacked"] == 1
     assert name not in INNER or (report["nonfinite"], report["gap"]) == (1, 0)
-    for _ in range(10):
+    for _ in range(7):
         optimizer.zero_grad()
         method.backward(model, batch, precision=Precision(dtype=torch.float16, scaler=scaler))
         scaler.step(optimizer)
         scaler.update()
     report = method.diagnostics()
-    assert report["nonfinite"] < report["attacked"] == 10
+    assert report["nonfinite"] < report["attacked"] == 7
     assert all(math.isfinite(value) for value in report.values())
     assert all(torch.isfinite(value).all() for value in method.state_dict().values())
     weights = state_of(model)["weights"]
