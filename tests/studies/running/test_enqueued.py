@@ -3,6 +3,7 @@
 import math
 import shutil
 import warnings
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -41,9 +42,13 @@ def value(trial):
 
 def run(folder, total, **options):
     study, storage, made = study_of(folder, total, **options)
+    return study, run_on(study, storage, made)
+
+
+def run_on(study, storage, made):
     lines = []
     run_trials(study, storage, value, made, say=lines.append)
-    return study, lines
+    return lines
 
 
 @pytest.fixture(scope="module")
@@ -87,17 +92,18 @@ ENQUEUED = {
 def test_an_enqueued_trial_is_run_where_it_can_be_and_named_where_it_is_strange(tmp_path, begun, kind):
     params, state, settings, words = ENQUEUED[kind]
     shutil.copy(begun, tmp_path)
-    study, _ = run(tmp_path, 2)
+    study, storage, made = study_of(tmp_path, 3)
     study.enqueue_trial(params)
-    _, lines = run(tmp_path, 3)
+    lines = run_on(study, storage, made)
     trial = study.trials[2]
     assert trial.state.name == state
     assert settings.items() <= trial.params.items()
     said = " ".join([*lines, str(trial.user_attrs.get("failure", ""))])
     assert [word for word in words if word not in said] == [], said
     assert lines == [] if not words else len(lines) == 1
-    run(tmp_path, 5)
-    assert [t.state.name for t in study.trials] == ["COMPLETE"] * 2 + [state] + ["COMPLETE"] * 2
+    run_on(study, storage, replace(made, trials=4))
+    assert [t.state.name for t in study.trials] == ["COMPLETE"] * 2 + [state, "COMPLETE"]
+    close_storage(storage)
 
 
 def test_enqueued_trials_count_and_take_no_points_of_the_design(tmp_path):

@@ -1,6 +1,7 @@
 """Trials of several runs: what they are worth, shared clean epochs, resumption, pruning, and what is kept."""
 
 import csv
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -83,17 +84,29 @@ def test_the_value_is_that_of_each_fold_trained_alone_and_pooled(benches: Benche
     assert trial.user_attrs["seconds"] == pytest.approx(sum(run["seconds"] for run in runs), abs=0.01)
 
 
-@pytest.mark.parametrize("start", [0, 1, 2])
-def test_runs_from_shared_clean_epochs_of_their_fold_equal_whole_ones(benches: Benches, tmp_path: Path, start: int) -> None:
-    seen: list[Any] = []
-    shared, whole = objective(benches, tmp_path / "a", seen=seen), objective(benches, tmp_path / "b", reuse=False)
-    clean = shared.baseline()
-    assert [epoch.metrics for epoch in clean] == [epoch.metrics for epoch in whole.baseline()]
+@pytest.fixture(scope="module")
+def clean(benches: Benches, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the clean epochs of all runs."""
+    folder, seen = tmp_path_factory.mktemp("clean"), list[Any]()
+    shared, whole = objective(benches, folder / "a", seen=seen), objective(benches, folder / "b", reuse=False)
+    trained = shared.baseline()
+    assert [epoch.metrics for epoch in trained] == [epoch.metrics for epoch in whole.baseline()]
     assert len(seen) == 9
-    assert objective(benches, tmp_path / "a", seen=seen).baseline() == clean
+    assert objective(benches, folder / "a", seen=seen).baseline() == trained
+    assert len(seen) == 9
+    return folder / "a"
+
+
+@pytest.mark.parametrize("start", [0, 1, 2])
+def test_runs_from_shared_clean_epochs_of_their_fold_equal_whole_ones(
+    benches: Benches, clean: Path, tmp_path: Path, start: int
+) -> None:
+    seen: list[Any] = []
+    shutil.copytree(clean, tmp_path / "a")
+    shared, whole = objective(benches, tmp_path / "a", seen=seen), objective(benches, tmp_path / "b", reuse=False)
     first, second = trial_with(start), trial_with(start)
     assert shared(first) == whole(second)
-    assert [number for _, _, number in seen[9:]] == [*range(min(start, 1), 3)] * 3  # of 3 epochs the first is shared
+    assert [number for _, _, number in seen] == [*range(min(start, 1), 3)] * 3  # of 3 epochs the first is shared
     assert curve(first) == curve(second)
     for name in ("metrics", "diagnostics", "metrics by epoch"):
         assert first.user_attrs[name] == second.user_attrs[name]

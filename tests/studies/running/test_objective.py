@@ -36,6 +36,15 @@ def clean_epochs(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder / "prefix"
 
 
+@pytest.fixture(scope="module")
+def undisturbed(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> tuple[float, Trial]:
+    """A whole trial, and its value."""
+    trial = trial_with(1, epsilon=0.7)
+    value = objective(bench, tmp_path_factory.mktemp("whole"), recipe=SHORT)(trial)
+    assert isinstance(value, float)
+    return value, trial
+
+
 def objective(bench: Bench, folder: Path, method: str = "fgm", **options: Any) -> Objective:
     plan = make_plan(method, Data(task="reviews"), options.pop("recipe", RECIPE), options.pop("fixes", None))
     seen: list[Epoch] = options.pop("seen", [])
@@ -158,13 +167,13 @@ class Stop(Exception):
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
-def test_an_interrupted_trial_goes_on_from_its_last_epoch_bit_for_bit(bench: Bench, tmp_path: Path, after: int) -> None:
-    whole = objective(bench, tmp_path / "whole")
-    undisturbed = trial_with(1, epsilon=0.7)
-    value = whole(undisturbed)
-
+def test_an_interrupted_trial_goes_on_from_its_last_epoch_bit_for_bit(
+    bench: Bench, undisturbed: tuple[float, Trial], tmp_path: Path, after: int
+) -> None:
+    value, whole = undisturbed
     trained: list[int] = []
-    made = objective(bench, tmp_path / "killed")
+    made = objective(bench, tmp_path / "killed", recipe=SHORT)
+    made.say = pytest.fail  # it does not begin again
 
     def stop(trial: Trial | None, epoch: Epoch) -> None:
         trained.append(epoch.number)
@@ -177,18 +186,18 @@ def test_an_interrupted_trial_goes_on_from_its_last_epoch_bit_for_bit(bench: Ben
         made(killed)
     made.on_epoch = lambda trial, epoch: trained.append(epoch.number)
     assert made(killed) == value
-    assert curve(killed) == curve(undisturbed)
+    assert curve(killed) == curve(whole)
     assert len(killed.user_attrs["metrics by epoch"]) == 4
-    assert killed.user_attrs["metrics by epoch"] == undisturbed.user_attrs["metrics by epoch"]
+    assert killed.user_attrs["metrics by epoch"] == whole.user_attrs["metrics by epoch"]
     assert trained == [*range(after + 2), *range(after + 2, 4)]
     made.clean_up(killed)
     assert not list((tmp_path / "killed").glob("trial-*"))
 
 
-def test_of_two_metrics_both_go_on_after_a_kill(bench: Bench, tmp_path: Path) -> None:
+def test_of_two_metrics_both_go_on_after_a_kill(bench: Bench, undisturbed: tuple[float, Trial], tmp_path: Path) -> None:
     both = {"study_name": "both", "directions": ["maximize", "minimize"]}
-    value = objective(bench, tmp_path / "one")(trial_with(1, epsilon=0.7))
-    made = objective(bench, tmp_path, second="seconds")
+    value, _ = undisturbed
+    made = objective(bench, tmp_path, second="seconds", recipe=SHORT)
     spent: dict[int, float] = {}
 
     def stop(trial: Trial | None, epoch: Epoch) -> None:
@@ -205,10 +214,10 @@ def test_of_two_metrics_both_go_on_after_a_kill(bench: Bench, tmp_path: Path) ->
     assert made(killed)[1] == killed.user_attrs["seconds"]
 
 
-def test_a_damaged_snapshot_is_trained_again(bench: Bench, tmp_path: Path) -> None:
-    made = objective(bench, tmp_path)
+def test_a_damaged_snapshot_is_trained_again(bench: Bench, undisturbed: tuple[float, Trial], tmp_path: Path) -> None:
+    made = objective(bench, tmp_path, recipe=SHORT)
     tmp_path.joinpath("trial-0.safetensors").write_bytes(b"half of a file")
-    assert made(trial_with(1, epsilon=0.7)) == objective(bench, tmp_path / "b")(trial_with(1, epsilon=0.7))
+    assert made(trial_with(1, epsilon=0.7)) == undisturbed[0]
 
 
 def test_divergence_is_a_reason(bench: Bench, tmp_path: Path) -> None:
@@ -244,7 +253,7 @@ def test_a_pruned_trial_keeps_what_it_measured(bench: Bench, tmp_path: Path) -> 
 
 
 def test_searched_recipe_parameters_reach_the_training(bench: Bench, tmp_path: Path) -> None:
-    plan = make_plan("fgm", Data(task="reviews"), RECIPE, tune=["learning_rate"])
+    plan = make_plan("fgm", Data(task="reviews"), SHORT, tune=["learning_rate"])
     made = Objective(plan, "accuracy", bench, tmp_path, tmp_path / "prefix", lambda trial, epoch: None)
     made.baseline()
     assert not made.clean_file(1).exists()
