@@ -13,7 +13,6 @@ from safetensors import SafetensorError
 
 from finetune.training.about import About
 from finetune.training.epoch import read, value_of
-from finetune.training.keep import keep
 from finetune.training.loop import Training
 from finetune.training.members import MEAN
 from finetune.training.run_folders import mean_text, run_name
@@ -130,6 +129,8 @@ class Keeper:
 
     def save(self, training: Training, place: Path, about: dict[str, Any]) -> None:
         """Save the model that the run's value is about."""
+        from finetune.training.keep import keep  # needs transformers, for which reports need not wait
+
         place.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self.folder, prefix=".writing-") as scratch:
             whole = Path(scratch) / "model"

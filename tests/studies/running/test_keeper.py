@@ -17,13 +17,13 @@ from finetune.errors import UserError
 from finetune.folds import Folds
 from finetune.tasks.metrics import evaluate
 from finetune.tasks.task import Task
+from finetune.training import keep as module
 from finetune.training.bench import Bench
 from finetune.training.benches import Benches
 from finetune.training.oof import Oof
 from finetune.training.saved import load_saved
 from studies.own_loop import refuse_others
 from studies.planning.plan import make_plan
-from studies.running import keeper as module
 from studies.running.footprint import models
 from studies.running.keeper import KEEP, Keeper, keep_only, kept_in
 from studies.running.leftovers import clear_torn
