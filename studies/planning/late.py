@@ -53,6 +53,9 @@ def start_range(where: str, value: Any, method: str, per: int) -> IntDistributio
         raise UserError(f"{where}: {apart} apart: leave out log")
     for parts in PARTS if per == 1 else (per,):
         if fit(low, parts) and fit(high, parts):
+            if round(low * parts) == round(high * parts):
+                one = arg("set", {"start_epoch": low})
+                raise UserError(f"{where}: the range is empty, both ends are {at(low, parts)}; {one} fixes a start")
             return starts_between(round(low * parts), round(high * parts), parts)
     ends = [end for end in (low, high) if not any(fit(end, parts) for parts in (PARTS if per == 1 else (per,)))]
     if per > 1:
