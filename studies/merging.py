@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import sqlalchemy
 from optuna.storages import RDBStorage
 
 from finetune.arguments import arg
@@ -99,7 +100,9 @@ def merged(
 def url_of(source: str | Path) -> str:
     """The URL of a database that is named by its file or by its URL."""
     text = str(source)
-    return text if "://" in text else f"sqlite:///{Path(text).expanduser()}"
+    if "://" in text:
+        return text
+    return sqlalchemy.URL.create("sqlite", database=str(Path(text).expanduser())).render_as_string()
 
 
 @contextmanager

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 from helpers.made_up_studies import made
 
 from finetune.errors import UserError
 from studies import merge
+from studies.merging import url_of
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,8 @@ def test_what_is_no_database_of_a_search(sources, words, tmp_path, monkeypatch):
         merge(*sources, into="all.db", progress=False)
     assert not Path("all.db").exists()
     assert Path("empty.db").stat().st_size == 0
+
+
+@pytest.mark.parametrize("name", ["which?.db", "50%41.db", "#1 & ü/漢.db", "a b.db", "/elsewhere/x.db", "x:y@z.db"])
+def test_a_file_may_have_any_name(name):
+    assert str(sqlalchemy.make_url(url_of(name)).database) == name
