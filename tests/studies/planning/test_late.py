@@ -61,7 +61,7 @@ def test_any_start_can_be_fixed(per, given, kept):
     [
         (1, {"ranges": ["start_epoch=0:1.6"]}, ["1/2, 1/3 or 1/4 of an epoch apart", "1.6 is none of them; write 1.5"]),
         (1, {"ranges": ["start_epoch=0:0.01"]}, ["the range is empty, both ends are 0", "fixes a start"]),
-        (3, {"ranges": ["start_epoch=1.33:1.34"]}, ["the range is empty, both ends are 1.333"]),
+        (3, {"ranges": ["start_epoch=1.33:1.335"]}, ["the range is empty, both ends are 1.333"]),
         (1, {"ranges": ["start_epoch=0.33:2.5"]}, ["0.33 and 2.5 do not fit together"]),
         (1, {"ranges": ["start_epoch=0.5:2:log"]}, ["lie evenly apart: leave out log"]),
         (1, {"ranges": ["start_epoch=0.5:inf"]}, ["is not a range of epochs"]),
