@@ -6,6 +6,7 @@ import pytest
 from helpers.made_up_studies import CLEAN, EPOCHS, REASON, matter_of, summary, with_findings
 from helpers.report_pages import Page
 from optuna.distributions import FloatDistribution
+from plotly.offline import get_plotlyjs
 
 from studies.report.figures import figures
 from studies.report.files import write_images, write_report, write_trials
@@ -44,6 +45,7 @@ def test_it_is_one_file_that_loads_nothing(report):
 def test_plotly_is_inlined_once_and_hands_nothing_on(mixed, report):
     text = report.read_text()
     assert text.count("window.Plotly = Plotly") == 1
+    assert get_plotlyjs() in text
     assert len(re.findall(r"<script type=\"application/json\" data-figure=", text)) == len(figures(mixed))
     assert len(re.findall(r"Plotly\.(react|newPlot)\(", text)) == 1
     assert text.count('"showSendToCloud": false') == 1
