@@ -6,6 +6,7 @@ It is the same if its words, its outputs and the state of torch's generator are.
 from functools import wraps
 
 import torch
+from transformers import PreTrainedConfig
 
 from finetune.models import tiny
 from helpers.made_once import made_once
@@ -27,3 +28,5 @@ def built_once(build):
 
 
 tiny.tiny_model = built_once(tiny.tiny_model)
+# transformers writes every configuration that it reads into a line of its log, a seventh of what a tiny model costs to load.
+PreTrainedConfig.__repr__ = object.__repr__
