@@ -1,6 +1,9 @@
 import pytest
 from helpers import servers
-from helpers.worker_processes import close_all
+from helpers.worker_processes import OPENED, close_all, found, opened, value
+
+from studies.running.loop import run_trials
+from studies.running.storage import close_storage
 
 NEEDED = {
     "postgresql": "PostgreSQL's programs (apt-get install postgresql) and the psycopg package",
@@ -44,3 +47,14 @@ def url(request, tmp_path):
 def new_url(request, tmp_path):
     """The URL of a database that is not there yet (SQLite) or has no tables (a server's)."""
     yield from database(request, tmp_path, new=True)
+
+
+@pytest.fixture(scope="session")
+def alone(tmp_path_factory):
+    """The trials of a search of 16 in one process; one of fewer makes the first of them."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('alone') / 's.db'}"
+    study, storage, options = opened(url, 16)
+    run_trials(study, storage, value, options)
+    trials = found(url)
+    close_storage(OPENED.pop(url))
+    return trials

@@ -134,12 +134,12 @@ def test_a_trial_that_was_lost_is_read_again_and_gets_nothing_more(url):
 @sqlite_alone
 def test_an_empty_trial_takes_few_statements_however_many_there_are(url):
     counts = []
-    for total in (30, 60):
+    for total in (20, 40):
         study, storage, options = opened(url, total, sampler="tpe", explore=10)
         statements = []
         sqlalchemy.event.listen(storage.engine, "before_cursor_execute", lambda *args, to=statements: to.append(args[2]))
         run_trials(study, storage, value, options)
-        counts.append(len(statements) / 30)
+        counts.append(len(statements) / 20)
         close_storage(OPENED.pop(url))
     assert max(counts) < 60
     assert abs(counts[0] - counts[1]) < 5

@@ -60,19 +60,15 @@ def test_a_study_that_is_deleted_meanwhile_is_one_line(url, when):
         run_trials(study, storage, objective, options, after)
 
 
-def test_four_processes_in_four_folders_begin_on_a_new_database_and_make_one_search(new_url, tmp_path):
-    alone, storage, options = opened(f"sqlite:///{tmp_path / 'alone.db'}", 12)
-    run_trials(alone, storage, value, options)
+def test_four_processes_in_four_folders_begin_on_a_new_database_and_make_one_search(new_url, tmp_path, alone):
     processes = [begin(new_url, tmp_path / str(number), trials=12) for number in range(4)]
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0] * 4
-    assert found(new_url) == found(f"sqlite:///{tmp_path / 'alone.db'}")
+    assert found(new_url) == alone[:12]
 
 
-def test_processes_killed_at_random_leave_the_trials_of_an_undisturbed_search(url, tmp_path):
-    alone, storage, options = opened(f"sqlite:///{tmp_path / 'alone.db'}", 16)
-    run_trials(alone, storage, value, options)
+def test_processes_killed_at_random_leave_the_trials_of_an_undisturbed_search(url, tmp_path, alone):
     rng = random.Random(5)
     processes = [begin(url, tmp_path / "0", trials=16) for _ in range(3)]
     for number in range(1, 6):
@@ -83,4 +79,4 @@ def test_processes_killed_at_random_leave_the_trials_of_an_undisturbed_search(ur
         process.join()
     study, storage, options = opened(url, 16)
     run_trials(study, storage, value, options, say=lambda line: None)
-    assert found(url) == found(f"sqlite:///{tmp_path / 'alone.db'}")
+    assert found(url) == alone
