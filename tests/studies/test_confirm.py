@@ -44,7 +44,8 @@ def searched(tmp_path_factory):
     (folder / "films.csv").write_text(rows(60))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        search("fgm", train_file="films.csv", trials=3, epochs=2, set={"start_epoch": 1}, study="s", progress=False)
+        given = {"trials": 3, "epochs": 2, "set": {"start_epoch": 1}, "calibrate": False}
+        search("fgm", train_file="films.csv", study="s", progress=False, **given)
     return folder
 
 

@@ -104,7 +104,7 @@ def test_the_same_call_again_runs_nothing_more(found):
 
 def test_several_methods_give_a_result_each(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = search(["fgm", "random"], trials=1, **SMALL)
+    found = search(["fgm", "random"], trials=1, calibrate=False, **SMALL)
     assert {name: result.name for name, result in found.items()} == {"fgm": "reviews-fgm", "random": "reviews-random"}
     assert found["fgm"].clean == found["random"].clean
 
@@ -118,7 +118,7 @@ def test_callbacks_are_called_after_every_trial_and_may_stop(tmp_path, monkeypat
         if trial.number == 1:
             study.stop()
 
-    result = search("fgm", trials=4, callbacks=[second], **SMALL)
+    result = search("fgm", trials=4, calibrate=False, callbacks=[second], **SMALL)
     values = [trial.value for trial in result.study.trials]
     assert seen == [("reviews-fgm", 0, "COMPLETE", values[0]), ("reviews-fgm", 1, "COMPLETE", values[1])]
     again = search("fgm", trials=3, callbacks=[optuna.study.MaxTrialsCallback(2)], **SMALL)

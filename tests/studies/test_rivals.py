@@ -220,7 +220,7 @@ def films(tmp_path_factory):
     (folder / "films.csv").write_text(rows(60))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        search("fgm", train_file="films.csv", trials=2, epochs=1, study="s", progress=False)
+        search("fgm", train_file="films.csv", trials=2, epochs=1, study="s", calibrate=False, progress=False)
     return folder
 
 
@@ -281,7 +281,7 @@ def test_several_targets_are_confirmed_by_their_error():
     lines = [f"a film of {n % 7} stars and {n % 5} awards,{n % 7},{n % 5 / 10}" for n in range(40)]
     Path("films.csv").write_text("\n".join(["text,stars,awards", *lines]))
     columns = {"train_file": "films.csv", "label_column": ("stars", "awards")}
-    search("fgm", **columns, trials=2, epochs=1, study="two", progress=False)
+    search("fgm", **columns, trials=2, epochs=1, study="two", calibrate=False, progress=False)
     verdict = confirm("two", seeds=2, race=0, parts=0, against="compute", progress=False).verdict
     assert (verdict.metric, verdict.maximize, verdict.seeds) == ("mcrmse", False, 2)
     stages = {kind: find_stage(load(STORAGE, "two").study, kind) for kind in ("verdict", "against_compute")}

@@ -16,7 +16,7 @@ from studies.running.stages import find_stage
 from studies.running.storage import open_storage
 from studies.working_again import LoadingAgain, by_crew
 
-SMALL = {"epochs": 2, "max_train_rows": 40, "max_validation_rows": 60, "progress": False}
+SMALL = {"epochs": 2, "max_train_rows": 40, "max_validation_rows": 60, "calibrate": False, "progress": False}
 INPUTS, LABELS = torch.eye(3), torch.arange(3)
 
 

@@ -23,7 +23,7 @@ from studies.door import checked_step
 from studies.report.screen import Screen
 
 URL = "sqlite:///studies.db"
-SMALL = {"method": "fgm", "trials": 2, "epochs": 1, "max_train_rows": 40, "max_validation_rows": 60}
+SMALL = {"method": "fgm", "trials": 2, "epochs": 1, "max_train_rows": 40, "max_validation_rows": 60, "calibrate": False}
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from studies.planning.starts import read_starts, starts_of
 from studies.running.sampling import design_point
 
 SHIPPED = sorted((ROOT / "starts").glob("*.yaml"))
-SMALL = ["--train-file", "rows.csv", "--epochs", "1", "--pruner", "none"]
+SMALL = ["--train-file", "rows.csv", "--epochs", "1", "--pruner", "none", "--no-calibrate"]
 TWO = "- {epsilon: 0.5}\n- {epsilon: 2, start_epoch: 0}\n"
 
 

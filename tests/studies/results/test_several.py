@@ -11,7 +11,7 @@ from studies import search as call
 from studies.planning.request import request_of
 from studies.results.several import control_of
 
-SMALL = {"epochs": 1, "max_train_rows": 40, "max_validation_rows": 60, "progress": False}
+SMALL = {"epochs": 1, "max_train_rows": 40, "max_validation_rows": 60, "calibrate": False, "progress": False}
 METHODS = ["fgm", "random", "awp"]
 
 
