@@ -7,7 +7,6 @@ size of the database and of the study's other files (KiB).
 """
 
 import argparse
-import gc
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,6 @@ def main() -> None:
 
 
 def show(trials: int, folder: Path) -> None:
-    gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     graphics = torch.cuda.memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0
     database = sum(path.stat().st_size for path in folder.glob("s.db*"))

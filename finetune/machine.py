@@ -26,12 +26,11 @@ def seldom_collect() -> None:
 
 
 def collect_as_usual() -> None:
-    """The process has started: Python looks for garbage as usual, but no more among what is there now.
+    """The process has started: Python looks for garbage as usual.
 
     Without ``seldom_collect`` nothing changes.
     """
     if gc.get_threshold()[0] == SELDOM:
-        gc.freeze()
         gc.set_threshold(USUAL)
 
 

@@ -66,7 +66,7 @@ class Training:
         model: The model.
         history: The evaluations so far.
         within: Where the run stands in the part of an epoch that leads to the next evaluation; None before its first step.
-        after_step: Called after every optimiser step; the run may be saved there, and goes on from there.
+        after_step: Called with the run after every optimiser step; it may be saved there, and goes on from there.
 
     If the recipe averages, metrics are those of the averaged weights; ``model`` has the trained weights. Once the run is
     finished it has, inside ``with scored():``, the weights that the run's value is about.
@@ -98,7 +98,7 @@ class Training:
         self.precision = Precision(dtype=AUTOCAST[recipe.precision], scaler=scaler)
         self.history: list[Epoch] = []
         self.within: Within | None = None
-        self.after_step: Callable[[], None] = lambda: None
+        self.after_step: Callable[[Training], None] = lambda training: None
         collect_as_usual()  # models of trials that have ended are garbage
 
     def epochs(self) -> Iterator[Epoch]:
@@ -159,7 +159,7 @@ class Training:
                 self.average.update(step.position)
             gone += 1
             self.within = Within(gone, total, time.perf_counter() - began)
-            self.after_step()
+            self.after_step(self)
         self.within = None
         return float(total)
 

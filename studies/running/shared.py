@@ -90,7 +90,8 @@ def share(training: Training, file: FileOf, states: Collection[State]) -> None:
     """
     wanted, last = {state for state in states if state[1]}, clean_in(training)
 
-    def after_step() -> None:
+    # It gets the run: a function that knew it would keep it, with its model, until Python looks for garbage.
+    def after_step(training: Training) -> None:
         assert training.within is not None
         state = len(training.history), training.within.steps
         if state in wanted and state <= last:

@@ -87,7 +87,7 @@ class Runs:
         for name, method in METHODS.items():
             training = self.whole[name] = Training(self.bench, self.recipe, method())
             self.seen[name] = Seen(training)
-            training.after_step = partial(self._keep_within, name, training)
+            training.after_step = partial(self._keep_within, name)
             for epoch in training.epochs():
                 training.save(self.file(name, epoch.number))
 

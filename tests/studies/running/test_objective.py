@@ -1,5 +1,6 @@
 """Trials of a study: shared clean epochs, resumption and pruning, on the built-in task."""
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from finetune.config import Data, Recipe
 from finetune.errors import UserError
 from finetune.training.bench import Bench
 from finetune.training.epoch import Epoch
+from finetune.training.loop import Training
 from finetune.training.snapshot import read_snapshot
 from studies.planning.plan import make_plan
 from studies.running.objective import Failed, Objective
@@ -60,6 +62,21 @@ def trial_with(start: int, study: optuna.Study | None = None, **params: Any) -> 
 
 def curve(trial: Trial) -> dict[int, float]:
     return trial.storage.get_trial(trial._trial_id).intermediate_values
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_model_goes_with_its_trial(bench: Bench, tmp_path: Path, clean_epochs: Path, method: str) -> None:
+    def runs() -> int:
+        return sum(type(thing) is Training for thing in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = runs()
+        objective(bench, tmp_path, method, prefixes=clean_epochs, recipe=SHORT)(trial_with(3, **method_defaults(method)))
+        assert runs() == before
+    finally:
+        gc.enable()
 
 
 # Where a trial starts is the loop's business: every method is run once, and every start with half of them.
