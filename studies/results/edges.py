@@ -10,7 +10,7 @@ from adv import METHODS
 from finetune.arguments import arg
 from finetune.config import Recipe, checked
 from finetune.errors import UserError
-from finetune.words import short
+from finetune.words import listed, short
 from studies.planning.calibrated import whence
 from studies.planning.words import from_to
 from studies.results.summary import Summary
@@ -23,11 +23,11 @@ BEST, NEAR = 5, 0.25
 
 
 def edges(summary: Summary) -> list[str]:
-    """A sentence for each range that the best trial touches, unless what lies beyond is not allowed."""
+    """A line about the ranges that the best trial touches, unless what lies beyond is not allowed; else nothing."""
     best = summary.best
     if best is None or summary.foreign(best):
         return []
-    found = []
+    places, tried = list[str](), dict[str, list[str]]()
     for name, distribution in summary.space.items():
         place = place_of(distribution, best.params.get(name))
         if place is None or EDGE < place < 1 - EDGE:
@@ -38,11 +38,14 @@ def edges(summary: Summary) -> list[str]:
         wider = beyond(summary, name, distribution, upper)
         if wider is None:
             continue
-        side, study = "upper" if upper else "lower", summary.study.study_name
         at = f"{short(best.params[name], 3)} in {from_to(distribution)}{whence(summary.measured, name)}"
-        again = f"{arg('space', {name: wider})} {arg('study', f'{study}-wider')} {arg('from_study', study)}"
-        found.append(f"the best trial is at the {side} edge of {name} ({at}): better values may lie beyond; try {again}")
-    return found
+        places.append(f"at the {'upper' if upper else 'lower'} edge of {name} ({at})")
+        tried[name] = wider
+    if not tried:
+        return []
+    study = summary.study.study_name
+    again = f"{arg('space', tried)} {arg('study', f'{study}-wider')} {arg('from_study', study)}"
+    return [f"the best trial is {listed(places)}: better values may lie beyond; try {again}"]
 
 
 def place_of(distribution: BaseDistribution, value: Any) -> float | None:
@@ -64,7 +67,10 @@ def crowded(summary: Summary, name: str, distribution: BaseDistribution, upper: 
 
 
 def beyond(summary: Summary, name: str, distribution: BaseDistribution, upper: bool) -> list[str] | None:
-    """The range with more room at one end: half as wide again, at most a decade; None if nothing beyond is allowed."""
+    """The range with more room at one end; None if nothing beyond is allowed.
+
+    It is half as wide again, at most a decade; a measured range ends at the latest where the declared one does.
+    """
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     low, high = float(distribution.low), float(distribution.high)
     if distribution.log:
@@ -92,15 +98,19 @@ def rounded(value: float, distribution: BaseDistribution) -> float:
 
 
 def limits(summary: Summary, name: str) -> tuple[float, float]:
-    """The smallest and the largest allowed value of a setting, as far as it says."""
+    """The smallest and the largest value of a setting that may be tried, as far as it says."""
     if name == "start_epoch":  # the last epochs are for the attack to act
         per = 1 if isinstance(summary.space.get(name), IntDistribution) else summary.per
         return 0.0, summary.about["recipe"]["epochs"] - 1 - 1 / per
-    for field in dataclasses.fields(METHODS[summary.about["method"]]):
-        if field.name == name:
-            low, high = field.metadata.get("low"), field.metadata.get("high")
-            return -math.inf if low is None else low, math.inf if high is None else high
-    return -math.inf, math.inf
+    fields = {field.name: field for field in dataclasses.fields(METHODS[summary.about["method"]])}
+    given = fields[name].metadata if name in fields else {}
+    low, high = (wide if given.get(end) is None else given[end] for end, wide in (("low", -math.inf), ("high", math.inf)))
+    if whence(summary.measured, name):
+        declared, now = summary.about["space"][name]["attributes"], summary.space[name]
+        assert isinstance(now, FloatDistribution)
+        low = max(low, declared["low"]) if declared["low"] < now.low else low
+        high = min(high, declared["high"]) if declared["high"] > now.high else high
+    return low, high
 
 
 def legal(summary: Summary, name: str, value: float, whole: bool) -> bool:

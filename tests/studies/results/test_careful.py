@@ -10,6 +10,7 @@ from helpers.plain_studies import plain_summary
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from finetune.arguments import as_arguments, as_options
+from studies.planning.calibrated import CALIBRATED
 from studies.planning.identity import CONSTANT, KEY, VALIDATION
 from studies.results.broken_space import too_wide
 from studies.results.budgets import best_among
@@ -132,6 +133,30 @@ def test_the_best_is_at_the_edge_of_a_range(name, distribution, places, tried, m
     if tried:
         assert f"try {tried} --study plain-wider --from plain" in found[0]
         assert f"edge of {name}" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("ends", "best", "tried"),
+    [
+        ([1e-3, 0.2], 0.2, "--range adv_eps=0.001:0.3:log"),  # no further than it was declared
+        ([1e-3, 0.2], 1e-3, "--range adv_eps=0.0001:0.2:log"),
+        ([1e-3, 0.3], 0.3, "--range adv_eps=0.001:3:log"),  # measured up to where it was declared to end
+        ([1e-3, 0.02], 0.02, "--range adv_eps=0.001:0.089:log"),
+    ],
+)
+def test_beyond_a_measured_range_is_the_declared_one(ends, best, tried):
+    ranges = {"names": ["adv_eps"], "ranges": {"adv_eps": ends}, "why": ""}
+    line = told(edges(plain_summary([(0.9, {"adv_eps": best})], EPS, attrs={CALIBRATED: ranges}))[0])
+    assert f"try {tried} --study plain-wider" in line
+    assert "measured before the search" in line
+
+
+def test_two_edges_make_one_search():
+    space = EPS | {"adv_lr": FloatDistribution(1e-4, 1.0, log=True)}
+    (line,) = edges(plain_summary([(0.9, {"adv_eps": 0.3, "adv_lr": 1e-4})], space))
+    assert "at the upper edge of adv_eps (0.3 in" in line
+    assert "and at the lower edge of adv_lr (0.0001 in" in line
+    assert "try --range adv_eps=0.0001:3:log --range adv_lr=1e-05:1:log --study plain-wider --from plain" in told(line)
 
 
 def test_a_range_of_a_users_own_loop_may_be_below_zero():
