@@ -4,7 +4,6 @@ import os
 
 import nbformat
 import pytest
-from helpers.forked_kernel import Kernel
 from helpers.places import ROOT
 from nbclient import NotebookClient
 
@@ -19,7 +18,6 @@ def cells(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
         patch.setenv("IPYTHONDIR", str(folder / "ipython"))
-        patch.setattr("jupyter_client.provisioning.local_provisioner.launch_kernel", Kernel)
         client = NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
         client.execute()
     assert (folder / "report.html").stat().st_size > 10_000
