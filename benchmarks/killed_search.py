@@ -85,6 +85,8 @@ def disturbed(url: str, folder: Path, args: argparse.Namespace, away: Any) -> fl
             running[number].join()
         else:
             workers = [pid for process in running for pid in workers_of(process.pid)]
+            if not workers:
+                sys.exit(f"the search ended after {kill} kills: give more --trials")
             os.kill(rng.choice(workers), signal.SIGKILL)
         states = Counter(trial.state.name for trial in trials(url))
         print(f"kill {kill + 1:2} at {time.monotonic() - began:5.1f} s: {dict(states)}", flush=True)
