@@ -88,8 +88,8 @@ def mysql():
     made = [install, f"--datadir={data}", "--auth-root-authentication-method=normal"]
     subprocess.run([*other, *made], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
     options = ["--no-defaults", f"--datadir={data}", f"--socket={socket}", "--skip-networking"]
-    # What it holds is thrown away: nothing has to reach the disk, and it is killed in the end.
-    options += ["--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite"]
+    # What it holds is thrown away: nothing has to reach the disk, neither while it runs nor at its end.
+    options += ["--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite", "--innodb-fast-shutdown=2"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([*other, server, *options], stdout=log, stderr=log, cwd="/")
 
@@ -110,6 +110,6 @@ def mysql():
     while not socket.exists() and time.monotonic() < end:
         time.sleep(0.1)
     yield emptied
-    process.kill()
+    process.terminate()  # a kill would end what runs it under another name, and not the server
     process.wait()
     shutil.rmtree(folder)
