@@ -99,7 +99,7 @@ class Training:
         self.history: list[Epoch] = []
         self.within: Within | None = None
         self.after_step: Callable[[Training], None] = lambda training: None
-        collect_as_usual()  # models of trials that have ended are garbage
+        collect_as_usual()  # all that a run needs is imported by now
 
     def epochs(self) -> Iterator[Epoch]:
         """Yield every evaluation: first those of a loaded snapshot, then each when its part of an epoch is trained.
