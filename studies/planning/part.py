@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 KEY = "part"
+ENDING = re.compile(r"-part-(\d+)-of-(\d+)$")
 FORM = "write K/N with K from 1 to N, for example 3/8 for the third of eight"
 
 
@@ -38,6 +39,12 @@ class Part:
         if not 1 <= part.number <= part.of:
             raise ValueError(FORM)
         return part
+
+    @classmethod
+    def in_name(cls, name: str | None) -> "Part | None":
+        """The part that the name of a study ends with; None if it names none."""
+        found = ENDING.search(name or "")
+        return None if found is None else cls(*map(int, found.groups()))
 
     @classmethod
     def of_study(cls, about: dict[str, Any]) -> "Part":

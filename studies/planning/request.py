@@ -125,6 +125,7 @@ class Request:
         part, study = Part.read(self.running.part), self.output.study
         if study is None:
             return part.named(f"{task}-{method}")
+        study = part.name_of_whole(study)
         return part.named(f"{study}.{method}" if len(self.aim.method) > 1 else study)
 
     def all_name(self, task: str) -> str:

@@ -144,6 +144,10 @@ def refuse_part(job: Job[Any]) -> None:
         raise UserError(f"{where}: only a whole search takes trials of another study; leave out one of the two")
     if job.request.running.confirm:
         raise UserError(f"{where}: only the whole search can be confirmed; merge the parts first")
+    if (other := Part.in_name(job.request.output.study)) not in (None, job.part):
+        raise UserError(
+            f"{where}: {arg('study', job.request.output.study)} is the name of part {other}; leave out its ending"
+        )
     if not job.trials:
         what = f"{job.plan.method} has {counted(job.whole, 'trial')}, and this part has none of them"
         raise UserError(f"{where}: {what}; give at most {arg('part', f'1/{job.whole}')}")

@@ -107,13 +107,12 @@ def tiles(summary: Summary) -> list[dict[str, str]]:
     """The numbers beside each other: the best trial, clean training, the difference."""
     best, gain = summary.best, summary.gain
     none = best is None or best.value is None
-    sign = "" if gain is None or gain <= 0 else "+"
     return [
         {"name": "best trial", "value": "–" if none else summary.shown(best.value), "kind": "best"},  # type: ignore[union-attr,arg-type]
         {"name": "clean training", "value": summary.shown(summary.clean), "kind": "clean"},
         {
-            "name": f"better by, on {seeds_told(summary)}",
-            "value": "–" if gain is None else f"{sign}{summary.shown(gain)}",
+            "name": f"{'worse' if gain is not None and gain < 0 else 'better'} by, on {seeds_told(summary)}",
+            "value": "–" if gain is None else summary.shown(abs(gain)),
             "kind": "gain",
         },
     ]

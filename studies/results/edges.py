@@ -12,6 +12,7 @@ from finetune.config import Recipe, checked
 from finetune.errors import UserError
 from finetune.words import listed, short
 from studies.planning.calibrated import whence
+from studies.planning.part import Part
 from studies.planning.words import from_to
 from studies.results.summary import Summary
 from studies.results.trials import complete, value_of
@@ -25,7 +26,7 @@ BEST, NEAR = 5, 0.25
 def edges(summary: Summary) -> list[str]:
     """A line about the ranges that the best trial touches, unless what lies beyond is not allowed; else nothing."""
     best = summary.best
-    if best is None or summary.foreign(best):
+    if best is None or summary.foreign(best) or not Part.of_study(summary.about).whole:  # parts take no trials over
         return []
     places, tried = list[str](), dict[str, list[str]]()
     for name, distribution in summary.space.items():
@@ -59,11 +60,12 @@ def place_of(distribution: BaseDistribution, value: Any) -> float | None:
 
 
 def crowded(summary: Summary, name: str, distribution: BaseDistribution, upper: bool) -> bool:
-    """Whether more than half of the best trials lie near this end."""
+    """Whether more than half of the five best trials lie near this end; with fewer trials, nobody can tell."""
     inside = [trial for trial in complete(summary) if not summary.foreign(trial)]
     ranked = sorted(inside, key=lambda trial: value_of(trial) or 0.0, reverse=summary.maximize)
     places = [place for trial in ranked[:BEST] if (place := place_of(distribution, trial.params.get(name))) is not None]
-    return 2 * sum((place >= 1 - NEAR) if upper else (place <= NEAR) for place in places) > len(places)
+    near = sum((place >= 1 - NEAR) if upper else (place <= NEAR) for place in places)
+    return len(places) == BEST and 2 * near > BEST
 
 
 def beyond(summary: Summary, name: str, distribution: BaseDistribution, upper: bool) -> list[str] | None:

@@ -30,12 +30,10 @@ def test_the_parts_of_a_search_have_its_trials_once_each():
 def test_each_part_is_a_study_of_its_own_name_with_the_whole_first_phase():
     [job] = jobs("2/3", trials=30)
     assert (job.name, job.explore, job.trials, job.whole) == ("reviews-fgm-part-2-of-3", 15, 10, 30)
-    assert [job.name for job in jobs("2/3", method=("fgm", "awp"), study="s")] == [
-        "s.fgm-part-2-of-3",
-        "s.awp-part-2-of-3",
-    ]
+    for study in ("s", "s-part-2-of-3"):
+        names = [job.name for job in jobs("2/3", method=("fgm", "awp"), study=study)]
+        assert names == ["s.fgm-part-2-of-3", "s.awp-part-2-of-3"]
     assert [job.name for job in jobs("2/3", study="s-part-2-of-3")] == ["s-part-2-of-3"]
-    assert [job.name for job in jobs("2/3", study="s-part-1-of-3")] == ["s-part-1-of-3-part-2-of-3"]
     assert Part(2, 3).name_of_whole("s.awp-part-2-of-3") == "s.awp"
     assert Part(2, 3).name_of_whole("renamed") == "renamed"
 
@@ -52,6 +50,7 @@ def test_a_line_says_which_trials_a_part_has():
         ({"method": "none"}, "none has 1 trial, and this part has none of them"),
         ({"confirm": True}, "merge the parts first"),
         ({"from_study": "other"}, "only a whole search takes trials"),
+        ({"study": "s-part-1-of-3"}, "'s-part-1-of-3' is the name of part 1/3; leave out its ending"),
     ],
 )
 def test_what_only_the_whole_search_can_do(more, words):

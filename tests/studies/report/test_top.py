@@ -161,9 +161,12 @@ def test_the_third_is_which_settings_matter(findings, said):
 
 
 def test_the_numbers_stand_beside_each_other():
-    assert [tile["value"] for tile in tiles(plain_summary(rows(0.83), EPS))] == ["0.8300", "0.8000", "+0.0300"]
-    assert [tile["value"] for tile in tiles(plain_summary(rows(0.7), EPS))] == ["0.7000", "0.8000", "-0.1000"]
-    assert [tile["value"] for tile in tiles(plain_summary([], EPS))] == ["–", "0.8000", "–"]
+    def told(found):
+        return [tile["value"] for tile in tiles(found)], tiles(found)[2]["name"]
+
+    assert told(plain_summary(rows(0.83), EPS)) == (["0.8300", "0.8000", "0.0300"], "better by, on one seed")
+    assert told(plain_summary(rows(0.7), EPS)) == (["0.7000", "0.8000", "0.1000"], "worse by, on one seed")
+    assert told(plain_summary([], EPS)) == (["–", "0.8000", "–"], "better by, on one seed")
 
 
 @pytest.mark.parametrize("maximize", [True, False])

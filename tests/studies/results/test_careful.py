@@ -96,8 +96,9 @@ def test_rows_that_were_left_out_are_named_first():
     assert line.endswith("--max-validation-rows 200 gives more rows")
 
 
-def at(distribution, name, *places, maximize=True):
-    """Trials at these values, the best first."""
+def at(name, *places, maximize=True):
+    """Five trials at these values, the best first; the last value again for those that are not given."""
+    places = [*places, *[places[-1]] * (5 - len(places))]
     return [((0.9 - 0.01 * i) if maximize else (0.1 + 0.01 * i), {name: place}) for i, place in enumerate(places)]
 
 
@@ -108,7 +109,6 @@ def at(distribution, name, *places, maximize=True):
         pytest.param("adv_eps", EPS["adv_eps"], [1.05e-4, 2e-4, 3e-4], "--range adv_eps=1e-05:0.3:log", id="lower"),
         pytest.param("adv_eps", EPS["adv_eps"], [0.19, 0.2, 0.25], None, id="near the edge is not at it"),
         pytest.param("adv_eps", EPS["adv_eps"], [0.29, 2e-4, 3e-3], None, id="alone at the edge: luck"),
-        pytest.param("adv_eps", EPS["adv_eps"], [0.29], "--range adv_eps=0.0001:3:log", id="one trial"),
         pytest.param("adv_lr", FloatDistribution(0.01, 0.04, log=True), [0.04], "--range adv_lr=0.01:0.08:log", id="narrow"),
         pytest.param("adv_lr", FloatDistribution(0.2, 0.6), [0.6], "--range adv_lr=0.2:0.8", id="a linear range"),
         pytest.param("adv_lr", FloatDistribution(0.0, 0.4), [0.0], None, id="nothing is below 0"),
@@ -127,12 +127,19 @@ def at(distribution, name, *places, maximize=True):
 )
 @pytest.mark.parametrize("maximize", [True, False])
 def test_the_best_is_at_the_edge_of_a_range(name, distribution, places, tried, maximize):
-    rows = at(distribution, name, *places, maximize=maximize)
+    rows = at(name, *places, maximize=maximize)
     found = [told(line) for line in edges(plain_summary(rows, {name: distribution}, clean=(0.5,) * 4, maximize=maximize))]
     assert len(found) == (tried is not None)
     if tried:
         assert f"try {tried} --study plain-wider --from plain" in found[0]
         assert f"edge of {name}" in found[0]
+
+
+def test_of_fewer_than_five_trials_or_of_a_part_nobody_can_tell():
+    rows = at("adv_eps", 0.3)
+    assert len(edges(plain_summary(rows, EPS))) == 1
+    assert edges(plain_summary(rows[:4], EPS)) == []
+    assert edges(plain_summary(rows, EPS, about={"search": made("").user_attrs[KEY]["search"] | {"part": "1/2"}})) == []
 
 
 @pytest.mark.parametrize(
@@ -146,14 +153,14 @@ def test_the_best_is_at_the_edge_of_a_range(name, distribution, places, tried, m
 )
 def test_beyond_a_measured_range_is_the_declared_one(ends, best, tried):
     ranges = {"names": ["adv_eps"], "ranges": {"adv_eps": ends}, "why": ""}
-    line = told(edges(plain_summary([(0.9, {"adv_eps": best})], EPS, attrs={CALIBRATED: ranges}))[0])
+    line = told(edges(plain_summary(at("adv_eps", best), EPS, attrs={CALIBRATED: ranges}))[0])
     assert f"try {tried} --study plain-wider" in line
     assert "measured before the search" in line
 
 
 def test_two_edges_make_one_search():
     space = EPS | {"adv_lr": FloatDistribution(1e-4, 1.0, log=True)}
-    (line,) = edges(plain_summary([(0.9, {"adv_eps": 0.3, "adv_lr": 1e-4})], space))
+    (line,) = edges(plain_summary([(0.9, {"adv_eps": 0.3, "adv_lr": 1e-4})] * 5, space))
     assert "at the upper edge of adv_eps (0.3 in" in line
     assert "and at the lower edge of adv_lr (0.0001 in" in line
     assert "try --range adv_eps=0.0001:3:log --range adv_lr=1e-05:1:log --study plain-wider --from plain" in told(line)
@@ -162,7 +169,7 @@ def test_two_edges_make_one_search():
 def test_a_range_of_a_users_own_loop_may_be_below_zero():
     space = {"bias": FloatDistribution(-1.0, 1.0)}
     about = LOOP | {"method": "none", "recipe": {"epochs": 2, "seed": 0, "bias": 0.0}}
-    line = edges(plain_summary([(0.9, {"bias": -1.0})], space, about=about))[0]
+    line = edges(plain_summary([(0.9, {"bias": -1.0})] * 5, space, about=about))[0]
     assert "space={'bias': ['-2', '1']}" in as_arguments(line)
 
 
