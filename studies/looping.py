@@ -25,9 +25,9 @@ from studies.report.progress import Watch
 from studies.report.screen import Screen
 from studies.result import Result
 from studies.running.begin import find_study
-from studies.running.folder import study_folder
+from studies.running.folder import open_with_folders, study_folder
 from studies.running.looped import LoopObjective, Run
-from studies.running.storage import close_storage, open_storage, refuse_storage, storage_errors
+from studies.running.storage import close_storage, is_new, refuse_storage, storage_errors
 from studies.running.takeover import arranged, refuse_early
 from studies.running.workers.crew import Crew
 from studies.working import LoadingLoop, SearchingLoop, crew_of
@@ -64,7 +64,9 @@ def search_loop(
     refuse_small_phase(job)
     refuse_part(job)
     refuse_storage(output.storage)
-    storage = open_storage(output.storage)
+    if is_new(output.storage):
+        refuse_early(job, metric, None, direction)
+    storage = open_with_folders(output.storage, output.out, [name])
     with ExitStack() as stack:
         stack.callback(close_storage, storage)
         with storage_errors(output.storage):

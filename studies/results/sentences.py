@@ -21,8 +21,10 @@ STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed"
 
 
 def counts(summary: Summary) -> str:
-    """Finished trials by state, such as "14 complete, 2 pruned, 1 failed"."""
-    return ", ".join(f"{summary.count(state)} {name}" for name, state in STATES.items())
+    """Trials by state, such as "14 complete, 2 pruned, 1 failed", and those that a process still runs, or was killed in."""
+    found = ", ".join(f"{summary.count(state)} {name}" for name, state in STATES.items())
+    begun = len(summary.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+    return found + (f", {begun} begun and not finished" if begun else "")
 
 
 def against_clean(summary: Summary) -> str | None:

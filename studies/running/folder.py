@@ -4,11 +4,16 @@ import hashlib
 import html
 import re
 import unicodedata
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from optuna.storages import RDBStorage
+
 from finetune.arguments import arg
-from finetune.errors import writing
+from finetune.errors import UserError, writing
 from studies.running.footprint import snapshots
+from studies.running.storage import open_storage
 
 # What else lies in the folder for results, and what Windows keeps for devices, with any ending.
 TAKEN = re.compile(r"prefix|model|ensemble|artifacts|(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -95,3 +100,19 @@ def study_folder(out: str, name: str) -> Path:
         finally:
             probe.unlink(missing_ok=True)
     return folder
+
+
+def open_with_folders(url: str, out: str, names: Sequence[str]) -> RDBStorage:
+    """Open or create the database of these studies, once their folders are there: neither is left without the other.
+
+    Raises:
+        UserError: A folder cannot be written, or the database cannot be used.
+    """
+    folders = [study_folder(out, name) for name in names]
+    try:
+        return open_storage(url)
+    except UserError:
+        for folder in folders:
+            with suppress(OSError):  # it has files
+                folder.rmdir()
+        raise

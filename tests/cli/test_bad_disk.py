@@ -114,6 +114,10 @@ def test_a_read_only_disk(disk, whole, capsys):
     assert Path("disk/studies.db").read_bytes() == (whole / "studies.db").read_bytes()
     said = refused(capsys, *SEARCH, "--out", "disk/runs")
     assert_said(said, "--out disk/runs cannot be written", "Read-only file system")
+    assert not Path("studies.db").exists()
+    said = refused(capsys, *SEARCH, "--storage", "sqlite:///disk/other.db", "--out", "here")
+    assert_said(said, "--storage sqlite:///disk/other.db cannot be used")
+    assert not list(Path("here").iterdir())
 
 
 def test_a_database_without_permission_to_write(whole, capsys):
@@ -150,6 +154,10 @@ def test_an_out_that_is_no_folder(out, whole, capsys):
     Path("file").touch()
     said = refused(capsys, *SEARCH, "--out", out)
     assert_said(said, f"--out {out} cannot be written")
+    assert not Path("studies.db").exists()
+    said = refused(capsys, "merge", str(whole / "studies.db"), "--out", out)
+    assert_said(said, f"--out {out} cannot be written")
+    assert not Path("studies.db").exists()
     shutil.copy(whole / "studies.db", "studies.db")
     said = refused(capsys, "report", "--out", out)
     assert_said(said, f"--out {out} cannot be written")

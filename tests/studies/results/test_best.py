@@ -63,6 +63,8 @@ def test_edits_are_named_by_their_leaf():
 def test_sentences_count_and_do_not_promise():
     found = summary("CCCPF")
     assert counts(found) == "3 complete, 1 pruned, 1 failed"
+    found.study.ask()
+    assert counts(found) == "3 complete, 1 pruned, 1 failed, 1 begun and not finished"
     assert "on one seed: the best of 3 looks better than it is" in against_clean(found)
     assert against_clean(summary("F")) is None
     assert settings_line({"a": 0.12345678, "b": 3}) == "a=0.1235 b=3"
