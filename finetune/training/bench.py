@@ -164,25 +164,22 @@ class Bench:
         Arguments as for ``outputs``.
         """
         found = self.outputs(model, data, size, dtype, answer)
-        known = found if data is self.validation and answer is plainly else None
-        chosen = self.chosen(model, size, dtype, known)
+        if data is self.validation and answer is plainly:
+            return self.settled(found)
+        chosen = self.chosen(model, size, dtype)
         return found if chosen is None else self.kind.settled(found, chosen)
 
-    def chosen(
-        self, model: nn.Module, size: int = ROWS, dtype: torch.dtype | None = None, known: NDArray[Any] | None = None
-    ) -> NDArray[Any] | None:
+    def chosen(self, model: nn.Module, size: int = ROWS, dtype: torch.dtype | None = None) -> NDArray[Any] | None:
         """What the kind chooses on the validation rows, such as thresholds; None if it chooses nothing.
 
         Args:
             model: The model.
             size: Rows at a time.
             dtype: Type for autocast.
-            known: Its predictions for the validation rows, if they are known.
         """
         if not self.kind.settles:
             return None
-        known = self.outputs(model, self.validation, size, dtype) if known is None else known
-        return self.kind.settle(self.task.validation.labels, known)
+        return self.kind.settle(self.task.validation.labels, self.outputs(model, self.validation, size, dtype))
 
     def outputs(
         self,
@@ -215,8 +212,21 @@ class Bench:
         """
         return self.asker.raw(model, data, size, dtype, answer)
 
-    def score(self, model: nn.Module, data: Encoded, rows: Rows, recipe: Recipe) -> dict[str, float]:
+    def settled(self, said: NDArray[Any]) -> NDArray[Any]:
+        """Predictions as ``predict`` returns them, from what a model says about the validation rows (``outputs``)."""
+        return self.kind.settled(said, self.kind.settle(self.task.validation.labels, said)) if self.kind.settles else said
+
+    def score(
+        self, model: nn.Module, data: Encoded, rows: Rows, recipe: Recipe, said: NDArray[Any] | None = None
+    ) -> dict[str, float]:
         """Every metric of the task on one split, also in the further views.
+
+        Args:
+            model: The model; it is left in evaluation mode.
+            data: The rows of the split.
+            rows: The same rows, with their labels.
+            recipe: For its precision and batches.
+            said: What the model says about the rows, if they are the validation rows and it has been asked (``outputs``).
 
         Raises:
             Diverged: The predictions are not finite.
@@ -225,7 +235,8 @@ class Bench:
         if not rows.labelled:
             raise UserError("rows without labels can be predicted, not scored in any view")
         size, dtype = scoring(recipe)
-        values = evaluate(self.task, rows.labels, self.predict(model, data, size, dtype))
+        output = self.predict(model, data, size, dtype) if said is None else self.settled(said)
+        values = evaluate(self.task, rows.labels, output)
         if "robust" in self.views:
             # As many rows at a time as in training, for their backward passes need as much memory.
             output = self.predict(model, data, recipe.batch_size, dtype, self._attacked())

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from adv import Method, Precision
@@ -19,7 +20,7 @@ from finetune.machine import collect_as_usual
 from finetune.tasks import measures_for
 from finetune.tasks.metrics import metric_for, viewed
 from finetune.training.average import Average
-from finetune.training.bench import AUTOCAST, Bench
+from finetune.training.bench import AUTOCAST, Bench, scoring
 from finetune.training.chosen import Chosen
 from finetune.training.epoch import Epoch, read, stored
 from finetune.training.groups import adamw
@@ -98,6 +99,7 @@ class Training:
         self.precision = Precision(dtype=AUTOCAST[recipe.precision], scaler=scaler)
         self.history: list[Epoch] = []
         self.within: Within | None = None
+        self._said: NDArray[Any] | None = None
         self.after_step: Callable[[Training], None] = lambda training: None
         collect_as_usual()  # all that a run needs is imported by now
 
@@ -126,13 +128,26 @@ class Training:
             yield epoch
 
     def _score(self) -> dict[str, float]:
-        return self.bench.score(self.model, self.bench.validation, self.bench.task.validation, self.recipe)
+        bench = self.bench
+        self._said = bench.outputs(self.model, bench.validation, *scoring(self.recipe))
+        return bench.score(self.model, bench.validation, bench.task.validation, self.recipe, self._said)
+
+    def outputs(self) -> NDArray[Any]:
+        """What the model of a finished run says about the validation rows, as ``Bench.outputs`` returns it.
+
+        It has the weights that the run's value is about; it is asked again only if its last evaluation had others.
+        """
+        if self._said is None:
+            with self.scored():
+                self._said = self.bench.outputs(self.model, self.bench.validation, *scoring(self.recipe))
+        return self._said
 
     def _with_choice(self, last: Epoch, began: float) -> Epoch:
         """The last evaluation, with the metrics of the weights that were chosen."""
         numbers = self.chosen.numbers
         if len(numbers) == 1:
             found = [*self.history, last][numbers[0]].metrics
+            self._said = self._said if numbers[0] == last.number else None
         else:
             with self.scored():
                 found = self._score()

@@ -16,7 +16,7 @@ from finetune.tasks import kind_for
 from finetune.tasks.lenient import Lenient
 from finetune.tasks.metrics import evaluate, viewed
 from finetune.tasks.task import Task
-from finetune.training.bench import AUTOCAST
+from finetune.training.bench import scoring
 from finetune.training.benches import Benches
 from finetune.training.epoch import Epoch, metrics_of, read, stored
 from finetune.training.loop import Training, mark_of
@@ -159,11 +159,12 @@ class Series:
             training: It, finished.
             test: Whether its model is also asked about the test rows; their labels are not read.
         """
-        bench, recipe = training.bench, training.recipe
-        size, dtype = max(64, recipe.batch_size), AUTOCAST[recipe.precision]
+        bench, how = training.bench, scoring(training.recipe)
+        # Only where words have labels is what a model says less than what can be averaged.
+        raw = training.outputs() if bench.validation.places is None else None
         with training.scored():
-            raw = bench.raw(training.model, bench.validation, size, dtype)
-            further = bench.raw(training.model, bench.encode(bench.task.test), size, dtype) if test else None
+            raw = bench.raw(training.model, bench.validation, *how) if raw is None else raw
+            further = bench.raw(training.model, bench.encode(bench.task.test), *how) if test else None
         return Ended(part, list(training.history), raw, further)
 
     def combined(self, ended: Sequence[Ended]) -> list[Epoch]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from finetune.tasks import measures_for
 from finetune.tasks.metrics import direction_of, viewed
 from finetune.tasks.task import Task
+from finetune.training.bench import scoring
 from finetune.training.chosen import KEPT
 from finetune.training.loop import Training
 from studies.running.whole import write_whole
@@ -40,8 +41,7 @@ class Luck:
         training, rows = self.training, self.training.bench.validation
         if self.wanted and sum(output.size for output in self.outputs) <= MOST:
             with training.average.swapped():
-                size = max(64, training.recipe.batch_size)
-                self.outputs.append(training.bench.predict(training.model, rows, size, training.precision.dtype))
+                self.outputs.append(training.bench.predict(training.model, rows, *scoring(training.recipe)))
 
     def write(self, folder: Path, name: str = LUCK) -> None:
         """Keep how much of the value is luck in a file, if every evaluation was seen.

@@ -13,7 +13,6 @@ from optuna.trial import Trial, TrialState
 
 from finetune.tasks.kind import Kind
 from finetune.tasks.task import Task
-from finetune.training.bench import AUTOCAST
 from finetune.training.loop import Training
 from studies.running.footprint import named
 from studies.running.foreign import is_number
@@ -45,10 +44,8 @@ def write_predictions(training: Training, path: Path) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    bench, recipe = training.bench, training.recipe
-    with training.scored():
-        output = bench.predict(training.model, bench.validation, max(64, recipe.batch_size), AUTOCAST[recipe.precision])
-    write_table(bench.kind, bench.task, output, path)
+    bench = training.bench
+    write_table(bench.kind, bench.task, bench.settled(training.outputs()), path)
 
 
 def write_table(kind: Kind, task: Task, output: NDArray[Any], path: Path, whole: bool = False) -> None:

@@ -31,9 +31,7 @@ def write_output(training: Training, metric: str, folder: Path) -> None:
     view, plain = viewed(metric)
     if view or is_share(training.bench.task, plain):  # the predictions of another view are not known here
         return
-    rows, size = training.bench.validation, max(64, training.recipe.batch_size)
-    with training.scored():
-        output = training.bench.predict(training.model, rows, size, training.precision.dtype)
+    output = training.bench.settled(training.outputs())
     if output.size <= MOST:
         write_whole(folder / OUTPUT, json.dumps(np.round(output.astype(float), 6).tolist()))
 

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, Trial
 
 from adv import METHODS, Method, SettingError
 from finetune.config import Recipe, checked
-from finetune.training.bench import AUTOCAST, Bench
+from finetune.training.bench import Bench, scoring
 from finetune.training.epoch import value_of
 from finetune.training.loop import Training
 from finetune.training.steps import clean_steps
@@ -117,10 +117,9 @@ class Runs:
         """Keep the predictions; labels of test rows are not read."""
         if self.test is None:
             return
-        size, dtype = max(64, training.recipe.batch_size), AUTOCAST[training.recipe.precision]
         with training.scored():
-            rows = {"validation": self.bench.validation, "test": self.test}
-            found = {name: self.bench.predict(training.model, data, size, dtype) for name, data in rows.items()}
+            test = self.bench.predict(training.model, self.test, *scoring(training.recipe))
+        found = {"validation": self.bench.settled(training.outputs()), "test": test}
         if sum(array.nbytes for array in found.values()) <= MOST:
             for name, array in found.items():
                 keep(trial, name, array)

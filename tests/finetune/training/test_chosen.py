@@ -161,3 +161,20 @@ def test_the_choice_is_stored_with_the_last_evaluation_only():
     assert read(stored(epoch)) == epoch
     assert stored(epoch)["chosen"] == (2, 3)
     assert value_of([epoch], "accuracy") == 0.75
+
+
+@pytest.mark.parametrize("average", ["none", "ema"])
+@pytest.mark.parametrize("score", ["last", "best", "soup"])
+@pytest.mark.parametrize("loaded", [False, True])
+def test_what_a_finished_run_says_is_said_with_the_weights_of_its_value(bench, tmp_path, score, average, loaded):
+    recipe = RECIPE.model_copy(update={"score": score, "average": average, "learning_rate": 0.1})
+    training = train(bench, recipe, FGM(start_epoch=1))
+    if loaded:
+        training.save(tmp_path / "run.safetensors")
+        training = Training(bench, recipe, FGM(start_epoch=1))
+        assert training.load(tmp_path / "run.safetensors")
+    with training.scored():
+        expected = bench.outputs(training.model, bench.validation)
+    assert (training.outputs() == expected).all()
+    with training.scored():  # the weights are as they were
+        assert (bench.outputs(training.model, bench.validation) == expected).all()
