@@ -17,7 +17,7 @@ class Block:
         from IPython.display import display
 
         self.text, self.total, self.done = text, total, done
-        self._handle: Any = display(self, display_id=True)  # type: ignore[no-untyped-call]
+        self._handle: Any = display(self, display_id=True)
 
     def update(self, task: Any, description: str, completed: int | None = None) -> None:
         """Update the bar, as in ``rich.progress.Progress``."""
