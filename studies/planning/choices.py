@@ -2,6 +2,7 @@
 
 from finetune.arguments import arg
 from finetune.config import TINY, Recipe
+from finetune.machine import cores, usual_device
 from finetune.words import counted
 from spaces import RECIPE
 from studies.planning.plan import Plan
@@ -31,6 +32,29 @@ def unpruned(metric: str, second: str) -> str:
     return f"no trial is stopped early: {why} (with one metric, trials may be; {arg('metric', metric)})"
 
 
+def alone(threads: int, given: bool, trials: int) -> list[str]:
+    """The choice of one worker, where the machine has room for several; empty where it has not.
+
+    Args:
+        threads: CPU threads of a run.
+        given: Whether the user gave their number.
+        trials: Trials of the study.
+    """
+    many = min(at_once(threads if given else 1), trials)
+    if many < 2:
+        return []
+    each = max(1, cores() // many)
+    fewer = f", in a new study with {counted(each, 'thread')} each" if usual_device() == "cpu" and each < threads else ""
+    return [f"1 worker ({arg('workers', many)} trains {many} trials at once{fewer})"]
+
+
+def at_once(threads: int) -> int:
+    """How many runs with so many CPU threads this machine can train at full speed at once: on GPUs, one on each."""
+    import torch
+
+    return torch.cuda.device_count() or cores() // threads
+
+
 def choices(job: Job[Plan]) -> list[str]:
     """A line with every choice that the user left open, and a line if a fast path is not used.
 
@@ -41,9 +65,12 @@ def choices(job: Job[Plan]) -> list[str]:
     found = []
     if "threads" not in given:
         small = "more would wait for each other on so small a model"
-        cores = "all that this process may use" if job.request.running.workers == 1 else "a worker's share of the cores"
-        why = small if recipe.model == TINY else cores
+        whole = job.request.running.workers == 1
+        usual = "all that this process may use" if whole else "a worker's share of the cores"
+        why = small if recipe.model == TINY else usual
         found.append(f"{counted(recipe.threads, 'thread')} ({why}; {arg('threads')})")
+    if "workers" not in given:
+        found += alone(recipe.threads, "threads" in given, job.trials)
     if "precision" not in given:
         found.append(f"{recipe.precision} (the same numbers on more machines; {arg('precision')})")
     order = f"in an order drawn from {arg('seed', recipe.seed)} for each epoch"
