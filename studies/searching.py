@@ -191,7 +191,7 @@ def search_one(
     watched, runs = (watch, guess, bench.device.type), len(series.parts)
     life = Life(job, mine, folder, storage, objective, *watched, taking, command, runs)
     if crew is not None:
-        crew.ready(Same(bench.task.fingerprint, bench.models.fingerprint))
+        crew.ready(Same.of(bench))
         clean = Baseline(job, metric, folder) if runs > 1 else None
         life.team = Team(crew, partial(Searching, metric=metric, folder=folder), clean)
     result = life.run(there, [what, *runs_told(bench.task, plan.folds, metric), *lines], callbacks)

@@ -11,6 +11,7 @@ from optuna.storages import RDBStorage
 
 from finetune.errors import UserError
 from finetune.machine import cores, usual_device
+from finetune.training.bench import Bench
 from finetune.training.series import Series
 from studies.planning.identity import KEY
 from studies.planning.loop_plan import LoopPlan
@@ -128,10 +129,17 @@ class Same:
     Args:
         data: The fingerprint of the data.
         model: The fingerprint of the model.
+        metric: Fingerprints of the files with the user's own metrics.
     """
 
     data: str
     model: str
+    metric: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, bench: Bench) -> "Same":
+        """What a process has read."""
+        return cls(bench.task.fingerprint, bench.models.fingerprint, tuple(own.source for own in bench.task.own))
 
     def __call__(self, worker: Worker) -> None:
         """Compare them.
@@ -139,10 +147,10 @@ class Same:
         Raises:
             UserError: They are others.
         """
-        bench = worker.kept[BENCHES].whole
-        found = {"data": (bench.task.fingerprint, self.data), "model": (bench.models.fingerprint, self.model)}
-        for what, (mine, theirs) in found.items():
-            if mine != theirs:
+        mine = Same.of(worker.kept[BENCHES].whole)
+        found = {"data": (mine.data, self.data), "model": (mine.model, self.model), "metric": (mine.metric, self.metric)}
+        for what, (here, there) in found.items():
+            if here != there:
                 raise UserError(f"its {what} is not what the search has read: a file has changed meanwhile")
 
 

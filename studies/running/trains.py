@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from finetune.data.load import load_task
-from finetune.tasks.metrics import metrics_for, views_of
+from finetune.tasks.metrics import metrics_for, named, views_of
 from finetune.tasks.task import Task
 from finetune.training.benches import Benches
 from finetune.training.epoch import Epoch
@@ -40,8 +40,11 @@ def benches_of(request: Request, threads: int, task: Task | None = None) -> tupl
     Raises:
         UserError: They cannot be read, or do not fit each other.
     """
-    task = task or load_task(request.data, request.aim.metric, request.folds)
-    metric = metrics_for(task, request.aim.metric)[0]
+    asked = request.aim.metric
+    if asked is not None:
+        named(asked)  # a task has the user's own metrics only if this process has read their file
+    task = task or load_task(request.data, asked, request.folds)
+    metric = metrics_for(task, asked)[0]
     views = views_of(metric, request.aim.record, request.aim.second)
     return metric, Benches(task, request.recipe.model_copy(update={"threads": threads}), views)
 

@@ -4,6 +4,7 @@ import io
 import re
 import time
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -34,10 +35,11 @@ def told(result):
 def test_two_workers_find_what_one_process_finds(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WHOSE", "the environment of a worker is that of the search")
-    seen = []
-    several = search("fgm", workers=2, callbacks=[lambda study, trial: seen.append(trial.number)], **SMALL)
+    Path("mine.py").write_text("def right(labels, predictions):\n    return (predictions.argmax(1) == labels).mean()\n")
+    given, seen = SMALL | {"metric": "mine.py:right"}, []  # a worker must read the file, too
+    several = search("fgm", workers=2, callbacks=[lambda study, trial: seen.append(trial.number)], **given)
     lines = capsys.readouterr().out.splitlines()
-    alone = search("fgm", storage="sqlite:///alone.db", progress=False, **SMALL)
+    alone = search("fgm", storage="sqlite:///alone.db", progress=False, **given)
     assert told(several) == told(alone)
     assert [t.state.name for t in several.study.trials] == ["COMPLETE"] * 5
     assert several.study.user_attrs["identity"] == alone.study.user_attrs["identity"]

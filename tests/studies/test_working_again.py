@@ -106,17 +106,19 @@ def test_no_more_workers_start_than_trials_are_left_and_time_counts_when_one_is_
     ]
 
 
-def test_workers_with_other_rows_than_the_search_has_do_not_work(monkeypatch):
+@pytest.mark.parametrize(("file", "more", "what"), [("rows.csv", "one more,a", "data"), ("mine.py", "ALL = 1", "metric")])
+def test_workers_that_have_read_another_file_than_the_search_do_not_work(file, more, what, monkeypatch):
     class Early(InProcess):
         def send(self, kind, task):  # both have read the file before it changes
             super().send(kind, task)
-            with Path("rows.csv").open("a") as file:
-                file.write("one more,a\n")
+            with Path(file).open("a") as changed:
+                changed.write(f"{more}\n")
 
     monkeypatch.setattr("studies.working.Local", Early)
     Path("rows.csv").write_text("text,label\n" + "".join(f"words {n},{'ab'[n % 2]}\n" for n in range(30)))
-    with pytest.raises(UserError, match="its data is not what the search has read: a file has changed meanwhile"):
-        search("fgm", train_file="rows.csv", epochs=1, trials=2, workers=2, progress=False)
+    Path("mine.py").write_text("def right(labels, predictions):\n    return (predictions.argmax(1) == labels).mean()\n")
+    with pytest.raises(UserError, match=f"its {what} is not what the search has read: a file has changed meanwhile"):
+        search("fgm", train_file="rows.csv", metric="mine.py:right", epochs=1, trials=2, workers=2, progress=False)
     assert optuna.get_all_study_names("sqlite:///studies.db") == []
 
 
