@@ -137,7 +137,10 @@ def unique(urls: Sequence[str]) -> list[str]:
     """
     found = dict[str | Path, str]()
     for url in urls:
-        file = database_file(url)
+        try:
+            file = database_file(url)
+        except UserError as error:
+            raise UserError(error.text.replace(f"{arg('storage', url)}: ", "").replace(arg("storage"), "database")) from None
         if file is not None and not file.exists():
             raise UserError(f"{file}: there is no such database")
         if file is not None and not is_sqlite(file):

@@ -88,4 +88,6 @@ def silence(summary: Summary) -> str:
     points = sum(value_of(trial) is not None for trial in own(summary))
     if points < AT_LEAST:
         return f"Importances need {AT_LEAST} trials with a value, and this study has {points}."
-    return "All trials have the same value, or are broken: no setting can be shown to matter."
+    if (sound := summary.matters.points - len(summary.matters.broken)) < AT_LEAST:
+        return f"Importances need {AT_LEAST} trials that do not break training, and this study has {sound} of {points}."
+    return "All trials that do not break training have the same value: no setting can be shown to matter."

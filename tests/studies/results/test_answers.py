@@ -64,4 +64,6 @@ def test_why_nothing_is_said(states, space, words):
 
 def test_where_something_is_said_there_is_no_silence():
     assert silence(study([matter_of("K")])) == ""
-    assert "All trials have the same value, or are broken" in silence(study([]))
+    assert "All trials that do not break training have the same value" in silence(study([], range(16)))
+    few = "Importances need 8 trials that do not break training, and this study has 7 of 24."
+    assert silence(study([], range(17))) == few
