@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from finetune.machine import seldom_collect
+from finetune.machine import print_any_letter, seldom_collect
 from studies.commands import options
 from studies.commands.options import (
     Fraction,
@@ -269,6 +269,7 @@ def delete_command(
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0, 1 if a check failed, 2 for bad input, 130 if stopped."""
     seldom_collect()
+    print_any_letter()
     try:
         # On Ctrl-C or typer.Exit, Typer returns the exit code; commands return None.
         code = app(args=None if arguments is None else list(arguments), standalone_mode=False)

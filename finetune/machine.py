@@ -3,9 +3,18 @@
 import gc
 import os
 import platform
+import sys
+from io import TextIOWrapper
 
 # New objects after which Python looks for garbage: its own number, 700, and that of a process that starts.
 USUAL, SELDOM = gc.get_threshold()[0], 50_000
+
+
+def print_any_letter() -> None:
+    """Have what is printed contain letters that the terminal's encoding lacks: by their numbers, instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def cores() -> int:

@@ -1,7 +1,5 @@
 """The export command."""
 
-import sys
-
 from rich.console import Console
 
 from finetune.arguments import arg, as_options
@@ -9,7 +7,7 @@ from finetune.errors import writing
 from studies.door import load
 from studies.report.screen import Screen
 from studies.results.export import writer_of
-from studies.results.sinks import on_stdout
+from studies.results.sinks import STDOUT, on_stdout, replacing
 
 
 def print_export(storage: str, study: str | None, format: str, output: str | None, trial: int | None = None) -> None:
@@ -21,7 +19,9 @@ def print_export(storage: str, study: str | None, format: str, output: str | Non
     writer_of(format)
     result = load(storage, study)
     if output is None:
-        sys.stdout.write(result.export(format=format, trial=trial))
+        text = result.export(format=format, trial=trial)
+        with replacing(STDOUT) as file:
+            file.write(text.encode())  # as in a file, whatever the terminal's encoding
     else:
         with writing(arg("output", output)):
             result.export(output, format, trial)

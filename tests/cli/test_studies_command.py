@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -51,6 +51,22 @@ def test_a_table_of_studies(capsys):
     assert lines[2][:2] == ["one", "awp"]
     assert " ".join(lines[2]).startswith("one awp 4 finished (2 complete, 1 pruned, 1 failed) accuracy 0.")
     assert " ".join(lines[3]).endswith("0.8125 1.0 kB 2030-01-01 09:00")
+
+
+def test_a_terminal_that_knows_few_letters_shows_all_names_and_exports_are_unchanged(monkeypatch):
+    storage = open_storage(URL)
+    stored(made("CC", name="été 漢"), storage)
+    close_storage(storage)
+    said = {}
+    for encoding in ("ascii", "utf-8"):
+        for command in (["studies"], ["export", "--study", "été 漢", "--format", "cfg"]):
+            monkeypatch.setattr("sys.stdout", TextIOWrapper(BytesIO(), encoding=encoding))
+            assert search.run(command) == 0
+            sys.stdout.flush()
+            said[encoding, command[0]] = sys.stdout.buffer.getvalue().decode()
+    assert "\\xe9t\\xe9 \\u6f22" in said["ascii", "studies"]
+    assert "été 漢" in said["utf-8", "studies"]
+    assert "été 漢" in said["ascii", "export"] == said["utf-8", "export"]
 
 
 def test_one_is_deleted_with_its_files_and_no_question(capsys):

@@ -29,7 +29,7 @@ class Local:
     def __init__(self, given: Mapping[str, str], on_event: OnEvent, folder: str | None = None) -> None:
         self.on_event, self._printed = on_event, deque[str](maxlen=LINES)
         path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
-        environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **given}
+        environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", **given}
         pipe = subprocess.PIPE
         command = [sys.executable, "-P", "-c", BEGIN]
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, cwd=folder)
