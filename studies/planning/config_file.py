@@ -34,7 +34,7 @@ ALIASES = {
     "label_smoothing_factor": "label_smoothing", "llrd": "layer_decay",
     "n_fold": "folds", "n_folds": "folds", "num_folds": "folds", "n_splits": "folds", "kfold": "folds", "cv": "folds",
     "fold_col": "fold_column", "group_col": "group_column",
-    "n_trials": "trials", "study_name": "study", "output_dir": "out",
+    "range": "space", "n_trials": "trials", "study_name": "study", "output_dir": "out",
     "awp_lr": "adv_lr", "awp_eps": "adv_eps", "awp_start_epoch": "start_epoch", "nth_awp_start_epoch": "start_epoch",
 }  # fmt: skip
 
@@ -141,9 +141,9 @@ def flat(content: dict[str, Any], groups: Iterable[str], where: str, lines: list
     blocks = [(name, value) for name, value in pairs if name in groups and isinstance(value, dict)]
     pairs = [pair for pair in pairs if pair not in blocks] + [pair for _, block in blocks for pair in block.items()]
     for name, value in pairs:
+        name = right(str(name), renamed)
         if isinstance(value, dict) and name in OF_METHOD:
             value = {right(key, renamed): each for key, each in value.items()}
-        name = right(str(name), renamed)
         if name in found:
             raise UserError(f"{where}: {name} stands twice; leave one out")
         if value is not None:

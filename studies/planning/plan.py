@@ -181,7 +181,8 @@ def drop_idle(method: str, space: Space, fixed: dict[str, Any], named: dict[str,
         raise UserError(f"{method}: {error}") from None
     for name, reason in idle.items():
         if name in named:
-            raise UserError(f"{named[name]}: {name} does nothing with {reason}; leave it out, or set {reason.split('=')[0]}")
+            ways = f"leave it out, or set {reason.split('=')[0]}"
+            raise UserError(f"{named[name]}: {name} of {method} does nothing with {reason}; {ways}")
         space.pop(name, None)
 
 

@@ -1,6 +1,7 @@
 """A verdict in sentences, the same on the terminal, in the report and in a notebook."""
 
 import math
+from collections.abc import Sequence
 
 from finetune.arguments import arg
 from finetune.tasks.metrics import viewed
@@ -93,12 +94,23 @@ def difference_line(found: Confirmed, against: Compared, name: str | None = None
         parts.append(f"over seeds and rows {signed(found, against.rows_low)} to {signed(found, against.rows_high)}")
     if not math.isnan(against.sd):
         parts.append(f"sd {found.shown(against.sd)}")
-    parts.append(f"better on {100 * against.p_better:.0f} % of the seeds")
+    parts.append(better_on(against.differences))
     line = ", ".join(parts)
     if against.chances is not None and found.smallest is not None:
         worse, within, better = (f"{100 * chance:.0f} %" for chance in against.chances)
         line += f"; better by more than {found.smallest:g}: {better}, within: {within}, worse by more: {worse}"
     return line
+
+
+def better_on(differences: Sequence[float]) -> str:
+    """On how many seeds the winner is better, and on how many it is equal, which is not better.
+
+    Example:
+        >>> better_on([0.1, 0.0, -0.1])
+        'better on 1 of 3 seeds, equal on 1'
+    """
+    better, equal = sum(each > 0 for each in differences), sum(each == 0 for each in differences)
+    return f"better on {better} of {counted(len(differences), 'seed')}" + (f", equal on {equal}" if equal else "")
 
 
 def control_lines(found: Confirmed) -> list[str]:

@@ -131,8 +131,10 @@ def test_another_source_of_rows_replaces_all_of_its_own(write, tmp_path):
 
 
 def test_names_of_the_trainer_and_of_competitions_are_read_and_said(write):
-    request = asked(write("max_len: 64\nnum_train_epochs: 3\nsettings: {awp_lr: 1e-4, nth_awp_start_epoch: 1}\n"))
+    own = "settings: {awp_lr: 1e-4, nth_awp_start_epoch: 1}\nrange: {awp_eps: 0.1:0.2}\n"
+    request = asked(write(f"max_len: 64\nnum_train_epochs: 3\n{own}"))
     assert (request.recipe.max_length, request.recipe.epochs) == (64, 3)
+    assert request.aim.space == ({"adv_eps": "0.1:0.2"},)
     assert request.aim.start == ({"method": "awp", "settings": {"adv_lr": 1e-4, "start_epoch": 1}},)
     assert "max_len is read as max_length" in str(request.notes[0])
 

@@ -85,8 +85,11 @@ def test_defaults_are_the_methods_own_moved_into_the_space() -> None:
     ("options", "words"),
     [
         ({"sets": ["rho=1"]}, "awp has no setting 'rho'"),
-        ({"sets": ["epsilon=1"]}, "set=.*epsilon.*: epsilon does nothing with attack=none; leave it out, or set attack"),
-        ({"ranges": ["adv_eps=0.1:1"], "sets": ["form=gamma"]}, "adv_eps does nothing with form=gamma"),
+        (
+            {"sets": ["epsilon=1"]},
+            "set=.*epsilon.*: epsilon of awp does nothing with attack=none; leave it out, or set attack",
+        ),
+        ({"ranges": ["adv_eps=0.1:1"], "sets": ["form=gamma"]}, "adv_eps of awp does nothing with form=gamma"),
         ({"sets": ["direction=momentum", "adv_step=2"]}, "awp: adv_step must be 1 with direction=momentum"),
         ({"sets": ["adv_lrr=1"]}, "did you mean 'adv_lr'"),
         ({"sets": ["adv_lr=-1"]}, "adv_lr must be a finite number >= 0, but is -1"),
