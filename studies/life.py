@@ -33,7 +33,7 @@ from studies.running.footprint import snapshots
 from studies.running.foreign import RUNS
 from studies.running.leftovers import clear_torn, stopped_lines
 from studies.running.loop import Options, finished, prepare, run_trials, terminable
-from studies.running.patience import Outages, patient
+from studies.running.patience import Outages, patient, through_outages
 from studies.running.presence import present
 from studies.running.storage import close_with, public, storage_errors
 from studies.running.takeover import Taking, take_over, without
@@ -219,7 +219,9 @@ class Life:
         prepare(study, options, plan.space, first, plan.fixed.get("start_epoch", 0), per)
 
         def on_finished(trial: FrozenTrial) -> None:
-            watch.on_finished(trial)
+            everyone = list[FrozenTrial]()
+            through_outages(lambda: everyone.extend(finished(study)), lambda: None, watch.screen.say)
+            watch.on_finished(trial, everyone)
             shown.on_finished(trial)
 
         stopped = False

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 # Running trials that fit into the bar.
 AT_ONCE = 3
+
+
+def ended(trial: FrozenTrial) -> tuple[datetime, int]:
+    """The order in which trials ended."""
+    return trial.datetime_complete or datetime.max, trial.number
 
 
 class Numbered(Protocol):
@@ -136,17 +141,24 @@ class Watch:
             latest = sorted(list(self._now.items())[-self.workers :][-AT_ONCE:])
             self._bar.update(" | ".join([self._state(), *(text for _, text in latest)]), self.done)
 
-    def on_finished(self, trial: FrozenTrial) -> None:
-        """One line for each trial."""
+    def on_finished(self, trial: FrozenTrial, everyone: Sequence[FrozenTrial] = ()) -> None:
+        """One line for each trial of this command; those that other commands have finished before it are counted, too.
+
+        Args:
+            trial: The trial.
+            everyone: All finished trials of the study.
+        """
         if self.done == self._first and trial.datetime_start is not None:  # what comes before the trials happens once
             since = (datetime.now() - trial.datetime_start).total_seconds()
             self._began = max(self._began, time.monotonic() - since)
-        self.done += 1
+        known = [one for one in everyone if ended(one) <= ended(trial)]
+        self.done = max(self.done + 1, len(known))
         self._now.pop(trial.number, None)
-        self._better(trial)
-        state, known = trial.state.name.lower(), trial.values or [trial.intermediate_values.get(trial.last_step or 0)]
-        what = shown(known[0], self.places) if known[0] is not None else "-"
-        what += f", {self.second} {short(known[1])}" if self.second and len(known) > 1 else ""
+        for one in [*known, trial]:
+            self._better(one)
+        state, values = trial.state.name.lower(), trial.values or [trial.intermediate_values.get(trial.last_step or 0)]
+        what = shown(values[0], self.places) if values[0] is not None else "-"
+        what += f", {self.second} {short(values[1])}" if self.second and len(values) > 1 else ""
         if trial.state is TrialState.FAIL:
             what = f"failed: {trial.user_attrs.get('failure')}"
         elif trial.state is not TrialState.COMPLETE:

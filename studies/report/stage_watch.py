@@ -8,15 +8,11 @@ from datetime import datetime
 from optuna.trial import FrozenTrial
 
 from studies.report.bar import Bar, moving
+from studies.report.progress import ended
 from studies.report.screen import Screen
 from studies.results.digits import shown
 from studies.running.estimate import duration
 from studies.running.stages import PARTS, VERDICT, Stage, done
-
-
-def ended(run: FrozenTrial) -> tuple[datetime, int]:
-    """The order in which runs ended."""
-    return run.datetime_complete or datetime.max, run.number
 
 
 class StageWatch:

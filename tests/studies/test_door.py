@@ -109,6 +109,18 @@ def test_several_methods_give_a_result_each(tmp_path, monkeypatch):
     assert found["fgm"].clean == found["random"].clean
 
 
+def test_trials_that_another_command_has_finished_are_counted_in_the_lines(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def other(study, trial):
+        if trial.number == 0:
+            study.add_trial(trial)
+
+    search("fgm", trials=3, calibrate=False, callbacks=[other], **SMALL | {"progress": True})
+    said = capsys.readouterr().out
+    assert [line.split(" | ")[1].split(",")[0] for line in said.splitlines() if " | " in line] == ["1/3", "3/3"]
+
+
 def test_callbacks_are_called_after_every_trial_and_may_stop(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     seen = []

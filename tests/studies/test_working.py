@@ -128,6 +128,18 @@ def test_of_equal_trials_the_first_is_the_best_as_in_the_summary():
     assert watch.best == (0.75, 1)
 
 
+def test_trials_that_other_commands_have_finished_before_count():
+    values = (0.5, 0.75, 0.625, 0.875)
+    trials = [create_trial(value=value, params={}, user_attrs={"metrics": {"accuracy": value}}) for value in values]
+    for number, trial in enumerate(trials):
+        trial.number, trial.datetime_complete = number, datetime(2030, 1, 1, 9, number)
+    watch = Watch(Screen(None), "accuracy", True, 9, trials[:1], 2)
+    watch.on_finished(trials[2], trials)  # what ended after it is not told yet
+    assert watch.screen.said[-1].startswith("trial   2 0.62  | 3/9, best 0.75 (trial 1)")
+    watch.on_finished(trials[3], trials)
+    assert watch.screen.said[-1].startswith("trial   3 0.88  | 4/9, best 0.88 (trial 3)")
+
+
 def test_the_time_that_is_left_counts_trials_under_way_and_not_what_comes_before_the_trials(monkeypatch):
     clock = iter([0.0, 100.0, 100.0, 110.0])  # made; the first trial has ended after 10 s; the second one 10 s later
     monkeypatch.setattr("studies.report.progress.time.monotonic", lambda: next(clock))
