@@ -1,6 +1,7 @@
 """Libraries are imported where tests run: xdist's own process only hears of them."""
 
 import gc
+import os
 
 import pytest
 from helpers.in_step import InStep, steps_file
@@ -15,6 +16,7 @@ def pytest_configure(config):
     facts = getattr(config, "workerinput", {})
     config.stash[STEPS] = InStep(facts.get("steps"), facts.get("workerid") == "gw0")
     config.stash[STEPS].wait()
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # two threads on a busy core wait for each other by running
     from helpers.cheap_libraries import make_libraries_cheap
     from hypothesis import settings
 

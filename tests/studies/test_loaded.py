@@ -14,6 +14,13 @@ from studies import load
 from studies.running.storage import close_storage, close_with, open_storage
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _little_to_look_through():
+    """Garbage is looked for in what these tests make, not in all that other tests have left."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="module")
 def database(tmp_path_factory):
     """A database with two studies."""
@@ -42,7 +49,6 @@ def connections(url):
     def closed(connection, record):
         there.discard(id(connection))
 
-    gc.collect()
     sql.event.listen(sql.pool.Pool, "connect", opened)
     sql.event.listen(sql.pool.Pool, "close", closed)
     yield there

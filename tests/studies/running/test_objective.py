@@ -1,6 +1,7 @@
 """Trials of a study: shared clean epochs, resumption and pruning, on the built-in task."""
 
 import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -65,16 +66,20 @@ def curve(trial: Trial) -> dict[int, float]:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_model_goes_with_its_trial(bench: Bench, tmp_path: Path, clean_epochs: Path, method: str) -> None:
-    def runs() -> int:
-        return sum(type(thing) is Training for thing in gc.get_objects())
+def test_a_model_goes_with_its_trial(
+    bench: Bench, tmp_path: Path, clean_epochs: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, begin = list[weakref.ref[Training]](), Training.__init__
 
-    gc.collect()
+    def begun(run: Training, *args: Any, **options: Any) -> None:
+        runs.append(weakref.ref(run))
+        begin(run, *args, **options)
+
+    monkeypatch.setattr(Training, "__init__", begun)
     gc.disable()
     try:
-        before = runs()
         objective(bench, tmp_path, method, prefixes=clean_epochs, recipe=SHORT)(trial_with(3, **method_defaults(method)))
-        assert runs() == before
+        assert [run() for run in runs] == [None]
     finally:
         gc.enable()
 
