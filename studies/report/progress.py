@@ -151,7 +151,8 @@ class Watch:
         if self.done == self._first and trial.datetime_start is not None:  # what comes before the trials happens once
             since = (datetime.now() - trial.datetime_start).total_seconds()
             self._began = max(self._began, time.monotonic() - since)
-        known = [one for one in everyone if ended(one) <= ended(trial)]
+        # Others' clocks may be in another time zone; only of a trial of a worker one hears later than of the next ones.
+        known = [one for one in everyone if self.workers == 1 or ended(one) <= ended(trial)]
         self.done = max(self.done + 1, len(known))
         self._now.pop(trial.number, None)
         for one in [*known, trial]:

@@ -134,10 +134,14 @@ def test_trials_that_other_commands_have_finished_before_count():
     for number, trial in enumerate(trials):
         trial.number, trial.datetime_complete = number, datetime(2030, 1, 1, 9, number)
     watch = Watch(Screen(None), "accuracy", True, 9, trials[:1], 2)
+    watch.workers = 2
     watch.on_finished(trials[2], trials)  # what ended after it is not told yet
     assert watch.screen.said[-1].startswith("trial   2 0.62  | 3/9, best 0.75 (trial 1)")
     watch.on_finished(trials[3], trials)
     assert watch.screen.said[-1].startswith("trial   3 0.88  | 4/9, best 0.88 (trial 3)")
+    alone = Watch(Screen(None), "accuracy", True, 9, trials[:1], 2)
+    alone.on_finished(trials[2], trials)  # whatever the others' clocks say
+    assert alone.screen.said[-1].startswith("trial   2 0.62  | 4/9, best 0.88 (trial 3)")
 
 
 def test_the_time_that_is_left_counts_trials_under_way_and_not_what_comes_before_the_trials(monkeypatch):
