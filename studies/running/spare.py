@@ -191,5 +191,6 @@ def of_all(
         going = [study.study_name for study in mine if is_unfinished(study)]
         why = f"trials of study {going[0]} begin from them; without them they train them again" if going else ""
         what = "clean epochs that unfinished studies share" if going else "clean epochs that finished studies shared"
-        found += [Spare(mine[0].study_name, path, what, why, bytes_of(path)) for path in clean_files(folder)]
+        owner = next(study.study_name for study in studies if key in keys[study.study_name])  # one that was asked for
+        found += [Spare(owner, path, what, why, bytes_of(path)) for path in clean_files(folder)]
     return found, lines

@@ -38,6 +38,7 @@ HINTS = {
     "readonly": f"make it and its folder writable, or {ELSEWHERE}",
     "too many clients": CROWDED,
     "Too many connections": CROWDED,
+    "permission denied for schema": f"make its user the owner of the database (createdb --owner), or {ELSEWHERE}",
     "unable to open": f"make its folder writable, or {ELSEWHERE}",
 }
 

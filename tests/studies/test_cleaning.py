@@ -161,7 +161,7 @@ def test_clean_epochs_stay_while_one_study_needs_them(url, tmp_path):
     assert left(out / "prefix") == [f"{'0' * 16}/clean-2.safetensors", f"{KEPT}/mine.txt"]
     mine.unlink()
     write(kept)
-    clean(url, out, "two", yes=True)
+    assert clean(url, out, "two", yes=True).told()[0].startswith("two: clean epochs that finished studies shared")
     assert not kept.parent.exists()
 
 

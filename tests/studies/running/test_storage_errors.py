@@ -17,10 +17,17 @@ def test_another_package_that_is_missing_in_a_trial_is_no_matter_of_the_database
         raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
 
 
-@pytest.mark.parametrize("reason", ["FATAL:  sorry, too many clients already", '(1040, "Too many connections")'])
-def test_a_server_without_a_free_connection(reason):
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("FATAL:  sorry, too many clients already", "let the server take more, or start fewer"),
+        ('(1040, "Too many connections")', "let the server take more, or start fewer"),
+        ("permission denied for schema public\nLINE 2: CREATE TABLE", "make its user the owner of the database"),
+    ],
+)
+def test_what_to_do_at_a_server_is_said(reason, words):
     with (
-        pytest.raises(UserError, match=r"(?i)too many c.*let the server take more, or start fewer") as raised,
+        pytest.raises(UserError, match=f"(?i)(too many c|permission denied).*{words}") as raised,
         storage_errors("postgresql://host/studies"),
     ):
         raise OperationalError("", {}, Exception(reason))
