@@ -25,7 +25,7 @@ from studies.report.progress import Watch
 from studies.report.screen import Screen
 from studies.result import Result
 from studies.running.begin import find_study
-from studies.running.folder import open_with_folders, study_folder
+from studies.running.folder import open_with_folder, study_folder
 from studies.running.looped import LoopObjective, Run
 from studies.running.storage import close_storage, is_new, refuse_storage, storage_errors
 from studies.running.takeover import arranged, refuse_early
@@ -66,7 +66,7 @@ def search_loop(
     refuse_storage(output.storage)
     if is_new(output.storage):
         refuse_early(job, metric, None, direction)
-    storage = open_with_folders(output.storage, output.out, [name])
+    storage = open_with_folder(output.storage, output.out, name)
     with ExitStack() as stack:
         stack.callback(close_storage, storage)
         with storage_errors(output.storage):

@@ -21,7 +21,7 @@ from studies.planning.versions import changes, told, weighty
 from studies.report.screen import Screen
 from studies.report.shown import KEY as SHOWN
 from studies.result import Result, read_result
-from studies.running.folder import open_with_folders
+from studies.running.folder import open_with_folder
 from studies.running.foreign import taken
 from studies.running.joined import Joined, Piece, joined, write
 from studies.running.storage import (
@@ -88,7 +88,7 @@ def merged(
         if not any(found.counts):
             raise UserError(f"study {name!r} has no finished trial in {listed([piece.where for piece in pieces])}")
         with about_into():
-            storage = open_with_folders(target, out, [name])
+            storage = open_with_folder(target, out, name)
         stack.callback(close_storage, storage)
         write(storage, pieces[0].study, name, attributes(pieces[0]), found.trials)
     told = [*([again] if len(urls) < len(sources) else []), *([beside_told(target)] if beside else [])]

@@ -30,7 +30,7 @@ from studies.results.folded import rows_told, runs_told
 from studies.running.begin import find_study
 from studies.running.calibrated import keep_ranges
 from studies.running.few_steps import refuse_untrainable
-from studies.running.folder import folder_of, open_with_folders, study_folder
+from studies.running.folder import folder_of, open_with_folder, study_folder
 from studies.running.named import named_before
 from studies.running.storage import close_storage, database_file, open_storage, storage_errors
 from studies.running.takeover import arranged, refuse_early
@@ -80,7 +80,7 @@ def search_all(
         metric, benches = benches_of(request, threads, task)
         whole, least = benches.whole, benches.fold(smallest(benches.whole.task))
         refuse_untrainable([job.plan for job in jobs], least)
-        storage = storage or open_with_folders(url, request.output.out, [job.name for job in jobs])
+        storage = storage or open_with_folder(url, request.output.out, jobs[0].name)
         costs = [told(whole.views, len(least.train), len(least.validation))] if whole.views else []
         chosen = dict.fromkeys(line for job in jobs for line in choices(job))
         crowded = too_many_threads(threads) if crew is None else None

@@ -4,7 +4,6 @@ import hashlib
 import html
 import re
 import unicodedata
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -102,17 +101,16 @@ def study_folder(out: str, name: str) -> Path:
     return folder
 
 
-def open_with_folders(url: str, out: str, names: Sequence[str]) -> RDBStorage:
-    """Open or create the database of these studies, once their folders are there: neither is left without the other.
+def open_with_folder(url: str, out: str, name: str) -> RDBStorage:
+    """Open or create the database of a study, once its folder is there: neither is left without the other.
 
     Raises:
-        UserError: A folder cannot be written, or the database cannot be used.
+        UserError: The folder cannot be written, or the database cannot be used.
     """
-    folders = [study_folder(out, name) for name in names]
+    folder = study_folder(out, name)
     try:
         return open_storage(url)
     except UserError:
-        for folder in folders:
-            with suppress(OSError):  # it has files
-                folder.rmdir()
+        with suppress(OSError):  # it has files
+            folder.rmdir()
         raise
