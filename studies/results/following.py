@@ -37,7 +37,8 @@ def following(summary: Summary, storage: str, out: str, python: bool = False) ->
     why = "is the gain real? Fresh seeds tell"
     loop = summary.about["data"].get("loop")
     if loop is not None:
-        words.insert(1, f"train={loop.rpartition('.')[2]}")
+        named = loop.rpartition(".")[2]
+        words.insert(1, f"train={named if named.isidentifier() else '...'}")  # a lambda has no name
     if loop is not None or python:
         return f"next: confirm({', '.join(map(as_arguments, words))}) ({why})"
     return f"next: python search.py confirm {' '.join(map(as_options, words))} ({why})"

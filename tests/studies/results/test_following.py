@@ -43,9 +43,10 @@ def test_it_names_the_command_or_the_call(name, storage, out, command, call):
     assert following(summary, storage, out, python=True) == f"next: confirm({call}){WHY}"
 
 
-def test_a_loop_of_ones_own_is_confirmed_in_python():
-    about = {"data": {"loop": "my.module.train"}, "recipe": {"epochs": 2, "seed": 0}}
-    said = f"next: confirm(study='plain', train=train, out='o'){WHY}"
+@pytest.mark.parametrize(("loop", "named"), [("my.module.train", "train"), ("__main__.<lambda>", "...")])
+def test_a_loop_of_ones_own_is_confirmed_in_python(loop, named):
+    about = {"data": {"loop": loop}, "recipe": {"epochs": 2, "seed": 0}}
+    said = f"next: confirm(study='plain', train={named}, out='o'){WHY}"
     assert following(found(about=about), STORAGE, "o") == said
     assert following(found(about=about), STORAGE, "o", python=True) == said
 
