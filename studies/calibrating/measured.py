@@ -110,7 +110,7 @@ def why(strength: Strength, limits: Limits, after: str) -> str:
     some = f" on one of {strength.every} batches" if strength.every > 1 else ""
     high = f"an attack of {limits.high:.2g}{some} takes all that was learned (loss {zero}, untrained {untrained})"
     if limits.high >= strength.high:
-        high = f"even the strongest attack leaves some of what was learned (loss {zero}, untrained {untrained})"
+        high = f"even the strongest attack{some} leaves some of what was learned (loss {zero}, untrained {untrained})"
     low = f", and one below {limits.low:.2g} drowns in the batches' noise" if limits.low > strength.low else ""
     return f"{where} {high}{low}"
 

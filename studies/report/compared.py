@@ -14,13 +14,15 @@ from studies.report.rendering import rendered
 from studies.report.several import COSTS, link, shared, signed
 from studies.report.terminal import say
 from studies.results.compare import Entry, SideBySide
+from studies.results.folded import seeds_told
 from studies.results.trials import complete
 from studies.running.whole import write_whole
 
 
 def cells(found: SideBySide) -> tuple[list[str], list[list[str]]]:
     """Headings and rows of the table, clean training first."""
-    heads = ["method", found.first.metric, "gain, one seed", "confirmed gain", "step", "time per trial", "complete trials"]
+    gain = f"gain, {seeds_told(found.first)}"
+    heads = ["method", found.first.metric, gain, "confirmed gain", "step", "time per trial", "complete trials"]
     seconds = sum(epoch.seconds for epoch in found.first.baseline)
     clean = ["clean", found.first.shown(found.first.clean), "", "", "1.00x", f"{short(seconds, 3)} s", ""]
     return heads, [clean, *(row_of(entry) for entry in found.entries)]

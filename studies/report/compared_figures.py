@@ -18,7 +18,7 @@ CAPTIONS = {
     "confirmed": "The best settings of each confirmed study against clean training: the mean over fresh seeds, and its 95 %"
     " interval over seeds. A method helps if its whole interval is right of the dashed line.",
     "seconds": "The best complete trial so far, against the seconds of all trials so far, one after the other. Pruned and"
-    " failed trials cost too. One seed: the curves rise by luck as well.",
+    " failed trials cost too. The curves rise by luck as well.",
     "passes": "The same against work that depends on no machine: passes, in complete clean trainings. Clean epochs that"
     " trials share count for each.",
     "budget": "The best value to be expected of k exploration trials, the mean over all their subsets of that size (without"

@@ -18,6 +18,7 @@ from studies.report.rendering import rendered
 from studies.report.terminal import say
 from studies.results.digits import shown
 from studies.results.facts import DIRECTIONS, task_of
+from studies.results.folded import seeds_told
 from studies.results.several import Row, Several, control_of
 from studies.results.summary import Summary
 from studies.results.trials import complete, value_of
@@ -175,7 +176,7 @@ def finding(several: Several) -> str:
     if top.value is None:
         return "No method has a complete trial."
     values = f"{first.metric} {first.shown(top.value)}, clean training {first.shown(first.clean)}"
-    return f"The best trial of all is one of {top.method}: {values}, on one seed."
+    return f"The best trial of all is one of {top.method}: {values}, on {seeds_told(first)}."
 
 
 def methods(several: Several) -> go.Figure | None:

@@ -8,6 +8,7 @@ from typing import Any
 from finetune.tasks.own_metric import SOURCE
 from studies.planning.identity import completed, folds_of
 from studies.planning.versions import changes
+from studies.results.folded import seeds_told
 from studies.results.several import Row, row_of
 from studies.results.summary import Summary
 
@@ -86,9 +87,8 @@ class SideBySide:
         if unproven := [entry.label for entry in self.entries if entry.proven is None]:
             every = len(unproven) == len(self.entries)
             who = "No study was confirmed" if every else f"Not confirmed: {', '.join(unproven)}"
-            lines.append(
-                f"{who}. Gains are the best trial on one seed: a part of each is luck, small differences are noise."
-            )
+            luck = f"on {seeds_told(self.first)}: a part of each is luck, small differences are noise"
+            lines.append(f"{who}. Gains are the best trial {luck}.")
         if len(self.entries) > len(unproven):
             lines.append(
                 "Confirmed differences are of the best settings against clean training, means over fresh seeds with 95 %"

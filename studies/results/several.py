@@ -1,4 +1,4 @@
-"""Studies of several methods on the same data, side by side: each with its best trial, on one seed."""
+"""Studies of several methods on the same data, side by side: each with its best trial."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from adv.core.method import Method
 from adv.core.site import SiteMethod
 from adv.steps.weights import WeightMethod
 from studies.results.digits import gained
+from studies.results.folded import seeds_told
 from studies.results.summary import Summary, parted
 from studies.results.trials import complete
 
@@ -62,7 +63,8 @@ class Several:
     @property
     def remarks(self) -> list[str]:
         """How far the table can be trusted."""
-        lines = ["One seed, and the best trial of each method: a part of every gain is luck, small differences are noise."]
+        seeds, luck = seeds_told(self.first), "a part of every gain is luck, small differences are noise"
+        lines = [f"{seeds[0].upper()}{seeds[1:]}, and the best trial of each method: {luck}."]
         lines += [f"{line[0].upper()}{line[1:]}." for line in [self.first.clean_unlearned] if line]
         beaten = [row.method for row in self.rows if row.beside is not None and row.beside <= 0]
         if beaten:

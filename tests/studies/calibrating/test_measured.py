@@ -20,7 +20,7 @@ from finetune.training.bench import Bench
 from finetune.training.loop import Training
 from studies.calibrating.curve import Bed
 from studies.calibrating.limits import Limits
-from studies.calibrating.measured import line_of, measure, record_of, trained_until
+from studies.calibrating.measured import line_of, measure, record_of, trained_until, why
 from studies.calibrating.strength import Strength
 
 # 16 steps an epoch: after the first, the model is clearly better than before.
@@ -158,6 +158,11 @@ def test_an_attack_that_cannot_act_leaves_the_declared_range(state):
 def test_the_line_says_that_few_batches_are_attacked(state):
     found = measure(plan_of("fgm", sets=["every=3"], **USUAL), state, 1)
     assert f"an attack of {found['high']:.2g} on one of 3 batches takes all that was learned" in line_of(found)
+    strength, nowhere = (
+        Strength("fgm", ("epsilon",), 0.05, 5.0, {}, True, every=3),
+        Limits(0.05, 5.0, [], 0.5, 1.0, 0.01, 0.5, 3),
+    )
+    assert "even the strongest attack on one of 3 batches leaves some of" in why(strength, nowhere, "after 1 clean epoch")
 
 
 def test_a_measurement_that_finds_no_memory_leaves_the_declared_range(state):

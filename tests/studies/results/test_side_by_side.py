@@ -3,8 +3,9 @@
 import pytest
 from helpers.made_up_studies import CLEAN, made
 
-from studies.planning.identity import BASELINE
-from studies.report.several import cells
+from finetune.folds import Folds
+from studies.planning.identity import BASELINE, FOLDS, KEY
+from studies.report.several import cells, finding
 from studies.results.several import gathered
 from studies.results.summary import summarise
 
@@ -67,6 +68,14 @@ def test_clean_training_that_is_not_the_same_is_said():
     assert "Clean training differs between the studies (" in found.remarks[-1]
     assert "0.8125 in a" in found.remarks[-1]
     assert "0.7500 in b" in found.remarks[-1]
+
+
+def test_trials_of_several_seeds_are_not_called_one():
+    study = made("CC")
+    study.set_user_attr(KEY, study.user_attrs[KEY] | {FOLDS: Folds(seeds=3).model_dump(mode="json")})
+    found = gathered({"awp": summarise(study)})
+    assert found.remarks[0] == LUCK.replace("One seed", "3 seeds")
+    assert finding(found).endswith(", on 3 seeds.")
 
 
 def test_cost_is_measured_and_counted():
