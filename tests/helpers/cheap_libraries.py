@@ -8,6 +8,7 @@ from functools import cache
 from types import SimpleNamespace
 
 import plotly.basedatatypes
+import plotly.io
 import plotly.offline
 import scipy.linalg  # noqa: F401  its BLAS is another one than NumPy's
 import torch
@@ -21,6 +22,8 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.util import LRUCache
 from threadpoolctl import threadpool_limits
 
+from studies.report.drawing import template
+
 
 def make_libraries_cheap():
     """Once, before tests are collected."""
@@ -28,6 +31,7 @@ def make_libraries_cheap():
     read_migrations_once()
     read_paths_once()
     read_plotly_once()
+    draw_without_plotlys_looks()
     read_options_once()
     compile_statements_once()
     make_databases_without_waiting()
@@ -68,6 +72,15 @@ def read_paths_once():
 def read_plotly_once():
     """Let plotly read its script once, five megabytes for every report."""
     plotly.offline.get_plotlyjs = cache(plotly.offline.get_plotlyjs)
+
+
+def draw_without_plotlys_looks():
+    """Let a figure begin without plotly's own template, which is copied and checked: ours, made from it, replaces it.
+
+    In a file it stands at another place of the layout.
+    """
+    template()
+    plotly.io.templates.default = None
 
 
 def read_options_once():
