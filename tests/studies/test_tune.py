@@ -225,6 +225,8 @@ BAD = [
     ({"space": {"rate": (1, 2)}}, "fgm has no setting 'rate'"),
     ({"method": "all"}, "method='all': tune takes one method"),
     ({"method": ["fgm", "awp"]}, "method=['fgm', 'awp']: tune takes one method"),
+    ({"from_study": "old"}, "from_study='old': there is no such study in the database"),
+    ({"out": "/dev/null"}, "out='/dev/null' cannot be written"),
 ]
 
 
