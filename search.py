@@ -272,7 +272,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     print_any_letter()
     try:
         # On Ctrl-C or typer.Exit, Typer returns the exit code; commands return None.
-        code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+        typed = options.readable(sys.argv[1:] if arguments is None else arguments)
+        code = app(args=typed, standalone_mode=False)
         if code == STOPPED:
             raise KeyboardInterrupt
     except KeyboardInterrupt:

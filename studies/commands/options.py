@@ -4,7 +4,7 @@ Imports nothing slow, so that ``--help`` and wrong options answer at once.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
 import typer
@@ -167,3 +167,17 @@ def pair(text: str, option: str, form: str) -> tuple[str, str]:
     if not sign or not name or not value:
         raise UserError(f"{option} {text!r}: write {form}")
     return name.strip(), value
+
+
+def readable(given: Sequence[str]) -> list[str]:
+    """What was typed.
+
+    Raises:
+        UserError: Some of it is in another encoding than the terminal's: no database takes it.
+    """
+    for text in given:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{text!a} is not in the terminal's encoding: type it anew, or rename the file") from None
+    return list(given)

@@ -54,6 +54,10 @@ NUMBERS = [
     ("--precision fp8", "--precision is 'fp8'", "'fp32', 'bf16' or 'fp16'"),
     ("--max-train-rows 1", "--max-train-rows is 1", "greater than or equal to 2"),
 ]
+UNREADABLE = [
+    ("--study caf\udce9", "'caf\\udce9' is not in the terminal's encoding"),
+    ("export --study caf\udce9", "'caf\\udce9' is not in the terminal's encoding"),
+]
 SETTINGS = [
     ("--method fgm --set epsilonn=1", "--set epsilonn=1", "fgm has no setting 'epsilonn'", "did you mean 'epsilon'?"),
     ("--method none --set epsilon=1", "none has no setting 'epsilon'", "choose from same_dropout"),
@@ -115,7 +119,7 @@ SOURCES = [
 ]
 
 
-CASES = [(line, words) for line, *words in NAMES + NUMBERS + SETTINGS + RANGES + SOURCES]
+CASES = [(line, words) for line, *words in NAMES + NUMBERS + UNREADABLE + SETTINGS + RANGES + SOURCES]
 
 
 @pytest.mark.parametrize(("line", "words"), CASES, ids=[line for line, _ in CASES])
