@@ -47,7 +47,7 @@ def rising(summary: Summary) -> str | None:
     why = "differences may be speed, not quality"
     whole = Part.of_study(summary.about).name_of_whole(summary.study.study_name)
     name = arg("study", f"{whole}-{2 * number}-epochs")
-    return f"clean training is still rising at its last epoch ({steps}): {why}; try {arg('epochs', 2 * number)} {name}"
+    return f"clean training is still improving at its last epoch ({steps}): {why}; try {arg('epochs', 2 * number)} {name}"
 
 
 def small(summary: Summary) -> str | None:

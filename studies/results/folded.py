@@ -93,13 +93,14 @@ def compared(spread: "Spread", folds: bool, maximize: bool, places: int) -> str:
     """A sentence about the paired differences; where no run differs, about the runs alone."""
     names, pairs = ("fold", spread.differences) if folds else ("seed", spread.of_seeds)
     gains = [value if maximize else -value for value in pairs.values()]
-    better, many = sum(gain > 0 for gain in gains), len(gains)
+    printed, many = [round(gain, places) + 0.0 for gain in gains], len(gains)
+    better = sum(gain > 0 for gain in printed)
     ends = [shown(end, places) for end in (*span(spread.best), *span(spread.clean))]
     if spread.best == spread.clean:
         return f"runs of the best, as of clean training, from {ends[0]} to {ends[1]}"
-    each = ", ".join(f"{gain + 0.0:+.{places}f}" for gain in gains)
+    each = ", ".join(f"{gain:+.{places}f}" for gain in printed)
     mean, error = float(np.mean(gains)), float(np.std(gains, ddof=1) / np.sqrt(many)) if many > 1 else 0.0
-    told = f"mean {mean + 0.0:+.{places}f}, standard error {shown(error, places)}"
+    told = f"mean {round(mean, places) + 0.0:+.{places}f}, standard error {shown(error, places)}"
     return (
         f"the best against clean {names} by {names}: {each} ({better} of {many} better; {told}); runs of the best from "
         f"{ends[0]} to {ends[1]}, of clean training from {ends[2]} to {ends[3]}"

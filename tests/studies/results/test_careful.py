@@ -60,6 +60,7 @@ def test_clean_training_still_rises(clean, options, said):
     if line:
         assert f"--epochs {2 * len(clean)} --study plain-{2 * len(clean)}-epochs" in line
         assert "speed, not quality" in line
+        assert line.startswith("clean training is still improving")  # an error falls
 
 
 def split(rows, error, metric="accuracy"):

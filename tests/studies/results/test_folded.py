@@ -75,6 +75,8 @@ def test_the_paired_differences_are_told_and_equal_runs_have_none():
         "best from 0.80 to 0.90, of clean training from 0.80 to 0.82"
     )
     assert "-0.10, +0.02 (1 of 2 better; mean -0.04" in compared(Spread(best, clean), True, False, 2)
+    hardly = {(0, 0): 0.801, (1, 0): 0.819}
+    assert "+0.00, +0.00 (0 of 2 better; mean +0.00" in compared(Spread(hardly, clean), True, True, 2)
     assert compared(Spread(best, best), True, True, 2) == "runs of the best, as of clean training, from 0.80 to 0.90"
 
 

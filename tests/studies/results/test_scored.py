@@ -172,7 +172,7 @@ def test_clean_training_still_rises_if_its_last_epoch_is_better_than_those_befor
     history = made.user_attrs[BASELINE]
     history[-1]["metrics"]["accuracy"] = last
     made.set_user_attr(BASELINE, history)
-    said = [line for line in careful(summarise(made)) if line.startswith("clean training is still rising")]
+    said = [line for line in careful(summarise(made)) if line.startswith("clean training is still improving")]
     assert bool(said) == rises
     if rises:
         assert "0.8000, then 0.9000" in said[0]
