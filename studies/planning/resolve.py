@@ -87,7 +87,7 @@ class Job(Generic[P]):
             last = len(first) - 1
             source = arg("start") if settings_of(self.request) is None else arg("config")
             which = "trial 1" if last == 1 else f"trials 1 to {last}"
-            lines.append(f"trial 0 has the method's defaults, {which} the settings of {source}{cut}")
+            lines.append(f"trial 0 has the method's defaults (inside the ranges), {which} the settings of {source}{cut}")
         return lines
 
 
