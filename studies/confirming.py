@@ -167,9 +167,9 @@ class Confirmation:
     def _expected(self, arms: list[Arm], compared: list[Arm], rivals: Rivals) -> str:
         """How many runs there will be, and how long they take."""
         epochs = self.summary.clean_epochs
-        each, many = [seconds_of_run(method_of(arm), epochs) for arm in arms], runs_of(len(arms))
+        each, many = [seconds_of_run(method_of(arm), arm.recipe, epochs) for arm in arms], runs_of(len(arms))
         seeds = self.request.seeds
-        together = sum(seconds_of_run(method_of(arm), epochs) for arm in compared)
+        together = sum(seconds_of_run(method_of(arm), arm.recipe, epochs) for arm in compared)
         further, more = rivals.expected(arms[0], epochs)
         most = sum(each) / len(each) * many + together * seeds + more
         parts = [f"{counted(many, 'run')} for the race"] if many else []

@@ -93,7 +93,7 @@ class TakingApart:
         """What will be run, how many runs there will be, and how long they take."""
         made = len(stage.runs())
         epochs = self.summary.clean_epochs
-        most = max(seconds_of_run(method_of(arm), epochs) for arm in stage.arms) * (plan.most - made)
+        most = max(seconds_of_run(method_of(arm), arm.recipe, epochs) for arm in stage.arms) * (plan.most - made)
         many = len(plan.names)
         what = f"{counted(many, 'setting')} of the winner {'differs' if many == 1 else 'differ'} from the defaults"
         how = "" if plan.greedy else f"; more than {MOST}, so they change in the order of their importances"

@@ -18,6 +18,7 @@ from studies.results.scored import early
 from studies.results.side import Compared, compare
 from studies.results.signs import paired
 from studies.results.summary import Summary
+from studies.running.estimate import passes_in
 from studies.running.stage_runs import method_of
 from studies.running.stages import PARTS, RACE, VERDICT, Arm, Stage, find_stage
 
@@ -71,7 +72,7 @@ class Confirmed:
         test: The reading of the test split, if there is one.
         optimism: How much better the search's best looked than the winner's mean, if that is known.
         seconds: Mean seconds of a run of the winner against those of clean training.
-        passes: Cost of a step in clean steps.
+        passes: Passes of a run of the winner, in runs of clean training.
         smallest: The smallest difference that matters to the user, if given.
         score: Which evaluations a run is scored by: "last", "best" or "soup".
         early: In how many of the winner's runs these lie before its attack.
@@ -177,7 +178,7 @@ def confirmed_of(summary: Summary) -> Confirmed | None:
         test=on_test(stage, summary.maximize, cap, matters),
         optimism=optimism,
         seconds=relative_seconds(stage),
-        passes=method_of(winner).cost().relative,
+        passes=relative_passes(summary, winner),
         smallest=matters,
         score=score_in(summary.about),
         early=early_runs(stage, summary.per),
@@ -185,6 +186,12 @@ def confirmed_of(summary: Summary) -> Confirmed | None:
         compute=further.get("compute"),
         tuned=further.get("tuned"),
     )
+
+
+def relative_passes(summary: Summary, winner: Arm) -> float:
+    """What a run of the winner costs by its passes, where a run of clean training costs 1."""
+    usual = int(summary.about["recipe"]["epochs"])
+    return passes_in(method_of(winner), int(winner.recipe.get("epochs", usual))) / usual
 
 
 def taken_apart(summary: Summary, stage: Stage, seeds: int) -> Parts | None:

@@ -1,7 +1,8 @@
 """How long a search will take, estimated from the time of clean training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import mean, median
+from typing import Any
 
 from adv import Method, SettingError
 from finetune.words import counted
@@ -39,14 +40,15 @@ def passes_in(method: Method, epochs: float) -> float:
     return attacked * method.cost().relative + epochs - attacked
 
 
-def seconds_of_run(method: Method, epochs: Sequence[float]) -> float:
+def seconds_of_run(method: Method, recipe: Mapping[str, Any], epochs: Sequence[float]) -> float:
     """Seconds of one run of a confirmation, by its passes.
 
     Args:
         method: Its method.
+        recipe: What differs from the recipe of clean training.
         epochs: Seconds of each clean epoch.
     """
-    return passes_in(method, len(epochs)) * median(epochs)
+    return passes_in(method, int(recipe.get("epochs", len(epochs)))) * median(epochs)
 
 
 def estimate(

@@ -49,6 +49,18 @@ def test_a_winner_that_is_no_trial_is_written_with_the_run_that_measured_it():
 
 
 @pytest.mark.parametrize(
+    ("winner", "passes"),
+    [
+        ({"settings": {"epsilon": 1.0}}, 2.0),
+        ({"settings": {"epsilon": 1.0, "start_epoch": 1.5}}, 1.25),  # clean for one and a half of two epochs
+        ({"settings": {"epsilon": 1.0, "start_epoch": 1}, "recipe": {"epochs": 5}}, 4.5),  # five epochs, the first one clean
+    ],
+)
+def test_the_cost_is_that_of_a_run_with_its_clean_epochs(winner, passes):
+    assert confirmed(DEFAULTS | winner).confirmed.passes == passes
+
+
+@pytest.mark.parametrize(
     ("clean", "values", "seed", "value"),
     [
         ((0.7, 0.71, 0.72), (None, 0.76, 0.77), 2002, 0.76),

@@ -7,7 +7,7 @@ from optuna.distributions import IntDistribution
 from adv import METHODS
 from finetune.config import Data, Recipe
 from studies.planning.plan import Plan
-from studies.running.estimate import duration, estimate, seconds_of
+from studies.running.estimate import duration, estimate, seconds_of, seconds_of_run
 
 
 def plan_of(method, *sets, epochs=4, tune=()):
@@ -70,3 +70,9 @@ def test_settings_that_exclude_each_other_cost_nothing():
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+def test_a_run_that_was_tuned_to_more_epochs_takes_longer():
+    fgm = METHODS["fgm"](epsilon=1.0, start_epoch=1)
+    assert seconds_of_run(fgm, {}, [2.0, 2.0]) == 2.0 * (1 + 2)
+    assert seconds_of_run(fgm, {"epochs": 4}, [2.0, 2.0]) == 2.0 * (1 + 3 * 2)
