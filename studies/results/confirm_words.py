@@ -127,7 +127,7 @@ def control_lines(found: Confirmed) -> list[str]:
 def size_lines(found: Confirmed) -> list[str]:
     """What so many seeds could have shown, the evidence for anyone who looks at every seed, and the cost."""
     lines = []
-    if math.isfinite(found.clean.smallest):
+    if 0 < found.clean.smallest < math.inf:  # where no seed differs, their spread says nothing
         rows = " and rows" if found.clean.rows_low is not None else ""
         lines.append(f"so many seeds{rows} show a difference of {found.shown(found.clean.smallest)} with a chance of 80 %")
     elif found.seeds < AT[0]:

@@ -1,8 +1,9 @@
+import math
 from types import SimpleNamespace
 
 import pytest
 
-from studies.results.confirm_words import at_most, interval, score_lines
+from studies.results.confirm_words import at_most, interval, score_lines, size_lines
 
 FOUND = SimpleNamespace(shown=lambda value: f"{value:.3f}")
 
@@ -40,3 +41,10 @@ def test_where_evaluations_are_chosen_the_verdict_says_what_its_values_are(early
     first, *others = score_lines(SimpleNamespace(score="best", early=early, seeds=8))
     assert "look better than they are for every arm alike; on the test split nothing is chosen" in first
     assert [line[: len(start)] for line, start in zip(others, more, strict=True)] == more
+
+
+@pytest.mark.parametrize(("smallest", "said"), [(0.02, 1), (0.0, 0), (math.nan, 0)])
+def test_what_could_have_been_shown_is_said_where_the_seeds_differ(smallest, said):
+    clean = SimpleNamespace(smallest=smallest, rows_low=0.0)
+    found = SimpleNamespace(clean=clean, seeds=8, judgement=SimpleNamespace(e=1.0), passes=2.0, seconds=None, shown=str)
+    assert [line.startswith("so many seeds and rows show a difference of") for line in size_lines(found)].count(True) == said
